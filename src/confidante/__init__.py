@@ -1,0 +1,1 @@
+"""Confidante: a recommender that learns from people without collecting anything about them."""

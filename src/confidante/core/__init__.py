@@ -1,0 +1,1 @@
+"""Ground floor: errors, frozen values, entropy. Imports nothing of ours."""

@@ -1,0 +1,64 @@
+"""Every error that bad input can cause. A bug raises something else.
+
+Each message says what is wrong, where, and what to do; `confidante` prints it as one line.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import final
+
+
+class ConfidanteError(Exception):
+    """Something given to us is wrong. The text is meant for the person who gave it."""
+
+
+@final
+class DataError(ConfidanteError):
+    """A file or table cannot be used.
+
+    `path` and `line` (1-based, the header counts) say where, when they are known.
+    """
+
+    def __init__(self, problem: str, *, path: Path | str | None = None, line: int | None = None) -> None:
+        self.problem = problem
+        self.path = path
+        self.line = line
+        where = "" if path is None else f"{path}: " if line is None else f"{path}, line {line}: "
+        super().__init__(where + problem)
+
+
+@final
+class PlanError(ConfidanteError):
+    """A plan cannot be kept: an impossible epsilon, a sum that could wrap, a cohort too small."""
+
+
+@final
+class WireError(ConfidanteError):
+    """Bytes are not a well-formed message of the expected type and version."""
+
+
+class Reject(StrEnum):
+    """Why a protocol message was refused. Stable names: they are counted and stand in test vectors."""
+
+    WRONG_PHASE = "wrong_phase"
+    FOREIGN = "foreign"
+    REPEATED = "repeated"
+    WRONG_ROUND = "wrong_round"
+    WRONG_LENGTH = "wrong_length"
+    BAD_SIGNATURE = "bad_signature"
+    BAD_SHARE = "bad_share"
+    BAD_KEY = "bad_key"
+    BAD_GRAPH = "bad_graph"
+    BOTH_SECRETS = "both_secrets"
+    INCONSISTENT = "inconsistent"
+    TOO_FEW = "too_few"
+    OUT_OF_RANGE = "out_of_range"
+
+
+@final
+class ProtocolError(ConfidanteError):
+    """A message that the protocol refuses, or a round that must end without a sum."""
+
+    def __init__(self, reason: Reject, detail: str) -> None:
+        self.reason = reason
+        super().__init__(f"{reason.value}: {detail}")

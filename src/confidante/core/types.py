@@ -1,0 +1,131 @@
+"""Frozen values that every room speaks: people's histories, the catalogue, sparse vectors."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.core.errors import DataError
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What can be recommended. Public: the same on every device. Index in these tuples = item index."""
+
+    ids: tuple[str, ...]
+    titles: tuple[str, ...]
+    labels: tuple[tuple[str, ...], ...]
+
+    def __post_init__(self) -> None:
+        """Refuse lengths that differ and ids that repeat."""
+        if not len(self.ids) == len(self.titles) == len(self.labels):
+            raise DataError(
+                f"catalogue has {len(self.ids)} ids, {len(self.titles)} titles, {len(self.labels)} "
+                "label rows: "
+                "give each id one title and one (perhaps empty) tuple of labels"
+            )
+        if len(set(self.ids)) != len(self.ids):
+            raise DataError("catalogue repeats an item id: give each item once")
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.ids)
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Histories:
+    """Events of one or many people, oldest first within a person (CSR layout).
+
+    Person `p` has `items[indptr[p]:indptr[p + 1]]`. On a device there is one person; the lab batches many
+    through the very same code.
+
+    indptr: int64 [people + 1]; items: int32 [events], item indices; times: int64 [events], seconds.
+    """
+
+    indptr: NDArray[np.int64]
+    items: NDArray[np.int32]
+    times: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        """Refuse arrays that do not fit together."""
+        if len(self.indptr) == 0 or self.indptr[0] != 0 or self.indptr[-1] != len(self.items):
+            raise DataError("histories: indptr must start at 0 and end at the number of events")
+        if len(self.items) != len(self.times):
+            raise DataError(f"histories: {len(self.items)} items but {len(self.times)} times")
+        if np.any(np.diff(self.indptr) < 0):
+            raise DataError("histories: indptr must not decrease")
+
+    @property
+    def people(self) -> int:
+        """Number of people."""
+        return len(self.indptr) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Events per person, int64 [people]."""
+        return np.diff(self.indptr)
+
+    @property
+    def person_of_event(self) -> NDArray[np.int64]:
+        """Index of the person each event belongs to, int64 [events]."""
+        return np.repeat(np.arange(self.people), self.lengths)
+
+    def slice(self, start: int, stop: int) -> "Histories":
+        """Return people `start` to `stop - 1` (views, not copies)."""
+        low, high = int(self.indptr[start]), int(self.indptr[stop])
+        return Histories(self.indptr[start : stop + 1] - low, self.items[low:high], self.times[low:high])
+
+    def select(self, people: NDArray[np.integer]) -> "Histories":
+        """Return the given people, in the given order."""
+        lengths = self.lengths[people]
+        indptr = np.concatenate(([0], np.cumsum(lengths)))
+        take = np.arange(indptr[-1]) + np.repeat(self.indptr[people] - indptr[:-1], lengths)
+        return Histories(indptr, self.items[take], self.times[take])
+
+    def last(self, n: int) -> "Histories":
+        """Return only the newest `n` events of each person."""
+        lengths = np.minimum(self.lengths, n)
+        indptr = np.concatenate(([0], np.cumsum(lengths)))
+        take = np.arange(indptr[-1]) + np.repeat(self.indptr[1:] - indptr[1:], lengths)
+        return Histories(indptr, self.items[take], self.times[take])
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class SparseRows:
+    """One sparse vector a device, for one or many devices (CSR). Indices may not repeat within a row.
+
+    indptr: int64 [rows + 1]; indices: int64 [entries] in [0, length); values: float64 [entries].
+    """
+
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int64]
+    values: NDArray[np.float64]
+    length: int
+
+    @property
+    def rows(self) -> int:
+        """Number of vectors."""
+        return len(self.indptr) - 1
+
+    @property
+    def row_of_entry(self) -> NDArray[np.int64]:
+        """Row each entry belongs to, int64 [entries]."""
+        return np.repeat(np.arange(self.rows), np.diff(self.indptr))
+
+    def dense(self, row: int) -> NDArray[np.float64]:
+        """Return one row as float64 [length]."""
+        out = np.zeros(self.length)
+        part = slice(int(self.indptr[row]), int(self.indptr[row + 1]))
+        out[self.indices[part]] = self.values[part]
+        return out
+
+    def select(self, rows: NDArray[np.integer]) -> "SparseRows":
+        """Return the given rows, in the given order."""
+        lengths = np.diff(self.indptr)[rows]
+        indptr = np.concatenate(([0], np.cumsum(lengths)))
+        take = np.arange(indptr[-1]) + np.repeat(self.indptr[rows] - indptr[:-1], lengths)
+        return SparseRows(indptr, self.indices[take], self.values[take], self.length)

@@ -1,0 +1,1 @@
+"""Fakes and conformance tests that are shipped with the product."""
