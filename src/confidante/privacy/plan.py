@@ -22,7 +22,7 @@ VARIANCE_LOSS = Fraction(2, 5)
 _MAX_L2_INT = 1 << 26  # squares stay below 2^52: row norms and sums are exact in float64
 _LOG_WRAP_ODDS = 40 * math.log(2)  # an entry of the sum wraps with a chance below 2^-40
 _SHARE_GRID = 1 << 16
-_FINE_VARIANCE = 1 << 30  # beyond it a finer scale gains nothing: rounding is lost in the noise
+_FINE_VARIANCE = 1 << 26  # beyond it a finer scale gains nothing: rounding is lost in the noise
 _MAX_VARIANCE = 1 << 36  # and the noise of a whole sum becomes slow to sample
 
 
@@ -223,7 +223,7 @@ def plan_sum(
     """Return the plan with the largest useful scale that cannot wrap in Z_2^bits.
 
     The arguments are those of `SumPlan`. The scale stops where the noise of the sum has a standard deviation
-    of 32,768 integers: rounding is invisible then, and the sampler's tables stay small. A scale of 64 or more
+    of 8,192 integers: rounding is invisible then, and the sampler's tables stay small. A scale of 64 or more
     is rounded down to an integer, so that integer vectors are encoded without rounding.
 
     Raises `PlanError` when no scale will do.
