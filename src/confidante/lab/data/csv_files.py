@@ -1,0 +1,78 @@
+"""CSV: interactions `user,item,timestamp[,value]` and items `item,title,labels`.
+
+UTF-8, a header line, plain or gzip. Further columns are ignored and named in the report. A value is checked
+to be a number and not used otherwise: every row is one meeting of a person and an item.
+"""
+
+from pathlib import Path
+
+import polars as pl
+
+from confidante.core.errors import DataError
+from confidante.lab.data.dataset import Dataset, Interactions, Items, Repeats, Tally, assemble
+from confidante.lab.data.text import Table, read_table
+from confidante.lab.data.times import parse_times
+
+INTERACTION_COLUMNS = ("user", "item", "timestamp")
+ITEM_COLUMNS = ("item", "title", "labels")
+
+
+def load_csv(path: Path | str, items: Path | str | None = None, *, repeats: Repeats = "first") -> Dataset:
+    """Return the data set of an interactions file and, perhaps, an items file.
+
+    timestamp: seconds since 1970, whole or not, or ISO 8601; equal times keep file order. Items are indexed
+    in the order of the items file, then by first appearance. labels are separated by `|`.
+    repeats: "first" keeps a person's earliest meeting with an item, "all" keeps every one.
+    Raises DataError, naming file and line.
+    """
+    table = read_table(Path(path), INTERACTION_COLUMNS, quotes=True)
+    if "value" in table.columns:
+        _check_values(table)
+    rows = Interactions(
+        table.path,
+        table.columns["user"],
+        table.columns["item"],
+        parse_times(table.columns["timestamp"]),
+        table.lines,
+        table.skipped,
+        _ignored(table, (*INTERACTION_COLUMNS, "value")),
+    )
+    return assemble(rows, None if items is None else read_items_csv(Path(items)), repeats=repeats)
+
+
+def read_items_csv(path: Path) -> Items:
+    """Return the rows of `item,title,labels`; labels are trimmed, empty and repeated ones dropped."""
+    table = read_table(path, ITEM_COLUMNS, quotes=True)
+    return Items(
+        path,
+        table.columns["item"].to_list(),
+        table.columns["title"].str.strip_chars().to_list(),
+        [split_labels(text) for text in table.columns["labels"].to_list()],
+        table.lines.tolist(),
+        _ignored(table, ITEM_COLUMNS),
+    )
+
+
+def split_labels(text: str, separator: str = "|") -> tuple[str, ...]:
+    """Return the labels of one item in order, each once."""
+    return tuple(dict.fromkeys(label.strip() for label in text.split(separator) if label.strip()))
+
+
+def _ignored(table: Table, used: tuple[str, ...]) -> tuple[Tally, ...]:
+    return tuple(
+        Tally(f"column {n!r} ignored; rows", len(table.lines)) for n in table.columns if n not in used
+    )
+
+
+def _check_values(table: Table) -> None:
+    """Raise DataError for the first value that is no finite number (an empty one is allowed)."""
+    texts = table.columns["value"].str.strip_chars()
+    numbers = texts.cast(pl.Float64, strict=False)
+    bad = ~numbers.is_finite().fill_null(value=False) & (texts != "")
+    if bad.any():
+        row = bad.arg_max() or 0
+        raise DataError(
+            f"value {texts[row][:40]!r} is not a finite number: give one or leave the field empty",
+            path=table.path,
+            line=int(table.lines[row]),
+        )
