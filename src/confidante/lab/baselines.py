@@ -108,7 +108,7 @@ def fit_ease(
         raise DataError(f"l2 is {l2}: give a number above 0")
     gram = _gram(histories, items).toarray()
     gram[np.diag_indices(items)] += l2
-    inverse = linalg.inv(gram, overwrite_a=True, check_finite=False)
+    inverse = _inverse(gram)
     weights = inverse / -np.diag(inverse)
     weights[np.diag_indices(items)] = 0.0
     return ItemToItem(weights, half_life)
@@ -131,6 +131,16 @@ def fit_item_knn(
         weakest = np.partition(similarity, items - neighbours, axis=0)[items - neighbours]
         similarity[similarity < weakest] = 0.0
     return ItemToItem(sparse.csr_array(similarity), half_life)
+
+
+def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the inverse of a symmetric positive definite matrix, by Cholesky: half the work of LU."""
+    factor, failed = linalg.lapack.dpotrf(matrix, lower=1)
+    half, failed_too = linalg.lapack.dpotri(factor, lower=1)
+    if failed or failed_too:
+        raise DataError("the items' Gram matrix is not positive definite: raise l2")
+    lower: NDArray[np.float64] = np.tril(half)
+    return lower + np.tril(lower, -1).T
 
 
 def _people_per_item(histories: Histories, items: int) -> NDArray[np.float64]:
