@@ -43,6 +43,7 @@ class Reject(StrEnum):
     WRONG_PHASE = "wrong_phase"
     FOREIGN = "foreign"
     REPEATED = "repeated"
+    DROPPED = "dropped"
     WRONG_ROUND = "wrong_round"
     WRONG_LENGTH = "wrong_length"
     BAD_SIGNATURE = "bad_signature"

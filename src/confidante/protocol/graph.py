@@ -1,0 +1,166 @@
+"""Who shares secrets with whom: a k-regular graph over a public random circle (Bell et al. 2020, section 3).
+
+Clients are put on a circle by a permutation that the round's public seed decides, and each is joined to the
+k/2 before and the k/2 after it (a Harary graph). `degree_and_threshold` says how large k must be; its
+derivation is in docs/explanation/secure-sum.md and the names (a), (b), (d) below are from there.
+"""
+
+from functools import lru_cache
+from math import comb, floor
+from typing import NamedTuple, final
+
+import numpy as np
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from numpy.typing import NDArray
+
+from confidante.core.errors import PlanError
+from confidante.protocol.masking import hkdf
+
+MIN_CLIENTS = 3
+COMPLETE_UP_TO = 64
+"""Up to so many clients everybody is everybody's neighbour, and every signature is checked."""
+SIGNATURES_CHECKED = 32
+"""How many confirmations, drawn in secret, a client checks in a round of more than COMPLETE_UP_TO."""
+
+
+class DegreeAndThreshold(NamedTuple):
+    """Degree of the graph, and how many shares give a secret back."""
+
+    k: int
+    t: int
+
+
+@lru_cache(maxsize=256)
+def degree_and_threshold(
+    n: int, max_dropout: float, max_collusion: float, security_bits: int = 40
+) -> DegreeAndThreshold:
+    """Return the smallest degree k, and its threshold t, that keep a round of `n` clients safe and alive.
+
+    At most the fraction `max_dropout` of clients vanishes and at most `max_collusion` works with the server.
+    All probabilities are exact hypergeometric tails, united to at most 2^-security_bits. Raises PlanError
+    when no graph will do.
+    """
+    if not (0 <= max_dropout < 1 and 0 <= max_collusion < 1) or security_bits < 1:
+        raise PlanError("max_dropout and max_collusion are fractions in [0, 1), security_bits at least 1")
+    if n < MIN_CLIENTS:
+        raise PlanError(f"{n} clients are too few for a secure sum: gather at least {MIN_CLIENTS}")
+    dropped, corrupt = whole_part(n, max_dropout), whole_part(n, max_collusion)
+    survivors = n - dropped
+    if 2 * survivors <= n + corrupt:
+        raise PlanError(
+            f"with {dropped} of {n} clients gone and {corrupt} colluding, two halves could be told different "
+            "stories: lower max_dropout or max_collusion so that 2 * (1 - dropout) > 1 + collusion"
+        )
+    if n > COMPLETE_UP_TO:
+        for k in range(4, n - 1, 2):
+            t = k - _worst_count(n, dropped, k, security_bits)
+            if t < 2:
+                continue
+            fooled = _never_fooled(n, survivors, corrupt, k, security_bits)
+            if fooled is not None and _worst_count(n, corrupt, k, security_bits) + fooled <= t:
+                return DegreeAndThreshold(k, t)
+    k, t = n - 1, survivors - 1
+    fooled = 1 if n <= COMPLETE_UP_TO else _never_fooled(n, survivors, corrupt, k, security_bits)
+    if t < 2 or fooled is None or corrupt + fooled > t:
+        raise PlanError(
+            f"{n} clients with {dropped} gone and {corrupt} colluding leave no safe threshold: gather more "
+            "clients, or lower max_dropout or max_collusion"
+        )
+    return DegreeAndThreshold(k, t)
+
+
+def whole_part(n: int, fraction: float) -> int:
+    """Return how many of `n` clients "at most `fraction`" allows; .29 of 100 is 29 despite rounding."""
+    return floor(n * fraction + 1e-9)
+
+
+def _worst_count(n: int, marked: int, k: int, security_bits: int) -> int:
+    """(a), (b): the count of marked clients that some pair of half windows exceeds with P < 2^-(s + 2).
+
+    Two disjoint runs of k/2 places hold Hypergeometric(n, marked, k) marked clients; there are fewer than
+    n^2 / 2 such pairs, and each neighbourhood is one of them.
+    """
+    limit = comb(n, k)
+    scale = (n * n // 2) << (security_bits + 2)
+    tail = 0
+    for count in range(min(marked, k), -1, -1):
+        tail += comb(marked, count) * comb(n - marked, k - count) * scale
+        if tail > limit:
+            return count
+    return 0
+
+
+def _never_fooled(n: int, survivors: int, corrupt: int, k: int, security_bits: int) -> int | None:
+    """(d): the smallest r such that r neighbours of a client all miss a false story with P < 2^-(s + 2).
+
+    Each misses the false confirmations with probability at most
+    ((n + corrupt) / (2 * survivors))^SIGNATURES_CHECKED. None when no r up to k will do.
+    """
+    for r in range(1, k + 1):
+        draws = r * SIGNATURES_CHECKED
+        chance = (comb(k, r) * n * (n + corrupt) ** draws) << (security_bits + 2)
+        if chance <= (2 * survivors) ** draws:
+            return r
+    return None
+
+
+@final
+class Graph:
+    """The circle of one round. Neighbours are listed in increasing order of their index."""
+
+    __slots__ = ("k", "n", "order", "place")
+
+    def __init__(self, seed: bytes, n: int, k: int) -> None:
+        """Lay the circle of `n` clients that the public 32-byte `seed` decides; `k` is even or n - 1."""
+        key = hkdf(b"confidante graph", seed, b"", 16)
+        stream = Cipher(algorithms.AES128(key), modes.CTR(bytes(16))).encryptor().update(bytes(8 * n))
+        self.n, self.k = n, k
+        self.order: NDArray[np.int64] = np.argsort(np.frombuffer(stream, dtype="<u8"), kind="stable")
+        self.place: NDArray[np.int64] = np.empty(n, dtype=np.int64)
+        self.place[self.order] = np.arange(n)
+
+    @property
+    def complete(self) -> bool:
+        """Whether everybody is everybody's neighbour."""
+        return self.k == self.n - 1
+
+    def neighbours(self, client: int) -> NDArray[np.int64]:
+        """Return the neighbours of `client`, int64 [k], increasing."""
+        if self.complete:
+            return np.delete(np.arange(self.n), client)
+        steps = np.arange(1, self.k // 2 + 1)
+        steps = np.concatenate((steps, -steps))
+        return np.sort(self.order[(self.place[client] + steps) % self.n])
+
+    def table(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return (neighbours, slots), both int64 [n, k].
+
+        `slots[i, s]` is the slot of client i in the row of its neighbour `neighbours[i, s]`.
+        """
+        rows = np.stack([self.neighbours(client) for client in range(self.n)])
+        here = (np.arange(self.n)[:, None] * self.n + rows).ravel()  # sorted: one key an edge and direction
+        there = (rows * self.n + np.arange(self.n)[:, None]).ravel()
+        return rows, (np.searchsorted(here, there) % self.k).reshape(self.n, self.k)
+
+    def fewest_in_windows(self, present: NDArray[np.bool_]) -> int:
+        """Return the fewest present clients in any two disjoint runs of k/2 places of the circle.
+
+        A neighbourhood is such a pair. When the result is at least t, and fewer than t of any pair are
+        corrupt, the honest ones present are connected: nobody's sum can be cut off from the others'. In a
+        complete graph: the number present, less one.
+        """
+        if self.complete:
+            return int(present.sum()) - 1
+        half, n = self.k // 2, self.n
+        circle = present[self.order].astype(np.int64)
+        running = np.concatenate(([0], np.cumsum(np.concatenate((circle, circle)))))
+        counts = running[half : half + n] - running[:n]  # present in the window that starts at each place
+        # The smallest count among the n - 2 * half + 1 windows that start half or more places further on.
+        span = n - 2 * half + 1
+        least = np.concatenate((counts, counts, counts))
+        width = 1
+        while width < span:
+            step = min(width, span - width)
+            least = np.minimum(least[: len(least) - step], least[step:])
+            width += step
+        return int((counts + least[half : half + n]).min())

@@ -1,0 +1,86 @@
+"""Who a client is: a long-lived signing key and a long-lived channel key, whose public halves are the roster.
+
+The signing key (Ed25519) signs what a client advertises and confirms. The channel key (X25519) makes the
+encrypted channel between two clients one that nobody else can speak on.
+"""
+
+from dataclasses import dataclass, field
+from typing import final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+
+from confidante.core.errors import ProtocolError, Reject, WireError
+from confidante.protocol.masking import hkdf
+
+KEY_BYTES = 32
+SIGNATURE_BYTES = 64
+SEED_BYTES = 32
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PublicIdentity:
+    """The public halves of an identity, 32 bytes each."""
+
+    signing: bytes
+    channel: bytes
+
+    def encode(self) -> bytes:
+        """Return the 64 bytes that stand in a roster."""
+        return self.signing + self.channel
+
+    @classmethod
+    def decode(cls, data: bytes) -> "PublicIdentity":
+        """Return the identity in 64 bytes; WireError on another size."""
+        if len(data) != 2 * KEY_BYTES:
+            raise WireError(f"a public identity has {2 * KEY_BYTES} bytes, not {len(data)}")
+        return cls(data[:KEY_BYTES], data[KEY_BYTES:])
+
+    def signed(self, signature: bytes, message: bytes) -> bool:
+        """Whether `signature` is this identity's signature of `message`."""
+        try:
+            Ed25519PublicKey.from_public_bytes(self.signing).verify(signature, message)
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Both private keys of a client. Its repr shows the public half only."""
+
+    public: PublicIdentity
+    _signing: Ed25519PrivateKey = field(repr=False, compare=False)
+    _channel: X25519PrivateKey = field(repr=False, compare=False)
+
+    @classmethod
+    def from_seed(cls, seed: bytes) -> "Identity":
+        """Return the identity that 32 secret bytes decide."""
+        if len(seed) != SEED_BYTES:
+            raise ValueError(f"an identity's seed has {SEED_BYTES} bytes, not {len(seed)}")
+        keys = hkdf(b"confidante identity", seed, b"", 2 * KEY_BYTES)
+        signing = Ed25519PrivateKey.from_private_bytes(keys[:KEY_BYTES])
+        channel = X25519PrivateKey.from_private_bytes(keys[KEY_BYTES:])
+        public = PublicIdentity(
+            signing.public_key().public_bytes_raw(), channel.public_key().public_bytes_raw()
+        )
+        return cls(public, signing, channel)
+
+    def sign(self, message: bytes) -> bytes:
+        """Return the 64-byte signature of `message`."""
+        return self._signing.sign(message)
+
+    def agree(self, peer: PublicIdentity) -> bytes:
+        """Return the 32 secret bytes that only this identity and `peer` can compute."""
+        return agree(self._channel, peer.channel)
+
+
+def agree(private: X25519PrivateKey, public: bytes) -> bytes:
+    """Return what X25519 makes of both keys; ProtocolError BAD_KEY when the public one is degenerate."""
+    try:
+        return private.exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError as error:
+        raise ProtocolError(Reject.BAD_KEY, "a public key is degenerate or has a wrong size") from error

@@ -1,0 +1,89 @@
+"""A whole round in one process over an in-memory wire: production's clients and server, no network."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.core.errors import ProtocolError
+from confidante.protocol.client import RANDOM_BYTES, Client
+from confidante.protocol.config import RoundConfig, RoundSetup
+from confidante.protocol.identity import Identity
+from confidante.protocol.server import Phase, Server
+
+PHASES = (Phase.ADVERTISE, Phase.SHARE, Phase.MASK, Phase.CONFIRM, Phase.REVEAL)
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class RoundResult:
+    """The sum (int64 [length]), whose vectors are in it, and what each client sent and received.
+
+    bytes_up, bytes_down: int64 [phases, n]; row `Phase.X` counts what clients sent in that phase, and what
+    the server sent to open it (nothing before the first). refused: clients that ended the round themselves.
+    """
+
+    sum: NDArray[np.int64]
+    survivors: tuple[int, ...]
+    bytes_up: NDArray[np.int64]
+    bytes_down: NDArray[np.int64]
+    refused: Mapping[int, ProtocolError] = field(default_factory=dict)
+
+
+def run_round(
+    config: RoundConfig,
+    input_of: Callable[[int], NDArray[np.int64]],
+    identities: Sequence[Identity],
+    *,
+    entropy: Callable[[int], bytes],
+    drop: Mapping[Phase, Collection[int]] | None = None,
+) -> RoundResult:
+    """Run a round among `identities` and return its result.
+
+    input_of: called once for each client that gets as far as masking, right before its vector is masked and
+    summed, so that one vector is held at a time. entropy: returns as many fresh random bytes as asked for
+    (`SystemEntropy().draw` where real people are protected). drop: the clients that vanish before they send
+    anything in a phase. Raises ProtocolError TOO_FEW when the round cannot end with a sum.
+    """
+    gone: set[int] = set()
+    setup = RoundSetup(config, tuple(who.public for who in identities))
+    server = Server(setup)
+    clients = {i: Client(setup, i, who, entropy(RANDOM_BYTES)) for i, who in enumerate(identities)}
+    bytes_up = np.zeros((len(PHASES), config.n), dtype=np.int64)
+    bytes_down = np.zeros((len(PHASES), config.n), dtype=np.int64)
+    refused: dict[int, ProtocolError] = {}
+    incoming: dict[int, bytes] = dict.fromkeys(clients, b"")
+    for phase in PHASES:
+        gone.update((drop or {}).get(phase, ()))
+        for i in [i for i in clients if i in gone or i not in incoming]:
+            del clients[i]
+        for i, client in clients.items():
+            bytes_down[phase, i] = len(incoming[i])
+            try:
+                message = _answer(client, phase, incoming.pop(i), input_of)
+            except ProtocolError as error:
+                refused[i] = error
+                continue
+            bytes_up[phase, i] = len(message)
+            server.receive(i, message)
+        incoming = server.advance()
+    result = server.result
+    return RoundResult(result.sum, result.survivors, bytes_up, bytes_down, refused)
+
+
+def _answer(
+    client: Client, phase: Phase, message: bytes, input_of: Callable[[int], NDArray[np.int64]]
+) -> bytes:
+    match phase:
+        case Phase.ADVERTISE:
+            return client.advertise()
+        case Phase.SHARE:
+            return client.share_keys(message)
+        case Phase.MASK:
+            return client.mask(message, input_of(client.index))
+        case Phase.CONFIRM:
+            return client.confirm(message)
+        case _:
+            return client.reveal(message)
