@@ -94,7 +94,10 @@ class Wire:
             for i in (drop or {}).get(phase, ()):
                 self.clients.pop(i, None)
             for i, message in self.collect(phase, tamper).items():
-                self.server.receive(i, message)
+                try:
+                    self.server.receive(i, message)
+                except ConfidanteError as error:  # the round goes on without this client
+                    self.refused[i] = error
             self.incoming = self.server.advance()
         return self
 

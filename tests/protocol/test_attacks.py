@@ -192,7 +192,7 @@ def test_the_confirmations_a_client_checks_are_distinct_and_its_own_secret() -> 
 
 
 def test_a_large_round_checks_a_sample_and_catches_a_fifth_of_false_confirmations() -> None:
-    """A fifth false: missed by one client with probability .8^32 < .001; the seeds here are fixed."""
+    """A fifth false: missed by one client with probability below .8^33 < .001; the seeds here are fixed."""
     of = setup(70, 8, 2, 50)
     wire = Wire(of).run(until=Phase.REVEAL)
     message = wire.incoming[0]

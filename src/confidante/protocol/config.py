@@ -8,11 +8,10 @@ from typing import final
 
 from confidante.core.errors import PlanError, WireError
 from confidante.protocol.graph import (
-    COMPLETE_UP_TO,
     MIN_CLIENTS,
-    SIGNATURES_CHECKED,
     Graph,
     degree_and_threshold,
+    signatures_checked,
     whole_part,
 )
 from confidante.protocol.identity import PublicIdentity
@@ -108,7 +107,7 @@ class RoundConfig:
     @property
     def signatures_checked(self) -> int:
         """How many confirmations a client checks: all in a small round, a secret sample in a large one."""
-        return self.n if self.n <= COMPLETE_UP_TO else SIGNATURES_CHECKED
+        return signatures_checked(self.n, self.min_survivors, self.max_corrupt)
 
     def encode(self) -> bytes:
         """Return the canonical bytes."""
@@ -139,7 +138,7 @@ class RoundSetup:
     @cached_property
     def digest(self) -> bytes:
         """32 bytes that differ whenever any parameter or any identity differs."""
-        names = b"".join(who.encode() for who in self.roster)
+        names = b"".join([key for who in self.roster for key in (who.signing, who.channel)])
         return hashlib.sha256(b"confidante setup\n" + self.config.encode() + names).digest()
 
     @cached_property

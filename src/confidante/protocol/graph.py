@@ -19,8 +19,8 @@ from confidante.protocol.masking import hkdf
 MIN_CLIENTS = 3
 COMPLETE_UP_TO = 64
 """Up to so many clients everybody is everybody's neighbour, and every signature is checked."""
-SIGNATURES_CHECKED = 32
-"""How many confirmations, drawn in secret, a client checks in a round of more than COMPLETE_UP_TO."""
+MISS_BITS = 16
+"""A client of a larger round checks so many confirmations that it misses a false story with P <= 2^-16."""
 
 
 class DegreeAndThreshold(NamedTuple):
@@ -56,11 +56,11 @@ def degree_and_threshold(
             t = k - _worst_count(n, dropped, k, security_bits)
             if t < 2:
                 continue
-            fooled = _never_fooled(n, survivors, corrupt, k, security_bits)
+            fooled = _never_fooled(n, k, security_bits)
             if fooled is not None and _worst_count(n, corrupt, k, security_bits) + fooled <= t:
                 return DegreeAndThreshold(k, t)
     k, t = n - 1, survivors - 1
-    fooled = 1 if n <= COMPLETE_UP_TO else _never_fooled(n, survivors, corrupt, k, security_bits)
+    fooled = _never_fooled(n, k, security_bits)
     if t < 2 or fooled is None or corrupt + fooled > t:
         raise PlanError(
             f"{n} clients with {dropped} gone and {corrupt} colluding leave no safe threshold: gather more "
@@ -90,16 +90,26 @@ def _worst_count(n: int, marked: int, k: int, security_bits: int) -> int:
     return 0
 
 
-def _never_fooled(n: int, survivors: int, corrupt: int, k: int, security_bits: int) -> int | None:
-    """(d): the smallest r such that r neighbours of a client all miss a false story with P < 2^-(s + 2).
+def signatures_checked(n: int, min_survivors: int, max_corrupt: int) -> int:
+    """Return how many confirmations, drawn in secret, each client checks: all of them in a small round.
 
-    Each misses the false confirmations with probability at most
-    ((n + corrupt) / (2 * survivors))^SIGNATURES_CHECKED. None when no r up to k will do.
+    Of a false story's confirmations at most the fraction (n + max_corrupt) / (2 * min_survivors) is genuine,
+    except for one story, which is then the true one; so each check misses with at most that probability.
     """
+    checks = 1
+    while n > COMPLETE_UP_TO and (n + max_corrupt) ** checks << MISS_BITS > (2 * min_survivors) ** checks:
+        checks += 1
+        if checks >= min_survivors:
+            return n
+    return checks if n > COMPLETE_UP_TO else n
+
+
+def _never_fooled(n: int, k: int, security_bits: int) -> int | None:
+    """(d): the smallest r such that r neighbours of a client all miss a false story with P < 2^-(s + 2)."""
+    if n <= COMPLETE_UP_TO:
+        return 1
     for r in range(1, k + 1):
-        draws = r * SIGNATURES_CHECKED
-        chance = (comb(k, r) * n * (n + corrupt) ** draws) << (security_bits + 2)
-        if chance <= (2 * survivors) ** draws:
+        if (comb(k, r) * n) << (security_bits + 2) <= 1 << (MISS_BITS * r):
             return r
     return None
 
