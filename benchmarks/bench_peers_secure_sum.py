@@ -187,9 +187,7 @@ def main() -> None:
             f"server {part['server_s']:6.2f} s"
         )
     low, high = min(mine["total_s_all"]), max(mine["total_s_all"])
-    print(
-        f"ratio   {out['ratio']:.1f} (wanted 10); ours: median of {given.repeats} rounds, {low:.2f} to {high:.2f} s"
-    )
+    print(f"ratio   {out['ratio']:.1f} (wanted 10); ours: {given.repeats} rounds, {low:.2f} to {high:.2f} s")
 
 
 if __name__ == "__main__":

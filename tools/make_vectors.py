@@ -16,7 +16,7 @@ from confidante.core.errors import ConfidanteError, ProtocolError
 from confidante.protocol import messages, shamir
 from confidante.protocol.client import RANDOM_BYTES, Client
 from confidante.protocol.config import RoundConfig, RoundSetup
-from confidante.protocol.graph import Graph, degree_and_threshold
+from confidante.protocol.graph import Graph, graph_size
 from confidante.protocol.identity import Identity
 from confidante.protocol.masking import expand_mask, pair_mask_key, self_mask_key
 from confidante.protocol.packing import centred, pack
@@ -95,8 +95,7 @@ def make_graph() -> dict[str, Any]:
             }
         )
     sizes = [
-        {"n": n, "max_dropout": d, "max_collusion": c, "security_bits": 40}
-        | degree_and_threshold(n, d, c)._asdict()
+        {"n": n, "max_dropout": d, "max_collusion": c, "security_bits": 40} | graph_size(n, d, c)._asdict()
         for n, d, c in ((3, 0.0, 0.0), (10, 0.3, 0.1), (64, 0.3, 0.1), (100, 0.2, 0.1), (1000, 0.1, 0.1))
     ]
     return {"graphs": graphs, "sizes": sizes}
@@ -109,6 +108,7 @@ def world(name: str, n: int, k: int, t: int, least: int) -> tuple[RoundSetup, li
         n=n,
         k=k,
         t=t,
+        spread=2,
         min_survivors=least,
         max_corrupt=0,
         length=5,

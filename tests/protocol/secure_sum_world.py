@@ -27,7 +27,7 @@ def config(
     n: int, k: int, t: int, least: int, *, length: int = 6, bits: int = 16, corrupt: int = 0, name: str = ""
 ) -> RoundConfig:
     ids = drawn(f"round {name}", 32), drawn(f"graph {name}", 32)
-    return RoundConfig(*ids, n, k, t, least, corrupt, length, bits, 100, 50)
+    return RoundConfig(*ids, n, k, t, min(t, 2 if k < n - 1 else t), least, corrupt, length, bits, 100, 50)
 
 
 def setup(*args: int, **more: int) -> RoundSetup:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from confidante.core.errors import PlanError
-from confidante.protocol.graph import Graph, degree_and_threshold
+from confidante.protocol.graph import Graph, degree_and_threshold, graph_size
 
 
 def test_the_graph_is_regular_symmetric_and_decided_by_the_seed() -> None:
@@ -62,21 +62,25 @@ def test_a_random_neighbourhood_fails_less_than_once_in_2_to_the_40(
     total, gone, corrupt = comb(n, k), int(n * dropout), int(n * collusion)
     too_few = sum(comb(gone, x) * comb(n - gone, k - x) for x in range(k - t + 1, min(k, gone) + 1))
     too_many = sum(comb(corrupt, x) * comb(n - corrupt, k - x) for x in range(t, min(k, corrupt) + 1))
-    pairs = n * n // 2
-    assert (too_few + too_many) * pairs << 40 <= total
+    assert (too_few + too_many) * n << 40 <= total
+    # Any two windows keep an honest survivor: at least `spread` survive, fewer than that collude.
+    spread = graph_size(n, dropout, collusion).spread
+    gaps = sum(comb(gone, x) * comb(n - gone, k - x) for x in range(k - spread + 1, min(k, gone) + 1))
+    gaps += sum(comb(corrupt, x) * comb(n - corrupt, k - x) for x in range(spread, min(k, corrupt) + 1))
+    assert gaps * (n * n // 2) << 40 <= total
     # The degree is not simply generous: with two thirds of it no threshold would do.
     k = k * 2 // 3
     total = comb(n, k)
     for t in range(2, k):
         too_few = sum(comb(gone, x) * comb(n - gone, k - x) for x in range(k - t + 1, min(k, gone) + 1))
         too_many = sum(comb(corrupt, x) * comb(n - corrupt, k - x) for x in range(t, min(k, corrupt) + 1))
-        assert (too_few + too_many) * pairs << 40 > total
+        assert (too_few + too_many) * n << 40 > total
 
 
 def test_more_dropout_or_more_security_never_asks_for_fewer_neighbours() -> None:
-    degrees = [degree_and_threshold(500, d, 0.1).k for d in (0.05, 0.1, 0.2, 0.3)]
+    degrees = [degree_and_threshold(500, d, 0.1)[0] for d in (0.05, 0.1, 0.2, 0.3)]
     assert degrees == sorted(degrees)
-    assert degree_and_threshold(500, 0.1, 0.1, 60).k > degree_and_threshold(500, 0.1, 0.1, 20).k
+    assert degree_and_threshold(500, 0.1, 0.1, 60) > degree_and_threshold(500, 0.1, 0.1, 20)
 
 
 def test_small_rounds_are_complete_and_keep_the_threshold_reachable() -> None:

@@ -42,7 +42,7 @@ def test_the_sum_is_exact_when_one_drops_out_in_each_phase() -> None:
 
 @pytest.mark.parametrize("bits", [8, 13, 16, 24, 31, 32])
 def test_the_sum_is_exact_in_every_ring(bits: int) -> None:
-    made = RoundConfig(b"r" * 32, b"g" * 32, 5, 4, 3, 4, 0, 9, bits, 10, 2 ** (bits - 1) - 51)
+    made = RoundConfig(b"r" * 32, b"g" * 32, 5, 4, 3, 3, 4, 0, 9, bits, 10, 2 ** (bits - 1) - 51)
     rng = np.random.default_rng(bits)
     data = rng.integers(-10, 11, (5, 9))
     data[3, 0] += 2 ** (bits - 1) - 52  # the whole noise may sit with one client
@@ -125,7 +125,7 @@ def test_an_unfit_vector_is_refused_and_a_fit_one_still_taken() -> None:
     "change",
     [
         {"round_id": b"short"}, {"graph_seed": b""}, {"n": 2, "k": 1}, {"k": 5}, {"k": 8}, {"t": 1}, {"t": 7},
-        {"min_survivors": 3}, {"min_survivors": 8}, {"max_corrupt": 3}, {"length": 0}, {"bits": 7},
+        {"min_survivors": 3}, {"min_survivors": 8}, {"max_corrupt": 3}, {"spread": 0}, {"length": 0}, {"bits": 7},
         {"bits": 33}, {"max_abs_entry": 0}, {"noise_headroom": -1}, {"noise_headroom": 2**15 - 700},
         {"max_abs_entry": 4681, "noise_headroom": 1},
     ],
@@ -133,8 +133,8 @@ def test_an_unfit_vector_is_refused_and_a_fit_one_still_taken() -> None:
 )  # fmt: skip
 def test_impossible_or_wrapping_configurations_are_refused(change: dict[str, int]) -> None:
     sound = {
-        "round_id": bytes(32), "graph_seed": bytes(32), "n": 7, "k": 6, "t": 3, "min_survivors": 5,
-        "max_corrupt": 0, "length": 4, "bits": 16, "max_abs_entry": 100, "noise_headroom": 2**15 - 701,
+        "round_id": bytes(32), "graph_seed": bytes(32), "n": 7, "k": 6, "t": 3, "spread": 3,
+        "min_survivors": 5, "max_corrupt": 0, "length": 4, "bits": 16, "max_abs_entry": 100, "noise_headroom": 2**15 - 701,
     }  # fmt: skip
     made = RoundConfig(**sound)  # type: ignore[arg-type]
     assert RoundConfig.decode(made.encode()) == made

@@ -163,7 +163,7 @@ class Client:
             )
         if np.any(flags[self._neighbours] & ~self._present):
             raise self._fail(Reject.INCONSISTENT, "a neighbour counts as survivor but shares no mask with us")
-        if self._setup.graph.fewest_in_windows(flags) < self._config.t:
+        if self._setup.graph.fewest_in_windows(flags) < self._config.spread:
             raise self._fail(Reject.BAD_GRAPH, "so many neighbours are missing that a few could be cut off")
         self._survivors = flags
         self.phase = ClientPhase.CONFIRMED

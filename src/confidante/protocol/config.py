@@ -10,7 +10,7 @@ from confidante.core.errors import PlanError, WireError
 from confidante.protocol.graph import (
     MIN_CLIENTS,
     Graph,
-    degree_and_threshold,
+    graph_size,
     signatures_checked,
     whole_part,
 )
@@ -21,7 +21,7 @@ ROUND_ID_BYTES = 32
 SEED_BYTES = 32
 MAX_CLIENTS = 1 << 16
 MAX_LENGTH = 1 << 26
-_FORM = struct.Struct("<32s32sIIIIIIIQQ")
+_FORM = struct.Struct("<32s32sIIIIIIIIQQ")
 _VERSION = b"confidante secure sum 1\n"
 
 
@@ -31,7 +31,8 @@ class RoundConfig:
     """The public parameters of one round.
 
     round_id: 32 bytes never used before. graph_seed: 32 public bytes that nobody could foresee when the
-    roster was fixed. n, k, t: clients, neighbours each, shares that give a secret back. min_survivors: the
+    roster was fixed. n, k, t: clients, neighbours each, shares that give a secret back. spread:
+    survivors that any two disjoint runs of k/2 places of the circle must keep. min_survivors: the
     round ends without a sum below so many. max_corrupt: clients that may work with the server. length, bits:
     entries of a vector, and of the ring Z_2^bits.
 
@@ -48,6 +49,7 @@ class RoundConfig:
     n: int
     k: int
     t: int
+    spread: int
     min_survivors: int
     max_corrupt: int
     length: int
@@ -65,6 +67,7 @@ class RoundConfig:
             "the degree k is n - 1, or even and smaller",
         )
         _require(2 <= self.t <= self.k, "the threshold t is 2 to k")
+        _require(1 <= self.spread <= self.k, "spread is 1 to k")
         _require(self.t < self.min_survivors <= self.n, "min_survivors is more than t and at most n")
         _require(0 <= self.max_corrupt < self.n, "max_corrupt is 0 to n - 1")
         _require(
@@ -98,10 +101,21 @@ class RoundConfig:
         security_bits: int = 40,
     ) -> "RoundConfig":
         """Return a configuration whose graph, threshold and minimum follow from dropout and collusion."""
-        k, t = degree_and_threshold(n, max_dropout, max_collusion, security_bits)
+        k, t, spread = graph_size(n, max_dropout, max_collusion, security_bits)
         survivors, corrupt = n - whole_part(n, max_dropout), whole_part(n, max_collusion)
         return cls(
-            round_id, graph_seed, n, k, t, survivors, corrupt, length, bits, max_abs_entry, noise_headroom
+            round_id,
+            graph_seed,
+            n,
+            k,
+            t,
+            spread,
+            survivors,
+            corrupt,
+            length,
+            bits,
+            max_abs_entry,
+            noise_headroom,
         )
 
     @property
@@ -129,7 +143,7 @@ class RoundSetup:
         """Bind both; PlanError when the roster has not n distinct identities."""
         _require(len(roster) == config.n, f"the roster names {len(roster)} clients, the round {config.n}")
         _require(
-            len({who.signing for who in roster}) == len({who.channel for who in roster}) == config.n,
+            len({key for who in roster for key in (who.signing, who.channel)}) == 2 * config.n,
             "the roster repeats a key",
         )
         self.config = config

@@ -23,18 +23,24 @@ MISS_BITS = 16
 """A client of a larger round checks so many confirmations that it misses a false story with P <= 2^-16."""
 
 
-class DegreeAndThreshold(NamedTuple):
-    """Degree of the graph, and how many shares give a secret back."""
+class GraphSize(NamedTuple):
+    """Degree, shares that give a secret back, survivors that any two windows keep."""
 
     k: int
     t: int
+    spread: int
+
+
+def degree_and_threshold(
+    n: int, max_dropout: float, max_collusion: float, security_bits: int = 40
+) -> tuple[int, int]:
+    """Return (k, t) of `graph_size`."""
+    return graph_size(n, max_dropout, max_collusion, security_bits)[:2]
 
 
 @lru_cache(maxsize=256)
-def degree_and_threshold(
-    n: int, max_dropout: float, max_collusion: float, security_bits: int = 40
-) -> DegreeAndThreshold:
-    """Return the smallest degree k, and its threshold t, that keep a round of `n` clients safe and alive.
+def graph_size(n: int, max_dropout: float, max_collusion: float, security_bits: int = 40) -> GraphSize:
+    """Return the smallest degree, and its thresholds, that keep a round of `n` clients safe and alive.
 
     At most the fraction `max_dropout` of clients vanishes and at most `max_collusion` works with the server.
     All probabilities are exact hypergeometric tails, united to at most 2^-security_bits. Raises PlanError
@@ -53,12 +59,13 @@ def degree_and_threshold(
         )
     if n > COMPLETE_UP_TO:
         for k in range(4, n - 1, 2):
-            t = k - _worst_count(n, dropped, k, security_bits)
-            if t < 2:
-                continue
+            t, spread = (k - _worst_count(n, dropped, k, sets, security_bits) for sets in (n, n * n // 2))
             fooled = _never_fooled(n, k, security_bits)
-            if fooled is not None and _worst_count(n, corrupt, k, security_bits) + fooled <= t:
-                return DegreeAndThreshold(k, t)
+            if fooled is None or t < 2:
+                continue
+            near, wide = (_worst_count(n, corrupt, k, sets, security_bits) for sets in (n, n * n // 2))
+            if near + fooled <= t and wide < spread:
+                return GraphSize(k, t, spread)
     k, t = n - 1, survivors - 1
     fooled = _never_fooled(n, k, security_bits)
     if t < 2 or fooled is None or corrupt + fooled > t:
@@ -66,7 +73,7 @@ def degree_and_threshold(
             f"{n} clients with {dropped} gone and {corrupt} colluding leave no safe threshold: gather more "
             "clients, or lower max_dropout or max_collusion"
         )
-    return DegreeAndThreshold(k, t)
+    return GraphSize(k, t, t)
 
 
 def whole_part(n: int, fraction: float) -> int:
@@ -74,14 +81,14 @@ def whole_part(n: int, fraction: float) -> int:
     return floor(n * fraction + 1e-9)
 
 
-def _worst_count(n: int, marked: int, k: int, security_bits: int) -> int:
-    """(a), (b): the count of marked clients that some pair of half windows exceeds with P < 2^-(s + 2).
+def _worst_count(n: int, marked: int, k: int, sets: int, security_bits: int) -> int:
+    """(a), (b): the count of marked clients that one of `sets` sets of k places exceeds with P < 2^-(s + 2).
 
-    Two disjoint runs of k/2 places hold Hypergeometric(n, marked, k) marked clients; there are fewer than
-    n^2 / 2 such pairs, and each neighbourhood is one of them.
+    Any k fixed places hold Hypergeometric(n, marked, k) marked clients. There are n neighbourhoods, and fewer
+    than n^2 / 2 pairs of disjoint runs of k/2 places.
     """
     limit = comb(n, k)
-    scale = (n * n // 2) << (security_bits + 2)
+    scale = sets << (security_bits + 2)
     tail = 0
     for count in range(min(marked, k), -1, -1):
         tail += comb(marked, count) * comb(n - marked, k - count) * scale
@@ -155,9 +162,8 @@ class Graph:
     def fewest_in_windows(self, present: NDArray[np.bool_]) -> int:
         """Return the fewest present clients in any two disjoint runs of k/2 places of the circle.
 
-        A neighbourhood is such a pair. When the result is at least t, and fewer than t of any pair are
-        corrupt, the honest ones present are connected: nobody's sum can be cut off from the others'. In a
-        complete graph: the number present, less one.
+        When fewer than so many of any pair are corrupt, the honest ones present are connected: nobody's sum
+        can be cut off from the others'. In a complete graph: the number present, less one.
         """
         if self.complete:
             return int(present.sum()) - 1

@@ -5,7 +5,7 @@ A secret is 32 bytes, little-endian, below 2^255. Holder number `x` (1, 2, ...) 
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from math import prod
 
@@ -69,17 +69,18 @@ def combine(points: Sequence[int], shares: Sequence[int]) -> bytes | None:
     return value.to_bytes(SECRET_BYTES, "little")
 
 
-def candidates(shares: Mapping[int, int], threshold: int) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Return ways to choose `threshold` of `shares` (point -> value): every run around the sorted circle.
+def candidates(
+    shares: Mapping[int, int], threshold: int
+) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Yield ways to choose `threshold` of `shares` (point -> value): every run around the sorted circle.
 
     The first is enough among honest holders; the others get round a few wrong shares.
     """
     points = sorted(shares)
-    runs = []
     for start in range(len(points) if len(points) > threshold else 1):
-        chosen = tuple(sorted(points[(start + i) % len(points)] for i in range(threshold)))
-        runs.append((chosen, tuple(shares[x] for x in chosen)))
-    return runs
+        turned = points[start:] + points[:start]
+        chosen = tuple(sorted(turned[:threshold]))
+        yield chosen, tuple(shares[x] for x in chosen)
 
 
 def encode_share(share: int) -> bytes:
