@@ -7,7 +7,7 @@ every message and advancing every phase. Six tenths of the dropouts leave after 
 before they upload, which is what costs the server; the others leave in the other four phases.
 
 Two clocks are shown: wall, and the process's own CPU time, which other programs on the machine disturb less.
-Python's cycle collector is off during the round: it would search a thousand devices' objects on behalf of one.
+Python's cycle collector is off during the round: it would search a thousand devices' objects for one.
 """
 
 import argparse

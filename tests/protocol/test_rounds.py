@@ -125,8 +125,8 @@ def test_an_unfit_vector_is_refused_and_a_fit_one_still_taken() -> None:
     "change",
     [
         {"round_id": b"short"}, {"graph_seed": b""}, {"n": 2, "k": 1}, {"k": 5}, {"k": 8}, {"t": 1}, {"t": 7},
-        {"min_survivors": 3}, {"min_survivors": 8}, {"max_corrupt": 3}, {"spread": 0}, {"length": 0}, {"bits": 7},
-        {"bits": 33}, {"max_abs_entry": 0}, {"noise_headroom": -1}, {"noise_headroom": 2**15 - 700},
+        {"min_survivors": 3}, {"min_survivors": 8}, {"max_corrupt": 3}, {"spread": 0}, {"length": 0},
+        {"bits": 7}, {"bits": 33}, {"max_abs_entry": 0}, {"noise_headroom": -1}, {"noise_headroom": 2**15 - 700},
         {"max_abs_entry": 4681, "noise_headroom": 1},
     ],
     ids=str,
@@ -134,7 +134,8 @@ def test_an_unfit_vector_is_refused_and_a_fit_one_still_taken() -> None:
 def test_impossible_or_wrapping_configurations_are_refused(change: dict[str, int]) -> None:
     sound = {
         "round_id": bytes(32), "graph_seed": bytes(32), "n": 7, "k": 6, "t": 3, "spread": 3,
-        "min_survivors": 5, "max_corrupt": 0, "length": 4, "bits": 16, "max_abs_entry": 100, "noise_headroom": 2**15 - 701,
+        "min_survivors": 5, "max_corrupt": 0, "length": 4, "bits": 16, "max_abs_entry": 100,
+        "noise_headroom": 2**15 - 701,
     }  # fmt: skip
     made = RoundConfig(**sound)  # type: ignore[arg-type]
     assert RoundConfig.decode(made.encode()) == made
