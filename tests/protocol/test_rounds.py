@@ -126,7 +126,8 @@ def test_an_unfit_vector_is_refused_and_a_fit_one_still_taken() -> None:
     [
         {"round_id": b"short"}, {"graph_seed": b""}, {"n": 2, "k": 1}, {"k": 5}, {"k": 8}, {"t": 1}, {"t": 7},
         {"min_survivors": 3}, {"min_survivors": 8}, {"max_corrupt": 3}, {"spread": 0}, {"length": 0},
-        {"bits": 7}, {"bits": 33}, {"max_abs_entry": 0}, {"noise_headroom": -1}, {"noise_headroom": 2**15 - 700},
+        {"bits": 7}, {"bits": 33}, {"max_abs_entry": 0}, {"noise_headroom": -1},
+        {"noise_headroom": 2**15 - 700},
         {"max_abs_entry": 4681, "noise_headroom": 1},
     ],
     ids=str,
