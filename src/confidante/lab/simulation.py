@@ -1,0 +1,241 @@
+"""Every person of a data set as a simulated device: the same task, plan, noise and protocol code as a real one.
+
+Three engines take the same sums:
+
+- `secure`: every device runs the real secure-aggregation client, with real dropouts;
+- `ideal`: the same integers (each device's encoded vector and its own noise share) are added in the open;
+- `aggregate`: as `ideal`, but the noise of all survivors is drawn at once. Sums of Skellam shares are Skellam,
+  so the law of the result is exactly the same, and the lab saves one noise vector a device.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.core.errors import PlanError
+from confidante.core.types import Histories
+from confidante.lab.entropy import SeededEntropy
+from confidante.models.task import NoisySum, Task
+from confidante.privacy.clipping import IntegerRows, decode, encode
+from confidante.privacy.mechanisms.skellam import sample
+from confidante.privacy.plan import Cohort, SumPlan, plan_sum
+from confidante.protocol.config import RoundConfig
+from confidante.protocol.identity import SEED_BYTES, Identity
+from confidante.protocol.packing import centred
+from confidante.protocol.rounds import run_round
+from confidante.protocol.server import Phase
+
+Engine = Literal["secure", "ideal", "aggregate"]
+Progress = Callable[[str, float], None]
+"""Called with what is going on and how much of it is done, 0 to 1."""
+
+_BATCH = 256
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SumRecord:
+    """One private sum as it happened.
+
+    rounds: uploads of at most the agreed size that the vector was cut into, each its own secure sum;
+    survivors: devices in the sum (the fewest over its rounds); bytes up and down: median over the devices
+    that took part to the end, all rounds; 0 in the engines without a protocol, where upload_bytes (the
+    masked vector alone) still holds.
+    """
+
+    plan: SumPlan
+    rounds: int
+    survivors: int
+    dropped: int
+    bytes_up: int
+    bytes_down: int
+    upload_bytes: int
+    largest_upload: int
+    seconds: float
+
+
+@final
+class Simulator:
+    """A `SumService` over simulated devices."""
+
+    def __init__(
+        self,
+        histories: Histories,
+        multipliers: Mapping[str, float],
+        entropy: SeededEntropy,
+        *,
+        engine: Engine = "aggregate",
+        cohort: Cohort | None = None,
+        dropout: float = 0.0,
+        bits: int = 20,
+        max_upload: int = 3_000_000,
+        max_rounds: int = 10,
+        progress: Progress | None = None,
+    ) -> None:
+        """Make one device of every person.
+
+        multipliers: noise multiplier of each task by name, 0.0 for none. cohort: what the plans promise to
+        withstand; dropout: part of the devices that really vanish during each sum. bits: of the ring.
+        max_upload: bytes of one upload; max_rounds: uploads that one sum may take. Raises PlanError.
+        """
+        self.histories = histories
+        self.records: list[SumRecord] = []
+        self._multipliers = multipliers
+        self._entropy = entropy
+        self._engine = engine
+        self._cohort = cohort or Cohort(histories.people)
+        self._dropout = dropout
+        self._bits = bits
+        self._chunk = max_upload * 8 // bits
+        self._max_rounds = max_rounds
+        self._progress = progress or (lambda _what, _part: None)
+        self._identities: Sequence[Identity] | None = None
+        if self._cohort.devices != histories.people:
+            raise PlanError(
+                f"the cohort has {self._cohort.devices} devices, the data {histories.people} people"
+            )
+
+    @property
+    def max_length(self) -> int:
+        """Entries of the longest vector that fits the agreed uploads."""
+        return self._chunk * self._max_rounds
+
+    def noise_sd(self, name: str) -> float:
+        """Return the noise to expect in an entry of the task's sum, for an l2 bound of 1."""
+        survivors = self._cohort.devices - self._vanishing
+        return self._multipliers[name] * float(np.sqrt(survivors / self._cohort.honest_survivors))
+
+    @property
+    def _vanishing(self) -> int:
+        return int(self._cohort.devices * Fraction(str(self._dropout)))
+
+    def take(self, task: Task) -> NoisySum:
+        """Take one private sum over all devices."""
+        started = time.perf_counter()
+        plan = plan_sum(
+            task.name,
+            task.length,
+            task.l2_bound,
+            task.linf_bound,
+            self._multipliers[task.name],
+            self._cohort,
+            self._bits,
+        )
+        people = self._cohort.devices
+        dither = np.frombuffer(self._entropy.draw(8 * people), dtype="<u8").astype(np.uint64)
+        order = np.argsort(np.frombuffer(self._entropy.draw(8 * people), dtype="<u8"), kind="stable")
+        vanishing = order[: self._vanishing]
+        # A third of them go before they upload, the rest when the unmasking begins: both must work.
+        early, late = vanishing[: -(-len(vanishing) // 3)], vanishing[-(-len(vanishing) // 3) :]
+        devices = _Devices(task, plan, self.histories, dither)
+        if self._engine == "secure":
+            total, counts, up, down = self._secure(plan, devices, early, late)
+        else:
+            staying = np.setdiff1d(np.arange(people), early)
+            total, counts, up, down = self._open(plan, devices, staying), [len(staying)], 0, 0
+        survivors = min(counts)
+        self.records.append(
+            SumRecord(
+                plan=plan,
+                rounds=-(-plan.length // self._chunk),
+                survivors=survivors,
+                dropped=len(vanishing),
+                bytes_up=up,
+                bytes_down=down,
+                upload_bytes=plan.upload_bytes,
+                largest_upload=(min(plan.length, self._chunk) * plan.bits + 7) // 8,
+                seconds=time.perf_counter() - started,
+            )
+        )
+        variance = float(plan.noise_variance(max(counts))) / plan.scale**2
+        return NoisySum(decode(total, plan), variance, survivors)
+
+    def _open(self, plan: SumPlan, devices: "_Devices", staying: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Add up the same integers as a secure round would, without the masks."""
+        total = np.zeros(plan.length, dtype=np.int64)
+        noisy = plan.noise_multiplier > 0
+        for start in range(0, len(staying), _BATCH):
+            batch = staying[start : start + _BATCH]
+            total += devices.encode(batch).sum()
+            self._progress(plan.task, (start + len(batch)) / len(staying))
+            if noisy and self._engine == "ideal":
+                for _ in batch:
+                    total += self._share(plan, plan.length)
+        if noisy and self._engine == "aggregate":
+            total += sample(plan.noise_variance(len(staying)), plan.length, self._entropy.draw(32))
+        wrapped: NDArray[np.int64] = centred(total.astype(np.uint32), plan.bits)
+        return wrapped
+
+    def _secure(
+        self, plan: SumPlan, devices: "_Devices", early: NDArray[np.int64], late: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], list[int], int, int]:
+        """Run one secure round a chunk and return the sum, survivors a round, and bytes up and down."""
+        if self._identities is None:
+            self._identities = [
+                Identity.from_seed(self._entropy.draw(SEED_BYTES)) for _ in range(self._cohort.devices)
+            ]
+        drop = {Phase.MASK: early.tolist(), Phase.CONFIRM: late.tolist()}
+        parts, counts = [], []
+        up = np.zeros(self._cohort.devices, dtype=np.int64)
+        down = np.zeros(self._cohort.devices, dtype=np.int64)
+        starts = range(0, plan.length, self._chunk)
+        for start in starts:
+            stop = min(start + self._chunk, plan.length)
+            config = RoundConfig.plan(
+                round_id=self._entropy.draw(32),
+                graph_seed=self._entropy.draw(32),
+                n=self._cohort.devices,
+                length=stop - start,
+                bits=plan.bits,
+                max_abs_entry=plan.linf_int,
+                noise_headroom=plan.headroom,
+                max_dropout=self._cohort.max_dropout,
+                max_collusion=self._cohort.max_collusion,
+            )
+            asked = 0
+
+            def upload(device: int, start: int = start, stop: int = stop) -> NDArray[np.int64]:
+                nonlocal asked
+                asked += 1
+                done = (start / self._chunk + asked / self._cohort.devices) / len(starts)
+                self._progress(plan.task, min(done, 1.0))
+                vector = devices.one(device)[start:stop]
+                return vector + self._share(plan, stop - start) if plan.noise_multiplier > 0 else vector
+
+            result = run_round(config, upload, self._identities, entropy=self._entropy.draw, drop=drop)
+            parts.append(result.sum)
+            counts.append(len(result.survivors))
+            up += result.bytes_up.sum(axis=0)
+            down += result.bytes_down.sum(axis=0)
+        stayed = np.setdiff1d(np.arange(self._cohort.devices), np.concatenate([early, late]))
+        return np.concatenate(parts), counts, int(np.median(up[stayed])), int(np.median(down[stayed]))
+
+    def _share(self, plan: SumPlan, length: int) -> NDArray[np.int64]:
+        return sample(plan.share_variance, length, self._entropy.draw(32))
+
+
+@final
+class _Devices:
+    """Encodes vectors in batches, one batch held at a time; asked for in increasing order."""
+
+    def __init__(self, task: Task, plan: SumPlan, histories: Histories, dither: NDArray[np.uint64]) -> None:
+        self._task, self._plan, self._histories, self._dither = task, plan, histories, dither
+        self._first = -1
+        self._rows: IntegerRows | None = None
+
+    def encode(self, people: NDArray[np.int64]) -> IntegerRows:
+        return encode(
+            self._task.client_update(self._histories.select(people)), self._plan, self._dither[people]
+        )
+
+    def one(self, device: int) -> NDArray[np.int64]:
+        first = device // _BATCH * _BATCH
+        if self._rows is None or first != self._first:
+            self._first = first
+            self._rows = self.encode(np.arange(first, min(first + _BATCH, self._histories.people)))
+        return self._rows.dense(device - first)

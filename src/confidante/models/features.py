@@ -1,0 +1,57 @@
+"""The public feature basis: what a catalogue says of its items, as the same matrix on every device."""
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.core.types import Catalogue
+
+CONSTANT = "(any item)"
+_YEAR = re.compile(r"\((\d{4})\)\s*$")
+_YEARS_PER_BIN = 5
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class FeatureBasis:
+    """names: one a column, the last is the constant; matrix: float32 [items, f], rows of l2 norm 1."""
+
+    names: tuple[str, ...]
+    matrix: NDArray[np.float32]
+
+
+def feature_basis(catalogue: Catalogue, *, max_features: int = 64, min_items: int = 10) -> FeatureBasis:
+    """Return the labels that at least `min_items` items carry, the most frequent first, and a constant.
+
+    A year in brackets at the end of a title counts as a label of its five-year bin, unless the catalogue
+    already labels items with such bins ("1995-1999"). An item without features keeps the constant, so every
+    item, new ones included, has a vector. Uses the public catalogue only, never an event.
+    """
+    labels = [
+        dict.fromkeys((*given, *_year_bin(title)))
+        for given, title in zip(catalogue.labels, catalogue.titles, strict=True)
+    ]
+    counts = Counter(label for row in labels for label in row)
+    frequent = sorted((-count, label) for label, count in counts.items() if count >= min_items)
+    names = (*(label for _, label in frequent[:max_features]), CONSTANT)
+    column = {name: j for j, name in enumerate(names)}
+    pairs = [(i, column[label]) for i, row in enumerate(labels) for label in row if label in column]
+    matrix = np.zeros((len(catalogue), len(names)), dtype=np.float32)
+    if pairs:
+        rows, columns = np.array(pairs).T
+        matrix[rows, columns] = 1
+    matrix[:, -1] = 1
+    matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
+    return FeatureBasis(names, matrix)
+
+
+def _year_bin(title: str) -> tuple[str, ...]:
+    found = _YEAR.search(title)
+    if found is None:
+        return ()
+    start = int(found.group(1)) // _YEARS_PER_BIN * _YEARS_PER_BIN
+    return (f"{start}-{start + _YEARS_PER_BIN - 1}",)

@@ -1,0 +1,142 @@
+"""The model on a device: linear in a decayed history, so fold-in is one addition and reasons are exact.
+
+The score of item j is prior_j plus, over parts and own events e, decay(age of e) * <context_{i_e}, item_j>.
+Parts (learnt item basis, public features) stand side by side in one vector, so the device keeps one state
+and multiplies once. With repurchase data an own-history part adds what the person took before.
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.core.errors import DataError
+from confidante.core.types import Histories
+
+_FORGOTTEN = 2.0**-40  # an event whose weight is below this share no longer counts
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One linear part.
+
+    context: float32 [items, d], what an event adds to the state; item: float32 [items, d], what a candidate
+    is compared with; half_life: events after which an event counts half.
+    """
+
+    name: str
+    context: NDArray[np.float32]
+    item: NDArray[np.float32]
+    half_life: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class OwnHistory:
+    """For repurchase data: an own event adds `weight`, halved every `half_life` events, to its own item."""
+
+    weight: float
+    half_life: float
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Contributions:
+    """Why an item scores what it scores: everything adds up to `score` to within rounding.
+
+    by_event: float64 [events, parts]; parts: their names; prior: what everyone gets, from popularity.
+    """
+
+    parts: tuple[str, ...]
+    by_event: NDArray[np.float64]
+    prior: float
+    score: float
+
+
+@final
+class SequentialModel:
+    """Parts, prior and (for repurchase data) own history, ready to score."""
+
+    def __init__(
+        self, parts: tuple[Part, ...], prior: NDArray[np.float32], own: OwnHistory | None = None
+    ) -> None:
+        """Stack the parts; DataError when their shapes do not fit."""
+        items = len(prior)
+        for part in parts:
+            if part.context.shape != part.item.shape or len(part.item) != items or part.half_life <= 0:
+                raise DataError(f"model part {part.name!r} does not fit a catalogue of {items} items")
+        self.parts = parts
+        self.prior = prior
+        self.own = own
+        self.context = np.concatenate([p.context for p in parts], axis=1)  # [items, d]
+        self.item = np.concatenate([p.item for p in parts], axis=1)  # [items, d]
+        self.decay = np.concatenate(
+            [np.full(p.item.shape[1], 0.5 ** (1 / p.half_life)) for p in parts]
+        )  # [d]
+
+    @property
+    def items(self) -> int:
+        """Size of the catalogue."""
+        return len(self.prior)
+
+    def begin(self) -> NDArray[np.float64]:
+        """Return the state of an empty history, float64 [d]."""
+        return np.zeros(self.item.shape[1])
+
+    def fold_in(self, state: NDArray[np.float64], item: int) -> NDArray[np.float64]:
+        """Return the state after one more event."""
+        folded: NDArray[np.float64] = state * self.decay + self.context[item]
+        return folded
+
+    def state(self, events: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Return the state of a history (item indices, oldest first): what folding in each would give."""
+        halves = []
+        for part in self.parts:
+            recent = events[-_horizon(part) :]
+            weights = 0.5 ** (np.arange(len(recent))[::-1] / part.half_life)
+            halves.append(weights @ part.context[recent].astype(np.float64))
+        return np.concatenate(halves)
+
+    def score_state(self, state: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Return float32 [items], without the own-history part."""
+        scores: NDArray[np.float32] = self.item @ state.astype(np.float32) + self.prior
+        return scores
+
+    def score(self, histories: Histories) -> NDArray[np.float32]:
+        """Return scores, float32 [people, items]."""
+        states = np.stack([self.state(histories.items[a:b]) for a, b in _spans(histories)])
+        scores: NDArray[np.float32] = states.astype(np.float32) @ self.item.T + self.prior
+        if self.own is not None:
+            age = histories.indptr[1:][histories.person_of_event] - 1 - np.arange(len(histories.items))
+            weight = self.own.weight * 0.5 ** (age / self.own.half_life)
+            np.add.at(scores, (histories.person_of_event, histories.items), weight.astype(np.float32))
+        return scores
+
+    def contributions(self, events: NDArray[np.integer], item: int) -> Contributions:
+        """Return the exact share of each own event, by part, in the score of `item`.
+
+        events: item indices, oldest first.
+        """
+        age = np.arange(len(events))[::-1]
+        shares = []
+        for part in self.parts:
+            products = part.context[events].astype(np.float64) @ part.item[item].astype(np.float64)
+            shares.append(0.5 ** (age / part.half_life) * products)
+        names = tuple(part.name for part in self.parts)
+        if self.own is not None:
+            shares.append(self.own.weight * 0.5 ** (age / self.own.half_life) * (events == item))
+            names = (*names, "own history")
+        by_event = np.stack(shares, axis=1) if shares else np.zeros((len(events), 0))
+        prior = float(self.prior[item])
+        return Contributions(names, by_event, prior, prior + float(by_event.sum()))
+
+
+def _horizon(part: Part) -> int:
+    """Return how many of the newest events can still matter."""
+    return int(np.ceil(-np.log2(_FORGOTTEN) * part.half_life))
+
+
+def _spans(histories: Histories) -> list[tuple[int, int]]:
+    return list(zip(histories.indptr[:-1].tolist(), histories.indptr[1:].tolist(), strict=True))

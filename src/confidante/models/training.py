@@ -1,0 +1,125 @@
+"""The whole training: three tasks, each a private sum, each free to build on the sums before it.
+
+Every constant here is public and fixed beforehand: chosen once on the validation part of MovieLens-1M
+(benchmarks/bench_ml1m.py repeats it), and then used for every data set.
+"""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol, final
+
+import numpy as np
+
+from confidante.core.types import Catalogue
+from confidante.models.blend import blend
+from confidante.models.feature_sequential import FeaturePairTask, feature_map
+from confidante.models.features import FeatureBasis, feature_basis
+from confidante.models.item_sequential import ItemBasis, ItemPairTask, basis_size, item_basis
+from confidante.models.popularity import PopularityTask, popularity
+from confidante.models.sequential import OwnHistory, SequentialModel
+from confidante.models.task import NoisySum, Task
+
+POPULARITY, FEATURES, ITEMS = "popularity", "feature pairs", "item pairs"
+
+BUDGET = MappingProxyType({POPULARITY: 0.05, FEATURES: 0.05, ITEMS: 0.90})
+"""Shares of the privacy budget (of 1 / noise_multiplier^2), by task."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Public constants of the training.
+
+    window, pair_half_life: of pairs, in events; history: newest events a device uses. popularity_power: pairs
+    are weighted by popularity to minus this, history events to minus history_power. spectral_power: exponent
+    of the spectrum. basis_ratio: see `basis_size`. max_rank: most columns of the item basis. half_life: of an
+    own event in a score. feature_weight, prior_weight: see `blend`. candidate_power: exponent of a
+    candidate's popularity in the feature part. own: own-history part, for repurchase data.
+    """
+
+    window: int = 8
+    pair_half_life: float = 3.0
+    history: int = 500
+    popularity_power: float = 0.15
+    history_power: float = 0.3
+    spectral_power: float = 0.3
+    basis_ratio: float = 0.95
+    max_rank: int = 256
+    half_life: float = 2.0
+    feature_weight: float = 0.2
+    prior_weight: float = 0.05
+    candidate_power: float = 0.5
+    own: OwnHistory | None = None
+
+
+PRIVATE = Settings()
+"""With noise."""
+
+EXACT = Settings(window=20, pair_half_life=5.0, spectral_power=0.5, max_rank=1024)
+"""Secure aggregation only: no noise to be robust against."""
+
+
+class SumService(Protocol):
+    """Takes private sums: the lab's simulator, or a coordinator's rounds."""
+
+    @property
+    def max_length(self) -> int:
+        """Entries of the longest vector that devices agreed to upload."""
+
+    def noise_sd(self, name: str) -> float:
+        """Return the expected noise standard deviation in an entry of the named task's sum (l2 bound 1)."""
+
+    def take(self, task: Task) -> NoisySum:
+        """Return the noisy sum of every device's vector."""
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Learnt:
+    """A trained model and the public parts it was made of."""
+
+    model: SequentialModel
+    features: FeatureBasis
+    basis: ItemBasis
+
+
+def train(catalogue: Catalogue, sums: SumService, settings: Settings) -> Learnt:
+    """Learn popularity, the feature map and the item basis, and blend them."""
+    popular = popularity(sums.take(PopularityTask(len(catalogue))))
+
+    features = feature_basis(catalogue)
+    feature_task = FeaturePairTask(
+        features.matrix, settings.window, settings.pair_half_life, settings.history
+    )
+    mapped = feature_map(feature_task, sums.take(feature_task), popular, settings.candidate_power)
+
+    order = np.argsort(-popular, kind="stable")
+    size = basis_size(popular[order], sums.noise_sd(ITEMS), settings.basis_ratio, sums.max_length)
+    chosen = order[:size]
+    relative = popular[chosen] / popular[chosen].mean()
+    item_task = ItemPairTask(
+        chosen,
+        relative**-settings.popularity_power,
+        len(catalogue),
+        settings.window,
+        settings.pair_half_life,
+        settings.history,
+    )
+    basis = item_basis(
+        item_task,
+        sums.take(item_task),
+        power=settings.spectral_power,
+        history_weights=relative**-settings.history_power,
+        max_rank=settings.max_rank,
+    )
+    model = blend(
+        features,
+        basis,
+        mapped,
+        popular,
+        half_life=settings.half_life,
+        feature_weight=settings.feature_weight,
+        prior_weight=settings.prior_weight,
+        own=settings.own,
+    )
+    return Learnt(model, features, basis)
