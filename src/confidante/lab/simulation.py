@@ -1,11 +1,11 @@
-"""Every person of a data set as a simulated device: the same task, plan, noise and protocol code as a real one.
+"""Every person of a data set as a simulated device: the task, plan, noise and protocol code of a real one.
 
 Three engines take the same sums:
 
 - `secure`: every device runs the real secure-aggregation client, with real dropouts;
 - `ideal`: the same integers (each device's encoded vector and its own noise share) are added in the open;
-- `aggregate`: as `ideal`, but the noise of all survivors is drawn at once. Sums of Skellam shares are Skellam,
-  so the law of the result is exactly the same, and the lab saves one noise vector a device.
+- `aggregate`: as `ideal`, but the noise of all survivors is drawn at once. Sums of Skellam shares are
+  Skellam, so the law of the result is exactly the same, and the lab saves one noise vector a device.
 """
 
 import time

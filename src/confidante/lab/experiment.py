@@ -1,0 +1,80 @@
+"""One training over simulated devices, from a wanted epsilon to a model, a guarantee and what it cost."""
+
+import time
+from dataclasses import dataclass
+from typing import final
+
+from confidante.core.types import Catalogue, Histories
+from confidante.lab.entropy import SeededEntropy
+from confidante.lab.simulation import Engine, Progress, Simulator, SumRecord
+from confidante.models.training import BUDGET, EXACT, PRIVATE, Learnt, Settings, train
+from confidante.privacy.accounting import Guarantee, account, calibrate
+from confidante.privacy.plan import Cohort
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """A training that has ended."""
+
+    learnt: Learnt
+    records: tuple[SumRecord, ...]
+    guarantee: Guarantee
+    seconds: float
+
+    @property
+    def rounds(self) -> int:
+        """Secure sums taken."""
+        return sum(record.rounds for record in self.records)
+
+    @property
+    def upload_bytes(self) -> int:
+        """Bytes of masked vectors that a device uploads in all."""
+        return sum(record.upload_bytes for record in self.records)
+
+    @property
+    def largest_upload(self) -> int:
+        """Bytes of the largest single upload."""
+        return max(record.largest_upload for record in self.records)
+
+
+def run_training(
+    histories: Histories,
+    catalogue: Catalogue,
+    *,
+    epsilon: float | None,
+    delta: float = 1e-5,
+    seed: int = 0,
+    settings: Settings | None = None,
+    engine: Engine = "aggregate",
+    max_dropout: float = 0.3,
+    max_collusion: float = 0.1,
+    dropout: float = 0.0,
+    bits: int = 20,
+    max_upload: int = 3_000_000,
+    progress: Progress | None = None,
+) -> Run:
+    """Train on `histories`, one simulated device a person, and account for it.
+
+    epsilon: what the coordinator faces at worst, user-level, all sums together, with `max_dropout` of the
+    devices gone and `max_collusion` of them telling it their noise; None for secure aggregation without
+    noise. dropout: part of the devices that really vanish during each sum. Raises `PlanError`.
+    """
+    started = time.perf_counter()
+    cohort = Cohort(histories.people, max_dropout, max_collusion)
+    noise = calibrate(epsilon, delta, tuple(BUDGET.values())) if epsilon is not None else (0.0,) * len(BUDGET)
+    simulator = Simulator(
+        histories,
+        dict(zip(BUDGET, noise, strict=True)),
+        SeededEntropy(seed, "simulation"),
+        engine=engine,
+        cohort=cohort,
+        dropout=dropout,
+        bits=bits,
+        max_upload=max_upload,
+        progress=progress,
+    )
+    learnt = train(catalogue, simulator, settings or (PRIVATE if epsilon is not None else EXACT))
+    records = tuple(simulator.records)
+    guarantee = account([r.plan for r in records], delta, [r.survivors for r in records])
+    return Run(learnt, records, guarantee, time.perf_counter() - started)
