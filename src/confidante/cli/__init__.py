@@ -1,0 +1,24 @@
+"""The `confidante` command. Importing this costs nothing; each command imports what it needs."""
+
+import sys
+
+_EXTRA = {"dp_accounting", "jinja2", "matplotlib", "polars", "rich", "scipy", "typer"}
+
+
+def main() -> None:
+    """Run the command line and exit: 0 when all is well, 2 for what the caller can mend, 130 for Ctrl-C."""
+    try:
+        from confidante.cli.app import run
+
+        code = run(sys.argv[1:])
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA:
+            raise
+        sys.stderr.write(
+            f"confidante: error: {error.name} is not installed: this command needs the lab extra; "
+            "install confidante[lab]\n"
+        )
+        code = 2
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)

@@ -1,0 +1,5 @@
+"""`python -m confidante.cli`."""
+
+from confidante.cli import main
+
+main()

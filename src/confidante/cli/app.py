@@ -1,0 +1,160 @@
+"""Commands and their options. What they do is in `confidante.lab`, imported when a command is called."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from confidante.core.errors import ConfidanteError, PlanError
+
+DEFAULT_EPSILON = 4.0
+DEFAULT_DELTA = 1e-5
+
+# The class that every "wrong option" error shares, wherever this release of typer keeps it.
+_WrongUse: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+app = typer.Typer(
+    name="confidante",
+    help="A recommender that learns from people without collecting anything about them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+lab = typer.Typer(help="Train, rank and measure on data of your own, one simulated device a person.")
+app.add_typer(lab, name="lab", no_args_is_help=True)
+
+
+class Engine(StrEnum):
+    """How the sums are taken."""
+
+    aggregate = "aggregate"
+    ideal = "ideal"
+    secure = "secure"
+
+
+Seed = Annotated[int, typer.Option(help="Decides all randomness of the run, 0 or more. For the lab only.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        help="secure: every device runs the real protocol. ideal: the same integers, added in the open. "
+        "aggregate: as ideal, and the noise of all devices is drawn at once (same law, fastest)."
+    ),
+]
+Items = Annotated[Path | None, typer.Option(help="CSV `item,title,labels`, labels separated by `|`.")]
+Delta = Annotated[float, typer.Option(help="Chance in which the promise of epsilon may fail.")]
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return its exit code."""
+    try:
+        code = app(args=list(arguments), prog_name="confidante", standalone_mode=False)
+    except ConfidanteError as error:
+        return _fail(str(error))
+    except _WrongUse as error:
+        return _fail(error.format_message())  # type: ignore[attr-defined]  # click's, wherever it is kept
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _fail(problem: str) -> int:
+    if problem:  # without: the help was shown instead
+        sys.stderr.write(f"confidante: error: {' '.join(problem.split())}\n")
+    return 2
+
+
+def _print_json(values: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(values, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"confidante {installed_version('confidante')}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def confidante(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options that stand before a command."""
+
+
+RANK_EXAMPLES = """[bold]Examples[/bold]
+
+confidante lab rank train.csv --items items.csv --epsilon 4 -k 100 --out top.csv
+
+confidante lab rank baskets.csv --repeat --no-noise --out top.csv --json
+"""
+
+
+@lab.command(epilog=RANK_EXAMPLES)
+def rank(
+    train: Annotated[Path, typer.Argument(metavar="TRAIN.csv", help="CSV `user,item,timestamp`.")],
+    out: Annotated[Path, typer.Option(help="Where to write `user,item,rank`; replaced when it exists.")],
+    *,
+    items: Items = None,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(
+            help="User-level epsilon of all sums together, against the coordinator. "
+            f"[dim]\\[default: {DEFAULT_EPSILON:g}][/dim]",
+            show_default=False,
+        ),
+    ] = None,
+    delta: Delta = DEFAULT_DELTA,
+    no_noise: Annotated[
+        bool, typer.Option("--no-noise", help="Secure aggregation only, no differential privacy.")
+    ] = False,
+    k: Annotated[int, typer.Option("-k", help="Items for each user.")] = 100,
+    seed: Seed = 0,
+    repeat: Annotated[
+        bool, typer.Option("--repeat", help="Repurchase data: people's own items are candidates too.")
+    ] = False,
+    engine: EngineOption = Engine.aggregate,
+    max_dropout: Annotated[float, typer.Option(help="Part of the devices that may vanish.")] = 0.3,
+    max_collusion: Annotated[float, typer.Option(help="Part that may side with the coordinator.")] = 0.1,
+    dropout: Annotated[float, typer.Option(help="Part that really vanishes during each sum.")] = 0.0,
+    bits: Annotated[int, typer.Option(help="Bits of an uploaded number, 8 to 32.")] = 20,
+    max_upload: Annotated[int, typer.Option(help="Bytes of the largest upload.")] = 3_000_000,
+    as_json: AsJson = False,
+) -> None:
+    """Train privately on a file of interactions and write everybody's best items.
+
+    Equal timestamps keep the order of the file. Without --repeat nobody gets an item they already have.
+    """
+    from confidante.cli.progress import Bars
+    from confidante.lab.rank import Training, rank_file
+
+    if no_noise and epsilon is not None:
+        raise PlanError("--no-noise and --epsilon exclude each other: give one of them")
+    training = Training(
+        epsilon=None if no_noise else DEFAULT_EPSILON if epsilon is None else epsilon,
+        delta=delta,
+        seed=seed,
+        engine=engine.value,
+        max_dropout=max_dropout,
+        max_collusion=max_collusion,
+        dropout=dropout,
+        bits=bits,
+        max_upload=max_upload,
+        repeat=repeat,
+    )
+    with Bars() as bars:
+        result = rank_file(train, items, out, k, training, bars)
+    if as_json:
+        _print_json(result)
+    else:
+        from confidante.cli.screen import show_rank
+
+        show_rank(result, out)

@@ -1,0 +1,223 @@
+"""A file of interactions in, everybody's best items out: what `confidante lab rank` does."""
+
+import csv
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.core.errors import DataError, PlanError
+from confidante.core.types import Histories
+from confidante.lab.data.csv_files import load_csv
+from confidante.lab.data.dataset import Dataset, LoadReport
+from confidante.lab.experiment import Run, run_training
+from confidante.lab.metrics import Scorer
+from confidante.lab.simulation import Engine, Progress
+from confidante.models.training import settings_for
+
+_CELLS = 4_000_000  # scores held at once: 16 MB of float32
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How to train, as a caller of the command line asks for it.
+
+    epsilon: user-level, what the coordinator faces at worst; None for secure aggregation without noise.
+    dropout: part of the devices that really vanish; at most `max_dropout`, for which the noise is planned.
+    repeat: repurchase data, where people meet an item again. Raises PlanError for what cannot be.
+    """
+
+    epsilon: float | None = 4.0
+    delta: float = 1e-5
+    seed: int = 0
+    engine: Engine = "aggregate"
+    max_dropout: float = 0.3
+    max_collusion: float = 0.1
+    dropout: float = 0.0
+    bits: int = 20
+    max_upload: int = 3_000_000
+    repeat: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no later check would name as clearly."""
+        if self.seed < 0:
+            raise PlanError(f"the seed is {self.seed}: give 0 or more")
+        if not 0 <= self.dropout <= self.max_dropout:  # NaN fails too
+            raise PlanError(
+                f"dropout is {self.dropout}, and the noise is planned for at most {self.max_dropout}: "
+                "give a part from 0 to max_dropout"
+            )
+        if not 8 <= self.bits <= 32:
+            raise PlanError(f"bits is {self.bits}: the ring has 8 to 32 bits")
+        if self.max_upload < 1024:
+            raise PlanError(f"max_upload is {self.max_upload} bytes: give 1,024 or more")
+
+    def run(self, dataset: Dataset, progress: Progress | None = None) -> Run:
+        """Train on all interactions of a data set. Raises ConfidanteError."""
+        if len(dataset.catalogue) < 2:
+            raise DataError(
+                f"{dataset.report.source} has one item only: there is nothing to choose from", path=None
+            )
+        return run_training(
+            dataset.histories,
+            dataset.catalogue,
+            epsilon=self.epsilon,
+            delta=self.delta,
+            seed=self.seed,
+            settings=settings_for(noise=self.epsilon is not None, repeat=self.repeat),
+            engine=self.engine,
+            max_dropout=self.max_dropout,
+            max_collusion=self.max_collusion,
+            dropout=self.dropout,
+            bits=self.bits,
+            max_upload=self.max_upload,
+            progress=progress,
+        )
+
+
+def rank_file(
+    train: Path,
+    items: Path | None,
+    out: Path,
+    k: int,
+    training: Training,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train on a CSV file, write `user,item,rank` to `out` and return what it took, ready for JSON.
+
+    Every user of the file gets `k` rows, or all candidates when there are fewer. An item of the user's own
+    history is a candidate only with `training.repeat`. The file appears whole or not at all. Raises
+    ConfidanteError.
+    """
+    if k < 1:
+        raise DataError(f"k is {k}: give 1 or more")
+    for source in (train, items):
+        if source is not None and source.resolve() == out.resolve():
+            raise DataError("is an input: write the ranking to another file", path=out)
+    with written_whole(out) as file:
+        dataset = load_csv(train, items, repeats="all" if training.repeat else "first")
+        run = training.run(dataset, progress)
+        rows = _write(file, dataset, run, k, repeat=training.repeat)
+    return {**summary(run, training, dataset), "k": k, "rows": rows}
+
+
+def summary(run: Run, training: Training, dataset: Dataset) -> dict[str, Any]:
+    """Return what a training took and promises, ready for JSON: a figure that does not exist is None."""
+    private = training.epsilon is not None
+    guarantee = run.guarantee
+    return {
+        "sums": run.rounds,
+        "tasks": [
+            {
+                "task": record.plan.task,
+                "sums": record.rounds,
+                "entries": record.plan.length,
+                "upload_bytes": record.upload_bytes,
+                "noise_multiplier": record.plan.noise_multiplier,
+                "survivors": record.survivors,
+                "dropped": record.dropped,
+            }
+            for record in run.records
+        ],
+        "upload_bytes": run.upload_bytes,
+        "largest_upload_bytes": run.largest_upload,
+        "noise": private,
+        "epsilon": training.epsilon,
+        "epsilon_server": guarantee.server_epsilon if private else None,
+        "epsilon_release": guarantee.release_epsilon if private else None,
+        "delta": guarantee.delta if private else None,
+        "adjacency": guarantee.adjacency if private else None,
+        "devices": dataset.histories.people,
+        "items": len(dataset.catalogue),
+        "engine": training.engine,
+        "seed": training.seed,
+        "seconds": round(run.seconds, 3),
+        **load_report(dataset.report),
+    }
+
+
+def load_report(report: LoadReport) -> dict[str, Any]:
+    """Return what became of the rows of a file, ready for JSON."""
+    return {
+        "rows_read": report.read,
+        "rows_kept": report.kept,
+        "skipped": [
+            {"what": tally.what, "count": tally.count, "first_line": tally.first_line}
+            for tally in report.skipped
+        ],
+        "notes": [
+            {"what": tally.what, "count": tally.count, "first_line": tally.first_line}
+            for tally in report.notes
+        ],
+    }
+
+
+def best_items(
+    scorer: Scorer, histories: Histories, k: int, *, repeat: bool = False
+) -> Iterator[NDArray[np.int64]]:
+    """Yield each person's `k` best items, best first, equal scores in the catalogue's order.
+
+    A person's own items are left out unless `repeat`; so a list may be shorter than `k`. People are scored
+    in batches, so memory does not grow with their number.
+    """
+    start, step = 0, 1
+    while start < histories.people:
+        stop = min(start + step, histories.people)
+        batch = histories.slice(start, stop)
+        scores = np.array(scorer.score(batch))
+        if not repeat:
+            scores[batch.person_of_event, batch.items] = -np.inf
+        yield from (_best(row, k) for row in scores)
+        start, step = stop, max(1, _CELLS // scores.shape[1])
+
+
+def _best(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
+    size = len(scores)
+    least = np.partition(scores, size - k)[size - k] if k < size else -np.inf
+    found = np.flatnonzero((scores >= least) & (scores > -np.inf))
+    return found[np.argsort(-scores[found], kind="stable")][:k]
+
+
+def _write(file: TextIO, dataset: Dataset, run: Run, k: int, *, repeat: bool) -> int:
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(("user", "item", "rank"))
+    names, rows = dataset.catalogue.ids, 0
+    lists = best_items(run.learnt.model, dataset.histories, k, repeat=repeat)
+    for user, best in zip(dataset.user_ids, lists, strict=True):
+        writer.writerows((user, names[item], rank) for rank, item in enumerate(best.tolist(), 1))
+        rows += len(best)
+    return rows
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[TextIO]:
+    """Open a UTF-8 text file that takes its name only when the block ends well.
+
+    Raises DataError, before any work is done, when `path` cannot be written.
+    """
+    target = path.resolve()
+    if target.is_dir():
+        raise DataError("is a directory: name a file", path=path)
+    if target.exists() and not target.is_file():
+        raise DataError("is no regular file: name another", path=path)
+    half = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
+    try:
+        file = half.open("w", encoding="utf-8", newline="")
+    except FileNotFoundError:
+        raise DataError("its folder does not exist: make it first", path=path) from None
+    except OSError as error:
+        raise DataError(f"cannot be written ({error.strerror})", path=path) from None
+    try:
+        with file:
+            yield file
+        half.replace(target)
+    except OSError as error:
+        raise DataError(f"cannot be written ({error.strerror})", path=path) from None
+    finally:
+        half.unlink(missing_ok=True)
