@@ -1,10 +1,10 @@
 """The whole training: three tasks, each a private sum, each free to build on the sums before it.
 
-Every constant here is public and fixed beforehand: chosen once on the validation part of MovieLens-1M
-(benchmarks/bench_ml1m.py repeats it), and then used for every data set.
+Every constant here is public and fixed beforehand: chosen once on validation parts (MovieLens-1M, and Complete
+Journey for repurchase data), and then used for every data set. docs/explanation/how-it-works.md says how.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol, final
 
@@ -57,6 +57,15 @@ PRIVATE = Settings()
 
 EXACT = Settings(window=20, pair_half_life=5.0, spectral_power=0.5, max_rank=1024)
 """Secure aggregation only: no noise to be robust against."""
+
+REPEAT_OWN = OwnHistory(weight=375.0, half_life=300.0)
+"""Repurchase data: what a person took before leads, and taste is slower. Chosen on Complete Journey."""
+
+
+def settings_for(*, noise: bool, repeat: bool) -> Settings:
+    """Return the constants for sums with or without noise, and for repurchase data or not."""
+    settings = PRIVATE if noise else EXACT
+    return replace(settings, half_life=50.0, prior_weight=125.0, own=REPEAT_OWN) if repeat else settings
 
 
 class SumService(Protocol):
