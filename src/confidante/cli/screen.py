@@ -1,10 +1,16 @@
 """What commands print for people, on one screen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from confidante.lab.demo import LABELS, PRIVATE, Accuracy, Demo, K
+from confidante.lab.demo_reasons import Person, Suggestion
 
 
 def size(count: float) -> str:
@@ -40,3 +46,99 @@ def show_rank(result: Mapping[str, Any], out: Path) -> None:
     )
     console.print(promise(result))
     console.print(f"{result['rows']:,} rows written to {out}", markup=False)
+
+
+def show_demo(demo: Demo, page: Path) -> None:
+    """Print the whole demo on one screen."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=100)
+    console.print(
+        f"[bold]Confidante on {demo.source}[/bold]: {demo.devices:,} people, a simulated device each; "
+        f"{demo.dropped:,} dropped out of every round"
+    )
+    console.print(_accuracy_table(demo))
+    console.print(_groups_table(demo))
+    console.print(_costs_table(demo))
+    console.print(_people_table(demo.people))
+    console.print(f"Report: {page}", markup=False)
+
+
+def _table(title: str, *columns: str) -> Table:
+    """Return a table whose first column is text and whose others are numbers."""
+    table = Table(
+        box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="", padding=(0, 1, 0, 0)
+    )
+    table.show_edge = False
+    for place, column in enumerate(columns):
+        table.add_column(column, justify="right" if place else "left")
+    return table
+
+
+def _accuracy_table(demo: Demo) -> Table:
+    def row(accuracy: Accuracy) -> tuple[str, str, str]:
+        return LABELS[accuracy.model], str(accuracy.ndcg), str(accuracy.hr)
+
+    table = _table(
+        f"\nEach person's newest item, looked for among all {demo.items:,} (95 % intervals)",
+        "",
+        f"NDCG@{K}",
+        f"HR@{K}",
+    )
+    for accuracy in demo.accuracy:
+        table.add_row(*row(accuracy), style="bold green" if accuracy.model == PRIVATE else "")
+    return table
+
+
+def _groups_table(demo: Demo) -> Table:
+    models = [accuracy.model for accuracy in demo.accuracy]
+    table = _table(f"\nWho gains, who loses (NDCG@{K})", "group", "people", *models, "cost of privacy")
+    for group in demo.groups[1:]:
+        means = [f"{group.means[model]:.4f}" for model in models]
+        cost = group.means["private"] - group.means["central"]
+        table.add_row(group.group, str(group.people), *means, f"{cost:+.4f}")
+    return table
+
+
+def _costs_table(demo: Demo) -> Table:
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_row("", "")
+    table.add_row(
+        "privacy",
+        f"user-level epsilon {demo.epsilon_server:.3f} against the coordinator (planned for 30 % dropout, "
+        f"10 % collusion), {demo.epsilon_release:.3f} against everyone else; delta {demo.delta:g}",
+    )
+    table.add_row("adjacency", demo.adjacency)
+    down = "no protocol run" if demo.bytes_down is None else f"{size(demo.bytes_down)} down"
+    table.add_row(
+        "cost",
+        f"{size(demo.bytes_up)} up, {down} per device; {demo.rounds} rounds ({demo.engine} engine); "
+        f"{demo.seconds:.1f} s",
+    )
+    return table
+
+
+def _people_table(people: Sequence[Person]) -> Table:
+    parts = " / ".join(share.what for share in people[0].suggestions[0].parts)
+    table = _table(f"\nThree people's suggestions and why: shares of the score; last: {parts}")
+    for name, ratio in (("person", 0), ("suggestion", 3), ("because of", 6), ("by part", 0)):
+        table.add_column(name, ratio=ratio or None, no_wrap=True, overflow="ellipsis")
+    for person in people:
+        for number, suggestion in enumerate(person.suggestions):
+            who = ("", f"{person.name}", f"({person.events} items)")[1 + number] if number < 2 else ""
+            table.add_row(
+                who, Text(suggestion.title, "green"), Text(because(suggestion)), by_part(suggestion)
+            )
+    return table
+
+
+def because(suggestion: Suggestion) -> str:
+    """Return the own items that weigh most, each with its share of the score, in one line."""
+    named = suggestion.because[:2]
+    rest = 1 - suggestion.popularity - sum(share.share for share in named)
+    return ", ".join([*(f"{share.what} {share.share:.0%}" for share in named), f"others {rest:.0%}"])
+
+
+def by_part(suggestion: Suggestion) -> str:
+    """Return the share of each part of the model."""
+    return " / ".join(f"{share.share:.0%}" for share in suggestion.parts)
