@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
+PEERS  := $(wildcard benchmarks/bench_peers_*.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint bench bench-peers lock clean
@@ -32,7 +33,12 @@ test: setup lint ## everything that must hold
 	$(BIN)/pytest -n auto
 
 bench: setup ## every benchmark, medians and ratios
-	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+	@for file in $(filter-out $(PEERS),$(wildcard benchmarks/bench_*.py)); do \
+		echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+bench-peers: setup ## the benchmarks beside Flower and pfl, which get a .venv-peers of their own
+	@PYTHON="$(PYTHON)" sh tools/make_peers.sh .venv-peers
+	@for file in $(PEERS); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 lock: setup ## pin the requirements again (needs uv on the PATH)
 	sh tools/lock.sh

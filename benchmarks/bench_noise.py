@@ -6,14 +6,12 @@ The yardstick for the sampler is the difference of two numpy Poisson draws, whic
 cryptographic, in the same run.
 """
 
-import argparse
 import json
-import statistics
 import time
-from collections.abc import Callable
 
 import numpy as np
 
+from _timing import milliseconds, parser
 from confidante.core.types import SparseRows
 from confidante.privacy.clipping import encode
 from confidante.privacy.mechanisms import skellam
@@ -21,19 +19,6 @@ from confidante.privacy.plan import Cohort, plan_sum
 
 NUMBERS = 100_000
 ROWS, ENTRIES, LENGTH = 20_000, 30, 4_000
-REPEATS = 15
-
-
-def timed(work: Callable[[], object]) -> dict[str, float]:
-    """Median and quartiles of the milliseconds that `work` takes."""
-    work()
-    seconds = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    low, median, high = (1e3 * q for q in statistics.quantiles(seconds, n=4))
-    return {"median_ms": median, "quartile_1_ms": low, "quartile_3_ms": high}
 
 
 def bench_sampler(variance: int) -> dict[str, object]:
@@ -42,15 +27,15 @@ def bench_sampler(variance: int) -> dict[str, object]:
     skellam.sample(variance, 1, bytes(32))
     build = 1e3 * (time.perf_counter() - start)
     rng = np.random.default_rng(1)
-    ours = timed(lambda: skellam.sample(variance, NUMBERS, rng.bytes(32)))
-    numpy = timed(lambda: rng.poisson(variance / 2, NUMBERS) - rng.poisson(variance / 2, NUMBERS))
+    ours = milliseconds(lambda: skellam.sample(variance, NUMBERS, rng.bytes(32)))
+    numpy = milliseconds(lambda: rng.poisson(variance / 2, NUMBERS) - rng.poisson(variance / 2, NUMBERS))
     return {
         "variance": variance,
         "numbers": NUMBERS,
         "table_ms": build,
         "sample": ours,
         "numpy_poisson_difference": numpy,
-        "times_faster_than_numpy": numpy["median_ms"] / ours["median_ms"],
+        "times_faster_than_numpy": numpy["median"] / ours["median"],
     }
 
 
@@ -66,39 +51,37 @@ def bench_encode() -> dict[str, object]:
     )
     dither = rng.integers(0, 2**64, ROWS, dtype=np.uint64)
     encoded = encode(rows, plan, dither)
-    both = timed(lambda: encode(rows, plan, dither).sum())
+    both = milliseconds(lambda: encode(rows, plan, dither).sum())
     return {
         "rows": ROWS,
         "entries_a_row": ENTRIES,
         "length": LENGTH,
-        "encode": timed(lambda: encode(rows, plan, dither)),
-        "sum": timed(encoded.sum),
+        "encode": milliseconds(lambda: encode(rows, plan, dither)),
+        "sum": milliseconds(encoded.sum),
         "encode_and_sum": both,
-        "rows_per_second": 1e3 * ROWS / both["median_ms"],
+        "rows_per_second": 1e3 * ROWS / both["median"],
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    as_json = parser.parse_args().json
+    as_json = parser(__doc__).parse_args().json
     result = {"sampler": [bench_sampler(v) for v in (10, 2_000, 100_000, 1 << 26)], "encode": bench_encode()}
     if as_json:
         print(json.dumps(result, indent=2))
         return
     for row in result["sampler"]:
         print(
-            f"skellam  variance {row['variance']:>9,}: {row['sample']['median_ms']:6.2f} ms "
-            f"[{row['sample']['quartile_1_ms']:.2f}, {row['sample']['quartile_3_ms']:.2f}] "
+            f"skellam  variance {row['variance']:>9,}: {row['sample']['median']:6.2f} ms "
+            f"[{row['sample']['quartile_1']:.2f}, {row['sample']['quartile_3']:.2f}] "
             f"for {NUMBERS:,} numbers, table {row['table_ms']:.0f} ms, "
             f"{row['times_faster_than_numpy']:.1f} times as fast as numpy's Poisson"
         )
     row = result["encode"]
     print(
-        f"encode   {ROWS:,} rows of {ENTRIES}: {row['encode']['median_ms']:.1f} ms, "
-        f"sum {row['sum']['median_ms']:.1f} ms, {row['rows_per_second']:,.0f} rows/s together "
-        f"[{1e3 * ROWS / row['encode_and_sum']['quartile_3_ms']:,.0f}, "
-        f"{1e3 * ROWS / row['encode_and_sum']['quartile_1_ms']:,.0f}]"
+        f"encode   {ROWS:,} rows of {ENTRIES}: {row['encode']['median']:.1f} ms, "
+        f"sum {row['sum']['median']:.1f} ms, {row['rows_per_second']:,.0f} rows/s together "
+        f"[{1e3 * ROWS / row['encode_and_sum']['quartile_3']:,.0f}, "
+        f"{1e3 * ROWS / row['encode_and_sum']['quartile_1']:,.0f}]"
     )
 
 

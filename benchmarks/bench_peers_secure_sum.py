@@ -14,16 +14,14 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-ROOT = Path(__file__).parent.parent
-PEERS = ROOT / ".venv-peers" / "bin" / "python"
+from _timing import in_peers, parser
+
 DEVICES, ENTRIES, GONE, BITS = 100, 100_000, 10, 32
 
 
@@ -147,24 +145,17 @@ def theirs(neighbours: int, threshold: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument(
+    options = parser(__doc__)
+    options.add_argument("--repeats", type=int, default=3)
+    options.add_argument(
         "--peer", nargs=2, type=int, metavar=("NEIGHBOURS", "THRESHOLD"), help=argparse.SUPPRESS
     )
-    given = parser.parse_args()
+    given = options.parse_args()
     if given.peer:
         print(json.dumps(theirs(*given.peer)))
         return
-    if not PEERS.exists():
-        sys.exit(f"{PEERS.relative_to(ROOT)} is missing: run `make bench-peers`, which makes it")
     mine = ours(given.repeats)
-    command = [str(PEERS), __file__, "--peer", str(mine["neighbours"]), str(mine["threshold"])]
-    ran = subprocess.run(command, check=False, capture_output=True, text=True)
-    if ran.returncode:
-        sys.exit(f"the peers' part failed:\n{ran.stderr}")
-    peer = json.loads(ran.stdout)
+    peer = in_peers(__file__, "--peer", mine["neighbours"], mine["threshold"])
     out = {
         "devices": DEVICES,
         "entries": ENTRIES,

@@ -6,4 +6,4 @@ compile pyproject.toml -o requirements/device.txt
 compile --extra lab pyproject.toml -o requirements/lab.txt
 compile --extra lab --group dev pyproject.toml -o requirements/dev.txt
 compile requirements/build.in -o requirements/build.txt
-compile requirements/peers.in -o requirements/peers.txt
+compile --override requirements/peers-override.txt requirements/peers.in -o requirements/peers.txt

@@ -60,7 +60,7 @@ def show_demo(demo: Demo, page: Path) -> None:
     console.print(_accuracy_table(demo))
     console.print(_groups_table(demo))
     console.print(_costs_table(demo))
-    console.print(_people_table(demo.people))
+    console.print(_people_table(demo.people, console.width))
     console.print(f"Report: {page}", markup=False)
 
 
@@ -118,16 +118,17 @@ def _costs_table(demo: Demo) -> Table:
     return table
 
 
-def _people_table(people: Sequence[Person]) -> Table:
+def _people_table(people: Sequence[Person], width: int) -> Table:
     parts = " / ".join(share.what for share in people[0].suggestions[0].parts)
-    table = _table(f"\nThree people's suggestions and why: shares of the score; last: {parts}")
-    for name, ratio in (("person", 0), ("suggestion", 3), ("because of", 6), ("by part", 0)):
-        table.add_column(name, ratio=ratio or None, no_wrap=True, overflow="ellipsis")
+    table = _table(f"\nThree people, and why: shares of the score ({parts})")
+    for name, columns in (("person", 11), ("suggestion", 22), ("because of", max(20, width - 55))):
+        table.add_column(name, width=columns, no_wrap=True, overflow="ellipsis")
+    table.add_column("by part", width=14, no_wrap=True, justify="right")
     for person in people:
-        for number, suggestion in enumerate(person.suggestions):
-            who = ("", f"{person.name}", f"({person.events} items)")[1 + number] if number < 2 else ""
+        for row, suggestion in enumerate(person.suggestions):
+            name = (person.name, f"({person.events} items)", "")[min(row, 2)]
             table.add_row(
-                who, Text(suggestion.title, "green"), Text(because(suggestion)), by_part(suggestion)
+                name, Text(suggestion.title, "green"), Text(because(suggestion)), by_part(suggestion)
             )
     return table
 

@@ -8,13 +8,18 @@ from typing import final
 class SeededEntropy:
     """A reproducible stream of bytes (SHAKE-256 of seed and label, in counter mode)."""
 
-    __slots__ = ("_counter", "_key")
+    __slots__ = ("_counter", "_label", "_seed")
 
     def __init__(self, seed: int, *label: str | int) -> None:
-        self._key = repr((seed, *label)).encode()
+        self._seed = seed
+        self._label = label
         self._counter = 0
+
+    def child(self, *label: str | int) -> "SeededEntropy":
+        """Return the stream of a longer label, from its start, wherever this stream has got to."""
+        return SeededEntropy(self._seed, *self._label, *label)
 
     def draw(self, size: int) -> bytes:
         """Return the next `size` bytes of the stream."""
         self._counter += 1
-        return hashlib.shake_256(self._key + b"|" + str(self._counter).encode()).digest(size)
+        return hashlib.shake_256(repr((self._seed, self._label, self._counter)).encode()).digest(size)

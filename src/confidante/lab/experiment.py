@@ -4,6 +4,9 @@ import time
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
+
+from confidante.core.errors import DataError
 from confidante.core.types import Catalogue, Histories
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.simulation import Engine, Progress, Simulator, SumRecord
@@ -58,9 +61,12 @@ def run_training(
 
     epsilon: what the coordinator faces at worst, user-level, all sums together, with `max_dropout` of the
     devices gone and `max_collusion` of them telling it their noise; None for secure aggregation without
-    noise. dropout: part of the devices that really vanish during each sum. Raises `PlanError`.
+    noise. dropout: part of the devices that really vanish during each sum. Raises `DataError` for data that
+    cannot be trained on, `PlanError` for what cannot be promised, and `ProtocolError` when more devices
+    vanish than `max_dropout` allows for.
     """
     started = time.perf_counter()
+    _check(histories, catalogue)
     cohort = Cohort(histories.people, max_dropout, max_collusion)
     noise = calibrate(epsilon, delta, tuple(BUDGET.values())) if epsilon is not None else (0.0,) * len(BUDGET)
     simulator = Simulator(
@@ -78,3 +84,17 @@ def run_training(
     records = tuple(simulator.records)
     guarantee = account([r.plan for r in records], delta, [r.survivors for r in records])
     return Run(learnt, records, guarantee, time.perf_counter() - started)
+
+
+def _check(histories: Histories, catalogue: Catalogue) -> None:
+    """Refuse a catalogue without pairs of items, and events that it does not know."""
+    if len(catalogue) < 2:
+        raise DataError(f"the catalogue has {len(catalogue)} items: at least 2 are needed to choose between")
+    strange = np.flatnonzero((histories.items < 0) | (histories.items >= len(catalogue)))
+    if len(strange):
+        event = int(strange[0])
+        raise DataError(
+            f"person {int(histories.person_of_event[event])} has an event of item "
+            f"{int(histories.items[event])}, and the catalogue has items 0 to {len(catalogue) - 1} "
+            f"({len(strange)} such events): give every event an item of the catalogue"
+        )

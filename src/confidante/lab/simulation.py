@@ -6,6 +6,9 @@ Three engines take the same sums:
 - `ideal`: the same integers (each device's encoded vector and its own noise share) are added in the open;
 - `aggregate`: as `ideal`, but the noise of all survivors is drawn at once. Sums of Skellam shares are
   Skellam, so the law of the result is exactly the same, and the lab saves one noise vector a device.
+
+All randomness is labelled by what it is for (sum, device, upload), not by the order in which it is drawn: so
+`secure` and `ideal` with the same seed return the same integers.
 """
 
 import time
@@ -17,7 +20,7 @@ from typing import Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.core.errors import PlanError
+from confidante.core.errors import PlanError, ProtocolError, Reject
 from confidante.core.types import Histories
 from confidante.lab.entropy import SeededEntropy
 from confidante.models.task import NoisySum, Task
@@ -26,7 +29,7 @@ from confidante.privacy.mechanisms.skellam import sample
 from confidante.privacy.plan import Cohort, SumPlan, plan_sum
 from confidante.protocol.config import RoundConfig
 from confidante.protocol.identity import SEED_BYTES, Identity
-from confidante.protocol.packing import centred
+from confidante.protocol.packing import centred, packed_size
 from confidante.protocol.rounds import run_round
 from confidante.protocol.server import Phase
 
@@ -91,13 +94,20 @@ class Simulator:
         self._cohort = cohort or Cohort(histories.people)
         self._dropout = dropout
         self._bits = bits
-        self._chunk = max_upload * 8 // bits
+        self._chunk = max_upload * 8 // max(bits, 1)  # entries of one upload
         self._max_rounds = max_rounds
         self._progress = progress or (lambda _what, _part: None)
         self._identities: Sequence[Identity] | None = None
+        self._taken = 0
         if self._cohort.devices != histories.people:
             raise PlanError(
                 f"the cohort has {self._cohort.devices} devices, the data {histories.people} people"
+            )
+        if not 0 <= dropout <= 1:
+            raise PlanError(f"dropout is {dropout}: give a part of the devices in [0, 1]")
+        if self.max_length < 1:
+            raise PlanError(
+                f"{max_rounds} uploads of {max_upload} bytes hold no entry of {bits} bits: allow larger ones"
             )
 
     @property
@@ -107,16 +117,28 @@ class Simulator:
 
     def noise_sd(self, name: str) -> float:
         """Return the noise to expect in an entry of the task's sum, for an l2 bound of 1."""
-        survivors = self._cohort.devices - self._vanishing
+        survivors = self._cohort.devices - self._vanishing[0]
         return self._multipliers[name] * float(np.sqrt(survivors / self._cohort.honest_survivors))
 
     @property
-    def _vanishing(self) -> int:
-        return int(self._cohort.devices * Fraction(str(self._dropout)))
+    def _vanishing(self) -> tuple[int, int]:
+        """How many devices vanish before they upload, and how many when the unmasking begins."""
+        both = int(self._cohort.devices * Fraction(str(self._dropout)))
+        early = -(-both // 3)
+        return early, both - early
 
     def take(self, task: Task) -> NoisySum:
-        """Take one private sum over all devices."""
+        """Take one private sum over all devices.
+
+        Raises PlanError when the vector is longer than the agreed uploads hold, and ProtocolError TOO_FEW
+        when more devices vanish than the cohort allows for, in every engine.
+        """
         started = time.perf_counter()
+        if task.length > self.max_length:
+            raise PlanError(
+                f"{task.name}: a vector of {task.length} entries does not fit {self._max_rounds} uploads of "
+                f"{self._chunk}: allow larger or more uploads, or sum fewer entries"
+            )
         plan = plan_sum(
             task.name,
             task.length,
@@ -127,35 +149,47 @@ class Simulator:
             self._bits,
         )
         people = self._cohort.devices
-        dither = np.frombuffer(self._entropy.draw(8 * people), dtype="<u8").astype(np.uint64)
-        order = np.argsort(np.frombuffer(self._entropy.draw(8 * people), dtype="<u8"), kind="stable")
-        vanishing = order[: self._vanishing]
+        entropy = self._entropy.child("sum", self._taken)
+        self._taken += 1
+        dither = np.frombuffer(entropy.child("dither").draw(8 * people), dtype="<u8").astype(np.uint64)
+        order = np.argsort(
+            np.frombuffer(entropy.child("vanishing").draw(8 * people), dtype="<u8"), kind="stable"
+        )
         # A third of them go before they upload, the rest when the unmasking begins: both must work.
-        early, late = vanishing[: -(-len(vanishing) // 3)], vanishing[-(-len(vanishing) // 3) :]
+        before, after = self._vanishing
+        early, late = order[:before], order[before : before + after]
         devices = _Devices(task, plan, self.histories, dither)
         if self._engine == "secure":
-            total, counts, up, down = self._secure(plan, devices, early, late)
+            total, counts, up, down = self._secure(plan, devices, early, late, entropy)
         else:
+            left = people - before - after
+            if left < self._cohort.minimum_survivors:
+                raise ProtocolError(
+                    Reject.TOO_FEW, f"{left} devices are left, {self._cohort.minimum_survivors} needed"
+                )
             staying = np.setdiff1d(np.arange(people), early)
-            total, counts, up, down = self._open(plan, devices, staying), [len(staying)], 0, 0
+            total, counts, up, down = self._open(plan, devices, staying, entropy), [len(staying)], 0, 0
         survivors = min(counts)
+        sizes = [packed_size(part.stop - part.start, plan.bits) for part in self._uploads(plan)]
         self.records.append(
             SumRecord(
                 plan=plan,
-                rounds=-(-plan.length // self._chunk),
+                rounds=len(sizes),
                 survivors=survivors,
-                dropped=len(vanishing),
+                dropped=before + after,
                 bytes_up=up,
                 bytes_down=down,
-                upload_bytes=plan.upload_bytes,
-                largest_upload=(min(plan.length, self._chunk) * plan.bits + 7) // 8,
+                upload_bytes=sum(sizes),
+                largest_upload=max(sizes),
                 seconds=time.perf_counter() - started,
             )
         )
         variance = float(plan.noise_variance(max(counts))) / plan.scale**2
         return NoisySum(decode(total, plan), variance, survivors)
 
-    def _open(self, plan: SumPlan, devices: "_Devices", staying: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _open(
+        self, plan: SumPlan, devices: "_Devices", staying: NDArray[np.int64], entropy: SeededEntropy
+    ) -> NDArray[np.int64]:
         """Add up the same integers as a secure round would, without the masks."""
         total = np.zeros(plan.length, dtype=np.int64)
         noisy = plan.noise_multiplier > 0
@@ -164,33 +198,46 @@ class Simulator:
             total += devices.encode(batch).sum()
             self._progress(plan.task, (start + len(batch)) / len(staying))
             if noisy and self._engine == "ideal":
-                for _ in batch:
-                    total += self._share(plan, plan.length)
+                for device in batch.tolist():
+                    for part in self._uploads(plan):
+                        total[part] += _share(plan, part, device, entropy)
         if noisy and self._engine == "aggregate":
-            total += sample(plan.noise_variance(len(staying)), plan.length, self._entropy.draw(32))
+            seed = entropy.child("noise").draw(32)
+            total += sample(plan.noise_variance(len(staying)), plan.length, seed)
         wrapped: NDArray[np.int64] = centred(total.astype(np.uint32), plan.bits)
         return wrapped
 
+    def _uploads(self, plan: SumPlan) -> list[slice]:
+        """Return the parts of the vector, one an upload."""
+        starts = range(0, plan.length, self._chunk)
+        return [slice(start, min(start + self._chunk, plan.length)) for start in starts]
+
     def _secure(
-        self, plan: SumPlan, devices: "_Devices", early: NDArray[np.int64], late: NDArray[np.int64]
+        self,
+        plan: SumPlan,
+        devices: "_Devices",
+        early: NDArray[np.int64],
+        late: NDArray[np.int64],
+        entropy: SeededEntropy,
     ) -> tuple[NDArray[np.int64], list[int], int, int]:
         """Run one secure round a chunk and return the sum, survivors a round, and bytes up and down."""
         if self._identities is None:
+            seeds = self._entropy.child("identities")
             self._identities = [
-                Identity.from_seed(self._entropy.draw(SEED_BYTES)) for _ in range(self._cohort.devices)
+                Identity.from_seed(seeds.draw(SEED_BYTES)) for _ in range(self._cohort.devices)
             ]
         drop = {Phase.MASK: early.tolist(), Phase.CONFIRM: late.tolist()}
         parts, counts = [], []
         up = np.zeros(self._cohort.devices, dtype=np.int64)
         down = np.zeros(self._cohort.devices, dtype=np.int64)
-        starts = range(0, plan.length, self._chunk)
-        for start in starts:
-            stop = min(start + self._chunk, plan.length)
+        uploads = self._uploads(plan)
+        for number, part in enumerate(uploads):
+            of_round = entropy.child("round", number)
             config = RoundConfig.plan(
-                round_id=self._entropy.draw(32),
-                graph_seed=self._entropy.draw(32),
+                round_id=of_round.draw(32),
+                graph_seed=of_round.draw(32),
                 n=self._cohort.devices,
-                length=stop - start,
+                length=part.stop - part.start,
                 bits=plan.bits,
                 max_abs_entry=plan.linf_int,
                 noise_headroom=plan.headroom,
@@ -199,15 +246,13 @@ class Simulator:
             )
             asked = 0
 
-            def upload(device: int, start: int = start, stop: int = stop) -> NDArray[np.int64]:
+            def upload(device: int, number: int = number, part: slice = part) -> NDArray[np.int64]:
                 nonlocal asked
                 asked += 1
-                done = (start / self._chunk + asked / self._cohort.devices) / len(starts)
-                self._progress(plan.task, min(done, 1.0))
-                vector = devices.one(device)[start:stop]
-                return vector + self._share(plan, stop - start) if plan.noise_multiplier > 0 else vector
+                self._progress(plan.task, (number + asked / self._cohort.devices) / len(uploads))
+                return devices.one(device)[part] + _share(plan, part, device, entropy)
 
-            result = run_round(config, upload, self._identities, entropy=self._entropy.draw, drop=drop)
+            result = run_round(config, upload, self._identities, entropy=of_round.draw, drop=drop)
             parts.append(result.sum)
             counts.append(len(result.survivors))
             up += result.bytes_up.sum(axis=0)
@@ -215,8 +260,11 @@ class Simulator:
         stayed = np.setdiff1d(np.arange(self._cohort.devices), np.concatenate([early, late]))
         return np.concatenate(parts), counts, int(np.median(up[stayed])), int(np.median(down[stayed]))
 
-    def _share(self, plan: SumPlan, length: int) -> NDArray[np.int64]:
-        return sample(plan.share_variance, length, self._entropy.draw(32))
+
+def _share(plan: SumPlan, part: slice, device: int, entropy: SeededEntropy) -> NDArray[np.int64]:
+    """Return the noise that a device adds to one upload (zeros without noise)."""
+    seed = entropy.child("share", device, part.start).draw(32)
+    return sample(plan.share_variance, part.stop - part.start, seed)
 
 
 @final

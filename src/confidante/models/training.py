@@ -47,7 +47,7 @@ class Settings:
     max_rank: int = 256
     half_life: float = 2.0
     feature_weight: float = 0.2
-    prior_weight: float = 0.05
+    prior_weight: float = 0.5
     candidate_power: float = 0.5
     own: OwnHistory | None = None
 
@@ -55,7 +55,7 @@ class Settings:
 PRIVATE = Settings()
 """With noise."""
 
-EXACT = Settings(window=20, pair_half_life=5.0, spectral_power=0.5, max_rank=1024)
+EXACT = Settings(window=20, pair_half_life=5.0, spectral_power=0.5, max_rank=1024, prior_weight=0.05)
 """Secure aggregation only: no noise to be robust against."""
 
 REPEAT_OWN = OwnHistory(weight=375.0, half_life=300.0)

@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from confidante.core.errors import ProtocolError, Reject
 from confidante.protocol import messages, shamir
 from confidante.protocol.config import RoundSetup
-from confidante.protocol.identity import KEY_BYTES, SIGNATURE_BYTES, Identity, agree
-from confidante.protocol.masking import Masker, hkdf, pair_mask_key, self_mask_key
+from confidante.protocol.identity import KEY_BYTES, SIGNATURE_BYTES, Agreement, Identity, agree
+from confidante.protocol.masking import Masker, pair_mask_key, round_key, self_mask_key
 from confidante.protocol.messages import Kind
 from confidante.protocol.packing import pack, unpack_flags
 
@@ -63,8 +63,18 @@ class Client:
     `randomness` is RANDOM_BYTES fresh secret bytes, used for this round and no other.
     """
 
-    def __init__(self, setup: RoundSetup, index: int, identity: Identity, randomness: bytes) -> None:
-        """Take part as number `index` of the roster; ProtocolError FOREIGN when that is someone else."""
+    def __init__(
+        self,
+        setup: RoundSetup,
+        index: int,
+        identity: Identity,
+        randomness: bytes,
+        agree: Agreement = agree,
+    ) -> None:
+        """Take part as number `index` of the roster; ProtocolError FOREIGN when that is someone else.
+
+        `agree` is another only in a process that plays both ends of every pair (`run_round`).
+        """
         if len(randomness) != RANDOM_BYTES:
             raise ValueError(f"a client needs {RANDOM_BYTES} random bytes, not {len(randomness)}")
         if not 0 <= index < setup.config.n or setup.roster[index] != identity.public:
@@ -74,6 +84,7 @@ class Client:
         self._setup = setup
         self._config = setup.config
         self._identity = identity
+        self._agree_on = agree
         self._mask_private = X25519PrivateKey.from_private_bytes(clamp(randomness[:32]))
         self._mask_secret = clamp(randomness[:32])
         self._self_seed = clamp(randomness[32:64])
@@ -183,7 +194,7 @@ class Client:
             )
         statement = messages.survivors_statement(self._setup.digest, self._survivors)
         for i in sample(self._sample_seed, len(signers), self._config.signatures_checked):
-            if not self._setup.roster[int(signers[i])].signed(signatures[i].tobytes(), statement):
+            if not self._setup.signed(int(signers[i]), signatures[i].tobytes(), statement):
                 raise self._fail(Reject.INCONSISTENT, f"client {signers[i]} did not confirm these survivors")
         shares = [self._held[peer][0 if self._survivors[peer] else 1] for peer in sorted(self._held)]
         self._forget()
@@ -214,16 +225,16 @@ class Client:
         the mask keys as both ends see them, so it fails to open when the server exchanged one.
         """
         try:
-            shared = agree(self._mask_private, mask_public)
-            lasting = self._identity.agree(self._setup.roster[peer])
+            shared = self._agree_on(self._mask_private, mask_public)
+            lasting = self._identity.agree(self._setup.roster[peer], self._agree_on)
         except ProtocolError as error:
             raise self._fail(error.reason, f"neighbour {peer} has a degenerate key") from error
         low, high = sorted((self.index, peer))
         self._mask_keys[peer] = pair_mask_key(self._setup.digest, shared, low, high)
         mine_first = self.index == low
         seen = self._mask_public + mask_public if mine_first else mask_public + self._mask_public
-        info = b"confidante channel" + struct.pack("<II", low, high) + seen
-        keys = hkdf(self._setup.digest, lasting + shared, info, 64)
+        info = b"confidante channel" + self._setup.digest + struct.pack("<II", low, high) + seen
+        keys = round_key(lasting + shared, info, 64)
         upward, downward = keys[:32], keys[32:]
         self._opening_keys[peer] = downward if mine_first else upward
         return upward if mine_first else downward

@@ -1,8 +1,8 @@
 """Who shares secrets with whom: a k-regular graph over a public random circle (Bell et al. 2020, section 3).
 
 Clients are put on a circle by a permutation that the round's public seed decides, and each is joined to the
-k/2 before and the k/2 after it (a Harary graph). `degree_and_threshold` says how large k must be; its
-derivation is in docs/explanation/secure-sum.md and the names (a), (b), (d) below are from there.
+k/2 before and the k/2 after it (a Harary graph). `graph_size` says how large k must be; its derivation is in
+docs/explanation/secure-sum.md and the names (a), (b), (c) below are from there.
 """
 
 from functools import lru_cache
@@ -19,8 +19,10 @@ from confidante.protocol.masking import hkdf
 MIN_CLIENTS = 3
 COMPLETE_UP_TO = 64
 """Up to so many clients everybody is everybody's neighbour, and every signature is checked."""
-MISS_BITS = 16
-"""A client of a larger round checks so many confirmations that it misses a false story with P <= 2^-16."""
+MISS_BITS = 8
+"""A client of a larger round checks so many confirmations that it misses a false story with P <= 2^-8."""
+LIVENESS_BITS = 20
+"""A round that loses all the clients it was planned to lose ends without a sum with P < 2^-20."""
 
 
 class GraphSize(NamedTuple):
@@ -43,8 +45,8 @@ def graph_size(n: int, max_dropout: float, max_collusion: float, security_bits: 
     """Return the smallest degree, and its thresholds, that keep a round of `n` clients safe and alive.
 
     At most the fraction `max_dropout` of clients vanishes and at most `max_collusion` works with the server.
-    All probabilities are exact hypergeometric tails, united to at most 2^-security_bits. Raises PlanError
-    when no graph will do.
+    All probabilities are exact, those of leaking united to at most 2^-security_bits and those of ending
+    without a sum to at most 2^-LIVENESS_BITS. Raises PlanError when no graph will do.
     """
     if not (0 <= max_dropout < 1 and 0 <= max_collusion < 1) or security_bits < 1:
         raise PlanError("max_dropout and max_collusion are fractions in [0, 1), security_bits at least 1")
@@ -57,18 +59,21 @@ def graph_size(n: int, max_dropout: float, max_collusion: float, security_bits: 
             f"with {dropped} of {n} clients gone and {corrupt} colluding, two halves could be told different "
             "stories: lower max_dropout or max_collusion so that 2 * (1 - dropout) > 1 + collusion"
         )
-    if n > COMPLETE_UP_TO:
-        for k in range(4, n - 1, 2):
-            t, spread = (k - _worst_count(n, dropped, k, sets, security_bits) for sets in (n, n * n // 2))
-            fooled = _never_fooled(n, k, security_bits)
-            if fooled is None or t < 2:
-                continue
-            near, wide = (_worst_count(n, corrupt, k, sets, security_bits) for sets in (n, n * n // 2))
-            if near + fooled <= t and wide < spread:
-                return GraphSize(k, t, spread)
+    pairs = n * n // 2  # more than there are pairs of disjoint runs of k/2 places
+    for k in range(4, n - 1, 2) if n > COMPLETE_UP_TO else []:
+        t = k - _worst_count(n, dropped, k, n, LIVENESS_BITS)
+        spread = k - _worst_count(n, dropped, k, pairs, LIVENESS_BITS)
+        if t < 2 or _worst_count(n, corrupt, k, pairs, security_bits) >= spread:
+            continue
+        if _keeps_one_secret(n, corrupt, k, t, security_bits):
+            return GraphSize(k, t, spread)
     k, t = n - 1, survivors - 1
-    fooled = _never_fooled(n, k, security_bits)
-    if t < 2 or fooled is None or corrupt + fooled > t:
+    # In a small round every signature is checked, so that nobody misses a false story.
+    if (
+        t < 2
+        or corrupt >= t
+        or (n > COMPLETE_UP_TO and not _keeps_one_secret(n, corrupt, k, t, security_bits))
+    ):
         raise PlanError(
             f"{n} clients with {dropped} gone and {corrupt} colluding leave no safe threshold: gather more "
             "clients, or lower max_dropout or max_collusion"
@@ -81,14 +86,13 @@ def whole_part(n: int, fraction: float) -> int:
     return floor(n * fraction + 1e-9)
 
 
-def _worst_count(n: int, marked: int, k: int, sets: int, security_bits: int) -> int:
-    """(a), (b): the count of marked clients that one of `sets` sets of k places exceeds with P < 2^-(s + 2).
+def _worst_count(n: int, marked: int, k: int, sets: int, bits: int) -> int:
+    """(b), (c): the count of marked clients that one of `sets` sets of k places exceeds with P <= 2^-(s + 1).
 
-    Any k fixed places hold Hypergeometric(n, marked, k) marked clients. There are n neighbourhoods, and fewer
-    than n^2 / 2 pairs of disjoint runs of k/2 places.
+    Any k fixed places hold Hypergeometric(n, marked, k) marked clients.
     """
     limit = comb(n, k)
-    scale = sets << (security_bits + 2)
+    scale = sets << (bits + 1)
     tail = 0
     for count in range(min(marked, k), -1, -1):
         tail += comb(marked, count) * comb(n - marked, k - count) * scale
@@ -111,14 +115,18 @@ def signatures_checked(n: int, min_survivors: int, max_corrupt: int) -> int:
     return checks if n > COMPLETE_UP_TO else n
 
 
-def _never_fooled(n: int, k: int, security_bits: int) -> int | None:
-    """(d): the smallest r such that r neighbours of a client all miss a false story with P < 2^-(s + 2)."""
-    if n <= COMPLETE_UP_TO:
-        return 1
-    for r in range(1, k + 1):
-        if (comb(k, r) * n) << (security_bits + 2) <= 1 << (MISS_BITS * r):
-            return r
-    return None
+def _keeps_one_secret(n: int, corrupt: int, k: int, t: int, security_bits: int) -> bool:
+    """(a): whether t of some client's neighbours collude or miss a false story with P <= 2^-(s + 1).
+
+    The colluders of a neighbourhood are hypergeometric, and each other neighbour misses by itself with
+    P <= 2^-MISS_BITS: of c colluders, t - c chosen ones miss with P <= 2^-(MISS_BITS * (t - c)).
+    """
+    scaled = 0  # times 2^(MISS_BITS * t) and the number of ways to choose a neighbourhood
+    for count in range(min(corrupt, k) + 1):
+        missing = max(t - count, 0)
+        ways = comb(corrupt, count) * comb(n - corrupt, k - count) * comb(k - count, missing)
+        scaled += ways << MISS_BITS * (t - missing)
+    return (n * scaled) << (security_bits + 1) <= comb(n, k) << (MISS_BITS * t)
 
 
 @final
@@ -154,7 +162,12 @@ class Graph:
 
         `slots[i, s]` is the slot of client i in the row of its neighbour `neighbours[i, s]`.
         """
-        rows = np.stack([self.neighbours(client) for client in range(self.n)])
+        if self.complete:
+            rows = np.stack([self.neighbours(client) for client in range(self.n)])
+        else:
+            steps = np.arange(-(self.k // 2), self.k // 2 + 1)
+            steps = steps[steps != 0]
+            rows = np.sort(self.order[(self.place[:, None] + steps) % self.n], axis=1)
         here = (np.arange(self.n)[:, None] * self.n + rows).ravel()  # sorted: one key an edge and direction
         there = (rows * self.n + np.arange(self.n)[:, None]).ravel()
         return rows, (np.searchsorted(here, there) % self.k).reshape(self.n, self.k)

@@ -4,6 +4,7 @@ The signing key (Ed25519) signs what a client advertises and confirms. The chann
 encrypted channel between two clients one that nobody else can speak on.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import final
 
@@ -15,8 +16,36 @@ from confidante.core.errors import ProtocolError, Reject, WireError
 from confidante.protocol.masking import hkdf
 
 KEY_BYTES = 32
+_FIELD = 2**255 - 19
+_SMALL_ORDER = frozenset(
+    {0, 1, _FIELD - 1}
+    | {
+        int.from_bytes(bytes.fromhex(u), "little")
+        for u in (
+            "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+            "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+        )
+    }
+)  # u-coordinates of the points whose order divides 8, and of those of the twist
 SIGNATURE_BYTES = 64
 SEED_BYTES = 32
+
+
+Agreement = Callable[[X25519PrivateKey, bytes], bytes]
+"""How a private key and a peer's public key are agreed on: `agree`, or something that gives the same."""
+
+
+def degenerate(public: bytes) -> bool:
+    """Whether an X25519 key of 32 bytes has small order, so that every agreement with it is zero."""
+    return (int.from_bytes(public, "little") & ((1 << 255) - 1)) % _FIELD in _SMALL_ORDER
+
+
+def agree(private: X25519PrivateKey, public: bytes) -> bytes:
+    """Return what X25519 makes of both keys; ProtocolError BAD_KEY when the public one is degenerate."""
+    try:
+        return private.exchange(X25519PublicKey.from_public_bytes(public))
+    except ValueError as error:
+        raise ProtocolError(Reject.BAD_KEY, "a public key is degenerate or has a wrong size") from error
 
 
 @final
@@ -73,14 +102,6 @@ class Identity:
         """Return the 64-byte signature of `message`."""
         return self._signing.sign(message)
 
-    def agree(self, peer: PublicIdentity) -> bytes:
+    def agree(self, peer: PublicIdentity, how: Agreement = agree) -> bytes:
         """Return the 32 secret bytes that only this identity and `peer` can compute."""
-        return agree(self._channel, peer.channel)
-
-
-def agree(private: X25519PrivateKey, public: bytes) -> bytes:
-    """Return what X25519 makes of both keys; ProtocolError BAD_KEY when the public one is degenerate."""
-    try:
-        return private.exchange(X25519PublicKey.from_public_bytes(public))
-    except ValueError as error:
-        raise ProtocolError(Reject.BAD_KEY, "a public key is degenerate or has a wrong size") from error
+        return how(self._channel, peer.channel)

@@ -1,6 +1,6 @@
 """What goes over the wire. Every message is a header of 38 bytes and a body whose size the round decides.
 
-Header: version u8 (1), type u8, sender u32 (a client's index, or 2^32 - 1 for the server), round_id 32 bytes.
+Header: version u8 (2), type u8, sender u32 (a client's index, or 2^32 - 1 for the server), round_id 32 bytes.
 All integers are little-endian. Nothing is optional, nothing may follow. The bodies:
 
 | type | from | body |
@@ -29,7 +29,7 @@ from confidante.protocol.identity import KEY_BYTES, SIGNATURE_BYTES
 from confidante.protocol.packing import pack_flags, unpack_flags
 from confidante.protocol.shamir import SHARE_BYTES
 
-VERSION = 1
+VERSION = 2
 SERVER = 0xFFFFFFFF
 COMMITMENT_BYTES = 32
 SEALED_BYTES = 2 * SHARE_BYTES + 16

@@ -4,6 +4,8 @@ The packed form is one little-endian bit stream: bit `j` of entry `i` is bit `(i
 `(i*b + j) // 8`. Bits after the last entry are zero, and a packing where they are not is refused.
 """
 
+from math import gcd
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +13,6 @@ from confidante.core.errors import PlanError, WireError
 
 MIN_BITS = 8
 MAX_BITS = 32
-_LANES = 32  # 32 entries of b bits fill exactly b words of 32 bits
 
 
 def packed_size(length: int, bits: int) -> int:
@@ -32,17 +33,18 @@ def pack(values: NDArray[np.uint32], bits: int) -> bytes:
         )
     if bits in (8, 16, 32):
         return values.astype(f"<u{bits // 8}").tobytes()
-    groups = -(-length // _LANES)
-    padded = np.zeros(groups * _LANES, dtype=np.uint32)
+    period, width = _period(bits)
+    groups = -(-length // period)
+    padded = np.zeros(groups * period, dtype=np.uint32)
     padded[:length] = values
-    lanes = np.ascontiguousarray(padded.reshape(groups, _LANES).T)  # [32, groups]
-    words = np.zeros((bits, groups), dtype=np.uint32)
-    for lane in range(_LANES):
+    lanes = np.ascontiguousarray(padded.reshape(groups, period).T)  # [period, groups]
+    words = np.zeros((width, groups), dtype=np.uint32)
+    for lane in range(period):
         word, shift = divmod(lane * bits, 32)
         words[word] |= lanes[lane] << np.uint32(shift)
         if shift + bits > 32:
             words[word + 1] |= lanes[lane] >> np.uint32(32 - shift)
-    stream = np.ascontiguousarray(words.T).astype("<u4", copy=False).tobytes()  # [groups, bits]
+    stream = np.ascontiguousarray(words.T).astype("<u4", copy=False).tobytes()  # [groups, width]
     return stream[: packed_size(length, bits)]
 
 
@@ -59,17 +61,21 @@ def unpack(data: bytes | memoryview, length: int, bits: int) -> NDArray[np.uint3
         raise WireError(f"the {spare} padding bits after entry {length} must be zero")
     if bits in (8, 16, 32):
         return np.frombuffer(data, dtype=f"<u{bits // 8}").astype(np.uint32)
-    groups = -(-length // _LANES)
-    stream = np.zeros(groups * bits * 4, dtype=np.uint8)
+    low = np.uint32((1 << bits) - 1)
+    if bits == 24:  # a word at every third byte, whose top byte belongs to the next entry
+        return np.ndarray(length, dtype="<u4", buffer=bytes(data) + b"\0", strides=(3,)) & low
+    period, width = _period(bits)
+    groups = -(-length // period)
+    stream = np.zeros(groups * width * 4, dtype=np.uint8)
     stream[:size] = np.frombuffer(data, dtype=np.uint8)
-    words = np.ascontiguousarray(stream.view("<u4").astype(np.uint32, copy=False).reshape(groups, bits).T)
-    lanes = np.empty((_LANES, groups), dtype=np.uint32)
-    for lane in range(_LANES):
+    words = np.ascontiguousarray(stream.view("<u4").astype(np.uint32, copy=False).reshape(groups, width).T)
+    lanes = np.empty((period, groups), dtype=np.uint32)
+    for lane in range(period):
         word, shift = divmod(lane * bits, 32)
         np.right_shift(words[word], np.uint32(shift), out=lanes[lane])
         if shift + bits > 32:
             lanes[lane] |= words[word + 1] << np.uint32(32 - shift)
-    lanes &= np.uint32((1 << bits) - 1)
+    lanes &= low
     return np.ascontiguousarray(lanes.T).reshape(-1)[:length]  # [length]
 
 
@@ -79,6 +85,12 @@ def centred(values: NDArray[np.uint32], bits: int) -> NDArray[np.int64]:
     half = np.int64(1 << (bits - 1))
     residues = values.astype(np.int64) & np.int64((1 << bits) - 1)
     return ((residues + half) & np.int64((1 << bits) - 1)) - half
+
+
+def _period(bits: int) -> tuple[int, int]:
+    """Return how many entries fill how many 32-bit words exactly."""
+    common = gcd(bits, 32)
+    return 32 // common, bits // common
 
 
 def _check_bits(bits: int) -> None:

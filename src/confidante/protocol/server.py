@@ -20,7 +20,7 @@ from confidante.core.errors import ProtocolError, Reject
 from confidante.protocol import messages, shamir
 from confidante.protocol.client import seed_commitment
 from confidante.protocol.config import RoundSetup
-from confidante.protocol.identity import KEY_BYTES, SIGNATURE_BYTES, agree
+from confidante.protocol.identity import KEY_BYTES, SIGNATURE_BYTES, agree, degenerate
 from confidante.protocol.masking import Masker, pair_mask_key, self_mask_key
 from confidante.protocol.messages import Kind
 from confidante.protocol.packing import centred, pack_flags, unpack
@@ -45,7 +45,6 @@ _COLLECTS = {
     Phase.CONFIRM: Kind.CONFIRMATION,
     Phase.REVEAL: Kind.REVEAL,
 }
-_TRIAL_KEY = X25519PrivateKey.from_private_bytes(b"\x42" * 32)  # refuses degenerate keys early; no secret
 
 
 @final
@@ -193,16 +192,17 @@ class Server:
         record = messages.records(body, 1, messages.ADVERT_BYTES)[0].tobytes()
         mask_public, commitment = record[:KEY_BYTES], record[KEY_BYTES:-SIGNATURE_BYTES]
         statement = messages.advert_statement(self._setup.digest, sender, mask_public, commitment)
-        if not self._setup.roster[sender].signed(record[-SIGNATURE_BYTES:], statement):
+        if not self._setup.signed(sender, record[-SIGNATURE_BYTES:], statement):
             raise ProtocolError(Reject.BAD_SIGNATURE, f"client {sender} did not sign this advert")
-        agree(_TRIAL_KEY, mask_public)
+        if degenerate(mask_public):
+            raise ProtocolError(Reject.BAD_KEY, f"client {sender} advertised a degenerate key")
         self._mask_publics[sender] = np.frombuffer(mask_public, dtype=np.uint8)
         self._commitments[sender] = np.frombuffer(commitment, dtype=np.uint8)
 
     def _take_confirmation(self, sender: int, body: memoryview) -> None:
         signature = messages.records(body, 1, SIGNATURE_BYTES)[0]
         statement = messages.survivors_statement(self._setup.digest, self._survivors)
-        if not self._setup.roster[sender].signed(signature.tobytes(), statement):
+        if not self._setup.signed(sender, signature.tobytes(), statement):
             raise ProtocolError(Reject.BAD_SIGNATURE, f"client {sender} did not sign these survivors")
         self._signatures[sender] = signature
 
@@ -227,10 +227,9 @@ class Server:
     def _secret(self, client: int) -> bytes:
         """Return a survivor's self-mask seed or a dropped client's mask key, checked against its advert."""
         neighbours, slots = self._neighbours[client], self._slots[client]
-        shares = {
-            slot + 1: int.from_bytes(self._revealed[neighbours[slot], slots[slot]].tobytes(), "little")
-            for slot in np.flatnonzero(self._heard[neighbours]).tolist()
-        }
+        heard = np.flatnonzero(self._heard[neighbours])
+        rows = self._revealed[neighbours[heard], slots[heard]]  # uint8 [heard, 32]
+        shares = dict(zip((heard + 1).tolist(), map(shamir.decode_share, map(bytes, rows)), strict=True))
         shares = {point: share for point, share in shares.items() if share < shamir.PRIME}
         if len(shares) < self._config.t:
             raise self._fail(

@@ -7,7 +7,9 @@ A secret is 32 bytes, little-endian, below 2^255. Holder number `x` (1, 2, ...) 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from math import prod
+from math import factorial, prod
+
+import numpy as np
 
 PRIME = 2**256 - 189
 SHARE_BYTES = 32
@@ -40,21 +42,26 @@ def split(secret: bytes, threshold: int, holders: int, seed: bytes, label: bytes
     return shares
 
 
+@lru_cache(maxsize=256)
+def _inverse_factorial(number: int) -> int:
+    return pow(factorial(number), -1, PRIME)
+
+
 @lru_cache(maxsize=4096)
 def lagrange_at_zero(points: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the coefficients that turn shares at `points` into the secret; kept, as owners share points."""
-    numerator = prod(points)
-    denominators = [x * prod([y - x for y in points if y != x]) % PRIME for x in points]
-    # One modular inverse for all of them (Montgomery's trick).
-    running = [1]
-    for denominator in denominators:
-        running.append(running[-1] * denominator % PRIME)
-    inverse = pow(running[-1], -1, PRIME)
-    coefficients = [0] * len(points)
-    for i in range(len(points) - 1, -1, -1):
-        coefficients[i] = numerator * inverse * running[i] % PRIME
-        inverse = inverse * denominators[i] % PRIME
-    return tuple(coefficients)
+    """Return the coefficients that turn shares at `points` into the secret; kept, as owners share points.
+
+    Coefficient x is the product of the other points over that of their distances from x. With m the largest
+    point, x times that product of distances divides x! (m - x)! and so m!: only m! has to be inverted.
+    """
+    largest = max(points)
+    at = np.array(points, dtype=np.int64)
+    factors = at - at[:, None]  # [x, y]: y - x, and x itself on the diagonal
+    np.fill_diagonal(factors, at)
+    together = 63 // largest.bit_length()  # so many factors' product fits 64 bits
+    parts = np.multiply.reduceat(factors, range(0, len(points), together), axis=1).tolist()
+    whole, scale = factorial(largest), prod(points) * _inverse_factorial(largest) % PRIME
+    return tuple([whole // prod(row) * scale % PRIME for row in parts])
 
 
 def combine(points: Sequence[int], shares: Sequence[int]) -> bytes | None:
@@ -81,6 +88,11 @@ def candidates(
         turned = points[start:] + points[:start]
         chosen = tuple(sorted(turned[:threshold]))
         yield chosen, tuple(shares[x] for x in chosen)
+
+
+def decode_share(data: bytes) -> int:
+    """Return the share in 32 bytes, little-endian; it is one only when it is below PRIME."""
+    return int.from_bytes(data, "little")
 
 
 def encode_share(share: int) -> bytes:
