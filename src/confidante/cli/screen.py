@@ -1,5 +1,6 @@
 """What commands print for people, on one screen."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -119,25 +120,32 @@ def _costs_table(demo: Demo) -> Table:
 
 
 def _people_table(people: Sequence[Person], width: int) -> Table:
+    room = max(36, width - 43)  # what the other columns leave
     parts = " / ".join(share.what for share in people[0].suggestions[0].parts)
     table = _table(f"\nThree people, and why: shares of the score ({parts})")
-    for name, columns in (("person", 11), ("suggestion", 22), ("because of", max(20, width - 55))):
+    for name, columns in (("suggestion", 22), ("because of", room)):
         table.add_column(name, width=columns, no_wrap=True, overflow="ellipsis")
     table.add_column("by part", width=14, no_wrap=True, justify="right")
     for person in people:
-        for row, suggestion in enumerate(person.suggestions):
-            name = (person.name, f"({person.events} items)", "")[min(row, 2)]
+        table.add_row(Text(f"{person.name}, {person.events} items", "bold"))
+        for suggestion in person.suggestions:
             table.add_row(
-                name, Text(suggestion.title, "green"), Text(because(suggestion)), by_part(suggestion)
+                Text(suggestion.title, "green"), Text(because(suggestion, room)), by_part(suggestion)
             )
     return table
 
 
-def because(suggestion: Suggestion) -> str:
-    """Return the own items that weigh most, each with its share of the score, in one line."""
+def because(suggestion: Suggestion, width: int) -> str:
+    """Return the own items that weigh most, each with its share of the score, in one line of `width`."""
     named = suggestion.because[:2]
     rest = 1 - suggestion.popularity - sum(share.share for share in named)
-    return ", ".join([*(f"{share.what} {share.share:.0%}" for share in named), f"others {rest:.0%}"])
+    room = max(8, (width - len(", others -99%")) // 2 - len(" -99%, "))
+    return ", ".join([*(f"{_short(s.what, room)} {s.share:.0%}" for s in named), f"others {rest:.0%}"])
+
+
+def _short(text: str, room: int) -> str:
+    text = re.sub(r" \(\d{4}\)$", "", text)
+    return text if len(text) <= room else text[: room - 1].rstrip() + "\u2026"
 
 
 def by_part(suggestion: Suggestion) -> str:

@@ -69,7 +69,7 @@ def page(demo: Demo) -> str:
     environment = Environment(
         loader=PackageLoader("confidante.lab"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters.update(percent=percent, kilobytes=kilobytes)
+    environment.filters.update(percent=percent, kilobytes=kilobytes, exponent=exponent)
     css = (Path(__file__).parent / "templates" / "report.css").read_text("utf-8")
     return environment.get_template("report.html.j2").render(
         demo=demo,
@@ -117,3 +117,8 @@ def percent(share: float) -> str:
 def kilobytes(count: Any) -> str:
     """Return bytes like `12.3 kB`; a dash for None."""
     return "\u2013" if count is None else f"{count / 1e3:,.1f} kB"
+
+
+def exponent(number: float) -> str:
+    """Return a small number like `1e-5`."""
+    return f"{number:g}".replace("e-0", "e-")
