@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from confidante.core.errors import ConfidanteError, PlanError
+from confidante.core.errors import ConfidanteError, DataError, PlanError
 
 DEFAULT_EPSILON = 4.0
 DEFAULT_DELTA = 1e-5
@@ -158,6 +158,64 @@ def rank(
         from confidante.cli.screen import show_rank
 
         show_rank(result, out)
+
+
+FRONTIER_EXAMPLES = """[bold]Examples[/bold]
+
+confidante lab frontier --ml100k --out frontier.html
+
+confidante lab frontier train.csv --items items.csv --epsilons 1,4 --seeds 3 --out frontier.png --test
+"""
+
+
+@lab.command(epilog=FRONTIER_EXAMPLES)
+def frontier(
+    train: Annotated[
+        Path | None, typer.Argument(metavar="TRAIN.csv", help="CSV `user,item,timestamp`.")
+    ] = None,
+    *,
+    out: Annotated[Path, typer.Option(help="Picture to write, ending with .html, .svg or .png.")],
+    items: Items = None,
+    ml100k: Annotated[bool, typer.Option("--ml100k", help="Take MovieLens-100K instead of a file.")] = False,
+    epsilons: Annotated[str, typer.Option(help="Which to try, separated by commas.")] = "0.5,1,2,4,8",
+    delta: Delta = DEFAULT_DELTA,
+    seeds: Annotated[int, typer.Option(help="Trainings for each epsilon.")] = 2,
+    test: Annotated[bool, typer.Option("--test", help="Grade on the test part, not on valid.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Draw accuracy against epsilon, with popularity and no noise as end lines.
+
+    Each person's last two items are held out; constants should be chosen on valid only.
+    """
+    from confidante.cli.progress import Bars
+    from confidante.lab.data.csv_files import load_csv
+    from confidante.lab.data.ml100k import load_ml100k
+    from confidante.lab.data.movielens import fetch_ml100k
+    from confidante.lab.frontier import check_out, run_frontier, write_frontier
+
+    if ml100k == (train is not None):
+        raise DataError("give either TRAIN.csv or --ml100k")
+    if ml100k and items is not None:
+        raise DataError("--ml100k brings its own items: leave --items out")
+    wanted = _numbers(epsilons)
+    check_out(out)
+    with Bars() as bars:
+        dataset = load_ml100k(fetch_ml100k(progress=bars.say)) if train is None else load_csv(train, items)
+        result = run_frontier(dataset, wanted, seeds=seeds, delta=delta, test=test, progress=bars)
+    write_frontier(result, out)
+    if as_json:
+        _print_json(result.to_json())
+    else:
+        from confidante.cli.screen import show_frontier
+
+        show_frontier(result, out)
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(number) for number in text.split(",")]
+    except ValueError:
+        raise PlanError(f"epsilons is {text!r}: give numbers separated by commas, like 0.5,1,2") from None
 
 
 DEMO_EXAMPLES = """[bold]Examples[/bold]

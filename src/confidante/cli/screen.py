@@ -12,6 +12,7 @@ from rich.text import Text
 
 from confidante.lab.demo import LABELS, PRIVATE, Accuracy, Demo, K
 from confidante.lab.demo_reasons import Person, Suggestion
+from confidante.lab.frontier import Frontier
 
 
 def size(count: float) -> str:
@@ -63,6 +64,24 @@ def show_demo(demo: Demo, page: Path) -> None:
     console.print(_costs_table(demo))
     console.print(_people_table(demo.people, console.width))
     console.print(f"Report: {page}", markup=False)
+
+
+def show_frontier(frontier: Frontier, out: Path) -> None:
+    """Print accuracy by epsilon."""
+    table = _table(
+        f"NDCG@{K} on the {frontier.part} part, {frontier.devices:,} devices, delta {frontier.delta:g}",
+        "epsilon",
+        "NDCG (95 % interval)",
+        "by seed",
+    )
+    table.add_row("popularity", str(frontier.popularity), "")
+    for point in frontier.points:
+        seeds = ", ".join(f"{value:.4f}" for value in point.seeds)
+        table.add_row(f"{point.epsilon:g}", str(point.ndcg), seeds, style="green")
+    table.add_row("no noise", str(frontier.no_noise), "")
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(f"Picture: {out}", markup=False)
 
 
 def _table(title: str, *columns: str) -> Table:

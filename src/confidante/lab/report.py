@@ -19,8 +19,8 @@ from confidante.lab.report_plots import (
     css_variables,
     groups_picture,
     inline_svg,
+    picture_bytes,
     reasons_picture,
-    write_picture,
 )
 
 FILES = ("report.html", "report.json", "accuracy.svg", "accuracy.png")
@@ -57,7 +57,8 @@ def write_report(demo: Demo, folder: Path) -> Path:
     try:
         figures = json.dumps(demo.to_json(), indent=2, allow_nan=False, ensure_ascii=False)
         (folder / "report.json").write_text(figures + "\n", "utf-8")
-        write_picture(accuracy_picture(demo), folder / "accuracy.svg", folder / "accuracy.png")
+        for kind in ("svg", "png"):
+            (folder / f"accuracy.{kind}").write_bytes(picture_bytes(accuracy_picture(demo), kind))
         (folder / "report.html").write_text(page(demo), "utf-8")
     except OSError as error:
         raise DataError(f"cannot be written ({error.strerror})", path=folder) from None

@@ -8,7 +8,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from html import escape
-from pathlib import Path
 from typing import Any, final
 
 import matplotlib as mpl
@@ -103,11 +102,14 @@ def inline_svg(draw: Draw, name: str, description: str) -> str:
     return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
 
 
-def write_picture(draw: Draw, svg: Path, png: Path) -> None:
-    """Write a picture that stands on its own, on white."""
-    svg.write_text(_svg(draw, LIGHT, fonts="path", transparent=False), "utf-8")
+def picture_bytes(draw: Draw, kind: str) -> bytes:
+    """Return a picture that stands on its own, on white. kind: svg or png."""
+    if kind == "svg":
+        return _svg(draw, LIGHT, fonts="path", transparent=False).encode()
+    buffer = io.BytesIO()
     with mpl.rc_context(_STYLE):
-        draw(LIGHT).savefig(png, dpi=200, transparent=False, metadata={"Software": None})
+        draw(LIGHT).savefig(buffer, format="png", dpi=200, transparent=False, metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def _svg(draw: Draw, palette: Palette, *, fonts: str, transparent: bool = True) -> str:
@@ -220,6 +222,16 @@ def reasons_picture(person: Person) -> Draw:
         return figure
 
     return draw
+
+
+def empty_axes(palette: Palette) -> tuple[Figure, Axes]:
+    """Return an empty figure for lines, in the report's style."""
+    figure = Figure(figsize=(_WIDTH, 3.4), layout="constrained")
+    axes = figure.add_subplot()
+    _quieten(axes, palette)
+    axes.grid(axis="y", color=palette.line, linewidth=0.8)
+    axes.yaxis.label.set_color(palette.quiet)
+    return figure, axes
 
 
 _TIGHT: dict[str, Any] = {"handlelength": 1, "handleheight": 1, "columnspacing": 1.2, "fontsize": 10}
