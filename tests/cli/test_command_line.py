@@ -1,0 +1,145 @@
+import json
+import subprocess
+import sys
+
+import pytest
+
+from confidante.cli import app as command_line
+from confidante.core.errors import DataError
+
+
+def test_the_version_and_the_help_of_each_command(call):
+    assert call("--version")[:2] == (0, "confidante 0.1.0\n")
+    for command in ((), ("lab",), ("demo",), ("lab", "rank"), ("lab", "frontier")):
+        code, out, _ = call(*command, "--help")
+        assert code == 0
+        assert "Usage" in out
+    for command in (("demo",), ("lab", "rank"), ("lab", "frontier")):
+        assert "Examples" in call(*command, "--help")[1]
+
+
+def test_importing_the_command_is_light():
+    heavy = ("numpy", "polars", "scipy", "matplotlib", "rich", "typer", "jinja2", "dp_accounting")
+    code = f"import sys, confidante.cli; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("missing", ["typer", "polars"])
+def test_a_missing_extra_is_named(tmp_path, missing):
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        f"sys.argv = ['confidante', 'lab', 'rank', 'x.csv', '--out', {str(tmp_path / 'y')!r}]\n"
+        "from confidante.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"confidante: error: {missing}")
+    assert "lab extra" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_ends_with_130(call, monkeypatch, shop, tmp_path):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("confidante.lab.rank.rank_file", interrupted)
+    code, out, err = call("lab", "rank", shop[0], "--out", tmp_path / "top.csv")
+    assert (code, out) == (130, "")
+    assert "Traceback" not in err
+
+
+def test_an_error_of_several_lines_is_printed_as_one(call, monkeypatch, shop, tmp_path):
+    def failing(*_, **__):
+        raise DataError("is\nbad", path="a b")
+
+    monkeypatch.setattr("confidante.lab.rank.rank_file", failing)
+    assert call("lab", "rank", shop[0], "--out", tmp_path / "t")[2] == "confidante: error: a b: is bad\n"
+
+
+def test_a_command_that_does_not_exist_is_an_error(call):
+    code, _, err = call("lab", "dance")
+    assert code == 2
+    assert err == "confidante: error: No such command 'dance'.\n"
+
+
+def test_the_demo_fits_one_screen(call, capsys, monkeypatch, shop, tmp_path):
+    from confidante.cli.screen import show_demo
+    from confidante.lab.data.csv_files import load_csv
+
+    monkeypatch.setattr("confidante.lab.data.movielens.fetch_ml100k", lambda progress: tmp_path)
+    monkeypatch.setattr("confidante.lab.data.ml100k.load_ml100k", lambda _: load_csv(*shop))
+    folder = tmp_path / "deep" / "demo"
+    made = []
+    monkeypatch.setattr("confidante.cli.screen.show_demo", lambda demo, page: made.append((demo, page)))
+    assert call("demo", "--out", folder, "--engine", "aggregate", "--seed", 3)[0] == 0
+    monkeypatch.undo()
+    show_demo(*made[0])
+    out = capsys.readouterr().out
+    assert len(out.splitlines()) < 50
+    assert "NDCG@10" in out
+    assert "coordinator" in out
+    assert str(folder / "report.html") in out.replace("\n", "")
+
+
+def test_the_demo_prints_one_object(call, monkeypatch, shop, tmp_path):
+    from confidante.lab.data.csv_files import load_csv
+
+    monkeypatch.setattr("confidante.lab.data.movielens.fetch_ml100k", lambda progress: tmp_path)
+    monkeypatch.setattr("confidante.lab.data.ml100k.load_ml100k", lambda _: load_csv(*shop))
+    code, out, _ = call("demo", "--out", tmp_path / "demo", "--engine", "aggregate", "--json")
+    assert code == 0
+    assert json.loads(out) == json.loads((tmp_path / "demo" / "report.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--seed", "-1"), "seed is -1"),
+        (("--epsilon", "0"), "epsilon is 0"),
+        (("--out", "FILE"), "is a file"),
+    ],
+)
+def test_the_demo_refuses_bad_options(call, monkeypatch, shop, tmp_path, options, problem):
+    from confidante.lab.data.csv_files import load_csv
+
+    monkeypatch.setattr("confidante.lab.data.movielens.fetch_ml100k", lambda progress: tmp_path)
+    monkeypatch.setattr("confidante.lab.data.ml100k.load_ml100k", lambda _: load_csv(*shop))
+    options = [str(shop[0]) if option == "FILE" else option for option in options]
+    code, out, err = call("demo", "--out", tmp_path / "demo", *options)
+    assert (code, out) == (2, "")
+    assert problem in err.splitlines()[-1]
+
+
+def test_the_frontier_is_drawn_and_printed(call, shop, tmp_path):
+    for name in ("f.html", "f.png"):
+        arguments = ("--epsilons", "8", "--seeds", 1, "--out", tmp_path / name)
+        code, out, err = call("lab", "frontier", *shop[:1], "--items", shop[1], *arguments)
+        assert code == 0, err
+        assert "no noise" in out
+        assert (tmp_path / name).stat().st_size > 1000
+    code, out, _ = call("lab", "frontier", shop[0], *arguments, "--json", "--test")
+    assert json.loads(out)["part"] == "test"
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--epsilons", "1,x", "--out", "f.png"), "epsilons is '1,x'"),
+        (("--epsilons", "1,nan", "--out", "f.png"), "epsilon is nan"),
+        (("--out", "f.gif"), "no kind of picture"),
+        (("--out", "none/f.png"), "does not exist"),
+        (("--seeds", "0", "--out", "f.png"), "seeds is 0"),
+        (("--ml100k", "--out", "f.png"), "either"),
+    ],
+)
+def test_the_frontier_refuses_what_it_cannot_draw(call, monkeypatch, shop, tmp_path, options, problem):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call("lab", "frontier", shop[0], *options)
+    assert (code, out) == (2, "")
+    assert problem in err
+
+
+def test_the_defaults_in_the_help_are_those_in_the_code(call):
+    assert command_line.DEFAULT_EPSILON == 4.0
+    assert "default: 4" in call("lab", "rank", "--help")[1]
