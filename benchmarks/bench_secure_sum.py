@@ -6,6 +6,9 @@ it is measured on every SAMPLE-th device, the others share one setup object. The
 every message and advancing every phase. Six tenths of the dropouts leave after they shared keys and
 before they upload, which is what costs the server; the others leave in the other four phases.
 
+The round is planned for exactly the dropout that happens. A device is measured cold: no key agreement
+or signature of an earlier round is kept.
+
 Two clocks are shown: wall, and the process's own CPU time, which other programs on the machine disturb less.
 Python's cycle collector is off during the round: it would search a thousand devices' objects for one.
 """
@@ -164,7 +167,8 @@ def main() -> None:
     low, _, high = out["client_ms_quartiles"]
     print(
         f"{out['devices']} devices x {out['entries']} entries of {out['bits']} bits, {out['dropped']} gone; "
-        f"degree {out['degree']}, threshold {out['threshold']} (collusion {out['max_collusion']}, 2^-40)\n"
+        f"degree {out['degree']}, threshold {out['threshold']} (planned dropout "
+        f"{out['max_dropout']}, collusion {out['max_collusion']}, 2^-40)\n"
         f"client  median {out['client_ms']:.1f} ms (quartiles {low:.1f} to {high:.1f}; CPU "
         f"{out['client_cpu_ms']:.1f}) on {out['devices_measured']} devices; target {TARGET_CLIENT_MS:.0f}, "
         f"ratio {out['client_ratio']:.2f}\n"

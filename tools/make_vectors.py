@@ -261,7 +261,7 @@ def vectors() -> dict[str, Any]:
 
 def render(name: str, cases: Any) -> str:
     return (
-        json.dumps({"format": f"confidante secure sum {name}", "version": 1, "cases": cases}, indent=1) + "\n"
+        json.dumps({"format": f"confidante secure sum {name}", "version": 2, "cases": cases}, indent=1) + "\n"
     )
 
 

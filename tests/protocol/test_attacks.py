@@ -191,13 +191,17 @@ def test_the_confirmations_a_client_checks_are_distinct_and_its_own_secret() -> 
     assert sample(b"a" * 32, 20, 32) == list(range(20))
 
 
-def test_a_large_round_checks_a_sample_and_catches_a_fifth_of_false_confirmations() -> None:
-    """A fifth false: missed by one client with probability below .8^33 < .001; the seeds here are fixed."""
+def test_a_large_round_checks_a_sample_and_catches_false_confirmations() -> None:
+    """A false story has at most .7 genuine signatures here, 16 are checked: missed with .7^16 < 2^-8.
+
+    At most one of 70 misses; that 2 or more do has P < .04, and the seeds here are fixed.
+    """
     of = setup(70, 8, 2, 50)
     wire = Wire(of).run(until=Phase.REVEAL)
     message = wire.incoming[0]
-    start = HEADER_BYTES + 9
-    false = message[:start] + bytes(14 * 64) + message[start + 14 * 64 :]
+    start, forged = HEADER_BYTES + 9, 21  # of 70
+    false = message[:start] + bytes(forged * 64) + message[start + forged * 64 :]
     wire.incoming = dict.fromkeys(wire.incoming, false)
-    wire.collect(Phase.REVEAL)
-    assert reasons(wire) == dict.fromkeys(range(70), Reject.INCONSISTENT)
+    assert len(wire.collect(Phase.REVEAL)) <= 1
+    assert len(wire.refused) >= 69
+    assert set(reasons(wire).values()) == {Reject.INCONSISTENT}

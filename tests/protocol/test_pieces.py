@@ -1,15 +1,17 @@
 """Packing, sharing, masking: what each piece promises by itself."""
 
 import itertools
+from math import prod
 
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from confidante.core.errors import PlanError, WireError
-from confidante.protocol import shamir
+from confidante.core.errors import PlanError, ProtocolError, WireError
+from confidante.protocol import identity, shamir
 from confidante.protocol.masking import Masker, expand_mask, pair_mask_key, self_mask_key
 from confidante.protocol.packing import centred, pack, pack_flags, packed_size, unpack, unpack_flags
 
@@ -70,6 +72,17 @@ def test_any_threshold_of_shares_gives_the_secret(secret: bytes, t: int, extra: 
     assert shamir.combine(points, [shares[x - 1] for x in points]) == secret
 
 
+def test_lagrange_coefficients_are_the_textbook_ones() -> None:
+    random = np.random.default_rng(1)
+    for size in (1, 2, 7, 62, 63, 200):
+        points = tuple(sorted(random.choice(np.arange(1, 4 * size + 1), size, replace=False).tolist()))
+        for x, coefficient in zip(points, shamir.lagrange_at_zero(points), strict=True):
+            others = [y for y in points if y != x]
+            below = prod([y - x for y in others])
+            assert coefficient * below % shamir.PRIME == prod(others) % shamir.PRIME
+    assert shamir.lagrange_at_zero((3, 65_535))[1] * (3 - 65_535) % shamir.PRIME == 3
+
+
 def test_fewer_shares_than_the_threshold_fit_every_secret() -> None:
     # Two of three shares with t = 3: for any other secret there is a third share that would give it.
     shares = shamir.split(bytes(32), 3, 3, b"s" * 32, b"label")
@@ -100,13 +113,28 @@ def test_the_prime_is_prime() -> None:
 
 
 @pytest.mark.parametrize("length", [1, 5, 65_536, 65_537, 140_000])
-def test_a_mask_is_one_keystream_from_a_zero_counter(length: int) -> None:
+def test_a_mask_is_one_ctr_keystream_from_block_two(length: int) -> None:
     key = bytes(range(16))
-    stream = Cipher(algorithms.AES128(key), modes.CTR(bytes(16))).encryptor().update(bytes(4 * length))
+    stream = (
+        Cipher(algorithms.AES128(key), modes.CTR(bytes(15) + b"\2")).encryptor().update(bytes(4 * length))
+    )
     mask = expand_mask(key, length)
     assert mask.tobytes() == stream
     Masker().subtract(mask, key)
     assert not mask.any()
+
+
+def test_degenerate_keys_are_exactly_those_no_agreement_accepts() -> None:
+    private, order = X25519PrivateKey.from_private_bytes(b"\x42" * 32), 2**255 - 19
+    small = identity.SMALL_ORDER | {order, order + 1}
+    for u in small | {2, 9, order - 2, order + 2}:
+        for public in (u.to_bytes(32, "little"), (u | 1 << 255).to_bytes(32, "little")):
+            assert identity.degenerate(public) is (u in small)
+            if u in small:
+                with pytest.raises(ProtocolError):
+                    identity.agree(private, public)
+            else:
+                identity.agree(private, public)
 
 
 def test_keys_differ_by_round_owner_and_purpose() -> None:

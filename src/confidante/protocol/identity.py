@@ -17,7 +17,7 @@ from confidante.protocol.masking import hkdf
 
 KEY_BYTES = 32
 _FIELD = 2**255 - 19
-_SMALL_ORDER = frozenset(
+SMALL_ORDER = frozenset(
     {0, 1, _FIELD - 1}
     | {
         int.from_bytes(bytes.fromhex(u), "little")
@@ -37,7 +37,7 @@ Agreement = Callable[[X25519PrivateKey, bytes], bytes]
 
 def degenerate(public: bytes) -> bool:
     """Whether an X25519 key of 32 bytes has small order, so that every agreement with it is zero."""
-    return (int.from_bytes(public, "little") & ((1 << 255) - 1)) % _FIELD in _SMALL_ORDER
+    return (int.from_bytes(public, "little") & ((1 << 255) - 1)) % _FIELD in SMALL_ORDER
 
 
 def agree(private: X25519PrivateKey, public: bytes) -> bytes:
