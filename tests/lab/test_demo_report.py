@@ -30,7 +30,7 @@ NEEDED = [
     "bytes_down_per_device",
     "seconds",
     "seed",
-]
+,]
 
 
 def board(size=12):

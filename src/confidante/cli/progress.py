@@ -26,6 +26,7 @@ class Bars:
         """Move the bar of `what`."""
         if what not in self._tasks:
             self._progress.start()
+            self._finish()
             self._tasks[what] = self._progress.add_task(what, total=1.0)
         self._progress.update(self._tasks[what], completed=min(part, 1.0))
 
@@ -45,4 +46,11 @@ class Bars:
     ) -> None:
         """Draw a last time."""
         if self._tasks:
+            if error is None:
+                self._finish()
             self._progress.stop()
+
+    def _finish(self) -> None:
+        """Fill the bars begun so far: devices that vanish never report, so theirs stop short."""
+        for task in self._tasks.values():
+            self._progress.update(task, completed=1.0)

@@ -139,12 +139,12 @@ def _costs_table(demo: Demo) -> Table:
 
 
 def _people_table(people: Sequence[Person], width: int) -> Table:
-    room = max(36, width - 43)  # what the other columns leave
+    room = max(36, width - 45)  # what the other columns leave
     parts = " / ".join(share.what for share in people[0].suggestions[0].parts)
     table = _table(f"\nThree people, and why: shares of the score ({parts})")
     for name, columns in (("suggestion", 22), ("because of", room)):
         table.add_column(name, width=columns, no_wrap=True, overflow="ellipsis")
-    table.add_column("by part", width=14, no_wrap=True, justify="right")
+    table.add_column("by part", width=16, no_wrap=True, justify="right")
     for person in people:
         table.add_row(Text(f"{person.name}, {person.events} items", "bold"))
         for suggestion in person.suggestions:

@@ -19,7 +19,7 @@ from confidante.lab.demo_reasons import Person
 
 Draw = Callable[["Palette"], Figure]
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "font.size": 11,
     "font.family": "sans-serif",
     "axes.spines.top": False,
