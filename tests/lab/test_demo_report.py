@@ -30,7 +30,7 @@ NEEDED = [
     "bytes_down_per_device",
     "seconds",
     "seed",
-,]
+]
 
 
 def board(size=12):
@@ -87,8 +87,8 @@ def test_reasons_add_up_both_ways_and_keep_their_sign(secure):
     assert [share.share for share in found.because] == [0.9, -0.6]
     assert found.others == pytest.approx(0.5)
     assert found.other_events == 2
-    assert percent(-0.6) == "\u221260 %"
-    assert percent(-0.001) == "0 %"
+    assert percent(-0.6) == "\u221260\u00a0%"
+    assert percent(-0.001) == "0\u00a0%"
 
 
 class Links(HTMLParser):

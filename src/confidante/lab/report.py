@@ -111,8 +111,8 @@ def _pictures(demo: Demo) -> dict[str, Markup]:
 
 
 def percent(share: float) -> str:
-    """Return a share like `41 %`, with a real minus sign."""
-    return f"{100 * share:.0f} %".replace("-0 %", "0 %").replace("-", "\u2212")
+    """Return a share like `41 %`, with a real minus sign and a space that does not break."""
+    return f"{round(100 * share) or 0}\u00a0%".replace("-", "\u2212")
 
 
 def kilobytes(count: Any) -> str:

@@ -76,7 +76,8 @@ def _flat(palette: Palette) -> list[str]:
 
 VARIABLES = ("ink", "quiet", "line", "popularity", "private", "central", *(f"own{i}" for i in range(6)))
 _MARKS = [f"#0{i:01x}0{i:01x}0{i:01x}" for i in range(1, len(VARIABLES) + 1)]
-_MARKED = Palette(*_MARKS[:6], own=tuple(_MARKS[6:]))
+_INK, _QUIET, _LINE, _POPULARITY, _PRIVATE, _CENTRAL, *_OWN = _MARKS
+_MARKED = Palette(_INK, _QUIET, _LINE, _POPULARITY, _PRIVATE, _CENTRAL, own=tuple(_OWN))
 
 
 def css_variables(palette: Palette) -> str:
