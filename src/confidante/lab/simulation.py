@@ -38,6 +38,8 @@ Progress = Callable[[str, float], None]
 """Called with what is going on and how much of it is done, 0 to 1."""
 
 _BATCH = 256
+_LEAST_BATCH = 8
+_BATCH_ENTRIES = 1 << 15  # a batch of so many entries stays in the processor's cache
 
 
 @final
@@ -193,10 +195,14 @@ class Simulator:
         """Add up the same integers as a secure round would, without the masks."""
         total = np.zeros(plan.length, dtype=np.int64)
         noisy = plan.noise_multiplier > 0
-        for start in range(0, len(staying), _BATCH):
-            batch = staying[start : start + _BATCH]
-            total += devices.encode(batch).sum()
-            self._progress(plan.task, (start + len(batch)) / len(staying))
+        done, size = 0, _LEAST_BATCH
+        while done < len(staying):
+            batch = staying[done : done + size]
+            rows = devices.encode(batch)
+            rows.add_to(total)
+            done += len(batch)
+            size = _next_batch(size, rows)
+            self._progress(plan.task, done / len(staying))
             if noisy and self._engine == "ideal":
                 for device in batch.tolist():
                     for part in self._uploads(plan):
@@ -265,6 +271,12 @@ def _share(plan: SumPlan, part: slice, device: int, entropy: SeededEntropy) -> N
     """Return the noise that a device adds to one upload (zeros without noise)."""
     seed = entropy.child("share", device, part.start).draw(32)
     return sample(plan.share_variance, part.stop - part.start, seed)
+
+
+def _next_batch(size: int, rows: IntegerRows) -> int:
+    """Return how many devices to take next, from what the last `size` of them sent. The sum is the same."""
+    fitting = _BATCH_ENTRIES * size // max(len(rows.values), 1)
+    return max(_LEAST_BATCH, min(fitting, 4 * size, 4 * _BATCH))
 
 
 @final

@@ -17,8 +17,6 @@ from confidante.core.errors import DataError
 from confidante.core.types import SparseRows
 from confidante.privacy.plan import SumPlan
 
-_EXACT_FLOAT = 1 << 53
-
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,12 +52,13 @@ class IntegerRows:
 
     def sum(self) -> NDArray[np.int64]:
         """Return the exact sum of all rows, int64 [length]."""
-        largest = int(np.abs(self.values).max(initial=0))
-        if largest * max(self.rows, 1) < _EXACT_FLOAT:  # then every partial sum is exact in float64
-            return np.bincount(self.indices, weights=self.values, minlength=self.length).astype(np.int64)
         out = np.zeros(self.length, dtype=np.int64)
-        np.add.at(out, self.indices, self.values)
+        self.add_to(out)
         return out
+
+    def add_to(self, total: NDArray[np.int64]) -> None:
+        """Add all rows to `total`, int64 [length]: costs by the entry, not by the length."""
+        np.add.at(total, self.indices, self.values)
 
 
 def encode(rows: SparseRows, plan: SumPlan, dither: NDArray[np.uint64]) -> IntegerRows:
