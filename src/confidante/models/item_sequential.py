@@ -29,7 +29,8 @@ class ItemPairTask:
 
     basis: int64 [M], distinct item indices; pair_weights: float64 [M], public weight of each basis item: a
     pair counts by the product of its two. catalogue_size: items in the catalogue. window: largest distance of
-    a pair, in events; half_life: distance over which a pair's weight halves. history: newest events used.
+    a pair, in events of basis items; half_life: distance over which a pair's weight halves. history: newest
+    events used.
     """
 
     basis: NDArray[np.int64]

@@ -5,6 +5,7 @@ Parts (learnt item basis, public features) stand side by side in one vector, so 
 and multiplies once. With repurchase data an own-history part adds what the person took before.
 """
 
+import math
 from dataclasses import dataclass
 from typing import final
 
@@ -40,6 +41,13 @@ class OwnHistory:
     weight: float
     half_life: float
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that would make scores meaningless."""
+        if not math.isfinite(self.weight) or not 0 < self.half_life < math.inf:
+            raise DataError(
+                f"own history of weight {self.weight} and half-life {self.half_life} cannot be scored"
+            )
+
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,10 +70,13 @@ class SequentialModel:
     def __init__(
         self, parts: tuple[Part, ...], prior: NDArray[np.float32], own: OwnHistory | None = None
     ) -> None:
-        """Stack the parts; DataError when their shapes do not fit."""
+        """Stack the parts; DataError when there is none, or one does not fit."""
         items = len(prior)
+        if not parts:
+            raise DataError("a model needs at least one part")
         for part in parts:
-            if part.context.shape != part.item.shape or len(part.item) != items or part.half_life <= 0:
+            fits = part.item.ndim == 2 and part.context.shape == part.item.shape and len(part.item) == items
+            if not fits or not 0 < part.half_life < math.inf:
                 raise DataError(f"model part {part.name!r} does not fit a catalogue of {items} items")
         self.parts = parts
         self.prior = prior
@@ -87,11 +98,13 @@ class SequentialModel:
 
     def fold_in(self, state: NDArray[np.float64], item: int) -> NDArray[np.float64]:
         """Return the state after one more event."""
+        self._check(item)
         folded: NDArray[np.float64] = state * self.decay + self.context[item]
         return folded
 
     def state(self, events: NDArray[np.integer]) -> NDArray[np.float64]:
         """Return the state of a history (item indices, oldest first): what folding in each would give."""
+        self._check(events)
         halves = []
         for part in self.parts:
             recent = events[-_horizon(part) :]
@@ -106,7 +119,9 @@ class SequentialModel:
 
     def score(self, histories: Histories) -> NDArray[np.float32]:
         """Return scores, float32 [people, items]."""
-        states = np.stack([self.state(histories.items[a:b]) for a, b in _spans(histories)])
+        states = np.zeros((histories.people, self.item.shape[1]))
+        for person, (start, stop) in enumerate(_spans(histories)):
+            states[person] = self.state(histories.items[start:stop])
         scores: NDArray[np.float32] = states.astype(np.float32) @ self.item.T + self.prior
         if self.own is not None:
             age = histories.indptr[1:][histories.person_of_event] - 1 - np.arange(len(histories.items))
@@ -119,6 +134,8 @@ class SequentialModel:
 
         events: item indices, oldest first.
         """
+        self._check(events)
+        self._check(item)
         age = np.arange(len(events))[::-1]
         shares = []
         for part in self.parts:
@@ -131,6 +148,13 @@ class SequentialModel:
         by_event = np.stack(shares, axis=1) if shares else np.zeros((len(events), 0))
         prior = float(self.prior[item])
         return Contributions(names, by_event, prior, prior + float(by_event.sum()))
+
+    def _check(self, items: NDArray[np.integer] | int) -> None:
+        """Refuse an item that the catalogue does not have, before an index wraps around."""
+        if np.any((np.asarray(items) < 0) | (np.asarray(items) >= self.items)):
+            raise DataError(
+                f"an event names an item outside the catalogue of {self.items}: refresh the catalogue"
+            )
 
 
 def _horizon(part: Part) -> int:

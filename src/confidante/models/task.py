@@ -28,7 +28,8 @@ class Task(Protocol):
     """A vector that each device computes from its own history and what was broadcast (the task's fields).
 
     `client_update` is the very code of a device; the lab hands it many people at once. Each row it returns
-    has an l2 norm of at most `l2_bound` and entries of at most `linf_bound` (the plan clips to both anyway).
+    has an l2 norm of at most `l2_bound`; the plan clips its entries to `linf_bound`, so a person whose whole
+    say is one entry keeps only that much of it.
     What the sum becomes is a function of the task's module, called with the `NoisySum`.
     """
 

@@ -1,7 +1,8 @@
 """The whole training: three tasks, each a private sum, each free to build on the sums before it.
 
-Every constant here is public and fixed beforehand: chosen once on validation parts (MovieLens-1M, and Complete
-Journey for repurchase data), and then used for every data set. docs/explanation/how-it-works.md says how.
+Every constant here is public and fixed beforehand: chosen once on validation parts (MovieLens-1M, and
+Complete Journey for repurchase data), and then used for every data set. docs/explanation/how-it-works.md
+says how.
 """
 
 from dataclasses import dataclass, replace
