@@ -212,7 +212,7 @@ good = st.lists(
     rows=rows | good,
     options=st.sampled_from([("--no-noise",), ("--no-noise", "--repeat"), ("--epsilon", "8")]),
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_small_file_causes_a_traceback(tmp_path, capsys, rows, options):
     train, out = tmp_path / "fuzz.csv", tmp_path / "fuzzed.csv"
     out.unlink(missing_ok=True)
