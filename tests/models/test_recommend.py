@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.core.errors import DataError
-from confidante.models.recommend import contributions_of, recommend
+from confidante.models.recommend import recommend
 from confidante.models.sequential import OwnHistory, Part, SequentialModel
 
 ITEMS = 30
@@ -57,7 +57,7 @@ def test_the_reasons_add_up_to_the_score(events, own, seed):
 @given(HISTORIES, OWN, st.integers(0, 99))
 def test_reasons_of_many_items_are_those_of_each(events, own, seed):
     model, items = model_of(seed, own), np.array([3, 0, 29, 3])
-    for item, many in zip(items, contributions_of(model, events, items), strict=True):
+    for item, many in zip(items, model.contributions_of(events, items), strict=True):
         one = model.contributions(events, int(item))
         assert many.parts == one.parts
         assert many.prior == one.prior

@@ -45,20 +45,22 @@ class FeaturePairTask:
         """Return one dense row a person at l2 norm 1 (zeros for fewer than two events)."""
         recent = histories.last(self.history)
         size = self.features.shape[1]
-        upper = np.triu_indices(size)
         feature = self.features[recent.items]  # [events, f]
         person = recent.person_of_event
         context = np.zeros_like(feature)  # decayed sum of the events just before
         for distance in range(1, min(self.window, max(len(feature) - 1, 0)) + 1):
-            same = (person[distance:] == person[:-distance]) & (
-                recent.items[distance:] != recent.items[:-distance]
-            )
-            context[distance:][same] += 0.5 ** ((distance - 1) / self.half_life) * feature[:-distance][same]
-        values = np.zeros((recent.people, len(upper[0])))
+            pair = person[distance:] == person[:-distance]
+            pair &= recent.items[distance:] != recent.items[:-distance]
+            weight = 0.5 ** ((distance - 1) / self.half_life) * pair
+            context[distance:] += weight[:, None].astype(np.float32) * feature[:-distance]
+        pairs = np.zeros((recent.people, size, size))
         for p in range(recent.people):  # one small matrix product a device
             events = slice(int(recent.indptr[p]), int(recent.indptr[p + 1]))
-            pairs = context[events].T @ feature[events]
-            values[p] = (pairs + pairs.T)[upper]
+            pairs[p] = context[events].T @ feature[events]
+        pairs += pairs.transpose(0, 2, 1).copy()
+        rows, columns = np.triu_indices(size)
+        # Row-major, so that a row's norm is added up in the same order whatever the batch.
+        values = np.ascontiguousarray(pairs[:, rows, columns])  # [people, f (f + 1) / 2]
         norm = np.linalg.norm(values, axis=1, keepdims=True)
         values /= np.where(norm > 0, norm, 1)
         length = self.length

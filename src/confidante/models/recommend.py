@@ -49,32 +49,7 @@ def recommend(
     chosen = _best(np.flatnonzero(candidates), scores, n)
     return tuple(
         Recommendation(int(item), float(scores[item]), why)
-        for item, why in zip(chosen, contributions_of(model, events, chosen), strict=True)
-    )
-
-
-def contributions_of(
-    model: SequentialModel, events: NDArray[np.integer], items: NDArray[np.integer]
-) -> tuple[Contributions, ...]:
-    """Return `model.contributions(events, item)` of each of `items`, in one go.
-
-    The same sums, taken in another order: they agree to within float64 rounding.
-    """
-    age = np.arange(len(events))[::-1]
-    shares = []  # float64 [items, events] a part
-    for part in model.parts:
-        products = part.item[items].astype(np.float64) @ part.context[events].astype(np.float64).T
-        shares.append(products * 0.5 ** (age / part.half_life))
-    names = tuple(part.name for part in model.parts)
-    if model.own is not None:
-        same = np.asarray(items)[:, None] == np.asarray(events)
-        shares.append(same * (model.own.weight * 0.5 ** (age / model.own.half_life)))
-        names = (*names, "own history")
-    by_event = np.stack(shares, axis=2) if shares else np.zeros((len(items), len(events), 0))
-    priors = model.prior[items].astype(np.float64)
-    totals = priors + by_event.sum(axis=(1, 2))
-    return tuple(
-        Contributions(names, by_event[k], float(priors[k]), float(totals[k])) for k in range(len(items))
+        for item, why in zip(chosen, model.contributions_of(events, chosen), strict=True)
     )
 
 

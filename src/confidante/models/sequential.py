@@ -134,20 +134,34 @@ class SequentialModel:
 
         events: item indices, oldest first.
         """
+        return self.contributions_of(events, np.array([item]))[0]
+
+    def contributions_of(
+        self, events: NDArray[np.integer], items: NDArray[np.integer]
+    ) -> tuple[Contributions, ...]:
+        """Return `contributions` of each of `items`, in one go."""
         self._check(events)
-        self._check(item)
+        self._check(items)
         age = np.arange(len(events))[::-1]
-        shares = []
+        shares = []  # float64 [items, events] a part
         for part in self.parts:
-            products = part.context[events].astype(np.float64) @ part.item[item].astype(np.float64)
-            shares.append(0.5 ** (age / part.half_life) * products)
+            matters = min(_horizon(part), len(events))
+            recent = events[len(events) - matters :]
+            share = np.zeros((len(items), len(events)))
+            products = part.item[items].astype(np.float64) @ part.context[recent].astype(np.float64).T
+            share[:, len(events) - matters :] = products * 0.5 ** (age[len(age) - matters :] / part.half_life)
+            shares.append(share)
         names = tuple(part.name for part in self.parts)
         if self.own is not None:
-            shares.append(self.own.weight * 0.5 ** (age / self.own.half_life) * (events == item))
+            same = np.asarray(items)[:, None] == np.asarray(events)
+            shares.append(same * (self.own.weight * 0.5 ** (age / self.own.half_life)))
             names = (*names, "own history")
-        by_event = np.stack(shares, axis=1) if shares else np.zeros((len(events), 0))
-        prior = float(self.prior[item])
-        return Contributions(names, by_event, prior, prior + float(by_event.sum()))
+        by_event = np.stack(shares, axis=2)
+        prior = self.prior[items].astype(np.float64)
+        total = prior + by_event.sum(axis=(1, 2))
+        return tuple(
+            Contributions(names, by_event[k], float(prior[k]), float(total[k])) for k in range(len(items))
+        )
 
     def _check(self, items: NDArray[np.integer] | int) -> None:
         """Refuse an item that the catalogue does not have, before an index wraps around."""
