@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from confidante.core.errors import DataError
@@ -231,6 +231,7 @@ def test_arbitrary_bytes_are_read_or_refused_and_nothing_else(tmp_path_factory, 
 
 @settings(max_examples=150, deadline=None)
 @given(st.text(st.sampled_from('ab1,,\n\r "" é'), max_size=40))
+@example(",\n,,,")
 def test_the_fast_path_reads_exactly_what_the_slow_path_reads(content):
     names = ["user", "item", "timestamp"]
     whole = HEADER + content

@@ -130,8 +130,8 @@ def _read_fast(
     """Return the columns, or None when the file is not provably regular."""
     rows = raw.count(b"\n") + (not raw.endswith(b"\n"))
     regular = (
-        raw.count(unit.encode()) == (len(names) - 1) * rows
-        and len(names) > 1
+        len(names) > 1
+        and _rectangular(raw, unit, len(names))
         and b"\n\n" not in raw
         and raw.count(b"\r") == raw.count(b"\r\n")
         and not raw.startswith((b"\n", b"\r"))
@@ -153,6 +153,16 @@ def _read_fast(
         return None
     columns = [column.slice(int(header)).fill_null("") for column in frame.get_columns()]
     return _unquoted(columns) if quotes and b'"' in raw else columns
+
+
+def _rectangular(raw: bytes, unit: str, width: int) -> bool:
+    """Whether every line has `width` fields. Readers pad short rows and cut empty ends, so they cannot tell."""
+    data = np.frombuffer(raw, dtype=np.uint8)
+    ends = np.flatnonzero(data == ord("\n"))
+    if not raw.endswith(b"\n"):
+        ends = np.append(ends, len(data))
+    before = np.searchsorted(np.flatnonzero(data == ord(unit)), ends)
+    return bool((np.diff(before, prepend=0) == width - 1).all())
 
 
 def _unquoted(columns: list[pl.Series]) -> list[pl.Series] | None:

@@ -1,0 +1,6 @@
+"""What all tests share: property tests draw the same examples every time."""
+
+from hypothesis import settings
+
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
