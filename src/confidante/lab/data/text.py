@@ -156,7 +156,7 @@ def _read_fast(
 
 
 def _rectangular(raw: bytes, unit: str, width: int) -> bool:
-    """Whether every line has `width` fields. Readers pad short rows and cut empty ends, so they cannot tell."""
+    """Whether every line has `width` fields. Readers pad short rows and cut empty ends: they cannot tell."""
     data = np.frombuffer(raw, dtype=np.uint8)
     ends = np.flatnonzero(data == ord("\n"))
     if not raw.endswith(b"\n"):
