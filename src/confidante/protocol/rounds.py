@@ -45,9 +45,12 @@ class _BothEnds:
 
     def __init__(self) -> None:
         self._waiting: dict[tuple[bytes, bytes], bytes] = {}
+        self._publics: dict[X25519PrivateKey, bytes] = {}
 
     def __call__(self, private: X25519PrivateKey, public: bytes) -> bytes:
-        ours = private.public_key().public_bytes_raw()
+        ours = self._publics.get(private)
+        if ours is None:
+            ours = self._publics[private] = private.public_key().public_bytes_raw()
         pair = (ours, public) if ours < public else (public, ours)
         known = self._waiting.pop(pair, None)
         if known is None:
