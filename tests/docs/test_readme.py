@@ -1,0 +1,41 @@
+"""The README is true: what it names exists, and its Python runs."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_local_link_leads_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text())
+    missing = [link for link in links if "://" not in link and not (page.parent / link).exists()]
+    assert not missing
+
+
+def test_every_file_that_is_named_exists() -> None:
+    named = re.findall(r"`(?:python )?((?:tests|benchmarks|docs|vectors)/[\w./-]*)", README)
+    named += [f"benchmarks/{name}" for name in re.findall(r"`(bench_\w+\.py)`", README)]
+    assert len(named) > 10
+    assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_the_python_example_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    events = [f"u{u},i{i},{t}" for u in range(60) for t, i in enumerate(rng.choice(40, 12, replace=False))]
+    (tmp_path / "train.csv").write_text("user,item,timestamp\n" + "\n".join(events) + "\n")
+    titles = "".join(f"i{i},Title {i},kind {i % 3}\n" for i in range(40))
+    (tmp_path / "items.csv").write_text("item,title,labels\n" + titles)
+    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(compile(example, "README.md", "exec"), {})  # the README's own code is the thing under test
+    lines = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("Title ") for line in lines) == 10
+    assert "server_epsilon" in lines[-1]
