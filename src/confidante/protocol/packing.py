@@ -33,8 +33,12 @@ def pack(values: NDArray[np.uint32], bits: int) -> bytes:
         )
     if bits in (8, 16, 32):
         return values.astype(f"<u{bits // 8}").tobytes()
-    if bits == 24:  # whole bytes: a tenth of the time of the general way
-        return values.astype("<u4").view(np.uint8).reshape(length, 4)[:, :3].tobytes()
+    if bits == 24:  # whole bytes: column by column is several times faster than the general way
+        octets = values.astype("<u4").view(np.uint8).reshape(length, 4)
+        narrow = np.empty((length, 3), dtype=np.uint8)
+        for column in range(3):
+            narrow[:, column] = octets[:, column]
+        return narrow.tobytes()
     period, width = _period(bits)
     groups = -(-length // period)
     padded = np.zeros(groups * period, dtype=np.uint32)
