@@ -185,7 +185,7 @@ def make_failures(base: dict[str, Any]) -> list[dict[str, Any]]:
     up = {p["phase"]: {int(i): bytes.fromhex(m) for i, m in p["up"].items()} for p in base["phases"]}
     down = {p["phase"]: {int(i): bytes.fromhex(m) for i, m in p["down"].items()} for p in base["phases"]}
     setup, people, _ = world(base["name"], 5, 4, 2, 3)
-    other = people[1].sign(messages.survivors_statement(setup.digest, np.arange(5) != 3))
+    other = people[1].sign(messages.survivors_statement(setup.digest, np.arange(5) < 4, np.arange(5) != 3))
     confirm = up["CONFIRM"][1]
     masked = up["MASK"][1]
     survivors, story = down["CONFIRM"][0], down["REVEAL"][0]
@@ -203,6 +203,7 @@ def make_failures(base: dict[str, Any]) -> list[dict[str, Any]]:
         ("shares before their phase", "ADVERTISE", 1, up["SHARE"][1], [], "wrong_phase"),
         ("one share too few", "SHARE", 1, up["SHARE"][1][:-80], [], "wire"),
         ("an advert after its phase", "SHARE", 1, up["ADVERTISE"][1], [], "wrong_phase"),
+        ("a receipt too few", "MASK", 1, masked[:HEAD] + masked[HEAD + 16 :], [], "wire"),
         ("a vector too long", "MASK", 1, masked + b"\0", [], "wire"),
         ("a set padding bit", "MASK", 1, changed(masked, -1, 0x80), [], "wire"),
         ("a vector twice", "MASK", 1, masked, [1], "repeated"),
@@ -216,6 +217,9 @@ def make_failures(base: dict[str, Any]) -> list[dict[str, Any]]:
         ("a server message of another round", 0, "SHARE", changed(adverts, 6), "wrong_round"),
         ("a client posing as the server", 0, "SHARE", changed(adverts, 2), "foreign"),
         ("a flag beyond the neighbours", 0, "SHARE", changed(adverts, HEAD, 0x80), "wire"),
+        ("an inbox without us", 0, "MASK", changed(inbox, HEAD, 1), "inconsistent"),
+        ("an inbox of too few", 0, "MASK", changed(inbox, HEAD, 12)[: HEAD + 1 + 80], "too_few"),
+        ("a survivor without a receipt", 0, "CONFIRM", changed(survivors, -1), "inconsistent"),
         ("a share that does not open", 0, "MASK", changed(inbox, HEAD + 1), "bad_share"),
         ("survivors without us", 0, "CONFIRM", changed(survivors, HEAD, 1), "inconsistent"),
         ("survivors below the minimum", 0, "CONFIRM", changed(survivors, HEAD, 6), "too_few"),
@@ -261,7 +265,7 @@ def vectors() -> dict[str, Any]:
 
 def render(name: str, cases: Any) -> str:
     return (
-        json.dumps({"format": f"confidante secure sum {name}", "version": 2, "cases": cases}, indent=1) + "\n"
+        json.dumps({"format": f"confidante secure sum {name}", "version": 3, "cases": cases}, indent=1) + "\n"
     )
 
 

@@ -1,19 +1,22 @@
 """What a lying server or a stranger tries, and what it gets: nothing."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from secure_sum_world import Wire, client, config, drawn, person, setup, vector
 
 from confidante.core.errors import ProtocolError, Reject
 from confidante.protocol import messages
-from confidante.protocol.client import ClientPhase, sample
-from confidante.protocol.config import RoundSetup
+from confidante.protocol.client import ClientPhase, exclusive_or, sample
+from confidante.protocol.config import RoundConfig, RoundSetup
 from confidante.protocol.identity import Identity
 from confidante.protocol.messages import HEADER_BYTES, Kind
-from confidante.protocol.packing import pack_flags, unpack
+from confidante.protocol.packing import pack_flags, unpack, unpack_flags
 from confidante.protocol.server import Phase, Server
 
 OF = setup(7, 6, 3, 5)
+Tamper = Callable[[Phase, int, bytes], bytes]
 
 
 def reasons(wire: Wire) -> dict[int, Reject]:
@@ -22,6 +25,25 @@ def reasons(wire: Wire) -> dict[int, Reject]:
 
 def flags(*present: int, n: int = 7) -> np.ndarray:
     return np.isin(np.arange(n), present)
+
+
+def hand_in(wire: Wire, tamper: Tamper = lambda phase, i, message: message) -> dict[int, dict[int, bytes]]:
+    """Let everybody mask; return what receipts the server holds: from whom, for whom."""
+    held = {}
+    for i, message in wire.collect(Phase.MASK, tamper).items():
+        told = tamper(Phase.MASK, i, wire.incoming[i])[HEADER_BYTES:]
+        n = wire.setup.config.n
+        sharers, near = unpack_flags(told[: (n + 7) // 8], n), wire.setup.graph.neighbours(i)
+        peers = near[sharers[near]].tolist()
+        held[i] = {peer: message[HEADER_BYTES + 16 * s :][:16] for s, peer in enumerate(peers)}
+    return held
+
+
+def survivors(of: RoundSetup, i: int, story: np.ndarray, held: dict[int, dict[int, bytes]]) -> bytes:
+    """What a lying server tells client i, with all the receipts it has."""
+    near = [peer for peer in of.graph.neighbours(i).tolist() if story[peer]]
+    body = pack_flags(story) + exclusive_or([held[peer][i] for peer in near if i in held[peer]])
+    return messages.frame(Kind.SURVIVORS, messages.SERVER, of.config.round_id, body)
 
 
 def chi_squared_of_bytes(data: bytes) -> float:
@@ -46,7 +68,7 @@ def test_the_self_mask_alone_hides_a_client_whose_neighbours_are_all_corrupt_unt
     # The server, with every pair key in hand, still sees a keystream: two rounds' uploads do not correlate.
     of = setup(5, 4, 3, 4, length=20_000, bits=32)
     uploads = [
-        unpack(Wire(of, label).run(until=Phase.MASK).collect(Phase.MASK)[0][HEADER_BYTES:], 20_000, 32)
+        unpack(Wire(of, label).run(until=Phase.MASK).collect(Phase.MASK)[0][-80_000:], 20_000, 32)
         for label in "ab"
     ]
     apart = (uploads[0] - uploads[1]).tobytes()
@@ -57,7 +79,10 @@ def test_both_secrets_of_one_peer_cannot_be_asked_for() -> None:
     wire = Wire(OF).run(drop={Phase.MASK: [6]})
     who = wire.clients[0]
     assert who.phase is ClientPhase.REVEALED
-    for kind, body in ((Kind.SURVIVORS, pack_flags(flags(0, 1, 2, 3, 4))), (Kind.CONFIRMATIONS, bytes(449))):
+    for kind, body in (
+        (Kind.SURVIVORS, pack_flags(flags(0, 1, 2, 3, 4)) + bytes(16)),
+        (Kind.CONFIRMATIONS, bytes(449)),
+    ):
         request = messages.frame(kind, messages.SERVER, OF.config.round_id, body)
         for ask in (who.confirm, who.reveal):
             with pytest.raises(ProtocolError) as caught:
@@ -67,14 +92,15 @@ def test_both_secrets_of_one_peer_cannot_be_asked_for() -> None:
 
 def test_a_server_that_tells_two_stories_gets_no_share_from_either_side() -> None:
     """Half are told that client 6 survived, half that it dropped out: one secret from each half."""
-    story = {True: pack_flags(flags(*range(7))), False: pack_flags(flags(*range(6)))}
+    story = {True: flags(*range(7)), False: flags(*range(6))}
 
     def split(phase: Phase, i: int, message: bytes) -> bytes:
         if phase is not Phase.CONFIRM or i == 6:
             return message
-        return message[:HEADER_BYTES] + story[i % 2 == 0]
+        return survivors(OF, i, story[i % 2 == 0], held)
 
-    wire = Wire(OF).run(until=Phase.CONFIRM)
+    wire = Wire(OF).run(until=Phase.MASK)
+    held = hand_in(wire)
     sent = wire.collect(Phase.CONFIRM, split)
     told = {i: i % 2 == 0 for i in range(7)}
     # The server now tries every list of signatures that could convince client 0, and client 1.
@@ -83,7 +109,8 @@ def test_a_server_that_tells_two_stories_gets_no_share_from_either_side() -> Non
         for signers in (agreeing, sorted(sent), [i for i in sent if i != 6 or told[who]]):
             rows = np.stack([np.frombuffer(sent[i][HEADER_BYTES:], np.uint8) for i in signers])
             body = messages.flagged(flags(*signers), rows)
-            fresh = Wire(OF).run(until=Phase.CONFIRM)
+            fresh = Wire(OF).run(until=Phase.MASK)
+            assert hand_in(fresh) == held
             fresh.collect(Phase.CONFIRM, split)
             with pytest.raises(ProtocolError) as caught:
                 fresh.clients[who].reveal(
@@ -106,13 +133,13 @@ def test_a_refusal_is_final_so_the_server_cannot_try_again() -> None:
 def test_a_few_clients_cannot_be_cut_off_from_the_ring() -> None:
     of = setup(40, 8, 4, 26)
     order = of.graph.order.tolist()
-    wire = Wire(of).run(until=Phase.CONFIRM)
+    wire = Wire(of).run(until=Phase.MASK)
+    held = hand_in(wire)
     gap = of.config.k // 2
     alive = set(range(40)) - set(order[:gap]) - set(order[gap + 6 : 2 * gap + 6])  # six left in between
-    body = pack_flags(flags(*alive, n=40))
     for i in sorted(alive):
         with pytest.raises(ProtocolError) as caught:
-            wire.clients[i].confirm(messages.frame(Kind.SURVIVORS, messages.SERVER, of.config.round_id, body))
+            wire.clients[i].confirm(survivors(of, i, flags(*alive, n=40), held))
         assert caught.value.reason is Reject.BAD_GRAPH
 
 
@@ -120,14 +147,57 @@ def test_a_neighbour_left_out_of_an_inbox_may_not_count_as_survivor() -> None:
     def hide(phase: Phase, i: int, message: bytes) -> bytes:
         if phase is not Phase.MASK or i != 0:
             return message
-        return message[:HEADER_BYTES] + b"\x3e" + message[HEADER_BYTES + 1 + 80 :]  # without neighbour 1
+        return message[:HEADER_BYTES] + b"\x7d" + message[HEADER_BYTES + 1 + 80 :]  # without neighbour 1
 
     wire = Wire(OF).run(until=Phase.MASK)
-    for i, message in wire.collect(Phase.MASK, hide).items():
-        wire.server.receive(i, message)
-    wire.incoming = wire.server.advance()
-    wire.collect(Phase.CONFIRM)
-    assert reasons(wire) == {0: Reject.INCONSISTENT}
+    held = hand_in(wire, hide)
+    everybody = flags(*range(7))
+    for i, who in wire.clients.items():
+        with pytest.raises(ProtocolError) as caught:
+            who.confirm(survivors(OF, i, everybody, held))
+        assert caught.value.reason is Reject.INCONSISTENT
+        assert who.phase is ClientPhase.FAILED
+
+
+@pytest.mark.parametrize("lied_to", [1, 8])
+def test_a_client_that_masked_with_the_dead_only_is_not_opened(lied_to: int) -> None:
+    """The server tells some that only t of their neighbours sent shares, and everybody that those t died.
+
+    It never asks who was lied to, and rebuilds the masks of the dead: the rest of such a client's masks would
+    be its self mask alone, whose seed the neighbours reveal unless they notice.
+    """
+    made = RoundConfig.plan(
+        round_id=drawn("r", 32), graph_seed=drawn("g", 32), n=100, length=6, bits=16, max_abs_entry=100
+    )
+    of = RoundSetup(made, tuple(person(i).public for i in range(100)))
+    victims = of.graph.order[:lied_to].tolist()
+    near = [i for i in of.graph.neighbours(victims[0]).tolist() if i not in victims]
+    dead = near[: made.t]
+    believed = flags(*victims, *(i for i in range(100) if i not in near[made.t :]), n=100)
+
+    def hide(phase: Phase, i: int, message: bytes) -> bytes:
+        if i not in victims:
+            return message
+        sharers, rows = messages.open_inbox(memoryview(message)[HEADER_BYTES:], 100, of.graph.neighbours(i))
+        kept = believed[of.graph.neighbours(i)][sharers[of.graph.neighbours(i)]]
+        return message[:HEADER_BYTES] + pack_flags(believed) + rows[kept].tobytes()
+
+    wire = Wire(of).run(until=Phase.MASK)
+    held = hand_in(wire, hide)
+    assert set(victims) <= set(held)
+    alive = flags(*(i for i in range(100) if i not in dead), n=100)
+    assert alive.sum() >= made.min_survivors
+    noticed = {}
+    for i in set(np.flatnonzero(alive).tolist()) - set(victims):
+        try:
+            wire.clients[i].confirm(survivors(of, i, alive, held))
+        except ProtocolError as error:
+            noticed[i] = error.reason
+    beside = {j for v in victims for j in of.graph.neighbours(v).tolist()} - set(victims) - set(dead)
+    assert set(noticed.values()) == {Reject.INCONSISTENT}
+    assert (
+        set(noticed) == beside
+    )  # every living neighbour leaves: no share of a victim's seed is ever revealed
 
 
 def test_a_mask_key_that_the_server_exchanged_is_noticed_by_both_ends() -> None:

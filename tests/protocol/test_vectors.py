@@ -25,7 +25,7 @@ FOLDER = ROOT / "vectors" / "secure-sum"
 
 def load(name: str) -> Any:
     content = json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
-    assert content["version"] == 2
+    assert content["version"] == 3
     return content["cases"]
 
 

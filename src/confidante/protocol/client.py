@@ -7,12 +7,15 @@ and changes nothing. A message that only a lying server (or a failed round) can 
 this client: it forgets its secrets and will answer nothing more, so no second attempt can be made on it.
 
 Method: Bell et al. 2020 (SecAgg+), Algorithm 2, and a consistency round after Bonawitz et al. 2017, Fig. 4.
-Two departures, argued in docs/explanation/secure-sum.md: neighbours know each other's mask keys by the
-encrypted channel rather than by checking k signatures, and a large round's confirmations are sampled.
+Three departures, argued in docs/explanation/secure-sum.md: neighbours know each other's mask keys by the
+encrypted channel rather than by checking k signatures; a large round's confirmations are sampled; and
+neighbours give each other receipts for the masks they used, in place of k more signatures.
 """
 
 import hashlib
+import hmac
 import struct
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import final
 
@@ -26,7 +29,14 @@ from confidante.core.errors import ProtocolError, Reject
 from confidante.protocol import messages, shamir
 from confidante.protocol.config import RoundSetup
 from confidante.protocol.identity import KEY_BYTES, SIGNATURE_BYTES, Agreement, Identity, agree
-from confidante.protocol.masking import Masker, pair_mask_key, round_key, self_mask_key
+from confidante.protocol.masking import (
+    RECEIPT_BYTES,
+    Masker,
+    pair_mask_key,
+    receipt,
+    round_key,
+    self_mask_key,
+)
 from confidante.protocol.messages import Kind
 from confidante.protocol.packing import pack, unpack_flags
 
@@ -95,6 +105,9 @@ class Client:
         self._present = np.zeros(self._config.k, dtype=np.bool_)  # neighbours still with us
         self._mask_keys: dict[int, bytes] = {}  # neighbour -> key of the mask we share
         self._opening_keys: dict[int, bytes] = {}  # neighbour -> key of what it seals for us
+        self._receipt_keys: dict[int, bytes] = {}  # neighbour -> key of the receipts we exchange
+        self._receipts: dict[int, bytes] = {}  # neighbour -> the receipt that it owes us
+        self._sharers = np.zeros(self._config.n, dtype=np.bool_)
         self._held: dict[int, tuple[bytes, bytes]] = {}  # neighbour -> shares of its (seed, mask key)
         self._survivors = np.zeros(self._config.n, dtype=np.bool_)
 
@@ -134,13 +147,23 @@ class Client:
     def mask(self, inbox: bytes, vector: NDArray[np.int64]) -> bytes:
         """Return MASKED: `vector` (int64 [length], its share of the noise already in it) under all masks.
 
+        With it go receipts: they tell each neighbour that its mask is in, and which clients we were told had
+        sent shares.
+
         Only length, type and range of the ring can be checked here: the bound that keeps the sum from
         wrapping concerns the vector before noise (`RoundConfig`). Raises ProtocolError WRONG_LENGTH or
         OUT_OF_RANGE and changes nothing when the vector is unfit.
         """
         body = self._open(inbox, ClientPhase.SHARED)
-        present, sealed = messages.open_flagged(body, self._config.k, messages.SEALED_BYTES)
+        sharers, sealed = messages.open_inbox(body, self._config.n, self._neighbours)
+        present = sharers[self._neighbours]
         ring = self._ring(vector)
+        if not sharers[self.index]:
+            raise self._fail(Reject.INCONSISTENT, "we sent shares and are told that we did not")
+        if int(sharers.sum()) < self._config.min_survivors:
+            raise self._fail(
+                Reject.TOO_FEW, f"{int(sharers.sum())} sent shares, {self._config.min_survivors} needed"
+            )
         if np.any(present & ~self._present):
             raise self._fail(Reject.INCONSISTENT, "shares came from a neighbour that advertised no key")
         if int(present.sum()) < self._config.t:
@@ -156,29 +179,37 @@ class Client:
             else:
                 masker.subtract(ring, self._mask_keys[peer])
         ring &= np.uint32((1 << self._config.bits) - 1)
-        self._present = present
+        self._present, self._sharers = present, sharers
+        ours = [receipt(self._receipt_keys[peer], self.index, sharers) for peer in peers]
+        self._receipts = {peer: receipt(self._receipt_keys[peer], peer, sharers) for peer in peers}
         self._mask_keys.clear()
         self._opening_keys.clear()
+        self._receipt_keys.clear()
         self.phase = ClientPhase.MASKED
-        return self._frame(Kind.MASKED, pack(ring, self._config.bits))
+        return self._frame(Kind.MASKED, *ours, pack(ring, self._config.bits))
 
     def confirm(self, survivors: bytes) -> bytes:
         """Return CONFIRMATION: our signature of whose vectors are summed, if that set protects us."""
         body = self._open(survivors, ClientPhase.MASKED)
-        flags = unpack_flags(body, self._config.n)
+        cut = (self._config.n + 7) // 8
+        flags = unpack_flags(body[:cut], self._config.n)
+        receipts = messages.records(body[cut:], 1, RECEIPT_BYTES)[0].tobytes()
         if not flags[self.index]:
             raise self._fail(Reject.INCONSISTENT, "we sent our vector and are told that we did not")
         if int(flags.sum()) < self._config.min_survivors:
             raise self._fail(
                 Reject.TOO_FEW, f"{int(flags.sum())} survivors, {self._config.min_survivors} needed"
             )
-        if np.any(flags[self._neighbours] & ~self._present):
-            raise self._fail(Reject.INCONSISTENT, "a neighbour counts as survivor but shares no mask with us")
+        if np.any(flags & ~self._sharers):
+            raise self._fail(Reject.INCONSISTENT, "someone counts as survivor who sent no shares")
+        owed = [self._receipts[peer] for peer in self._neighbours[flags[self._neighbours]].tolist()]
+        if not hmac.compare_digest(receipts, exclusive_or(owed)):
+            raise self._fail(Reject.INCONSISTENT, "a neighbour that survived did not mask as we did")
         if self._setup.graph.fewest_in_windows(flags) < self._config.spread:
             raise self._fail(Reject.BAD_GRAPH, "so many neighbours are missing that a few could be cut off")
         self._survivors = flags
         self.phase = ClientPhase.CONFIRMED
-        statement = messages.survivors_statement(self._setup.digest, flags)
+        statement = messages.survivors_statement(self._setup.digest, self._sharers, flags)
         return self._frame(Kind.CONFIRMATION, self._identity.sign(statement))
 
     def reveal(self, confirmations: bytes) -> bytes:
@@ -192,7 +223,7 @@ class Client:
             raise self._fail(
                 Reject.TOO_FEW, f"{len(signers)} confirmations, {self._config.min_survivors} needed"
             )
-        statement = messages.survivors_statement(self._setup.digest, self._survivors)
+        statement = messages.survivors_statement(self._setup.digest, self._sharers, self._survivors)
         for i in sample(self._sample_seed, len(signers), self._config.signatures_checked):
             if not self._setup.signed(int(signers[i]), signatures[i].tobytes(), statement):
                 raise self._fail(Reject.INCONSISTENT, f"client {signers[i]} did not confirm these survivors")
@@ -235,6 +266,8 @@ class Client:
         seen = self._mask_public + mask_public if mine_first else mask_public + self._mask_public
         info = b"confidante channel" + self._setup.digest + struct.pack("<II", low, high) + seen
         keys = round_key(lasting + shared, info, 64)
+        receipt_info = b"confidante receipts" + info.removeprefix(b"confidante channel")
+        self._receipt_keys[peer] = round_key(lasting + shared, receipt_info, 32)
         upward, downward = keys[:32], keys[32:]
         self._opening_keys[peer] = downward if mine_first else upward
         return upward if mine_first else downward
@@ -271,6 +304,8 @@ class Client:
         self._held.clear()
         self._mask_keys.clear()
         self._opening_keys.clear()
+        self._receipt_keys.clear()
+        self._receipts.clear()
         del self._mask_private
 
 
@@ -282,6 +317,14 @@ def clamp(secret: bytes) -> bytes:
 def seed_commitment(digest: bytes, client: int, seed: bytes) -> bytes:
     """Return what binds a client to its self-mask seed, so that a wrong share is noticed."""
     return hashlib.sha256(b"confidante seed\n" + digest + struct.pack("<I", client) + seed).digest()
+
+
+def exclusive_or(receipts: Sequence[bytes]) -> bytes:
+    """Return the exclusive or of receipts: it proves them all, as each is unknown to who did not get it."""
+    together = 0
+    for one in receipts:
+        together ^= int.from_bytes(one, "little")
+    return together.to_bytes(RECEIPT_BYTES, "little")
 
 
 def sample(seed: bytes, population: int, size: int) -> list[int]:

@@ -22,7 +22,7 @@ SEED_BYTES = 32
 MAX_CLIENTS = 1 << 16
 MAX_LENGTH = 1 << 26
 _FORM = struct.Struct("<32s32sIIIIIIIIQQ")
-_VERSION = b"confidante secure sum 2\n"
+_VERSION = b"confidante secure sum 3\n"
 
 
 @final
@@ -131,7 +131,7 @@ class RoundConfig:
     def decode(cls, data: bytes) -> "RoundConfig":
         """Return the configuration in `data`; WireError when malformed, PlanError when impossible."""
         if data[: len(_VERSION)] != _VERSION or len(data) != len(_VERSION) + _FORM.size:
-            raise WireError("not a round configuration of version 2")
+            raise WireError("not a round configuration of version 3")
         return cls(*_FORM.unpack_from(data, len(_VERSION)))
 
 

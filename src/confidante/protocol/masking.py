@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
 MASK_KEY_BYTES = 16
+RECEIPT_BYTES = 16
 _PAIR = struct.Struct("<II")
 _CHUNK = 1 << 16  # entries expanded at a time: 256 KiB of keystream stay in the cache until they are added
 _ZEROS = memoryview(bytes(4 * _CHUNK))
@@ -47,6 +48,15 @@ def pair_mask_key(digest: bytes, shared: bytes, low: int, high: int) -> bytes:
 def self_mask_key(digest: bytes, seed: bytes, owner: int) -> bytes:
     """Return the mask key that `owner` derives from its own 32-byte seed."""
     return round_key(seed, b"confidante self mask" + digest + owner.to_bytes(4, "little"), MASK_KEY_BYTES)
+
+
+def receipt(key: bytes, owner: int, sharers: NDArray[np.bool_]) -> bytes:
+    """Return what only `owner` and one neighbour can compute, and `owner` tells: "I masked with you".
+
+    key: of the pair; sharers: bool [n], the clients that `owner` was told had sent shares.
+    """
+    info = b"confidante receipt" + owner.to_bytes(4, "little") + np.packbits(sharers).tobytes()
+    return round_key(key, info, RECEIPT_BYTES)
 
 
 class Masker:

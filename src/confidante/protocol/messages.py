@@ -1,6 +1,6 @@
 """What goes over the wire. Every message is a header of 38 bytes and a body whose size the round decides.
 
-Header: version u8 (2), type u8, sender u32 (a client's index, or 2^32 - 1 for the server), round_id 32 bytes.
+Header: version u8 (3), type u8, sender u32 (a client's index, or 2^32 - 1 for the server), round_id 32 bytes.
 All integers are little-endian. Nothing is optional, nothing may follow. The bodies:
 
 | type | from | body |
@@ -8,13 +8,14 @@ All integers are little-endian. Nothing is optional, nothing may follow. The bod
 | 1 ADVERT | client | mask key 32, commitment to the self-mask seed 32, signature 64 |
 | 2 ADVERTS | server | one flag a neighbour (who advertised), mask key 32 of each of those |
 | 3 SHARES | client | a sealed pair of shares 80 for each neighbour that advertised |
-| 4 INBOX | server | one flag a neighbour (who sent shares), the sealed pair 80 of each of those |
-| 5 MASKED | client | the masked vector, `bits` bits an entry |
-| 6 SURVIVORS | server | one flag a client of the roster: whose vector is in the sum |
-| 7 CONFIRMATION | client | signature 64 of the setup's digest and the survivors |
+| 4 INBOX | server | one flag a client of the roster (who sent shares), the sealed pair 80 of our neighbours |
+| 5 MASKED | client | a receipt 16 for each neighbour in the inbox, the masked vector, `bits` bits an entry |
+| 6 SURVIVORS | server | one flag a client of the roster (whose vector is in the sum), receipts for us 16 |
+| 7 CONFIRMATION | client | signature 64 of the setup's digest, who sent shares and the survivors |
 | 8 CONFIRMATIONS | server | one flag a client of the roster (who confirmed), signature 64 of each of those |
 | 9 REVEAL | client | a share 32 of each neighbour in its inbox: of a survivor's seed, else of the mask key |
 
+The server joins the receipts that surviving neighbours wrote for a client by exclusive or: all or none count.
 There is no message in which both shares of one peer could be asked for: the survivors' flags decide which.
 """
 
@@ -29,7 +30,7 @@ from confidante.protocol.identity import KEY_BYTES, SIGNATURE_BYTES
 from confidante.protocol.packing import pack_flags, unpack_flags
 from confidante.protocol.shamir import SHARE_BYTES
 
-VERSION = 2
+VERSION = 3
 SERVER = 0xFFFFFFFF
 COMMITMENT_BYTES = 32
 SEALED_BYTES = 2 * SHARE_BYTES + 16
@@ -95,11 +96,20 @@ def open_flagged(body: memoryview, count: int, size: int) -> tuple[NDArray[np.bo
     return flags, records(body[cut:], int(flags.sum()), size)
 
 
+def open_inbox(
+    body: memoryview, count: int, neighbours: NDArray[np.int64]
+) -> tuple[NDArray[np.bool_], NDArray[np.uint8]]:
+    """Return (who of all sent shares, bool [count]; what the neighbours among them sealed, uint8 [., 80])."""
+    cut = (count + 7) // 8
+    sharers = unpack_flags(body[:cut], count)
+    return sharers, records(body[cut:], int(sharers[neighbours].sum()), SEALED_BYTES)
+
+
 def advert_statement(digest: bytes, client: int, mask_key: bytes, commitment: bytes) -> bytes:
     """Return what a client signs when it advertises."""
     return b"confidante advert 1\n" + digest + struct.pack("<I", client) + mask_key + commitment
 
 
-def survivors_statement(digest: bytes, survivors: NDArray[np.bool_]) -> bytes:
-    """Return what every survivor signs."""
-    return b"confidante survivors 1\n" + digest + pack_flags(survivors)
+def survivors_statement(digest: bytes, sharers: NDArray[np.bool_], survivors: NDArray[np.bool_]) -> bytes:
+    """Return what every survivor signs: who sent shares, so with whom it masked, and whose vectors count."""
+    return b"confidante survivors 2\n" + digest + pack_flags(sharers) + pack_flags(survivors)

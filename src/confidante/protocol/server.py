@@ -8,6 +8,7 @@ the round goes on; when too few clients are left, `advance` raises TOO_FEW and t
 Method: Bell et al. 2020, Algorithm 2, with a consistency round (docs/explanation/secure-sum.md).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import final
@@ -21,7 +22,7 @@ from confidante.protocol import messages, shamir
 from confidante.protocol.client import seed_commitment
 from confidante.protocol.config import RoundSetup
 from confidante.protocol.identity import KEY_BYTES, SIGNATURE_BYTES, agree, degenerate
-from confidante.protocol.masking import Masker, pair_mask_key, self_mask_key
+from confidante.protocol.masking import RECEIPT_BYTES, Masker, pair_mask_key, self_mask_key
 from confidante.protocol.messages import Kind
 from confidante.protocol.packing import centred, pack_flags, unpack
 
@@ -77,6 +78,7 @@ class Server:
         self._sealed = np.zeros((0, k, messages.SEALED_BYTES), dtype=np.uint8)  # [n, k, 80] while sharing
         self._signatures = np.zeros((n, SIGNATURE_BYTES), dtype=np.uint8)
         self._revealed = np.zeros((0, k, shamir.SHARE_BYTES), dtype=np.uint8)  # [n, k, 32] while revealing
+        self._receipts = np.zeros((0, k, RECEIPT_BYTES), dtype=np.uint8)  # [n, k, 16] while masking
         self._total = np.zeros(0, dtype=np.uint32)
         self._result: SumResult | None = None
 
@@ -112,7 +114,7 @@ class Server:
                     body, int(present.sum()), messages.SEALED_BYTES
                 )
             case Kind.MASKED:
-                self._total += unpack(body, self._config.length, self._config.bits)
+                self._take_masked(sender, body)
             case Kind.CONFIRMATION:
                 self._take_confirmation(sender, body)
             case _:
@@ -146,12 +148,21 @@ class Server:
                 self._sealed = np.zeros((config.n, config.k, messages.SEALED_BYTES), dtype=np.uint8)
             case Phase.SHARE:
                 self._shared = heard
-                out = self._to_neighbours(Kind.INBOX, self._sealed[self._neighbours, self._slots])
+                flags, sealed = pack_flags(heard), self._sealed[self._neighbours, self._slots]
+                present = heard[self._neighbours]
+                out = self._to_each(
+                    Kind.INBOX, lambda client: flags + sealed[client, present[client]].tobytes()
+                )
                 self._sealed = self._sealed[:0]
+                self._receipts = np.zeros((config.n, config.k, RECEIPT_BYTES), dtype=np.uint8)
                 self._total = np.zeros(config.length, dtype=np.uint32)
             case Phase.MASK:
                 self._survivors = heard
-                out = self._to_all(Kind.SURVIVORS, pack_flags(heard))
+                flags = pack_flags(heard)
+                # Who did not survive wrote none: its row is zero.
+                owed = np.bitwise_xor.reduce(self._receipts[self._neighbours, self._slots], axis=1)  # [n, 16]
+                out = self._to_each(Kind.SURVIVORS, lambda client: flags + owed[client].tobytes())
+                self._receipts = self._receipts[:0]
             case _:
                 self._revealed = np.zeros((config.n, config.k, shamir.SHARE_BYTES), dtype=np.uint8)
                 out = self._to_all(
@@ -184,6 +195,12 @@ class Server:
             for client in np.flatnonzero(self._heard).tolist()
         }
 
+    def _to_each(self, kind: Kind, body: Callable[[int], bytes]) -> dict[int, bytes]:
+        return {
+            client: messages.frame(kind, messages.SERVER, self._config.round_id, body(client))
+            for client in np.flatnonzero(self._heard).tolist()
+        }
+
     def _to_all(self, kind: Kind, body: bytes) -> dict[int, bytes]:
         message = messages.frame(kind, messages.SERVER, self._config.round_id, body)
         return dict.fromkeys(np.flatnonzero(self._heard).tolist(), message)
@@ -199,9 +216,16 @@ class Server:
         self._mask_publics[sender] = np.frombuffer(mask_public, dtype=np.uint8)
         self._commitments[sender] = np.frombuffer(commitment, dtype=np.uint8)
 
+    def _take_masked(self, sender: int, body: memoryview) -> None:
+        present = self._shared[self._neighbours[sender]]
+        count, size = int(present.sum()), RECEIPT_BYTES
+        receipts = messages.records(body[: count * size], count, size)
+        self._total += unpack(body[count * size :], self._config.length, self._config.bits)
+        self._receipts[sender, present] = receipts
+
     def _take_confirmation(self, sender: int, body: memoryview) -> None:
         signature = messages.records(body, 1, SIGNATURE_BYTES)[0]
-        statement = messages.survivors_statement(self._setup.digest, self._survivors)
+        statement = messages.survivors_statement(self._setup.digest, self._shared, self._survivors)
         if not self._setup.signed(sender, signature.tobytes(), statement):
             raise ProtocolError(Reject.BAD_SIGNATURE, f"client {sender} did not sign these survivors")
         self._signatures[sender] = signature
