@@ -31,7 +31,6 @@ from confidante.lab.experiment import run_training
 from confidante.lab.metrics import Scorer, estimate, full_ranks, hr_at_k, ndcg_at_k
 from confidante.lab.metrics_groups import group_table
 from confidante.lab.split import temporal
-from confidante.models.training import settings_for
 
 DELTA = 1e-5
 SMALL_UPLOAD = 256 * 1024
@@ -144,7 +143,7 @@ def bench(data: Data, epsilons: list[float], seeds: int) -> tuple[list[Line], li
                 epsilon=epsilon,
                 delta=DELTA,
                 seed=seed,
-                settings=settings_for(noise=epsilon is not None, repeat=data.repeat),
+                repeat=data.repeat,
                 **how,  # type: ignore[arg-type]
             )
             ndcg, hr = graded(data, run.learnt.model)

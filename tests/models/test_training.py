@@ -5,7 +5,17 @@ import pytest
 from model_worlds import ExactSums, catalogue_of, people, random_people
 
 from confidante.models.blend import FEATURE_PART, ITEM_PART
-from confidante.models.training import BUDGET, EXACT, PRIVATE, train
+from confidante.models.training import (
+    BUDGET,
+    EXACT,
+    ITEMS,
+    POPULARITY,
+    PRIVATE,
+    budget,
+    settings_for,
+    train,
+    weakness,
+)
 from confidante.testing.checkerboard import checkerboard
 from confidante.testing.model_contract import check_task
 
@@ -72,6 +82,20 @@ def test_three_sums_are_taken_and_each_task_keeps_its_contract():
     train(board.catalogue, Watching(board.histories), PRIVATE)
     assert taken == list(BUDGET)
     assert sum(BUDGET.values()) == pytest.approx(1)
+
+
+def test_the_fewer_the_people_for_the_noise_the_more_popularity_gets():
+    assert weakness(6040, 4.0) == 1.0
+    assert budget(1.0) == pytest.approx(dict(BUDGET))
+    few = weakness(943, 3.73)
+    assert 1 < few < weakness(943, 7.5) <= weakness(2, 1e6) == 10
+    for weak in (1.0, few, 10.0):
+        shares = budget(weak)
+        assert sum(shares.values()) == pytest.approx(1)
+        assert min(shares.values()) > 0
+    assert budget(few)[POPULARITY] > BUDGET[POPULARITY]
+    assert budget(few)[ITEMS] < BUDGET[ITEMS]
+    assert settings_for(noise=True, repeat=False, weak=few).prior_weight > PRIVATE.prior_weight
 
 
 def test_the_item_basis_keeps_to_the_agreed_upload():

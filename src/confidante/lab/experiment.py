@@ -10,7 +10,7 @@ from confidante.core.errors import DataError
 from confidante.core.types import Catalogue, Histories
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.simulation import Engine, Progress, Simulator, SumRecord
-from confidante.models.training import BUDGET, EXACT, PRIVATE, Learnt, Settings, train
+from confidante.models.training import Learnt, Settings, budget, settings_for, train, weakness
 from confidante.privacy.accounting import Guarantee, account, calibrate
 from confidante.privacy.plan import Cohort
 
@@ -48,6 +48,7 @@ def run_training(
     epsilon: float | None,
     delta: float = 1e-5,
     seed: int = 0,
+    repeat: bool = False,
     settings: Settings | None = None,
     engine: Engine = "aggregate",
     max_dropout: float = 0.3,
@@ -61,17 +62,22 @@ def run_training(
 
     epsilon: what the coordinator faces at worst, user-level, all sums together, with `max_dropout` of the
     devices gone and `max_collusion` of them telling it their noise; None for secure aggregation without
-    noise. dropout: part of the devices that really vanish during each sum. Raises `DataError` for data that
-    cannot be trained on, `PlanError` for what cannot be promised, and `ProtocolError` when more devices
-    vanish than `max_dropout` allows for.
+    noise. repeat: whether people take the same item again (their own items are then candidates). settings:
+    other constants than `settings_for` gives. dropout: part of the devices that really vanish during each
+    sum. Raises `DataError` for data that cannot be trained on, `PlanError` for what cannot be promised, and
+    `ProtocolError` when more devices vanish than `max_dropout` allows for.
     """
     started = time.perf_counter()
     _check(histories, catalogue)
     cohort = Cohort(histories.people, max_dropout, max_collusion)
-    noise = calibrate(epsilon, delta, tuple(BUDGET.values())) if epsilon is not None else (0.0,) * len(BUDGET)
+    weak = 1.0
+    if epsilon is not None:
+        weak = weakness(histories.people, calibrate(epsilon, delta, (1.0,))[0])
+    shares = budget(weak)
+    noise = calibrate(epsilon, delta, tuple(shares.values())) if epsilon is not None else (0.0,) * len(shares)
     simulator = Simulator(
         histories,
-        dict(zip(BUDGET, noise, strict=True)),
+        dict(zip(shares, noise, strict=True)),
         SeededEntropy(seed, "simulation"),
         engine=engine,
         cohort=cohort,
@@ -80,7 +86,9 @@ def run_training(
         max_upload=max_upload,
         progress=progress,
     )
-    learnt = train(catalogue, simulator, settings or (PRIVATE if epsilon is not None else EXACT))
+    if settings is None:
+        settings = settings_for(noise=epsilon is not None, repeat=repeat, weak=weak)
+    learnt = train(catalogue, simulator, settings)
     records = tuple(simulator.records)
     guarantee = account([r.plan for r in records], delta, [r.survivors for r in records])
     return Run(learnt, records, guarantee, time.perf_counter() - started)

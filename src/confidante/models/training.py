@@ -1,8 +1,8 @@
 """The whole training: three tasks, each a private sum, each free to build on the sums before it.
 
-Every constant here is public and fixed beforehand: chosen once on validation parts (MovieLens-1M, and
-Complete Journey for repurchase data), and then used for every data set. docs/explanation/how-it-works.md
-says how.
+Every constant here is public and fixed beforehand: chosen once on validation parts (MovieLens-1M and
+100K, and Complete Journey for repurchase data), and then used for every data set.
+docs/explanation/how-it-works.md says how.
 """
 
 from dataclasses import dataclass, replace
@@ -23,7 +23,24 @@ from confidante.models.task import NoisySum, Task
 POPULARITY, FEATURES, ITEMS = "popularity", "feature pairs", "item pairs"
 
 BUDGET = MappingProxyType({POPULARITY: 0.05, FEATURES: 0.05, ITEMS: 0.90})
-"""Shares of the privacy budget (of 1 / noise_multiplier^2), by task."""
+"""Shares of the privacy budget (of 1 / noise_multiplier^2), by task, where people are many for the noise."""
+
+_ENOUGH = 1500.0
+_MAX_WEAKNESS = 10.0
+
+
+def weakness(people: int, noise_multiplier: float) -> float:
+    """Return how weak the sums of so many people are under noise, from 1 (strong enough) to 10.
+
+    noise_multiplier: of the whole budget spent on one sum. Both numbers are public before anything is summed.
+    """
+    return min(max(1.0, _ENOUGH * noise_multiplier / people), _MAX_WEAKNESS)
+
+
+def budget(weak: float) -> dict[str, float]:
+    """Return the shares of the budget: the weaker the sums, the more for popularity, the simplest of them."""
+    popular = BUDGET[POPULARITY] * weak
+    return {POPULARITY: popular, FEATURES: BUDGET[FEATURES], ITEMS: 1 - popular - BUDGET[FEATURES]}
 
 
 @final
@@ -63,10 +80,15 @@ REPEAT_OWN = OwnHistory(weight=375.0, half_life=300.0)
 """Repurchase data: what a person took before leads, and taste is slower. Chosen on Complete Journey."""
 
 
-def settings_for(*, noise: bool, repeat: bool) -> Settings:
-    """Return the constants for sums with or without noise, and for repurchase data or not."""
+def settings_for(*, noise: bool, repeat: bool, weak: float = 1.0) -> Settings:
+    """Return the constants for sums with or without noise, and for repurchase data or not.
+
+    weak: see `weakness`; the weaker the sums, the more popularity counts.
+    """
     settings = PRIVATE if noise else EXACT
-    return replace(settings, half_life=50.0, prior_weight=125.0, own=REPEAT_OWN) if repeat else settings
+    if repeat:
+        return replace(settings, half_life=50.0, prior_weight=125.0, own=REPEAT_OWN)
+    return replace(settings, prior_weight=settings.prior_weight * weak)
 
 
 class SumService(Protocol):
