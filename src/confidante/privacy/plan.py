@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import final
 
 from confidante.core.errors import PlanError
+from confidante.core.parts import whole_part
 
 MIN_NOISE_VARIANCE = 4
 """Least guaranteed variance, in squared integer units, for which the Gaussian bound below is verified."""
@@ -55,8 +56,7 @@ class Cohort:
             )
 
     def _part(self, part: float) -> int:
-        # The decimal that was written is meant: 0.3 of 10 devices are 3, whatever its nearest double is.
-        return math.floor(self.devices * Fraction(str(part)))
+        return whole_part(self.devices, part)
 
     @property
     def minimum_survivors(self) -> int:

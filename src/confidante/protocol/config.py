@@ -7,12 +7,12 @@ from functools import cached_property
 from typing import final
 
 from confidante.core.errors import PlanError, WireError
+from confidante.core.parts import whole_part
 from confidante.protocol.graph import (
     MIN_CLIENTS,
     Graph,
     graph_size,
     signatures_checked,
-    whole_part,
 )
 from confidante.protocol.identity import PublicIdentity
 from confidante.protocol.packing import MAX_BITS, MIN_BITS

@@ -6,7 +6,7 @@ docs/explanation/secure-sum.md and the names (a), (b), (c) below are from there.
 """
 
 from functools import lru_cache
-from math import comb, floor
+from math import comb
 from typing import NamedTuple, final
 
 import numpy as np
@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from numpy.typing import NDArray
 
 from confidante.core.errors import PlanError
+from confidante.core.parts import whole_part
 from confidante.protocol.masking import hkdf
 
 MIN_CLIENTS = 3
@@ -79,11 +80,6 @@ def graph_size(n: int, max_dropout: float, max_collusion: float, security_bits: 
             "clients, or lower max_dropout or max_collusion"
         )
     return GraphSize(k, t, t)
-
-
-def whole_part(n: int, fraction: float) -> int:
-    """Return how many of `n` clients "at most `fraction`" allows; .29 of 100 is 29 despite rounding."""
-    return floor(n * fraction + 1e-9)
 
 
 def _worst_count(n: int, marked: int, k: int, sets: int, bits: int) -> int:
