@@ -123,6 +123,47 @@ def test_the_frontier_is_drawn_and_printed(call, shop, tmp_path):
     assert (tmp_path / "f.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_the_frontier_says_what_it_left_out(call, shop, tmp_path):
+    with shop[0].open("a") as file:
+        file.write("new,x,1\nnew,x,1\n")
+    arguments = ("lab", "frontier", shop[0], "--epsilons", "8", "--seeds", 1, "--out", tmp_path / "f.svg")
+    result = json.loads(call(*arguments, "--json")[1])
+    assert (result["devices"], result["left_out"]) == (12, 1)
+    assert [tally["count"] for tally in result["skipped"]] == [1]
+    out = call(*arguments)[1]
+    assert "left out: 1\n" in out
+    assert "repeats the user" in out
+
+
+def test_a_terminal_that_cannot_show_an_id_is_no_reason_to_fail(shop, tmp_path):
+    train = tmp_path / "é.csv"
+    train.write_text(
+        shop[0].read_text().replace("timestamp\n", "timestamp,é\n").replace("0\n", "0,\n"), "utf-8"
+    )
+    command = (
+        sys.executable,
+        "-m",
+        "confidante.cli",
+        "lab",
+        "rank",
+        train,
+        "--no-noise",
+        "--out",
+        tmp_path / "t",
+    )
+    for json_only in ((), ("--json",)):
+        done = subprocess.run(
+            [*command, *json_only],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PYTHONIOENCODING": "ascii"},
+        )
+        assert done.returncode == 0, done.stderr
+        said = json.loads(done.stdout)["notes"][0]["what"] if json_only else done.stdout
+        assert "column '" + ("é" if json_only else "\\xe9") + "' ignored" in said
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
@@ -130,6 +171,7 @@ def test_the_frontier_is_drawn_and_printed(call, shop, tmp_path):
         (("--epsilons", "1,nan", "--out", "f.png"), "epsilon is nan"),
         (("--out", "f.gif"), "no kind of picture"),
         (("--out", "none/f.png"), "does not exist"),
+        (("--out", "n" * 300 + ".png"), "cannot be written"),
         (("--seeds", "0", "--out", "f.png"), "seeds is 0"),
         (("--ml100k", "--out", "f.png"), "either"),
     ],

@@ -1,6 +1,7 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -29,7 +30,12 @@ JSON_TYPES = {
     "notes": list,
     "k": int,
     "rows": int,
+    "short_lists": int,
+    "empty_lists": int,
 }
+
+
+HEAD = "user,item,timestamp\n"
 
 
 def table(path):
@@ -70,6 +76,35 @@ def test_a_list_ends_when_the_candidates_do(call, shop, tmp_path):
     found = lists(tmp_path / "top.csv")
     own = [row["user"] for row in table(train)]
     assert {user: len(best) for user, best in found.items()} == {u: 30 - own.count(u) for u in found}
+
+
+def test_people_without_a_candidate_are_counted(call, tmp_path):
+    train = tmp_path / "train.csv"
+    train.write_text(HEAD + "a,x,1\na,y,2\na,z,3\nb,x,1\nb,z,2\nc,z,1\n")
+    arguments = ("lab", "rank", train, "-k", 2, "--no-noise", "--out", tmp_path / "top.csv")
+    result = json.loads(call(*arguments, "--json")[1])
+    assert {user: len(best) for user, best in lists(tmp_path / "top.csv").items()} == {"b": 1, "c": 2}
+    assert (result["rows"], result["short_lists"], result["empty_lists"]) == (3, 2, 1)
+    assert "empty, so not in the file: 1" in call(*arguments)[1].replace("\n", " ")
+
+
+def test_equal_times_keep_the_order_of_the_file_to_the_end(call, tmp_path):
+    orders = np.random.default_rng(1).permuted(np.tile(np.arange(12), (20, 1)), axis=1)[:, :7]
+    written = []
+    for stamp in (lambda place: 5, lambda place: place, lambda place: -place):
+        rows = [
+            f"p{p},i{item},{stamp(t)}\n" for p, order in enumerate(orders) for t, item in enumerate(order)
+        ]
+        (tmp_path / "train.csv").write_text(HEAD + "".join(rows))
+        arguments = ("--no-noise", "-k", 5, "--out", tmp_path / "top.csv")
+        assert call("lab", "rank", tmp_path / "train.csv", *arguments)[0] == 0
+        written.append((tmp_path / "top.csv").read_bytes())
+    assert written[0] == written[1] != written[2]
+
+
+def test_a_small_epsilon_is_not_printed_as_zero(call, shop, tmp_path):
+    out = call("lab", "rank", shop[0], "--epsilon", "0.001", "--out", tmp_path / "top.csv")[1]
+    assert "user-level epsilon 0.00099" in out
 
 
 def test_with_repeat_own_items_are_candidates(call, shop, tmp_path):
@@ -132,6 +167,7 @@ BAD_OPTIONS = [
     (("--max-collusion", "nan"), "max_collusion is nan"),
     (("--bits", "4"), "bits is 4"),
     (("--max-upload", "0"), "max_upload is 0"),
+    (("--max-upload", "99999999999999999999"), "max_upload is 99999999999999999999"),
     (("--engine", "magic"), "--engine"),
     (("--items", "nowhere.csv"), "nowhere.csv: there is no such file"),
     (("--colour", "red"), "--colour"),
@@ -150,7 +186,6 @@ def test_an_impossible_option_is_one_line_and_leaves_nothing(call, shop, tmp_pat
     assert list(out.parent.iterdir()) == []
 
 
-HEAD = "user,item,timestamp\n"
 BAD_FILES = {
     "empty": (b"", "is empty"),
     "header only": (HEAD.encode(), "no interactions"),
@@ -176,7 +211,11 @@ def test_a_file_that_cannot_be_used_is_one_line(call, tmp_path, name):
 
 
 def test_places_that_cannot_be_written_are_refused_before_any_work(call, shop, tmp_path):
+    circle = tmp_path / "circle"
+    circle.symlink_to(circle)
     for out, problem in (
+        (circle, "cannot be written"),
+        (tmp_path / ("n" * 300), "cannot be written"),
         (tmp_path, "is a directory"),
         (tmp_path / "none" / "top.csv", "does not exist"),
         (shop[0], "is an input"),

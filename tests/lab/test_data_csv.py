@@ -1,5 +1,7 @@
 import contextlib
 import gzip
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -133,7 +135,8 @@ def test_fractions_of_a_second_decide_the_order(tmp_path):
         (HEADER + "a,x,1\na,y,nan\n", 3, "timestamp is not a time"),
         (HEADER + "a,x,inf\n", 2, "timestamp is not a time"),
         (HEADER + "a,x,yesterday\n", 2, "timestamp is not a time"),
-        (HEADER + "a,x,1700000000000\n", 2, "not milliseconds"),
+        (HEADER + "a,x,1700000000000\n", 2, "1700000000000 is beyond the year 9999"),
+        (HEADER + "a,x,-1e300\n", 2, "timestamp -1e+300 is beyond"),
         ("user,item,timestamp,value\na,x,1,nan\n", 2, "value 'nan' is not a finite number"),
         ("user,item,timestamp,value\na,x,1,\na,y,1,good\n", 3, "value 'good'"),
         ((HEADER + "a,x,1\nb,caf").encode() + b"\xe9,1\n", 3, "not UTF-8"),
@@ -155,6 +158,17 @@ def test_bad_input_gives_one_error_that_names_the_file_and_line(tmp_path, conten
     assert caught.value.path == path
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_pipe_is_read_like_a_file(tmp_path, pack):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(pack((HEADER + "a,x,1\nb,y,2\n").encode()),))
+    writer.start()
+    data = load_csv(pipe)
+    writer.join()
+    assert histories_of(data) == {"a": [("x", 1)], "b": [("y", 2)]}
 
 
 def test_a_missing_file_and_a_directory_are_named(tmp_path):

@@ -1,12 +1,16 @@
 """The `confidante` command. Importing this costs nothing; each command imports what it needs."""
 
 import sys
+from io import TextIOWrapper
 
 _EXTRA = {"dp_accounting", "jinja2", "matplotlib", "polars", "rich", "scipy", "typer"}
 
 
 def main() -> None:
     """Run the command line and exit: 0 when all is well, 2 for what the caller can mend, 130 for Ctrl-C."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # an id that the terminal cannot show is no reason to fail
+            stream.reconfigure(errors="backslashreplace")
     try:
         from confidante.cli.app import run
 

@@ -71,7 +71,7 @@ def _fail(problem: str) -> int:
 
 
 def _print_json(values: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(values, allow_nan=False, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(values, allow_nan=False) + "\n")  # ASCII: any terminal can hold it
 
 
 def _version(wanted: bool) -> None:

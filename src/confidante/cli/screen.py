@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from confidante.lab.data.dataset import Tally
 from confidante.lab.demo import LABELS, PRIVATE, Accuracy, Demo, K
 from confidante.lab.demo_reasons import Person, Suggestion
 from confidante.lab.frontier import Frontier
@@ -31,8 +32,8 @@ def promise(result: Mapping[str, Any]) -> str:
     if not result["noise"]:
         return "no noise: secure aggregation only, no differential privacy"
     return (
-        f"user-level epsilon {result['epsilon_server']:.2f} against the coordinator, "
-        f"{result['epsilon_release']:.2f} against everyone else, delta {result['delta']:g}"
+        f"user-level epsilon {result['epsilon_server']:.4g} against the coordinator, "
+        f"{result['epsilon_release']:.4g} against everyone else, delta {result['delta']:g}"
     )
 
 
@@ -40,13 +41,17 @@ def show_rank(result: Mapping[str, Any], out: Path) -> None:
     """Print what a ranking took."""
     console = Console(highlight=False)
     for tally in (*result["skipped"], *result["notes"]):
-        where = "" if tally["first_line"] is None else f" (first: line {tally['first_line']})"
-        console.print(f"{tally['what']}: {tally['count']:,}{where}", markup=False)
+        console.print(str(Tally(**tally)), markup=False)
     console.print(
         f"{result['devices']:,} devices, {result['items']:,} items, {result['sums']} secure sums, "
         f"{size(result['upload_bytes'])} up per device, {result['seconds']:.1f} s"
     )
     console.print(promise(result))
+    if result["short_lists"]:
+        console.print(
+            f"lists shorter than {result['k']:,}, for want of candidates: {result['short_lists']:,} "
+            f"(empty, so not in the file: {result['empty_lists']:,})"
+        )
     console.print(f"{result['rows']:,} rows written to {out}", markup=False)
 
 
@@ -80,6 +85,10 @@ def show_frontier(frontier: Frontier, out: Path) -> None:
         table.add_row(f"{point.epsilon:g}", str(point.ndcg), seeds, style="green")
     table.add_row("no noise", str(frontier.no_noise), "")
     console = Console(highlight=False)
+    for tally in (*frontier.report.skipped, *frontier.report.notes):
+        console.print(str(tally), markup=False)
+    if frontier.left_out:
+        console.print(f"people with too few events to hold some out, left out: {frontier.left_out:,}")
     console.print(table)
     console.print(f"Picture: {out}", markup=False)
 

@@ -6,14 +6,7 @@ The lab has a seeded source of its own (`confidante.lab.entropy`), which those f
 """
 
 import secrets
-from typing import Protocol, final
-
-
-class Entropy(Protocol):
-    """A source of random bytes."""
-
-    def draw(self, size: int) -> bytes:
-        """Return `size` bytes that nobody can foresee (or, in the lab, that the seed decides)."""
+from typing import final
 
 
 @final

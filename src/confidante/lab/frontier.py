@@ -12,9 +12,10 @@ from matplotlib.figure import Figure
 
 from confidante.core.errors import DataError, PlanError
 from confidante.lab.baselines import fit_popularity
-from confidante.lab.data.dataset import Dataset
+from confidante.lab.data.dataset import Dataset, LoadReport
+from confidante.lab.files import check_writable, written_whole
 from confidante.lab.metrics import Estimate, Scorer, estimate, full_ranks, ndcg_at_k
-from confidante.lab.rank import Training, written_whole
+from confidante.lab.rank import Training, load_report
 from confidante.lab.report_plots import (
     DARK,
     LIGHT,
@@ -49,18 +50,26 @@ class Point:
 @final
 @dataclass(frozen=True, slots=True)
 class Frontier:
-    """Points by increasing epsilon, and the two end lines. part: what was graded, valid or test."""
+    """Points by increasing epsilon, and the two end lines.
+
+    part: what was graded, valid or test; left_out: people with too few events to hold some out; report: what
+    became of the rows of the file.
+    """
 
     part: str
     delta: float
     devices: int
+    left_out: int
     points: tuple[Point, ...]
     popularity: Estimate
     no_noise: Estimate
+    report: LoadReport
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as one object."""
-        return asdict(self)
+        figures = asdict(self)
+        del figures["report"]
+        return {**figures, **load_report(self.report)}
 
 
 def run_frontier(
@@ -107,20 +116,19 @@ def run_frontier(
         part="test" if test else "valid",
         delta=delta,
         devices=history.people,
+        left_out=dataset.histories.people - history.people,
         points=tuple(points),
         popularity=estimate(grade(fit_popularity(history, len(dataset.catalogue)))),
         no_noise=estimate(trained(None, 0)),
+        report=dataset.report,
     )
 
 
 def check_out(out: Path) -> None:
-    """Raise DataError when no picture can be written there."""
+    """Raise DataError, before any work, when no picture can be written there."""
     if out.suffix.lower() not in SUFFIXES:
         raise DataError(f"is no kind of picture we write: end it with {', '.join(SUFFIXES)}", path=out)
-    if not out.parent.is_dir():
-        raise DataError("its folder does not exist: make it first", path=out)
-    if out.is_dir():
-        raise DataError("is a directory: name a file", path=out)
+    check_writable(out)
 
 
 def write_frontier(frontier: Frontier, out: Path) -> None:
@@ -128,14 +136,9 @@ def write_frontier(frontier: Frontier, out: Path) -> None:
     check_out(out)
     draw = frontier_picture(frontier)
     kind = out.suffix.lower().removeprefix(".")
-    if kind == "html":
-        with written_whole(out) as file:
-            file.write(_page(frontier, draw))
-        return
-    try:
-        out.write_bytes(picture_bytes(draw, kind))
-    except OSError as error:
-        raise DataError(f"cannot be written ({error.strerror})", path=out) from None
+    drawn = _page(frontier, draw).encode() if kind == "html" else picture_bytes(draw, kind)
+    with written_whole(out) as half:
+        half.write_bytes(drawn)
 
 
 def frontier_picture(frontier: Frontier) -> Draw:

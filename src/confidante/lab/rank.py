@@ -1,9 +1,7 @@
 """A file of interactions in, everybody's best items out: what `confidante lab rank` does."""
 
 import csv
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO, final
@@ -16,11 +14,13 @@ from confidante.core.types import Histories
 from confidante.lab.data.csv_files import load_csv
 from confidante.lab.data.dataset import Dataset, LoadReport
 from confidante.lab.experiment import Run, run_training
+from confidante.lab.files import same_place, written_whole
 from confidante.lab.metrics import Scorer
 from confidante.lab.simulation import Engine, Progress
 from confidante.models.training import settings_for
 
 _CELLS = 4_000_000  # scores held at once: 16 MB of float32
+_LARGEST_UPLOAD = 1 << 30
 
 
 @final
@@ -55,14 +55,14 @@ class Training:
             )
         if not 8 <= self.bits <= 32:
             raise PlanError(f"bits is {self.bits}: the ring has 8 to 32 bits")
-        if self.max_upload < 1024:
-            raise PlanError(f"max_upload is {self.max_upload} bytes: give 1,024 or more")
+        if not 1024 <= self.max_upload <= _LARGEST_UPLOAD:
+            raise PlanError(f"max_upload is {self.max_upload} bytes: give from 1,024 to {_LARGEST_UPLOAD:,}")
 
     def run(self, dataset: Dataset, progress: Progress | None = None) -> Run:
         """Train on all interactions of a data set. Raises ConfidanteError."""
         if len(dataset.catalogue) < 2:
             raise DataError(
-                f"{dataset.report.source} has one item only: there is nothing to choose from", path=None
+                "has one item only: give at least two to choose between", path=dataset.report.source
             )
         return run_training(
             dataset.histories,
@@ -91,20 +91,28 @@ def rank_file(
 ) -> dict[str, Any]:
     """Train on a CSV file, write `user,item,rank` to `out` and return what it took, ready for JSON.
 
-    Every user of the file gets `k` rows, or all candidates when there are fewer. An item of the user's own
-    history is a candidate only with `training.repeat`. The file appears whole or not at all. Raises
-    ConfidanteError.
+    Every user of the file gets `k` rows, or all candidates when there are fewer: `short_lists` counts such
+    users, and `empty_lists` those of them without any candidate, who are not in the file. An item of the
+    user's own history is a candidate only with `training.repeat`. The file appears whole or not at all.
+    Raises ConfidanteError.
     """
     if k < 1:
         raise DataError(f"k is {k}: give 1 or more")
     for source in (train, items):
-        if source is not None and source.resolve() == out.resolve():
+        if source is not None and same_place(source, out):
             raise DataError("is an input: write the ranking to another file", path=out)
-    with written_whole(out) as file:
+    with written_whole(out) as half:
         dataset = load_csv(train, items, repeats="all" if training.repeat else "first")
         run = training.run(dataset, progress)
-        rows = _write(file, dataset, run, k, repeat=training.repeat)
-    return {**summary(run, training, dataset), "k": k, "rows": rows}
+        with half.open("w", encoding="utf-8", newline="") as file:
+            lengths = _write(file, dataset, run, k, repeat=training.repeat)
+    return {
+        **summary(run, training, dataset),
+        "k": k,
+        "rows": sum(lengths),
+        "short_lists": sum(length < k for length in lengths),
+        "empty_lists": lengths.count(0),
+    }
 
 
 def summary(run: Run, training: Training, dataset: Dataset) -> dict[str, Any]:
@@ -184,40 +192,13 @@ def _best(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
     return found[np.argsort(-scores[found], kind="stable")][:k]
 
 
-def _write(file: TextIO, dataset: Dataset, run: Run, k: int, *, repeat: bool) -> int:
+def _write(file: TextIO, dataset: Dataset, run: Run, k: int, *, repeat: bool) -> list[int]:
+    """Write everybody's rows and return the number of each."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(("user", "item", "rank"))
-    names, rows = dataset.catalogue.ids, 0
+    names, lengths = dataset.catalogue.ids, []
     lists = best_items(run.learnt.model, dataset.histories, k, repeat=repeat)
     for user, best in zip(dataset.user_ids, lists, strict=True):
         writer.writerows((user, names[item], rank) for rank, item in enumerate(best.tolist(), 1))
-        rows += len(best)
-    return rows
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[TextIO]:
-    """Open a UTF-8 text file that takes its name only when the block ends well.
-
-    Raises DataError, before any work is done, when `path` cannot be written.
-    """
-    target = path.resolve()
-    if target.is_dir():
-        raise DataError("is a directory: name a file", path=path)
-    if target.exists() and not target.is_file():
-        raise DataError("is no regular file: name another", path=path)
-    half = target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
-    try:
-        file = half.open("w", encoding="utf-8", newline="")
-    except FileNotFoundError:
-        raise DataError("its folder does not exist: make it first", path=path) from None
-    except OSError as error:
-        raise DataError(f"cannot be written ({error.strerror})", path=path) from None
-    try:
-        with file:
-            yield file
-        half.replace(target)
-    except OSError as error:
-        raise DataError(f"cannot be written ({error.strerror})", path=path) from None
-    finally:
-        half.unlink(missing_ok=True)
+        lengths.append(len(best))
+    return lengths

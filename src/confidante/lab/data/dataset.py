@@ -222,7 +222,7 @@ def _check(rows: Interactions) -> None:
                 (
                     "timestamp is not a time: give seconds since 1970 or ISO 8601 like 2024-05-01T12:00:00Z"
                     if not np.isfinite(time)
-                    else f"timestamp {time:.0f} is past the year 9999: give seconds, not milliseconds"
+                    else f"timestamp {time:.15g} is beyond the year 9999: give seconds, not milliseconds"
                 ),
             )
         )

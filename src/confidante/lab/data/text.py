@@ -40,10 +40,9 @@ class Table:
 def read_bytes(path: Path, *, limit: int = MAX_BYTES) -> bytes:
     """Return a file's content, unpacked when it is gzip. Raises DataError when that cannot be done."""
     try:
-        with path.open("rb") as file:
-            packed = file.read(2) == _GZIP
-        with gzip.open(path, "rb") if packed else path.open("rb") as file:
-            raw = file.read(limit + 1)
+        with path.open("rb") as file:  # once: a pipe cannot be read again
+            packed = file.peek(2).startswith(_GZIP)
+            raw = (gzip.GzipFile(fileobj=file) if packed else file).read(limit + 1)
     except FileNotFoundError:
         raise DataError("there is no such file", path=path) from None
     except IsADirectoryError:
