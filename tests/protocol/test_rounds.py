@@ -13,6 +13,7 @@ from confidante.core.errors import ConfidanteError, PlanError, ProtocolError, Re
 from confidante.protocol import messages
 from confidante.protocol.client import Client
 from confidante.protocol.config import RoundConfig, RoundSetup
+from confidante.protocol.identity import PublicIdentity
 from confidante.protocol.ideal import ideal_sum
 from confidante.protocol.messages import Kind
 from confidante.protocol.rounds import PHASES, run_round
@@ -158,7 +159,8 @@ def test_a_plan_follows_from_dropout_and_collusion() -> None:
 
 def test_a_roster_must_fit_and_be_ours() -> None:
     made, keys = config(7, 6, 3, 5), tuple(person(i).public for i in range(7))
-    for roster in (keys[:6], (*keys[:6], keys[0])):
+    degenerate = PublicIdentity(keys[6].signing, bytes(32))
+    for roster in (keys[:6], (*keys[:6], keys[0]), (*keys[:6], degenerate)):
         with pytest.raises(PlanError):
             RoundSetup(made, roster)
     for index in (1, 7, -1):

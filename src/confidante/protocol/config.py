@@ -14,7 +14,7 @@ from confidante.protocol.graph import (
     graph_size,
     signatures_checked,
 )
-from confidante.protocol.identity import PublicIdentity
+from confidante.protocol.identity import PublicIdentity, degenerate
 from confidante.protocol.packing import MAX_BITS, MIN_BITS
 
 ROUND_ID_BYTES = 32
@@ -140,10 +140,12 @@ class RoundSetup:
     """A configuration and its roster: who may take part, in the order that gives each client its index."""
 
     def __init__(self, config: RoundConfig, roster: tuple[PublicIdentity, ...]) -> None:
-        """Bind both; PlanError when the roster has not n distinct identities."""
+        """Bind both; PlanError when the roster has not n distinct identities with keys that can be agreed with."""
         _require(len(roster) == config.n, f"the roster names {len(roster)} clients, the round {config.n}")
         self._keys = [key for who in roster for key in (who.signing, who.channel)]
         _require(len(set(self._keys)) == 2 * config.n, "the roster repeats a key")
+        for index, who in enumerate(roster):  # its neighbours would all leave the round
+            _require(not degenerate(who.channel), f"number {index} of the roster has a degenerate channel key")
         self.config = config
         self.roster = roster
         self._verified: set[tuple[int, bytes, bytes]] = set()
