@@ -13,8 +13,8 @@ from confidante.core.errors import ConfidanteError, PlanError, ProtocolError, Re
 from confidante.protocol import messages
 from confidante.protocol.client import Client
 from confidante.protocol.config import RoundConfig, RoundSetup
-from confidante.protocol.identity import PublicIdentity
 from confidante.protocol.ideal import ideal_sum
+from confidante.protocol.identity import PublicIdentity
 from confidante.protocol.messages import Kind
 from confidante.protocol.rounds import PHASES, run_round
 from confidante.protocol.server import Phase

@@ -140,12 +140,12 @@ class RoundSetup:
     """A configuration and its roster: who may take part, in the order that gives each client its index."""
 
     def __init__(self, config: RoundConfig, roster: tuple[PublicIdentity, ...]) -> None:
-        """Bind both; PlanError when the roster has not n distinct identities with keys that can be agreed with."""
+        """Bind both; PlanError when the roster has not n distinct identities, or a degenerate key."""
         _require(len(roster) == config.n, f"the roster names {len(roster)} clients, the round {config.n}")
         self._keys = [key for who in roster for key in (who.signing, who.channel)]
         _require(len(set(self._keys)) == 2 * config.n, "the roster repeats a key")
         for index, who in enumerate(roster):  # its neighbours would all leave the round
-            _require(not degenerate(who.channel), f"number {index} of the roster has a degenerate channel key")
+            _require(not degenerate(who.channel), f"number {index} of the roster has a degenerate key")
         self.config = config
         self.roster = roster
         self._verified: set[tuple[int, bytes, bytes]] = set()

@@ -27,6 +27,13 @@ SMALL_ORDER = frozenset(
         )
     }
 )  # u-coordinates of the points whose order divides 8, and of those of the twist
+_DEGENERATE = frozenset(
+    (u | top << 255).to_bytes(KEY_BYTES, "little")
+    for small in SMALL_ORDER
+    for u in (small, small + _FIELD)  # both are read as the same coordinate, and the top bit is ignored
+    if u < 1 << 255
+    for top in (0, 1)
+)
 SIGNATURE_BYTES = 64
 SEED_BYTES = 32
 
@@ -37,7 +44,7 @@ Agreement = Callable[[X25519PrivateKey, bytes], bytes]
 
 def degenerate(public: bytes) -> bool:
     """Whether an X25519 key of 32 bytes has small order, so that every agreement with it is zero."""
-    return (int.from_bytes(public, "little") & ((1 << 255) - 1)) % _FIELD in SMALL_ORDER
+    return public in _DEGENERATE
 
 
 def agree(private: X25519PrivateKey, public: bytes) -> bytes:
