@@ -17,7 +17,6 @@ from confidante.lab.experiment import Run, run_training
 from confidante.lab.files import same_place, written_whole
 from confidante.lab.metrics import Scorer
 from confidante.lab.simulation import Engine, Progress
-from confidante.models.training import settings_for
 
 _CELLS = 4_000_000  # scores held at once: 16 MB of float32
 _LARGEST_UPLOAD = 1 << 30
@@ -70,7 +69,7 @@ class Training:
             epsilon=self.epsilon,
             delta=self.delta,
             seed=self.seed,
-            settings=settings_for(noise=self.epsilon is not None, repeat=self.repeat),
+            repeat=self.repeat,
             engine=self.engine,
             max_dropout=self.max_dropout,
             max_collusion=self.max_collusion,
