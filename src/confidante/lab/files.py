@@ -40,7 +40,7 @@ def _begin(path: Path) -> tuple[Path, Path]:
     target = _resolved(path)
     half = target.with_name(f".{target.name[:50]}.{os.getpid()}.tmp")
     try:
-        mode = target.stat().st_mode if target.exists() or target.is_symlink() else None
+        mode = _mode(target)
         if mode is not None and S_ISDIR(mode):
             raise DataError("is a directory: name a file", path=path)
         if mode is not None and not S_ISREG(mode):
@@ -51,6 +51,14 @@ def _begin(path: Path) -> tuple[Path, Path]:
     except OSError as error:
         raise _refused(path, error) from None
     return target, half
+
+
+def _mode(path: Path) -> int | None:
+    """Return what is there, None for nothing. Unlike Path.exists, never None for what cannot be."""
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return None
 
 
 def _resolved(path: Path) -> Path:
