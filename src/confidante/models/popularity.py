@@ -10,6 +10,9 @@ from confidante.core.types import Histories, SparseRows
 from confidante.models.rows import add_repeats
 from confidante.models.task import NoisySum
 
+UNMET = 1e-3
+"""Popularity of an item that nobody met, where there is no noise to hide the difference."""
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,6 @@ def popularity(total: NoisySum) -> NDArray[np.float64]:
 
     The unit is a person who met that item only; a person with n distinct items adds 1 / sqrt(n) to each.
     """
-    floor = max(float(np.sqrt(total.variance)), 1e-3)
+    floor = max(float(np.sqrt(total.variance)), UNMET)
     result: NDArray[np.float64] = np.maximum(total.values, floor)
     return result

@@ -16,7 +16,7 @@ from confidante.models.blend import blend
 from confidante.models.feature_sequential import FeaturePairTask, feature_map
 from confidante.models.features import FeatureBasis, feature_basis
 from confidante.models.item_sequential import ItemBasis, ItemPairTask, basis_size, item_basis
-from confidante.models.popularity import PopularityTask, popularity
+from confidante.models.popularity import UNMET, PopularityTask, popularity
 from confidante.models.sequential import OwnHistory, SequentialModel
 from confidante.models.task import NoisySum, Task
 
@@ -126,6 +126,7 @@ def train(catalogue: Catalogue, sums: SumService, settings: Settings) -> Learnt:
     mapped = feature_map(feature_task, sums.take(feature_task), popular, settings.candidate_power)
 
     order = np.argsort(-popular, kind="stable")
+    order = order[: max(2, int(np.sum(popular > UNMET)))]  # nobody's pairs name the others
     size = basis_size(popular[order], sums.noise_sd(ITEMS), settings.basis_ratio, sums.max_length)
     chosen = order[:size]
     relative = popular[chosen] / popular[chosen].mean()
