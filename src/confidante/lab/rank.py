@@ -140,6 +140,7 @@ def summary(run: Run, training: Training, dataset: Dataset) -> dict[str, Any]:
         "epsilon_release": guarantee.release_epsilon if private else None,
         "delta": guarantee.delta if private else None,
         "adjacency": guarantee.adjacency if private else None,
+        "assumes": "the list of items is public, also of those that only events name" if private else None,
         "devices": dataset.histories.people,
         "items": len(dataset.catalogue),
         "engine": training.engine,
