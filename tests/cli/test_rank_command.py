@@ -19,6 +19,7 @@ JSON_TYPES = {
     "epsilon_release": float | None,
     "delta": float | None,
     "adjacency": str | None,
+    "assumes": str | None,
     "devices": int,
     "items": int,
     "engine": str,

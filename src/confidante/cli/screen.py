@@ -30,11 +30,20 @@ def size(count: float) -> str:
 def promise(result: Mapping[str, Any]) -> str:
     """Return the guarantee as one sentence."""
     if not result["noise"]:
-        return "no noise: secure aggregation only, no differential privacy"
+        return "no noise: what secure aggregation alone would give, no differential privacy"
     return (
         f"user-level epsilon {result['epsilon_server']:.4g} against the coordinator, "
         f"{result['epsilon_release']:.4g} against everyone else, delta {result['delta']:g}"
     )
+
+
+def how(engine: str) -> str:
+    """Return what kind of sums an engine takes, in words."""
+    return {
+        "secure": "secure sums",
+        "ideal": "sums (ideal engine: the secure sums' integers, added in the open)",
+        "aggregate": "sums (aggregate engine: simulated, the same law as secure sums)",
+    }[engine]
 
 
 def show_rank(result: Mapping[str, Any], out: Path) -> None:
@@ -43,8 +52,9 @@ def show_rank(result: Mapping[str, Any], out: Path) -> None:
     for tally in (*result["skipped"], *result["notes"]):
         console.print(str(Tally(**tally)), markup=False)
     console.print(
-        f"{result['devices']:,} devices, {result['items']:,} items, {result['sums']} secure sums, "
-        f"{size(result['upload_bytes'])} up per device, {result['seconds']:.1f} s"
+        f"{result['devices']:,} devices, {result['items']:,} items, "
+        f"{result['sums']} {how(result['engine'])}, "
+        f"{size(result['upload_bytes'])} of vectors up per device, {result['seconds']:.1f} s"
     )
     console.print(promise(result))
     if result["short_lists"]:
