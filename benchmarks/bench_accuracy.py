@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +102,7 @@ def graded(data: Data, scorer: Scorer) -> tuple[NDArray[np.float64], NDArray[np.
     return ndcg_at_k(ranks, 10), hr_at_k(ranks, 10)
 
 
-def line(data: Data, model: str, ndcg: NDArray[np.float64], hr: NDArray[np.float64], **more: object) -> Line:
+def line(data: Data, model: str, ndcg: NDArray[np.float64], hr: NDArray[np.float64]) -> Line:
     interval = estimate(ndcg)
     return Line(
         data.name,
@@ -111,7 +111,6 @@ def line(data: Data, model: str, ndcg: NDArray[np.float64], hr: NDArray[np.float
         interval.low,
         interval.high,
         float(hr.mean()),
-        **more,  # type: ignore[arg-type]
     )
 
 
@@ -129,12 +128,12 @@ def bench(data: Data, epsilons: list[float], seeds: int) -> tuple[list[Line], li
         )
     lines = [line(data, name, *graded(data, scorer)) for name, scorer in references]
     by_person: dict[str, NDArray[np.float64]] = {}
-    variants: list[tuple[str, float | None, dict[str, int]]] = [
-        ("no noise", None, {}),
-        ("no noise, uploads <= 256 KiB", None, {"bits": 18, "max_upload": SMALL_UPLOAD}),
-        *((f"epsilon {epsilon:g}", epsilon, {}) for epsilon in epsilons),
+    variants: list[tuple[str, float | None, int, int]] = [
+        ("no noise", None, 20, 3_000_000),
+        ("no noise, uploads <= 256 KiB", None, 18, SMALL_UPLOAD),
+        *((f"epsilon {epsilon:g}", epsilon, 20, 3_000_000) for epsilon in epsilons),
     ]
-    for name, epsilon, how in variants:
+    for name, epsilon, bits, max_upload in variants:
         values, hits, runs = [], [], []
         for seed in range(1 if epsilon is None else seeds):
             run = run_training(
@@ -144,7 +143,8 @@ def bench(data: Data, epsilons: list[float], seeds: int) -> tuple[list[Line], li
                 delta=DELTA,
                 seed=seed,
                 repeat=data.repeat,
-                **how,  # type: ignore[arg-type]
+                bits=bits,
+                max_upload=max_upload,
             )
             ndcg, hr = graded(data, run.learnt.model)
             values.append(ndcg)
@@ -154,11 +154,8 @@ def bench(data: Data, epsilons: list[float], seeds: int) -> tuple[list[Line], li
         run = runs[0]
         means = [float(v.mean()) for v in values]
         lines.append(
-            line(
-                data,
-                name,
-                by_person[name],
-                np.mean(hits, axis=0),
+            replace(
+                line(data, name, by_person[name], np.mean(hits, axis=0)),
                 epsilon_server=run.guarantee.server_epsilon if epsilon is not None else None,
                 epsilon_release=run.guarantee.release_epsilon if epsilon is not None else None,
                 sums=run.rounds,

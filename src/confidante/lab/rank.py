@@ -17,6 +17,7 @@ from confidante.lab.experiment import Run, run_training
 from confidante.lab.files import same_place, written_whole
 from confidante.lab.metrics import Scorer
 from confidante.lab.simulation import Engine, Progress
+from confidante.models.recommend import best
 
 _CELLS = 4_000_000  # scores held at once: 16 MB of float32
 _LARGEST_UPLOAD = 1 << 30
@@ -181,15 +182,8 @@ def best_items(
         scores = np.array(scorer.score(batch))
         if not repeat:
             scores[batch.person_of_event, batch.items] = -np.inf
-        yield from (_best(row, k) for row in scores)
+        yield from (best(np.flatnonzero(row > -np.inf), row, k) for row in scores)
         start, step = stop, max(1, _CELLS // scores.shape[1])
-
-
-def _best(scores: NDArray[np.floating], k: int) -> NDArray[np.int64]:
-    size = len(scores)
-    least = np.partition(scores, size - k)[size - k] if k < size else -np.inf
-    found = np.flatnonzero((scores >= least) & (scores > -np.inf))
-    return found[np.argsort(-scores[found], kind="stable")][:k]
 
 
 def _write(file: TextIO, dataset: Dataset, run: Run, k: int, *, repeat: bool) -> list[int]:

@@ -41,19 +41,19 @@ def recommend(
         raise DataError(f"the history has items outside the model's catalogue, 0 to {model.items - 1}")
     scores = model.score_state(model.state(events) if state is None else state)
     if model.own is not None:
-        weights = model.own.weight * 0.5 ** (np.arange(len(events))[::-1] / model.own.half_life)
-        np.add.at(scores, events, weights.astype(np.float32))
+        age = np.arange(len(events))[::-1]
+        np.add.at(scores, events, model.own.weights(age).astype(np.float32))
     candidates = np.ones(model.items, dtype=np.bool_)
     if not allow_repeats:
         candidates[events] = False
-    chosen = _best(np.flatnonzero(candidates), scores, n)
+    chosen = best(np.flatnonzero(candidates), scores, n)
     return tuple(
         Recommendation(int(item), float(scores[item]), why)
         for item, why in zip(chosen, model.contributions_of(events, chosen), strict=True)
     )
 
 
-def _best(candidates: NDArray[np.int64], scores: NDArray[np.float32], n: int) -> NDArray[np.int64]:
+def best(candidates: NDArray[np.int64], scores: NDArray[np.floating], n: int) -> NDArray[np.int64]:
     """Return the `n` candidates of highest score, ties by index, without sorting the others."""
     if n == 0:
         return candidates[:0]

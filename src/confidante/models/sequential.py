@@ -48,6 +48,11 @@ class OwnHistory:
                 f"own history of weight {self.weight} and half-life {self.half_life} cannot be scored"
             )
 
+    def weights(self, age: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what events add to their own items, float64 like `age` (events since, 0 for the newest)."""
+        added: NDArray[np.float64] = self.weight * 0.5 ** (age / self.half_life)
+        return added
+
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
@@ -125,8 +130,8 @@ class SequentialModel:
         scores: NDArray[np.float32] = states.astype(np.float32) @ self.item.T + self.prior
         if self.own is not None:
             age = histories.indptr[1:][histories.person_of_event] - 1 - np.arange(len(histories.items))
-            weight = self.own.weight * 0.5 ** (age / self.own.half_life)
-            np.add.at(scores, (histories.person_of_event, histories.items), weight.astype(np.float32))
+            added = self.own.weights(age).astype(np.float32)
+            np.add.at(scores, (histories.person_of_event, histories.items), added)
         return scores
 
     def contributions(self, events: NDArray[np.integer], item: int) -> Contributions:
@@ -154,7 +159,7 @@ class SequentialModel:
         names = tuple(part.name for part in self.parts)
         if self.own is not None:
             same = np.asarray(items)[:, None] == np.asarray(events)
-            shares.append(same * (self.own.weight * 0.5 ** (age / self.own.half_life)))
+            shares.append(same * self.own.weights(age))
             names = (*names, "own history")
         by_event = np.stack(shares, axis=2)
         prior = self.prior[items].astype(np.float64)
