@@ -192,7 +192,7 @@ def _write(file: TextIO, dataset: Dataset, run: Run, k: int, *, repeat: bool) ->
     writer.writerow(("user", "item", "rank"))
     names, lengths = dataset.catalogue.ids, []
     lists = best_items(run.learnt.model, dataset.histories, k, repeat=repeat)
-    for user, best in zip(dataset.user_ids, lists, strict=True):
-        writer.writerows((user, names[item], rank) for rank, item in enumerate(best.tolist(), 1))
-        lengths.append(len(best))
+    for user, chosen in zip(dataset.user_ids, lists, strict=True):
+        writer.writerows((user, names[item], rank) for rank, item in enumerate(chosen.tolist(), 1))
+        lengths.append(len(chosen))
     return lengths
