@@ -37,6 +37,21 @@ class WireError(ConfidanteError):
     """Bytes are not a well-formed message of the expected type and version."""
 
 
+@final
+class VaultError(ConfidanteError):
+    """The vault cannot be opened or written: wrong passphrase, damage, no room, or someone else has it."""
+
+
+@final
+class ConsentError(ConfidanteError):
+    """A switch is off that this would need, or a budget is spent."""
+
+
+@final
+class EgressError(ConfidanteError):
+    """Something was about to be sent that the ledger does not hold, or could not be sent."""
+
+
 class Reject(StrEnum):
     """Why a protocol message was refused. Stable names: they are counted and stand in test vectors."""
 

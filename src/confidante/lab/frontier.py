@@ -11,9 +11,9 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from confidante.core.errors import DataError, PlanError
+from confidante.core.files import check_writable, written_whole
 from confidante.lab.baselines import fit_popularity
 from confidante.lab.data.dataset import Dataset, LoadReport
-from confidante.lab.files import check_writable, written_whole
 from confidante.lab.metrics import Estimate, Scorer, estimate, full_ranks, ndcg_at_k
 from confidante.lab.rank import Training, load_report
 from confidante.lab.report_plots import (

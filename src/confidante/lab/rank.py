@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError, PlanError
+from confidante.core.files import same_place, written_whole
 from confidante.core.types import Histories
 from confidante.lab.data.csv_files import load_csv
 from confidante.lab.data.dataset import Dataset, LoadReport
 from confidante.lab.experiment import Run, run_training
-from confidante.lab.files import same_place, written_whole
 from confidante.lab.metrics import Scorer
 from confidante.lab.simulation import Engine, Progress
 from confidante.models.recommend import best

@@ -1,0 +1,174 @@
+"""What a device speaks of: items, events, answers and their reasons, purposes. Frozen, and nothing secret."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import final
+
+NO_CONTEXT: Mapping[str, str] = MappingProxyType({})
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something that can be recommended. Public: nothing personal is in it."""
+
+    id: str
+    title: str
+    labels: tuple[str, ...] = ()
+    description: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something the person did. `number` is its name in this vault, never used twice.
+
+    at: seconds since 1970, UTC. value: a rating, a price, minutes; None when there is none. context: short
+    texts by name, such as {"place": "home"}.
+    """
+
+    number: int
+    item: str
+    kind: str
+    at: float
+    value: float | None = None
+    context: Mapping[str, str] = NO_CONTEXT
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long raw events are kept: the newest `events`, none older than `days` (None: of any age)."""
+
+    events: int = 500
+    days: float | None = None
+
+
+class ReasonKind(StrEnum):
+    """What a share of a score comes from. Nothing else can be a reason."""
+
+    EVENT = "event"  # an event of the person's own
+    REQUEST = "less like this"  # an item the person asked to see less of
+    TASTE = "taste edit"  # a taste the person raised or lowered
+    POPULARITY = "popularity"  # what everyone gets: learnt from many devices, the same for all
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One share of a score.
+
+    kind, subject: what it comes from (the title of the own event's item, the label of the taste; empty for
+    popularity). event: number of the own event. item: its item. points: in units of the score; the points of
+    all reasons add up to the score. parts: the same points by part of the model ("what followed what",
+    "kind of item", "words of the title"), for an event or a request.
+    """
+
+    kind: ReasonKind
+    subject: str
+    points: float
+    parts: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    event: int | None = None
+    item: str | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """One recommended item, its score, and every reason of it, heaviest (by size of points) first."""
+
+    item: Item
+    score: float
+    reasons: tuple[Reason, ...]
+
+    @property
+    def unexplained(self) -> float:
+        """Score minus all its reasons: rounding only."""
+        return self.score - sum(reason.points for reason in self.reasons)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was recommended. personal: False when no-profiling mode answered, the same for everybody.
+
+    note: one sentence for the person when the answer is not what they may expect (nothing known yet, fewer
+    than asked for because of a filter), else empty.
+    """
+
+    suggestions: tuple[Suggestion, ...]
+    personal: bool
+    note: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Counterfactual:
+    """The fewest own events without which an item leaves the top `n`.
+
+    events: their numbers; empty when none of the searched sets does it, or the item is not in the top n.
+    smallest: True when every smaller set was tried and fails. sentence: the same for a person to read.
+    """
+
+    item: str
+    n: int
+    events: tuple[int, ...]
+    smallest: bool
+    sentence: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """Why an item scores what it scores, wherever it ranks.
+
+    rank: 1-based among all candidates, None when it is no candidate (seen before, excluded): `note` says why.
+    """
+
+    suggestion: Suggestion
+    rank: int | None
+    counterfactual: Counterfactual
+    note: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Taste:
+    """A label and how much of the person's recent history it is.
+
+    share: in [0, 1], all shares add up to 1; events: own events that carry it; level: the person's edit,
+    -2 (much less) to 2 (much more), 0 untouched; removed: never suggest it.
+    """
+
+    label: str
+    share: float
+    events: int
+    level: int = 0
+    removed: bool = False
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was forgotten. undo: hand it to `Device.undo` until `until` (seconds since 1970), or None."""
+
+    events: int
+    undo: str | None = None
+    until: float | None = None
+
+
+class Purpose(StrEnum):
+    """What a person can switch on or off, one by one."""
+
+    LEARN = "learn"  # remember events on this device
+    TRAIN = "train"  # give noised terms to the training of the shared model
+    COHORT = "cohort"  # the same for statistics of a cohort
+    REFINE = "refine"  # ask a server to refine a list, encrypted
+    QUALITY = "quality"  # give noised terms to sums that measure how good the lists are
+
+    @property
+    def sends(self) -> bool:
+        """Whether anything leaves the device for it. Such purposes are off until switched on."""
+        return self is not Purpose.LEARN

@@ -1,0 +1,1 @@
+"""The encrypted store of one person, and the keys to it."""
