@@ -34,7 +34,7 @@ class Event:
     kind: str
     at: float
     value: float | None = None
-    context: Mapping[str, str] = NO_CONTEXT
+    context: Mapping[str, str] = field(default_factory=lambda: NO_CONTEXT)
 
 
 @final
