@@ -1,0 +1,182 @@
+"""What one change of a switch is recorded as: a consent record of ISO/IEC TS 27560:2023 in W3C DPV terms.
+
+Names and nesting of header, processing, personal data, parties and events are those of the specification,
+as the DPV community group's guide maps them to the Data Privacy Vocabulary (final report of 2024-08-01,
+profile `dpv-27560:record`). The person holds the record, as the guide allows.
+
+The profile is narrower than the specification in what a device cannot know. Left out or given as "not known
+to the device": name, address and contact of whoever runs the app and its coordinator, their jurisdiction,
+privacy notice page, codes of conduct, impact assessment and supervisory authority. An operator who needs a
+conforming record adds them to a copy. One event a record, one purpose a record: a withdrawal is a new
+record, chained after the old one. `extension` holds what is ours: who turned the switch, and whether the
+browser had said Sec-GPC (Global Privacy Control).
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, final
+
+from confidante.device.values import Purpose
+
+SCHEMA = "https://w3id.org/dpv/schema/dpv-27560#record"
+UNKNOWN = "not known to the device"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a person is told of a purpose before choosing: the page shows it, the record holds it.
+
+    title: a few words for the switch; text: what happens when it is on, and what it gives away.
+    """
+
+    title: str
+    text: str
+
+
+NOTICES: Mapping[Purpose, Notice] = MappingProxyType(
+    {
+        Purpose.LEARN: Notice(
+            "Learn here",
+            "What you open, rate or save is remembered in an encrypted file on this device, to make your "
+            "suggestions. "
+            "Nothing is sent. Switching it off stops the remembering and erases nothing; erase with Forget.",
+        ),
+        Purpose.TRAIN: Notice(
+            "Help train the shared model",
+            "This device adds one masked, noised vector to sums over many devices. The coordinator "
+            "learns the sums, "
+            "that you took part, when, and your network address; not your vector.",
+        ),
+        Purpose.COHORT: Notice(
+            "Help count for a group",
+            "The same kind of masked, noised sum, for statistics of a group of devices. The coordinator "
+            "learns the "
+            "sums, that you took part, when, and your network address.",
+        ),
+        Purpose.REFINE: Notice(
+            "Ask a server to refine a list",
+            "An encrypted question goes to a server, which computes on it without reading it. The server "
+            "learns that "
+            "you asked, when, and your network address.",
+        ),
+        Purpose.QUALITY: Notice(
+            "Help measure how good the lists are",
+            "Whether suggestions were useful is added, masked and noised, to sums over many devices. The "
+            "coordinator "
+            "learns the sums, that you took part, when, and your network address.",
+        ),
+    }
+)
+
+_SUM = (
+    ("dpv:Use", "dpv:Derive", "dpv:Transmit"),
+    ("dpv:SecureMultiPartyComputation", "dpv:DifferentialPrivacy"),
+)
+_HOW: Mapping[Purpose, tuple[str, tuple[tuple[str, ...], tuple[str, ...]]]] = MappingProxyType(
+    {
+        Purpose.LEARN: (
+            "dpv:ProvidePersonalisedRecommendations",
+            (("dpv:Record", "dpv:Store", "dpv:Profiling"), ("dpv:EncryptionAtRest",)),
+        ),
+        Purpose.TRAIN: ("dpv:ImproveExistingProductsAndServices", _SUM),
+        Purpose.COHORT: ("dpv:ServiceUsageAnalytics", _SUM),
+        Purpose.REFINE: (
+            "dpv:ProvidePersonalisedRecommendations",
+            (("dpv:Use", "dpv:Derive", "dpv:Transmit"), ("dpv:HomomorphicEncryption",)),
+        ),
+        Purpose.QUALITY: ("dpv:ServiceUsageAnalytics", _SUM),
+    }
+)
+"""For each purpose its DPV purpose, processing operations, and technical measures."""
+
+_EVENT_TYPE = MappingProxyType({True: "dpv:ExplicitlyExpressedConsent", False: "dpv:ExpressedConsent"})
+_EVENT_STATE = MappingProxyType({True: "dpv:ConsentGiven", False: "dpv:ConsentWithdrawn"})
+
+
+def build_record(
+    purpose: Purpose,
+    *,
+    granted: bool,
+    at: float,
+    how: str,
+    explicit: bool,
+    gpc: bool,
+    number: int,
+    record_id: str,
+    principal: str,
+) -> dict[str, Any]:
+    """Return the record of one change as a value that JSON can hold.
+
+    at: seconds since 1970, UTC. how: who turned the switch, "person", "app" or "browser". record_id,
+    principal: random UUIDs, of this record and of the person in this vault; neither is ever sent.
+    """
+    purpose_type, (operations, measures) = _HOW[purpose]
+    notice = NOTICES[purpose]
+    recipients = ["coordinator"] if purpose.sends else []
+    storage = {
+        "storage_locations": ["dpv:WithinDevice"],
+        "retention_period": "dpv:UntilEventDuration: until forgotten, or older than the retention that "
+        "is set",
+    }
+    return {
+        "schema_version": SCHEMA,
+        "record_id": record_id,
+        "pii_principal_id": principal,
+        "pii_processing": {
+            "privacy_notice": {
+                "text": notice.text,
+                "sha256": hashlib.sha256(notice.text.encode()).hexdigest(),
+            },
+            "language": "en",
+            "purposes": [
+                {
+                    "purpose": notice.title,
+                    "purpose_type": purpose_type,
+                    "lawful_basis": "dpv:Consent",
+                    "pii_information": [
+                        {"pii_type": "pd:ServiceConsumptionBehaviour", "pii_optional": True},
+                        {"pii_type": "pd:Interest", "pii_optional": True},
+                    ],
+                    "pii_controllers": ["operator"],
+                    "collection_method": "dpv:Record, by the app on this device",
+                    "processing_method": list(operations),
+                    "technical_measures": list(measures),
+                    **storage,
+                    "processing_locations": ["dpv:WithinDevice", *recipients],
+                    "jurisdiction": UNKNOWN,
+                    "recipient_third_parties": recipients,
+                    "withdrawal_method": "the same switch, at any time",
+                    "privacy_rights": ["see, export, correct, forget and erase, on this device"],
+                }
+            ],
+        },
+        "party_identification": [
+            _party("operator", "dpv:DataController"),
+            *(_party(name, "dpv:Recipient") for name in recipients),
+        ],
+        "event": [
+            {
+                "event_time": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
+                "validity_duration": "dpv:UntilEventDuration: until changed",
+                "entity_id": principal if how == "person" else how,
+                "event_type": _EVENT_TYPE[explicit],
+                "event_state": _EVENT_STATE[granted],
+            }
+        ],
+        "extension": {"number": number, "switch": purpose.value, "at": at, "how": how, "gpc": gpc},
+    }
+
+
+def _party(name: str, role: str) -> dict[str, str]:
+    return {
+        "party_id": name,
+        "party_name": UNKNOWN,
+        "party_address": UNKNOWN,
+        "party_contact": UNKNOWN,
+        "party_role": role,
+        "party_type": "whoever runs the app" if name == "operator" else "server that adds the sums",
+    }

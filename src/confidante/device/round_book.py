@@ -1,0 +1,113 @@
+"""Which private sums this device joined, and what they cost: no round twice, and no budget beyond the limit.
+
+A round is `joined`, then `spent` from the moment its masked vector is handed out, or `over` when it was
+given up before. Spent is spent: the sum can be opened without the device's further help, so nothing is
+given back when a round ends badly. A round that a crash or a closed vault left at `joined` is over
+(`give_up_unfinished`); its number stays used.
+"""
+
+import math
+from typing import final
+
+from confidante.core.errors import ConsentError
+from confidante.device.budget import DELTA, EPSILON_LIMIT, Budget, composed, gaussian_epsilon
+from confidante.device.vault.store import Vault
+
+_LIMIT = "budget.epsilon"
+_CLOSE = 1 + 1e-6  # the rounding up of many rounds must not refuse a programme made for just this limit
+
+
+@final
+class RoundBook:
+    """The rounds of one vault and its budget."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def state(self, round_id: bytes) -> str | None:
+        """Return "joined", "spent" or "over", or None for a round that was never joined."""
+        rows = self._vault.rows("SELECT state FROM round WHERE id = ?", (round_id,))
+        return str(rows[0][0]) if rows else None
+
+    def budget(self) -> Budget:
+        """Return what was spent and what may be."""
+        spent = self._costs("spent")
+        kept = self._vault.setting(_LIMIT)
+        limit = EPSILON_LIMIT if kept is None else float(kept.decode())
+        return Budget(composed(spent), limit, DELTA, len(spent))
+
+    def set_limit(self, epsilon: float) -> None:
+        """Set the lifetime limit: at least 0, and finite (ConsentError). What was spent stays spent."""
+        if not (math.isfinite(epsilon) and epsilon >= 0):
+            raise ConsentError(f"a privacy budget is a number from 0 up, not {epsilon}")
+        self._vault.set_setting(_LIMIT, repr(float(epsilon)).encode())
+
+    def join(self, round_id: bytes, task: str, plan: bytes, noise_multiplier: float) -> float:
+        """Note that a round is joined and return the epsilon that it will cost by itself, at `DELTA`.
+
+        plan: digest of what was agreed to. ConsentError for a round that was joined before, for a sum
+        without noise, and when this round with all that are spent or joined would exceed the limit.
+        """
+        epsilon = gaussian_epsilon(1 / noise_multiplier) if noise_multiplier > 0 else math.inf
+        if not math.isfinite(epsilon):
+            raise ConsentError(f"{task}: a sum with so little noise gives away too much: no device joins it")
+        with self._vault.write() as sql:
+            self._refuse_used(round_id, task)
+            self._refuse_beyond_limit(task, epsilon, DELTA, self._costs("spent") + self._costs("joined"))
+            sql(
+                "INSERT INTO round (id, task, plan, at, epsilon, delta, state) VALUES (?, ?, ?, ?, ?, ?, "
+                "'joined')",
+                (round_id, task, plan, self._vault.now(), epsilon, DELTA),
+            )
+        return epsilon
+
+    def spend(self, round_id: bytes, task: str, epsilon: float, delta: float) -> None:
+        """Count a round as spent, for good.
+
+        ConsentError when it was before, is over, or exceeds the limit.
+        """
+        with self._vault.write() as sql:
+            if self.state(round_id) != "joined":
+                self._refuse_used(round_id, task)
+                raise ConsentError(f"{task}: this device did not join the round: join it first")
+            self._refuse_beyond_limit(task, epsilon, delta, self._costs("spent"))
+            sql(
+                "UPDATE round SET state = 'spent', epsilon = ?, delta = ? WHERE id = ?",
+                (epsilon, delta, round_id),
+            )
+
+    def give_up(self, round_id: bytes) -> None:
+        """Note that a joined round is over; one that is spent stays so."""
+        with self._vault.write() as sql:
+            sql("UPDATE round SET state = 'over' WHERE id = ? AND state = 'joined'", (round_id,))
+
+    def give_up_unfinished(self) -> int:
+        """Note that every joined round is over, and return how many there were.
+
+        Call it after opening a vault.
+        """
+        with self._vault.write() as sql:
+            left = len(self._costs("joined"))
+            sql("UPDATE round SET state = 'over' WHERE state = 'joined'", ())
+        return left
+
+    def _costs(self, state: str) -> list[tuple[float, float]]:
+        return list(self._vault.rows("SELECT epsilon, delta FROM round WHERE state = ?", (state,)))
+
+    def _refuse_used(self, round_id: bytes, task: str) -> None:
+        if self.state(round_id) is not None:
+            raise ConsentError(
+                f"{task}: this device was in round {round_id.hex()[:12]} before; it joins no round twice"
+            )
+
+    def _refuse_beyond_limit(
+        self, task: str, epsilon: float, delta: float, others: list[tuple[float, float]]
+    ) -> None:
+        limit = self.budget().epsilon_limit
+        together = composed([*others, (epsilon, delta)])
+        if not together <= limit * _CLOSE:
+            raise ConsentError(
+                f"{task}: with this round epsilon would reach {together:.3g}, and {limit:.3g} is the "
+                f"limit: raise the limit, "
+                "or take part in less"
+            )
