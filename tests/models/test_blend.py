@@ -8,6 +8,7 @@ from confidante.models.blend import FEATURE_PART, ITEM_PART, blend
 from confidante.models.feature_sequential import FeatureMap
 from confidante.models.features import FeatureBasis
 from confidante.models.item_sequential import ItemBasis
+from confidante.models.sequential import SequentialModel
 
 ITEMS, KNOWN, RANK, COLUMNS = 12, np.array([5, 1, 8, 2]), 3, 4
 RNG = np.random.default_rng(3)
@@ -26,9 +27,10 @@ def blended(item_reliability=0.8, feature_reliability=0.6, feature_weight=0.2, r
         item_reliability,
     )
     mapped = FeatureMap(MAP * np.float32(scale), np.ones(ITEMS, np.float32), feature_reliability)
-    return blend(
+    factored = blend(
         FEATURES, basis, mapped, POPULARITY, half_life=2.0, feature_weight=feature_weight, prior_weight=0.05
     )
+    return SequentialModel.of(factored)
 
 
 def by_part(model, name, event, item):

@@ -6,13 +6,15 @@ of its energy that is signal. Where the item basis knows an item, the features c
 the item basis is; an item it does not know has the features only.
 """
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from confidante.models.feature_sequential import FeatureMap
 from confidante.models.features import FeatureBasis
 from confidante.models.item_sequential import ItemBasis
-from confidante.models.sequential import OwnHistory, Part, SequentialModel
+from confidante.models.sequential import FactoredModel, Factors, OwnHistory
 
 ITEM_PART = "what followed what"
 FEATURE_PART = "kind of item"
@@ -28,51 +30,69 @@ def blend(
     feature_weight: float,
     prior_weight: float,
     own: OwnHistory | None = None,
-) -> SequentialModel:
+) -> FactoredModel:
     """Return the blended model over the whole catalogue.
 
     popularity: float64 [items], above 0; half_life: of an own event, in events; feature_weight: spread of the
     feature part relative to the item part at equal reliability; prior_weight: the same for popularity.
     """
-    items, rank = len(popularity), len(basis.strengths)
+    items = len(popularity)
     share = popularity / popularity.sum()
 
-    context = np.zeros((items, rank), dtype=np.float32)
-    item = np.zeros((items, rank), dtype=np.float32)
-    context[basis.items] = basis.vectors * basis.strengths * basis.history_weights[:, None]
-    item[basis.items] = basis.vectors
-    item_scale = basis.reliability / (
-        _spread(context[basis.items], item[basis.items], share[basis.items]) or 1.0
-    )
+    vectors = np.zeros((items, len(basis.strengths)), dtype=np.float32)
+    vectors[basis.items] = basis.vectors
+    history_weights = np.zeros(items, dtype=np.float32)
+    history_weights[basis.items] = basis.history_weights
+    in_basis = np.zeros(items, dtype=np.float32)
+    in_basis[basis.items] = 1
+    by_item = Factors(ITEM_PART, vectors, basis.strengths, history_weights, in_basis, half_life)
 
-    feature_context = features.matrix
-    feature_item = (features.matrix @ feature_map.matrix) * feature_map.item_weights[:, None]
-    feature_scale = (
-        feature_weight * feature_map.reliability / (_spread(feature_context, feature_item, share) or 1.0)
+    axes, strengths = axes_of(feature_map)
+    by_feature = Factors(
+        FEATURE_PART,
+        features.matrix @ axes,
+        strengths,
+        np.ones(items, dtype=np.float32),
+        feature_map.item_weights,
+        half_life,
     )
-    known = np.ones(items, dtype=np.float32)
-    known[basis.items] = 1 - basis.reliability / 2
+    known = 1 - basis.reliability / 2 * in_basis
+    item_scale = basis.reliability / (_spread(by_item, basis.items, share) or 1.0)
+    feature_scale = feature_map.reliability / (_spread(by_feature, np.arange(items), share) or 1.0)
 
     prior = prior_weight * np.sqrt(popularity / popularity.max())
-    return SequentialModel(
+    return FactoredModel(
         (
-            Part(ITEM_PART, context, (item * item_scale).astype(np.float32), half_life),
-            Part(
-                FEATURE_PART,
-                feature_context,
-                (feature_item * (feature_scale * known)[:, None]).astype(np.float32),
-                half_life,
-            ),
+            _weighted(by_item, item_scale * in_basis),
+            _weighted(by_feature, feature_weight * feature_scale * known),
         ),
         prior.astype(np.float32),
         own,
     )
 
 
-def _spread(context: NDArray[np.float32], item: NDArray[np.float32], share: NDArray[np.float64]) -> float:
-    """Return the root mean square of <context_i, item_j>, i drawn by `share`, j uniform."""
-    if context.size == 0:
+def axes_of(feature_map: FeatureMap) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return the feature map's eigenvectors as columns [f, f] and their eigenvalues [f], largest first.
+
+    An item's vector in the feature part is its row of features times the eigenvectors.
+    """
+    matrix = feature_map.matrix.astype(np.float64)
+    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)  # it is symmetric up to rounding
+    order = np.argsort(-np.abs(values), kind="stable")
+    return vectors[:, order].astype(np.float32), values[order].astype(np.float32)
+
+
+def _weighted(part: Factors, factor: NDArray[np.floating]) -> Factors:
+    return replace(part, item_weights=(part.item_weights * factor).astype(np.float32))
+
+
+def _spread(part: Factors, items: NDArray[np.int64], share: NDArray[np.float64]) -> float:
+    """Return the root mean square score of j after i, i of `items` drawn by `share`, j uniform."""
+    if len(items) == 0 or len(part.strengths) == 0:
         return 0.0
-    contexts = context.T.astype(np.float64) @ (context * (share / share.sum())[:, None])
-    candidates = item.T.astype(np.float64) @ item / len(item)
-    return float(np.sqrt(max(np.sum(contexts * candidates), 0.0)))
+    vectors = part.vectors[items].astype(np.float64)
+    drawn = share[items] / share[items].sum() * part.context_weights[items].astype(np.float64) ** 2
+    contexts = vectors.T @ (vectors * drawn[:, None])
+    candidates = vectors.T @ (vectors * part.item_weights[items, None].astype(np.float64) ** 2) / len(items)
+    strengths = part.strengths.astype(np.float64)
+    return float(np.sqrt(max(np.sum(contexts * candidates * np.outer(strengths, strengths)), 0.0)))

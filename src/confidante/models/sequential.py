@@ -34,6 +34,32 @@ class Part:
 
 
 @final
+@dataclass(frozen=True, slots=True, eq=False)
+class Factors:
+    """A symmetric kernel: after item i, j scores context_weights[i] item_weights[j] v_i diag(strengths) v_j.
+
+    vectors: float32 [items, d]; strengths: float32 [d], of any sign; context_weights, item_weights: float32
+    [items]; half_life: events after which an event counts half.
+    """
+
+    name: str
+    vectors: NDArray[np.float32]
+    strengths: NDArray[np.float32]
+    context_weights: NDArray[np.float32]
+    item_weights: NDArray[np.float32]
+    half_life: float
+
+    def part(self) -> Part:
+        """Return it multiplied out."""
+        return Part(
+            self.name,
+            self.vectors * self.strengths * self.context_weights[:, None],
+            self.vectors * self.item_weights[:, None],
+            self.half_life,
+        )
+
+
+@final
 @dataclass(frozen=True, slots=True)
 class OwnHistory:
     """For repurchase data: an own event adds `weight`, halved every `half_life` events, to its own item."""
@@ -48,10 +74,20 @@ class OwnHistory:
                 f"own history of weight {self.weight} and half-life {self.half_life} cannot be scored"
             )
 
-    def weights(self, age: NDArray[np.int64]) -> NDArray[np.float64]:
+    def weights(self, age: NDArray[np.integer | np.floating]) -> NDArray[np.float64]:
         """Return what events add to their own items, float64 like `age` (events since, 0 for the newest)."""
         added: NDArray[np.float64] = self.weight * 0.5 ** (age / self.half_life)
         return added
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class FactoredModel:
+    """What training leaves: kernels over one catalogue, prior float32 [items], own history or None."""
+
+    parts: tuple[Factors, ...]
+    prior: NDArray[np.float32]
+    own: OwnHistory | None = None
 
 
 @final
@@ -91,6 +127,11 @@ class SequentialModel:
         self.decay = np.concatenate(
             [np.full(p.item.shape[1], 0.5 ** (1 / p.half_life)) for p in parts]
         )  # [d]
+
+    @classmethod
+    def of(cls, factored: FactoredModel) -> "SequentialModel":
+        """Return the model multiplied out, for scoring many people at once."""
+        return cls(tuple(part.part() for part in factored.parts), factored.prior, factored.own)
 
     @property
     def items(self) -> int:

@@ -13,11 +13,11 @@ import numpy as np
 
 from confidante.core.types import Catalogue
 from confidante.models.blend import blend
-from confidante.models.feature_sequential import FeaturePairTask, feature_map
+from confidante.models.feature_sequential import FeatureMap, FeaturePairTask, feature_map
 from confidante.models.features import FeatureBasis, feature_basis
 from confidante.models.item_sequential import ItemBasis, ItemPairTask, basis_size, item_basis
 from confidante.models.popularity import UNMET, PopularityTask, popularity
-from confidante.models.sequential import OwnHistory, SequentialModel
+from confidante.models.sequential import FactoredModel, OwnHistory, SequentialModel
 from confidante.models.task import NoisySum, Task
 
 POPULARITY, FEATURES, ITEMS = "popularity", "feature pairs", "item pairs"
@@ -108,11 +108,13 @@ class SumService(Protocol):
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
-    """A trained model and the public parts it was made of."""
+    """A trained model, the public parts it was made of, and the same model in factors, to be published."""
 
     model: SequentialModel
     features: FeatureBasis
     basis: ItemBasis
+    feature_map: FeatureMap
+    factored: FactoredModel
 
 
 def train(catalogue: Catalogue, sums: SumService, settings: Settings) -> Learnt:
@@ -145,7 +147,7 @@ def train(catalogue: Catalogue, sums: SumService, settings: Settings) -> Learnt:
         history_weights=relative**-settings.history_power,
         max_rank=settings.max_rank,
     )
-    model = blend(
+    factored = blend(
         features,
         basis,
         mapped,
@@ -155,4 +157,4 @@ def train(catalogue: Catalogue, sums: SumService, settings: Settings) -> Learnt:
         prior_weight=settings.prior_weight,
         own=settings.own,
     )
-    return Learnt(model, features, basis)
+    return Learnt(SequentialModel.of(factored), features, basis, mapped, factored)
