@@ -74,9 +74,9 @@ class OwnHistory:
                 f"own history of weight {self.weight} and half-life {self.half_life} cannot be scored"
             )
 
-    def weights(self, age: NDArray[np.integer | np.floating]) -> NDArray[np.float64]:
+    def weights(self, age: NDArray[np.int64] | NDArray[np.floating]) -> NDArray[np.float64]:
         """Return what events add to their own items, float64 like `age` (events since, 0 for the newest)."""
-        added: NDArray[np.float64] = self.weight * 0.5 ** (age / self.half_life)
+        added: NDArray[np.float64] = self.weight * 0.5 ** (age.astype(np.float64) / self.half_life)
         return added
 
 

@@ -175,7 +175,8 @@ class ServedModel:
         if self.own is None:
             return np.zeros((len(candidates), len(rows)))
         points = self.own.weights(ages) * (1.0 if weights is None else weights)
-        return (candidates[:, None] == rows) * points
+        added: Floats = (candidates[:, None] == rows) * points
+        return added
 
     def with_rows(self, prior: NDArray[np.floating], new: Mapping[str, NewRows]) -> "ServedModel":
         """Return the model with more rows at the end.
