@@ -126,25 +126,29 @@ class Ledger:
             self._chain.extend(number + 1, digest)
         return _departure(*row)
 
-    def begin_sending(self, number: int, data: bytes) -> None:
-        """Mark a departure as sent, durably, right before its first byte leaves.
+    def check(self, number: int, data: bytes) -> None:
+        """Refuse what the ledger does not hold as written and not yet sent.
 
-        EgressError when the ledger does not hold exactly these bytes under this number, when they were sent
-        before, or when the entry was changed; ConsentError when the purpose was switched off since.
+        EgressError when it does not hold exactly these bytes under this number, when they were sent before,
+        or when the entry was changed; ConsentError when the purpose was switched off since.
         """
+        one = self._one(number)
+        if one is None or one.size != len(data) or one.digest != hashlib.sha256(data).digest():
+            raise EgressError(
+                f"the ledger does not hold these {len(data)} bytes as number {number}: not sent"
+            )
+        if one.state is not DepartureState.WRITTEN:
+            raise EgressError(
+                f"number {number} of the ledger is {one.state.value} already: write a new entry"
+            )
+        if one.hash != link(one.previous, self._text(number)):
+            raise EgressError(f"number {number} of the ledger was changed: not sent")
+        self._permit(one.purpose)
+
+    def begin_sending(self, number: int, data: bytes) -> None:
+        """Mark a departure as sent, durably, right before its first byte leaves; refuses as `check` does."""
         with self._vault.write() as sql:
-            one = self._one(number)
-            if one is None or one.size != len(data) or one.digest != hashlib.sha256(data).digest():
-                raise EgressError(
-                    f"the ledger does not hold these {len(data)} bytes as number {number}: not sent"
-                )
-            if one.state is not DepartureState.WRITTEN:
-                raise EgressError(
-                    f"number {number} of the ledger is {one.state.value} already: write a new entry"
-                )
-            if one.hash != link(one.previous, self._text(number)):
-                raise EgressError(f"number {number} of the ledger was changed: not sent")
-            self._permit(one.purpose)
+            self.check(number, data)
             sql(
                 "UPDATE departure SET state = 'sent', sent_at = ? WHERE number = ?",
                 (self._vault.now(), number),

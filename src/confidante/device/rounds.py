@@ -1,0 +1,304 @@
+"""The device's part in one private sum: bytes in, bytes out; whoever carries them is somebody else.
+
+A `Client` of the protocol trusts whoever made it. What it leaves to its owner is done here:
+
+- the round's configuration is worked out from the plan that was agreed to; of what the coordinator offers,
+only the
+  round's number, the public seed and the roster are taken, and an offer that says anything else is refused;
+- keys, masks and noise come from `SystemEntropy` and nothing else;
+- the vector is the task's own `client_update` over the person's own events, clipped and noised by the plan;
+- every message is in the ledger before it is handed out;
+- a round is noted before its first message, and never joined again, whatever happened to it;
+- its budget is counted as spent, durably, before the masked vector is handed out: from then on the sum can
+  be opened with the help of others, whether this device goes on or not;
+- before each step the switch is asked again, and whether every event that went into the vector is still
+there; if
+  not, the device leaves the round and drops its secrets. A vector that was handed out before cannot be called
+  back: its noise and its budget are what protects it.
+
+One sum is one upload. Who is on the roster is the coordinator's word (docs/explanation/threat-model.md).
+"""
+
+import math
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.core.entropy import SystemEntropy
+from confidante.core.errors import ConfidanteError, ConsentError, ProtocolError, Reject, VaultError
+from confidante.core.types import Histories
+from confidante.device.agreement import Agreement, Offer, agreed_config
+from confidante.device.budget import DELTA
+from confidante.device.consent import Consents
+from confidante.device.ledger import Departure, Ledger
+from confidante.device.vault.store import Vault
+from confidante.privacy.clipping import encode
+from confidante.privacy.mechanisms.skellam import SEED_BYTES as NOISE_SEED_BYTES
+from confidante.privacy.mechanisms.skellam import sample
+from confidante.protocol.client import RANDOM_BYTES, Client, ClientPhase
+from confidante.protocol.config import RoundSetup
+from confidante.protocol.identity import SEED_BYTES, Identity
+
+_SHOWN = 10  # own entries kept for the person to read
+
+_MESSAGES: Mapping[ClientPhase, tuple[str, str, str]] = {
+    ClientPhase.START: (
+        "ADVERT",
+        "a public key made for this round, signed",
+        "That this device takes part in this round.",
+    ),
+    ClientPhase.ADVERTISED: (
+        "SHARES",
+        "sealed shares of this round's secrets, one for each neighbour",
+        "Nothing but their number: only the neighbours can open them.",
+    ),
+    ClientPhase.SHARED: (
+        "MASKED",
+        "your vector, clipped, noised and masked",
+        "Random-looking numbers. Once enough devices sent theirs, the noised sum of all of them.",
+    ),
+    ClientPhase.MASKED: (
+        "CONFIRMATION",
+        "a signature of which devices are in the sum",
+        "Which list this device was shown.",
+    ),
+    ClientPhase.CONFIRMED: (
+        "REVEAL",
+        "shares that take the masks off the sum, and off nothing else",
+        "The neighbours' shares; with those of others, the noised sum.",
+    ),
+}
+"""By what the client did last: name, content and visible part of what it sends next."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How messages will travel: to whom, in what envelope, and what the way itself gives away.
+
+    wrap: makes of a message all bytes that will leave (`render(...).data`), so that the ledger holds just
+    them.
+    """
+
+    destination: str
+    wrap: Callable[[bytes], bytes] = bytes
+    seen: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """Bytes to send, and the entry of the ledger that holds them."""
+
+    departure: Departure
+    data: bytes
+
+
+def device_identity(vault: Vault, destination: str) -> Identity:
+    """Return the long-lived identity of this device for one coordinator, making it at the first call.
+
+    Another one for each destination, so that two coordinators cannot tell that they see the same device.
+    """
+    name = f"identity {destination}"
+    with vault.write():
+        seed = vault.setting(name)
+        if seed is None:
+            seed = SystemEntropy().draw(SEED_BYTES)
+            vault.set_setting(name, seed)
+    return Identity.from_seed(seed)
+
+
+@final
+class Participation:
+    """This device in one round. Its repr shows no secret."""
+
+    def __init__(
+        self,
+        vault: Vault,
+        consents: Consents,
+        ledger: Ledger,
+        entropy: SystemEntropy,
+        identity: Identity,
+        agreement: Agreement,
+        offer: Offer,
+        route: Route,
+    ) -> None:
+        """Join the round; from here on its number is used up on this device.
+
+        ConsentError when the switch is off, the budget would be exceeded, or the round was joined before;
+        PlanError when the offer is not the round of the agreed plan; WireError when it is malformed;
+        ProtocolError FOREIGN when this identity is not on the roster.
+        """
+        if type(entropy) is not SystemEntropy:
+            raise TypeError(f"people are protected by SystemEntropy only, not by {type(entropy).__name__}")
+        consents.require(agreement.purpose)
+        setup = RoundSetup(agreed_config(agreement.plan, offer), offer.roster)
+        if identity.public not in offer.roster:
+            raise ProtocolError(Reject.FOREIGN, "this device is not on the roster of the round")
+        self.round_id = setup.config.round_id
+        self._vault = vault
+        self._consents = consents
+        self._ledger = ledger
+        self._entropy = entropy
+        self._agreement = agreement
+        self._route = route
+        self._used: frozenset[int] = frozenset()
+        self._masked: int | None = None
+        self._lock = threading.Lock()
+        plan = agreement.plan
+        self._epsilon = ledger.rounds.join(self.round_id, plan.task, agreement.digest, plan.noise_multiplier)
+        self._client: Client | None = Client(
+            setup, offer.roster.index(identity.public), identity, entropy.draw(RANDOM_BYTES)
+        )
+
+    def __repr__(self) -> str:
+        """Show which round and how far, and nothing secret."""
+        phase = "left" if self._client is None else self._client.phase.name
+        return f"<Participation in {self._agreement.plan.task} {self.round_id.hex()[:12]} {phase}>"
+
+    @property
+    def done(self) -> bool:
+        """Whether this device has nothing more to do or to hide in the round."""
+        return self._client is None
+
+    def begin(self) -> Outgoing:
+        """Return the first message."""
+        return self.answer(b"")
+
+    def answer(self, message: bytes) -> Outgoing:
+        """Return what answers the coordinator's `message` (nothing before the first), in the ledger already.
+
+        A message that is malformed or misplaced raises WireError or ProtocolError and changes nothing. On
+        one that only a lying coordinator or a failed round explains (ProtocolError), when the switch was
+        turned off, an event was forgotten or the budget is spent (ConsentError), and when the vault fails
+        (VaultError), this device leaves.
+        """
+        with self._lock:
+            client = self._client
+            if client is None:
+                raise ProtocolError(Reject.WRONG_PHASE, "this device is not in the round any more")
+            try:
+                self._still_wanted(client.phase)
+                before = client.phase
+                data, note = self._step(client, message)
+                outgoing = self._hand_out(before, data, note)
+            except ConfidanteError as error:
+                if client.phase is ClientPhase.FAILED or isinstance(error, ConsentError | VaultError):
+                    self._leave()
+                raise
+            if client.phase is ClientPhase.REVEALED:
+                self._client = None
+            return outgoing
+
+    def leave(self) -> None:
+        """Drop every secret and answer nothing more. What was spent stays spent."""
+        with self._lock:
+            self._leave()
+
+    def attach_receipt(self, receipt: Mapping[str, Any]) -> None:
+        """Keep what came of the round (survivors, digest of the model) with the vector that left for it."""
+        if self._masked is not None:
+            self._ledger.attach_receipt(self._masked, receipt)
+
+    def _still_wanted(self, phase: ClientPhase) -> None:
+        self._consents.require(self._agreement.purpose)
+        expected = "joined" if phase < ClientPhase.MASKED else "spent"
+        if self._ledger.rounds.state(self.round_id) != expected:
+            raise ConsentError("this round was given up on this device: wait for another")
+        if self._used - {number for number, _item, _at in self._events()}:
+            raise ConsentError("something that went into this round was forgotten: this device leaves it")
+
+    def _step(self, client: Client, message: bytes) -> tuple[bytes, dict[str, Any]]:
+        """Return the next message and, for the vector, what only the person may read of it."""
+        match client.phase:
+            case ClientPhase.START:
+                return client.advertise(), {}
+            case ClientPhase.ADVERTISED:
+                return client.share_keys(message), {}
+            case ClientPhase.SHARED:
+                vector, used, note = self._vector()
+                data = client.mask(message, vector)
+                self._used = used
+                return data, note
+            case ClientPhase.MASKED:
+                return client.confirm(message), {}
+            case _:
+                return client.reveal(message), {}
+
+    def _hand_out(self, before: ClientPhase, message: bytes, note: dict[str, Any]) -> Outgoing:
+        """Write a message into the ledger, with what it spends, in one transaction."""
+        name, what, visible = _MESSAGES[before]
+        plan, agreement = self._agreement.plan, self._agreement
+        masked = before is ClientPhase.SHARED
+        content: dict[str, Any] = {"message": name, "what": what, "bytes": len(message)}
+        if masked:
+            content |= {
+                "entries": plan.length,
+                "each entry counts": agreement.counts,
+                "bits an entry": plan.bits,
+                "devices": plan.cohort.devices,
+                "fewest devices in the sum": plan.cohort.minimum_survivors,
+                "noise multiplier": plan.noise_multiplier,
+            }
+        data = self._route.wrap(message)
+        with self._vault.write():
+            departure = self._ledger.write(
+                agreement.purpose,
+                plan.task,
+                self._route.destination,
+                data,
+                content,
+                f"{visible} {self._route.seen}".strip(),
+                round=self.round_id,
+                epsilon=self._epsilon if masked else 0.0,
+                delta=DELTA if masked else 0.0,
+            )
+            if masked:
+                self._ledger.note_locally(self.round_id, note)
+                self._masked = departure.number
+        return Outgoing(departure, data)
+
+    def _events(self) -> list[tuple[int, str, float]]:
+        """Return number, item and time of the own events, oldest first."""
+        return list(
+            self._vault.rows(
+                "SELECT event.number, item.id, event.at FROM event JOIN item ON item.key = event.item "
+                "WHERE event.forgotten IS NULL ORDER BY event.at, event.number"
+            )
+        )
+
+    def _vector(self) -> tuple[NDArray[np.int64], frozenset[int], dict[str, Any]]:
+        """Return the noised integers (int64 [length]), the events in them, and the note for the person."""
+        agreement = self._agreement
+        plan, place = agreement.plan, {item: index for index, item in enumerate(agreement.items)}
+        known = [(number, place[item], at) for number, item, at in self._events() if item in place]
+        history = Histories(
+            np.array([0, len(known)], dtype=np.int64),
+            np.array([item for _number, item, _at in known], dtype=np.int32),
+            np.array([int(at) for _number, _item, at in known], dtype=np.int64),
+        )
+        rows = agreement.task.client_update(history)
+        dither = np.frombuffer(self._entropy.draw(8), dtype="<u8").astype(np.uint64)
+        own = encode(rows, plan, dither).dense(0)
+        noise = sample(plan.share_variance, plan.length, self._entropy.draw(NOISE_SEED_BYTES))
+        largest = [int(i) for i in np.argsort(-np.abs(own), kind="stable")[:_SHOWN] if own[i]]
+        note = {
+            "own events counted": len(known),
+            "entries that are not zero": int(np.count_nonzero(own)),
+            "largest own entries before noise and masks": [
+                {"entry": i, "name": agreement.name_of(i), "value": float(own[i]) / plan.scale}
+                for i in largest
+            ],
+            "noise of this device, standard deviation": math.sqrt(plan.share_variance) / plan.scale,
+        }
+        return own + noise, frozenset(number for number, _item, _at in known), note
+
+    def _leave(self) -> None:
+        self._client = None
+        with suppress(VaultError):  # a vault that failed or was closed: the round is over when it opens again
+            self._ledger.rounds.give_up(self.round_id)
