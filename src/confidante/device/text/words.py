@@ -21,10 +21,7 @@ _WORD = re.compile(r"[^\W_]+")
 _BATCH = 2048  # texts whose words are held at once
 _LONGEST_WORD = 40  # letters; what is longer is no word, and its pieces would cost time
 _PIECES = 0.5  # weight of all pieces of a word together, beside 1 of the word
-_EVERYWHERE = frozenset(  # fmt: skip
-    {"a", "an", "and", "as", "at", "by", "de", "der", "des", "die", "for", "from", "in", "into", "is",
-    "it", "la", "le", "les", "of", "on", "or", "the", "to", "und", "with"}
-)
+_EVERYWHERE = " a an and as at by de der des die for from in into is it la le les of on or the to und with "
 
 
 @final
@@ -63,7 +60,7 @@ def _words(text: str) -> list[str]:
     """Return the words without case and accents; those that stand in every text are left out."""
     plain = unicodedata.normalize("NFKD", text.casefold())
     bare = "".join(letter for letter in plain if not unicodedata.combining(letter))
-    return [word[:_LONGEST_WORD] for word in _WORD.findall(bare) if word not in _EVERYWHERE]
+    return [word[:_LONGEST_WORD] for word in _WORD.findall(bare) if f" {word} " not in _EVERYWHERE]
 
 
 def _word_vector(word: str, size: int) -> NDArray[np.float32]:

@@ -1,0 +1,76 @@
+"""What became of a file that was imported, for the person to read."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, final
+
+EXAMPLES = 20
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SkippedRows:
+    """How many rows were skipped for a reason; line: the first of them."""
+
+    reason: str
+    rows: int
+    line: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """Every row that was read is counted once: read = matched + unmatched + duplicates + skipped.
+
+    matched: events of items that the library has, or was given: `added` of these items are new. wishes: rows
+    among the matched that say what is wanted; they are saved, not remembered as events. unmatched: rows whose
+    title the library lacks; `examples` names up to 20 such titles. duplicates: events that are already there.
+    first, last: seconds since 1970 of the matched, None when there is none. notes: what was assumed.
+    """
+
+    format: str
+    path: str
+    read: int
+    matched: int
+    added: int
+    wishes: int
+    unmatched: int
+    examples: tuple[str, ...]
+    skipped: tuple[SkippedRows, ...]
+    duplicates: int
+    first: float | None
+    last: float | None
+    notes: tuple[str, ...] = ()
+    matched_by: tuple[tuple[str, int], ...] = ()
+
+    def lines(self) -> tuple[str, ...]:
+        """Return the report as sentences."""
+        return tuple(self._lines())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as values that JSON has."""
+        return asdict(self)
+
+    def _lines(self) -> Iterator[str]:
+        yield f"{self.path}: {self.read:,} rows read as {self.format}"
+        how = ", ".join(f"{count:,} by {name}" for name, count in self.matched_by)
+        yield f"{self.matched:,} belong to items of the library" + (f" ({how})" if how else "")
+        if self.first is not None and self.last is not None:
+            yield f"They happened from {_day(self.first)} to {_day(self.last)}"
+        if self.added:
+            yield f"{self.added:,} items were new and added to the library"
+        if self.wishes:
+            yield f"{self.wishes:,} are wanted for later and were saved"
+        if self.duplicates:
+            yield f"{self.duplicates:,} were there already"
+        if self.unmatched:
+            titles = "; ".join(title[:80] for title in self.examples)
+            yield f"{self.unmatched:,} have no item in the library, such as: {titles}"
+        for row in self.skipped:
+            yield f"{row.rows:,} skipped: {row.reason} (first in line {row.line})"
+        yield from self.notes
+
+
+def _day(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
