@@ -1,0 +1,1 @@
+"""The person's page and the local API: served on the loopback address, to this machine only."""

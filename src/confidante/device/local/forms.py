@@ -1,0 +1,105 @@
+"""What a browser posts, read without trusting it and without leaving it on a disk."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
+
+from confidante.core.errors import DataError
+from confidante.device.local.security import IMPORT_LIMIT
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+_MEMORY = Path("/dev/shm")  # noqa: S108  # a file system in memory, where there is one
+
+
+@final
+class _InMemory(MultiPartParser):
+    """Keeps an uploaded file in memory: the default writes what is larger than 1 MB to a shared folder."""
+
+    spool_max_size = 2 * IMPORT_LIMIT
+
+
+@final
+class Fields:
+    """The fields of one form. Missing ones read as empty."""
+
+    def __init__(self, form: FormData) -> None:
+        self._form = form
+
+    def text(self, name: str, limit: int = 500) -> str:
+        """Return a field without the space around it; DataError when it is longer than `limit`."""
+        value = self._form.get(name, "")
+        if not isinstance(value, str) or len(value) > limit:
+            raise DataError(f"the field {name!r} holds more than {limit} characters")
+        return value.strip()
+
+    def whole(self, name: str) -> int | None:
+        """Return a whole number, None for an empty field; DataError for anything else."""
+        text = self.text(name, 20)
+        try:
+            return int(text) if text else None
+        except ValueError as error:
+            raise DataError(f"{text!r} is no whole number") from error
+
+    def number(self, name: str) -> float | None:
+        """Return a number, None for an empty field; DataError for anything else."""
+        text = self.text(name, 40)
+        try:
+            return float(text) if text else None
+        except ValueError as error:
+            raise DataError(f"{text!r} is no number") from error
+
+    def back(self, default: str) -> str:
+        """Return the place on this server that the form was on; never one on another."""
+        place = self.text("back", 2000)
+        parts = urlsplit(place)
+        here = not parts.scheme and not parts.netloc and place.startswith("/") and "\\" not in place
+        return place if here and not place.startswith("//") and place.isprintable() else default
+
+    def file(self, name: str) -> tuple[str, bytes]:
+        """Return the name and the bytes of an uploaded file; DataError when there is none."""
+        upload = self._form.get(name)
+        if not isinstance(upload, UploadFile) or not upload.filename:
+            raise DataError("no file was chosen")
+        return upload.filename, upload.file.read()
+
+
+async def read_form(request: "Request") -> Fields:
+    """Read a posted form. Raises DataError when it is none."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        try:
+            return Fields(
+                await _InMemory(request.headers, request.stream(), max_files=1, max_fields=20).parse()
+            )
+        except MultiPartException as error:
+            raise DataError(f"the form cannot be read: {error.message}") from error
+    if kind == "application/x-www-form-urlencoded":
+        return Fields(await FormParser(request.headers, request.stream()).parse())
+    raise DataError("a form was expected")
+
+
+@contextmanager
+def private_folder(fallback: Path) -> Iterator[Path]:
+    """Lend a folder that only this user may open, and delete it with all that is in it.
+
+    What passes through it is not encrypted, so it is in memory where the system has such a place; else it is
+    in `fallback`, the profile's own folder, for as long as one import or export takes.
+    """
+    place = _MEMORY if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) else fallback
+    with tempfile.TemporaryDirectory(prefix="confidante-", dir=place) as folder:
+        yield Path(folder)
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only this user may read."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)

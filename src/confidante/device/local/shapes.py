@@ -1,0 +1,95 @@
+"""What both halves of the local API share: bounds of what comes in, the shape of an error, times as text."""
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import Depends, HTTPException, Query
+from fastapi.security import APIKeyHeader, HTTPBearer
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from confidante.core.errors import DataError
+
+if TYPE_CHECKING:
+    from confidante.device.device import Device
+    from confidante.device.values import Item
+
+MAX_N = 1000
+MAX_OFFSET = 100_000
+MAX_BATCH = 10_000
+
+
+def _storable(text: str) -> str:
+    if "\0" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("must be text without zero bytes and lone surrogates")
+    return text
+
+
+Text = Annotated[str, Field(max_length=100_000), AfterValidator(_storable)]
+Name = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_storable)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Time = Annotated[float, Field(allow_inf_nan=False, ge=0, le=1e11, description="seconds since 1970, UTC")]
+Count = Annotated[int, Query(ge=1, le=MAX_N, description="how many, at most")]
+Offset = Annotated[int, Query(ge=0, le=MAX_OFFSET, description="how many to skip")]
+Number = Annotated[int, Field(ge=0, lt=1 << 62)]
+
+
+class Shape(BaseModel):
+    """A JSON object of ours: no fields but those named."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class What(Shape):
+    """What was wrong, in one sentence."""
+
+    what: str
+
+
+class Problem(Shape):
+    """Every error of the API."""
+
+    error: What
+
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": Problem, "description": "The request cannot be answered; the sentence says why."},
+    "5XX": {"model": Problem, "description": "The profile cannot be read or written now."},
+}
+
+# The guard checks the key before anything gets here; these say so in the OpenAPI document.
+KEYED = [
+    Depends(APIKeyHeader(name="X-API-Key", auto_error=False)),
+    Depends(HTTPBearer(auto_error=False)),
+]
+
+
+def known(device: "Device", item_id: str) -> "Item":
+    """Return an item; 404 when there is none."""
+    try:
+        return device.item(item_id)
+    except DataError as error:
+        raise HTTPException(404, error.problem) from error
+
+
+def rfc3339(at: float) -> str:
+    """Write a time as Gorse does."""
+    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
+
+
+def parse_time(text: str) -> float | None:
+    """Read RFC 3339, or anything of ISO 8601; None for none, and for the year 1 that Go writes for none."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError) as error:
+        if text.startswith("0001-01-01"):
+            return None
+        raise DataError(f"{text[:40]!r} is no time: write it as 2026-01-31T12:00:00Z") from error
+    if not math.isfinite(at) or not 0 <= at <= 1e11:
+        if text.startswith("0001-01-01"):
+            return None
+        raise DataError(f"{text[:40]!r} is before 1970 or too far ahead")
+    return at

@@ -1,0 +1,33 @@
+// Makes the page smoother; nothing depends on it. Focus after a swap, and the seconds left to undo.
+"use strict";
+
+let place = null; // where the pressed button stood: the same place is looked for afterwards
+let pressed = "";
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const from = event.detail.elt;
+  place = from.closest("[data-place]")?.dataset.place ?? null;
+  pressed = from.matches("form.act, form.toggle") ? (from.querySelector("button")?.id || "act") : "";
+  document.getElementById("main")?.setAttribute("aria-busy", "true");
+});
+
+document.addEventListener("htmx:afterSettle", (event) => {
+  document.getElementById("main")?.removeAttribute("aria-busy");
+  if (event.detail.target?.id === "lists") return; // the list beside its ticks: focus stays on the tick
+  if (document.activeElement && document.activeElement !== document.body) return;
+  const again = pressed && pressed !== "act" ? document.getElementById(pressed) : null;
+  const near = place ? document.querySelector(`[data-place="${CSS.escape(place)}"] a, [data-place="${CSS.escape(place)}"] button`) : null;
+  const heading = document.querySelector("#main h1");
+  if (heading) heading.tabIndex = -1;
+  (again || near || heading)?.focus({ preventScroll: pressed !== "" });
+  const report = document.getElementById("report");
+  if (report) report.focus();
+});
+
+setInterval(() => {
+  for (const bar of document.querySelectorAll("[data-until]")) {
+    const left = Math.ceil(Number(bar.dataset.until) - Date.now() / 1000);
+    if (left <= 0) bar.remove();
+    else bar.querySelector("[data-left]").textContent = ` (${left} s)`;
+  }
+}, 1000);
