@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -31,22 +32,34 @@ def feature_basis(catalogue: Catalogue, *, max_features: int = 64, min_items: in
     already labels items with such bins ("1995-1999"). An item without features keeps the constant, so every
     item, new ones included, has a vector. Uses the public catalogue only, never an event.
     """
-    labels = [
-        dict.fromkeys((*given, *_year_bin(title)))
-        for given, title in zip(catalogue.labels, catalogue.titles, strict=True)
-    ]
-    counts = Counter(label for row in labels for label in row)
+    counts = Counter(label for row in _labels(catalogue) for label in row)
     frequent = sorted((-count, label) for label, count in counts.items() if count >= min_items)
     names = (*(label for _, label in frequent[:max_features]), CONSTANT)
+    return FeatureBasis(names, feature_rows(names, catalogue))
+
+
+def feature_rows(names: tuple[str, ...], catalogue: Catalogue) -> NDArray[np.float32]:
+    """Return the rows of a catalogue's items in a basis of these columns, float32 [items, f], of l2 norm 1.
+
+    names: of `FeatureBasis`; labels that have no column are passed over.
+    """
     column = {name: j for j, name in enumerate(names)}
-    pairs = [(i, column[label]) for i, row in enumerate(labels) for label in row if label in column]
+    pairs = [
+        (i, column[label]) for i, row in enumerate(_labels(catalogue)) for label in row if label in column
+    ]
     matrix = np.zeros((len(catalogue), len(names)), dtype=np.float32)
     if pairs:
         rows, columns = np.array(pairs).T
         matrix[rows, columns] = 1
     matrix[:, -1] = 1
     matrix /= np.linalg.norm(matrix, axis=1, keepdims=True)
-    return FeatureBasis(names, matrix)
+    return matrix
+
+
+def _labels(catalogue: Catalogue) -> Iterator[dict[str, None]]:
+    """Give each item's labels, with that of its year, each once."""
+    for given, title in zip(catalogue.labels, catalogue.titles, strict=True):
+        yield dict.fromkeys((*given, *_year_bin(title)))
 
 
 def _year_bin(title: str) -> tuple[str, ...]:

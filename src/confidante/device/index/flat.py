@@ -24,9 +24,9 @@ from confidante.models.served import ServedModel
 
 _ROUNDING = 2.0**-24  # of float32, relative
 _BUFFER = 1 << 17  # entries of a block as float32: 512 KB
-_GROUP = 64  # rows whose best score is remembered
+_GROUP = 64  # rows whose best score is remembered: every (block / 64)th of a block
 _FEW = 2048  # so many rows are scored one by one
-_WAVES = 8  # how often the scan asks whether the rest can still matter
+_PAUSES = (16, 8, 4, 2)  # after these fractions the scan asks whether the rest can still matter
 
 
 @final
@@ -108,46 +108,45 @@ class FlatIndex:
         n: int,
         error: float,
     ) -> NDArray[np.float32]:
-        """Fill `_scores` as far as it can matter and return the best of each group, float32 [groups]."""
-        groups = self._block // _GROUP
-        best = np.full((len(most), groups), -np.inf, dtype=np.float32)
-        shut = ~open_rows
+        """Fill `_scores` as far as it can matter and return the best of groups, float32 [blocks, groups]."""
+        scores = self._scores[: self.rows]
+        scores.fill(-np.inf)
+        np.copyto(scores, self._model.prior, where=open_rows)
+        if bonus is not None:
+            scores += bonus
         used = [
             (part.vectors, part.item_weights, query.astype(np.float32))
             for part, query in zip(self._model.parts, queries, strict=True)
             if query.any()
         ]
-        wave = max(1, -(-len(order) // _WAVES))
+        groups = self._scores.reshape(len(most), _GROUP, -1)
+        best = np.full((len(most), groups.shape[2]), -np.inf, dtype=np.float32)
+        pauses = {len(order) // part for part in _PAUSES}
         for place, block in enumerate(order.tolist()):
-            if place and place % wave == 0 and most[block] < _nth(best, n) - 2 * error:
+            if place in pauses and most[block] < _nth(best, n) - 2 * error:
                 break
-            start = block * self._block
-            stop = min(start + self._block, self.rows)
-            scores = self._scores[start:stop]
-            np.copyto(scores, self._model.prior[start:stop])
+            start, stop = block * self._block, min((block + 1) * self._block, self.rows)
+            total = scores[start:stop]
             for vectors, weights, query in used:
-                floats = self._buffer[: (stop - start) * len(query)].reshape(stop - start, len(query))
-                points = self._points[: stop - start]
+                floats = self._buffer[: total.size * query.size].reshape(total.size, query.size)
                 np.copyto(floats, vectors[start:stop])
-                np.dot(floats, query, out=points)
+                points = np.dot(floats, query, out=self._points[: total.size])
                 np.multiply(points, weights[start:stop], out=points)
-                np.add(scores, points, out=scores)
-            if bonus is not None:
-                np.add(scores, bonus[start:stop], out=scores)
-            np.copyto(scores, -np.inf, where=shut[start:stop])
-            whole = self._scores[start : start + self._block]
-            np.max(whole.reshape(groups, _GROUP), axis=1, out=best[block])
-        return best.ravel()
+                np.add(total, points, out=total)
+            np.maximum.reduce(groups[block], axis=0, out=best[block])
+        return best
 
     def _in_the_running(self, best: NDArray[np.float32], n: int, slack: float) -> NDArray[np.int64]:
         """Return the rows whose scanned score is at least the nth best minus `slack`, in any order."""
-        scores = self._scores.reshape(-1, _GROUP)
+        scores = self._scores.reshape(len(best), _GROUP, -1)
         # The nth best group's best row: n rows are as good, so the nth best row is in a group as good.
         least = _nth(best, n)
-        least = _nth(scores[best >= least], n) if least > -np.inf else _nth(scores[best > -np.inf], n)
-        groups = np.flatnonzero(best >= least - slack)
-        inside, place = np.nonzero(scores[groups] >= least - slack)
-        return groups[inside] * _GROUP + place
+        block, group = np.nonzero(best >= least if least > -np.inf else best > -np.inf)
+        least = _nth(scores[block, :, group], n)
+        block, group = np.nonzero(best >= least - slack)
+        found, place = np.nonzero(scores[block, :, group] >= least - slack)
+        rows: NDArray[np.int64] = block[found] * self._block + place * best.shape[1] + group[found]
+        return rows
 
     def _error(self, norms: NDArray[np.float64], lift: float) -> float:
         """Return the most by which a scanned score differs from the exact one."""
