@@ -8,6 +8,7 @@ import apsw
 
 from confidante.core.errors import VaultError
 from confidante.device.vault import folder as files
+from confidante.device.vault.text import folded
 
 _FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_EXRESCODE
 _CIPHER = "aegis"
@@ -62,6 +63,7 @@ def connect(path: Path, key: bytes) -> apsw.Connection:
                 "journal_mode = WAL",
             ):
                 connection.execute(f"PRAGMA {setting}").fetchall()
+            connection.create_scalar_function("folded", _folded, 1, deterministic=True)
             connection.execute(
                 "SELECT count(*) FROM sqlite_schema"
             ).fetchall()  # takes the lock, proves the key
@@ -111,6 +113,10 @@ def copy(connection: apsw.Connection, path: Path, key: bytes) -> None:
         path.with_name(path.name + "-journal").unlink(missing_ok=True)
         path.unlink(missing_ok=True)
         raise
+
+
+def _folded(*texts: object) -> str:
+    return folded(str(texts[0]))
 
 
 def _hexkey(key: bytes) -> str:

@@ -22,7 +22,7 @@ from confidante.device.vault.keys import KeySource
 def open_or_make(
     folder: Path, source: KeySource, migrations: Sequence[str], *, create: bool
 ) -> tuple[apsw.Connection, Keys]:
-    """Open the vault of a locked folder, or make one where there is none. Finishes what was left half done."""
+    """Open the vault of a locked folder, or make one where there is none; finish what was half done."""
     data = files.read_key_file(folder)
     if data == files.ERASED:
         _remove_everything(folder)

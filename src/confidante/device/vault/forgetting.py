@@ -1,0 +1,180 @@
+"""Forgetting: events are hidden or deleted in one transaction, and what the disk keeps of them is destroyed.
+
+Whatever was derived from the history goes in the same transaction: updates in the outbox, and snapshots whose
+name starts with `PERSONAL`.
+"""
+
+import math
+import secrets
+from collections.abc import Collection
+
+import msgspec
+
+from confidante.core.errors import DataError, VaultError
+from confidante.device.values import Forgotten, Retention
+from confidante.device.vault.store import Sql, Vault
+
+PERSONAL = "personal:"
+"""How the names of snapshots begin that were derived from the history."""
+
+LONGEST_UNDO = 30 * 86_400.0
+"""Seconds for which a forgetting can be kept undoable at most."""
+
+_DAY = 86_400.0
+_WISHES = "forgotten wishes "  # the setting that keeps wishes until their forgetting can no longer be undone
+
+
+def forget(
+    vault: Vault, numbers: Collection[int], *, undo_seconds: float = 0.0, everything: bool = False
+) -> Forgotten:
+    """Forget events by number; with `everything`, all events and all wishes, whatever the numbers.
+
+    Without `undo_seconds` they are erased when this returns. With it they are hidden at once and erased by
+    `purge` after that time. Raises VaultError when there is no room to destroy the old key: the events are
+    deleted all the same, and the rest is done when the vault is next closed or opened.
+    """
+    if not 0 <= undo_seconds <= LONGEST_UNDO:
+        raise DataError(f"a forgetting can be undone for 0 to {LONGEST_UNDO:.0f} seconds, not {undo_seconds}")
+    if undo_seconds:
+        return _hide(vault, numbers, undo_seconds, everything=everything)
+    with vault.lock:
+        with vault.write() as sql:
+            where, given = _chosen(numbers, everything=everything)
+            gone = sql(f"DELETE FROM event WHERE {where} RETURNING number", given)  # noqa: S608
+            if everything:
+                sql("DELETE FROM wish")
+                sql("DELETE FROM setting WHERE name LIKE ?", (_WISHES + "%",))
+            if gone or everything:
+                _drop_derived(sql)
+                _drop_empty(sql)
+                vault.mark_renewal_due()
+        if gone or everything:
+            _destroy_old_key(vault)
+    return Forgotten(len(gone))
+
+
+def undo(vault: Vault, token: str) -> int:
+    """Take a forgetting back; return how many events came back. DataError when its time has passed."""
+    with vault.write() as sql:
+        found = sql("SELECT number FROM forgetting WHERE token = ? AND until > ?", (token, vault.now()))
+        if not found:
+            raise DataError("this can no longer be undone: its time has passed")
+        ((number,),) = found
+        back = sql("UPDATE event SET forgotten = NULL WHERE forgotten = ? RETURNING number", (number,))
+        for (kept,) in sql("DELETE FROM setting WHERE name = ? RETURNING value", (f"{_WISHES}{number}",)):
+            for wish in msgspec.json.decode(kept, type=list[tuple[str, str, int, float]]):
+                sql("INSERT OR IGNORE INTO wish (kind, subject, level, at) VALUES (?, ?, ?, ?)", wish)
+        sql("DELETE FROM forgetting WHERE number = ?", (number,))
+        _drop_derived(sql)
+    return len(back)
+
+
+def purge(vault: Vault, *, even_if_undoable: bool = False) -> int:
+    """Erase what was forgotten and can no longer be undone; return how many events that were.
+
+    Does the same for events that expired before. Raises VaultError as `forget` does.
+    """
+    with vault.lock:
+        with vault.write() as sql:
+            due = sql(
+                "SELECT number FROM forgetting WHERE until <= ?",
+                (math.inf if even_if_undoable else vault.now(),),
+            )
+            gone = 0
+            for (number,) in due:
+                gone += len(sql("DELETE FROM event WHERE forgotten = ? RETURNING number", (number,)))
+                sql("DELETE FROM setting WHERE name = ?", (f"{_WISHES}{number}",))
+                sql("DELETE FROM forgetting WHERE number = ?", (number,))
+            if due:
+                vault.mark_renewal_due()
+        if vault.renewal_due:
+            _destroy_old_key(vault)
+    return gone
+
+
+def next_purge(vault: Vault) -> float | None:
+    """Return when `purge` next has something to erase, in seconds since 1970; None when nothing waits."""
+    until: float | None = vault.rows("SELECT min(until) FROM forgetting")[0][0]
+    return until
+
+
+def expire(vault: Vault, retention: Retention) -> int:
+    """Delete all but the newest events that `retention` keeps; return how many went.
+
+    The old key is destroyed when the vault is next purged, closed or opened.
+    """
+    if retention.events < 0 or (retention.days is not None and not retention.days >= 0):
+        raise DataError("events can be kept for 0 or more days, and 0 or more of them")
+    with vault.write() as sql:
+        gone = 0
+        if retention.days is not None:
+            oldest = vault.now() - retention.days * _DAY
+            gone += len(sql("DELETE FROM event WHERE at < ? RETURNING number", (oldest,)))
+        beyond = sql(
+            "SELECT at, number FROM event WHERE forgotten IS NULL"
+            " ORDER BY at DESC, number DESC LIMIT 1 OFFSET ?",
+            (retention.events,),
+        )
+        for place in beyond:
+            gone += len(
+                sql(
+                    "DELETE FROM event WHERE forgotten IS NULL AND (at, number) <= (?, ?) RETURNING number",
+                    place,
+                )
+            )
+        if gone:
+            vault.mark_renewal_due()
+    return gone
+
+
+def _hide(vault: Vault, numbers: Collection[int], seconds: float, *, everything: bool) -> Forgotten:
+    token = secrets.token_urlsafe(16)
+    with vault.write() as sql:
+        until = vault.now() + seconds
+        ((number,),) = sql(
+            "INSERT INTO forgetting (token, until) VALUES (?, ?) RETURNING number", (token, until)
+        )
+        where, given = _chosen(numbers, everything=everything)
+        hidden = sql(
+            f"UPDATE event SET forgotten = ? WHERE forgotten IS NULL AND ({where}) RETURNING number",  # noqa: S608
+            (number, *given),
+        )
+        if everything:
+            wishes = sql("DELETE FROM wish RETURNING kind, subject, level, at")
+            kept = msgspec.json.encode(wishes)
+            sql("INSERT INTO setting (name, value) VALUES (?, ?)", (f"{_WISHES}{number}", kept))
+        elif not hidden:
+            sql("DELETE FROM forgetting WHERE number = ?", (number,))
+            return Forgotten(0)
+        _drop_derived(sql)
+    return Forgotten(len(hidden), token, until)
+
+
+def _chosen(numbers: Collection[int], *, everything: bool) -> tuple[str, tuple[str, ...]]:
+    if everything:
+        return "TRUE", ()
+    return "number IN (SELECT value FROM json_each(?))", (msgspec.json.encode(list(numbers)).decode(),)
+
+
+def _drop_derived(sql: Sql) -> None:
+    sql("DELETE FROM outbox")
+    sql("DELETE FROM snapshot WHERE substr(name, 1, ?) = ?", (len(PERSONAL), PERSONAL))
+
+
+def _drop_empty(sql: Sql) -> None:
+    """Remove forgettings of which nothing is left to undo."""
+    sql(
+        "DELETE FROM forgetting WHERE number NOT IN (SELECT forgotten FROM event WHERE forgotten IS NOT NULL)"
+        " AND ? || number NOT IN (SELECT name FROM setting)",
+        (_WISHES,),
+    )
+
+
+def _destroy_old_key(vault: Vault) -> None:
+    try:
+        vault.rotate()
+    except VaultError as error:
+        raise VaultError(
+            f"it is forgotten, but the disk may still hold an old copy, which goes when the vault is next"
+            f" opened or closed ({error})"
+        ) from None

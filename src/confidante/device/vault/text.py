@@ -1,0 +1,35 @@
+"""Which texts a vault takes, and how they are searched."""
+
+import re
+import unicodedata
+
+from confidante.core.errors import DataError
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # SQLite ends a text at NUL; a lone surrogate is no character
+_SHOWN = 60
+
+
+def check_text(text: str, what: str, least: int, most: int, *, controls: bool) -> None:
+    """Raise DataError unless `text` has `least` to `most` characters, all storable.
+
+    controls: whether line breaks, tabs and other control characters may be among them. what: names the text
+    in the error.
+    """
+    if not least <= len(text) <= most:
+        raise DataError(f"{what} has {len(text):,} characters: give {least} to {most:,}")
+    if (_UNSTORABLE if controls else _CONTROL).search(text):
+        raise DataError(f"{what} has a control character or half a surrogate pair: remove it")
+
+
+def shown(text: str) -> str:
+    """Return a text for an error: quoted, escaped, and short."""
+    return ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
+
+
+def folded(text: str) -> str:
+    """Return a text without case and accents, for searching."""
+    if text.isascii():
+        return text.lower()
+    plain = unicodedata.normalize("NFKD", text)
+    return "".join(c for c in plain if not unicodedata.combining(c)).casefold()
