@@ -67,9 +67,9 @@ def make_api(
     for router in (*gorse_routes(device, user), *api_routes(device)):
         app.include_router(router)
     app.router.routes.append(docs_route(app))
-    app.add_exception_handler(ConfidanteError, _ours)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ConfidanteError, _ours)  # type: ignore[arg-type]
+    app.add_exception_handler(RequestValidationError, _invalid)  # type: ignore[arg-type]
+    app.add_exception_handler(HTTPException, _http)  # type: ignore[arg-type]
     app.add_exception_handler(Exception, _bug)
     return app
 

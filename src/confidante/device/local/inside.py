@@ -25,7 +25,7 @@ def now_of(device: "Device") -> float:
 
 def has_model(device: "Device") -> bool:
     """Return whether a published model is installed."""
-    return bool(device._serving.library.learnt)
+    return bool(device._vault.rows("SELECT 1 FROM snapshot WHERE name = 'model'"))
 
 
 def erase_due(device: "Device") -> None:

@@ -23,13 +23,13 @@ from confidante.device.consent_records import NOTICES
 from confidante.device.local import words
 from confidante.device.local.inside import has_model, now_of
 from confidante.device.local.security import IMPORT_LIMIT, Gate
+from confidante.device.transfer import FORMATS, ImportReport
 from confidante.device.values import ReasonKind
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
     from confidante.device.device import Device
-    from confidante.device.transfer import ImportReport
 
 TABS = (("/", "For you"), ("/know", "What I know"), ("/left", "What left"), ("/switches", "Switches"))
 SUGGESTIONS, ROWS, LIST = 12, 25, 10
@@ -64,7 +64,7 @@ class Visit:
     search: str = ""
     since: str = ""
     until: str = ""
-    report: "ImportReport | None" = None
+    report: ImportReport | None = None
 
 
 @final
@@ -176,7 +176,7 @@ class Page:
             filter=visit,
             filtered=bool(visit.search or visit.since or visit.until),
             report=report,
-            formats=formats(),
+            formats=FORMATS,
             import_limit=words.size_words(IMPORT_LIMIT),
         )
 
@@ -283,13 +283,6 @@ def environment() -> Environment:
         "pretty": _pretty,
     }
     return made
-
-
-def formats() -> tuple[str, ...]:
-    """Names of the formats of histories that can be imported."""
-    from confidante.device.transfer import FORMATS
-
-    return tuple(one.name for one in FORMATS)
 
 
 def _pretty(value: Mapping[str, Any]) -> str:
