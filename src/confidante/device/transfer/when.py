@@ -164,7 +164,7 @@ def _since_1970(text: str) -> float | None:
     for unit in (1.0, 1e3, 1e6):  # seconds, milliseconds, microseconds
         if 1e8 * unit <= number < LATEST * unit:
             return number / unit
-    return number if EARLIEST <= number < 1e8 else None
+    return None  # a smaller number is a year, or the clock of a player that was never set
 
 
 def _by_numbers(found: re.Match[str], rest: str, order: DateOrder | None) -> float | None:
