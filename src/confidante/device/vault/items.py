@@ -110,10 +110,11 @@ def find(vault: Vault, text: str, limit: int) -> tuple[Item, ...]:
     if not _is_text(text):
         return ()
     rows = vault.rows(
-        f"SELECT {_COLUMNS} FROM item JOIN ("  # noqa: S608
-        "  SELECT key AS hit, CASE WHEN id = ?1 THEN 0 ELSE instr(folded(title), ?2) END AS place, id = ?1 AS exact"
-        "  FROM item WHERE removed = 0"
-        ") ON item.key = hit WHERE place > 0 OR exact ORDER BY place, length(title), key LIMIT ?3",
+        "WITH hit AS MATERIALIZED ("  # noqa: S608
+        " SELECT key AS number, CASE WHEN id = ?1 THEN 0 ELSE instr(folded(title), ?2) - 1 END AS place"
+        " FROM item WHERE removed = 0)"
+        f" SELECT {_COLUMNS} FROM hit JOIN item ON item.key = number WHERE place >= 0"
+        " ORDER BY place, length(title), key LIMIT ?3",
         (text, folded(text), min(limit, 2**63 - 1)),
     )
     return tuple(_item(*row) for row in rows)
@@ -131,12 +132,12 @@ def _check(item: Item) -> None:
 
 
 def _item(item_id: str, title: str, labels: str, description: str) -> Item:
-    return Item(
-        item_id,
-        title,
-        () if labels == "[]" else msgspec.json.decode(labels, type=tuple[str, ...]),
-        description,
-    )
+    return Item(item_id, title, _labels(labels), description)
+
+
+@lru_cache(maxsize=4096)
+def _labels(text: str) -> tuple[str, ...]:
+    return msgspec.json.decode(text, type=tuple[str, ...])
 
 
 def _listed(values: Sequence[int] | Sequence[str]) -> str:
