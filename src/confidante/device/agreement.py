@@ -42,8 +42,12 @@ class Agreement:
     name_of: Callable[[int], str] = "entry {}".format
 
     def __post_init__(self) -> None:
-        """Refuse a plan that is not of this task."""
+        """Refuse a plan that is not of this task, and a purpose for which nothing is sent."""
         plan, task = self.plan, self.task
+        if not self.purpose.sends:
+            raise PlanError(
+                f"{plan.task}: nothing is sent for the purpose {self.purpose.value}: name another"
+            )
         planned = (plan.task, plan.length, plan.l2_bound, plan.linf_bound)
         if planned != (task.name, task.length, task.l2_bound, task.linf_bound):
             raise PlanError(f"{plan.task}: name, length or bounds differ from those of the task {task.name}")

@@ -20,7 +20,6 @@ One sum is one upload. Who is on the roster is the coordinator's word (docs/expl
 """
 
 import math
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from confidante.device.agreement import Agreement, Offer, agreed_config
 from confidante.device.budget import DELTA
 from confidante.device.consent import Consents
 from confidante.device.ledger import Departure, Ledger
+from confidante.device.person import AGAINST
 from confidante.device.vault.store import Vault
 from confidante.privacy.clipping import encode
 from confidante.privacy.mechanisms.skellam import SEED_BYTES as NOISE_SEED_BYTES
@@ -149,7 +149,6 @@ class Participation:
         self._route = route
         self._used: frozenset[int] = frozenset()
         self._masked: int | None = None
-        self._lock = threading.Lock()
         plan = agreement.plan
         self._epsilon = ledger.rounds.join(self.round_id, plan.task, agreement.digest, plan.noise_multiplier)
         self._client: Client | None = Client(
@@ -178,7 +177,7 @@ class Participation:
         turned off, an event was forgotten or the budget is spent (ConsentError), and when the vault fails
         (VaultError), this device leaves.
         """
-        with self._lock:
+        with self._vault.lock:  # nothing is forgotten between the check and the ledger
             client = self._client
             if client is None:
                 raise ProtocolError(Reject.WRONG_PHASE, "this device is not in the round any more")
@@ -197,7 +196,7 @@ class Participation:
 
     def leave(self) -> None:
         """Drop every secret and answer nothing more. What was spent stays spent."""
-        with self._lock:
+        with self._vault.lock:
             self._leave()
 
     def attach_receipt(self, receipt: Mapping[str, Any]) -> None:
@@ -264,13 +263,13 @@ class Participation:
         return Outgoing(departure, data)
 
     def _events(self) -> list[tuple[int, str, float]]:
-        """Return number, item and time of the own events, oldest first."""
-        return list(
-            self._vault.rows(
-                "SELECT event.number, item.id, event.at FROM event JOIN item ON item.key = event.item "
-                "WHERE event.forgotten IS NULL ORDER BY event.at, event.number"
-            )
+        """Return number, item and time of the own events that speak for their item, oldest first."""
+        rows = self._vault.rows(
+            "SELECT event.number, item.id, event.at, event.kind FROM event JOIN item ON item.key = "
+            "event.item "
+            "WHERE event.forgotten IS NULL ORDER BY event.at, event.number"
         )
+        return [(number, item, at) for number, item, at, kind in rows if kind not in AGAINST]
 
     def _vector(self) -> tuple[NDArray[np.int64], frozenset[int], dict[str, Any]]:
         """Return the noised integers (int64 [length]), the events in them, and the note for the person."""
