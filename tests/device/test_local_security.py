@@ -263,11 +263,8 @@ def test_a_websocket_is_a_bug_not_a_way_in(gate: Gate) -> None:
 
 def test_vendored_files_are_what_the_list_says() -> None:
     static = Path(local.__file__).parent / "static"
-    listed = dict(
-        re.findall(
-            r"^\| `([^`]+)` .*`([0-9a-f]{64})` \|$", (static / "VENDORED.md").read_text(), re.MULTILINE
-        )
-    )
+    pattern = r"^\| `([^`]+)` .*`([0-9a-f]{64})` \|$"
+    listed = dict(re.findall(pattern, (static / "VENDORED.md").read_text(), re.MULTILINE))
     assert listed
     for name, digest in listed.items():
         assert hashlib.sha256((static / name).read_bytes()).hexdigest() == digest
