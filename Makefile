@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.ready
 PEERS  := $(wildcard benchmarks/bench_peers_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench bench-peers lock clean
+.PHONY: help setup setup-browser demo test soak lint bench bench-peers lock clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -20,7 +20,10 @@ $(STAMP): requirements/dev.txt pyproject.toml tools/make_venv.sh
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-demo: setup ## train on MovieLens-100K with real private sums; writes out/demo/report.html
+setup-browser: ## install a Chromium for the tests of the person's page (Debian; else it says how)
+	@sh tools/setup_browser.sh
+
+demo: setup ## train on MovieLens-100K with real private sums; writes out/demo/report.html and a profile to open
 	$(BIN)/confidante demo --out out/demo
 
 lint: setup ## ruff, mypy strict, import rules
@@ -31,6 +34,9 @@ lint: setup ## ruff, mypy strict, import rules
 
 test: setup lint ## everything that must hold
 	$(BIN)/pytest -n auto
+
+soak: setup ## kill a writing vault 10,000 times and look whether anything is lost or comes back (about an hour)
+	$(BIN)/python tools/soak_vault.py --kills 10000
 
 bench: setup ## every benchmark, medians and ratios
 	@for file in $(filter-out $(PEERS),$(wildcard benchmarks/bench_*.py)); do \

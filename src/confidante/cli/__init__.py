@@ -3,7 +3,24 @@
 import sys
 from io import TextIOWrapper
 
-_EXTRA = {"dp_accounting", "jinja2", "matplotlib", "polars", "rich", "scipy", "typer"}
+_EXTRA = {
+    **dict.fromkeys(("dp_accounting", "matplotlib", "polars", "scipy"), "lab"),
+    **dict.fromkeys(
+        (
+            "fastapi",
+            "jinja2",
+            "keyring",
+            "multipart",
+            "python_multipart",
+            "rich",
+            "starlette",
+            "typer",
+            "uvicorn",
+        ),
+        "device",
+    ),
+}
+"""Extra by the module that it brings."""
 
 
 def main() -> None:
@@ -16,11 +33,12 @@ def main() -> None:
 
         code = run(sys.argv[1:])
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _EXTRA:
+        extra = _EXTRA.get((error.name or "").partition(".")[0])
+        if extra is None:
             raise
         sys.stderr.write(
-            f"confidante: error: {error.name} is not installed: this command needs the lab extra; "
-            "install confidante[lab]\n"
+            f"confidante: error: {error.name} is not installed: this command needs the {extra} extra; "
+            f"install confidante[{extra}]\n"
         )
         code = 2
     except KeyboardInterrupt:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from confidante.cli.profile_app import OPEN_EXAMPLES, open_page_command, profile
 from confidante.core.errors import ConfidanteError, DataError, PlanError
 
 DEFAULT_EPSILON = 4.0
@@ -28,6 +29,8 @@ app = typer.Typer(
 )
 lab = typer.Typer(help="Train, rank and measure on data of your own, one simulated device a person.")
 app.add_typer(lab, name="lab", no_args_is_help=True)
+app.add_typer(profile, name="profile", no_args_is_help=True)
+app.command("open", epilog=OPEN_EXAMPLES)(open_page_command)
 
 
 class Engine(StrEnum):

@@ -4,6 +4,7 @@ from confidante.device.transfer.export import csv_safe, export_csv, read_export,
 from confidante.device.transfer.foreign import ForeignEvent, Note, Skipped
 from confidante.device.transfer.formats import FORMATS, detect, parse
 from confidante.device.transfer.gathering import Gathered, gather
+from confidante.device.transfer.item_list import read_items
 from confidante.device.transfer.matching import TitleIndex
 from confidante.device.transfer.report import ImportReport
 
@@ -21,5 +22,6 @@ __all__ = [
     "gather",
     "parse",
     "read_export",
+    "read_items",
     "write_export",
 ]

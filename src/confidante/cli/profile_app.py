@@ -1,0 +1,463 @@
+"""`confidante open` and `confidante profile ...`: one person's device on the command line."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from confidante.core.errors import DataError
+from confidante.device.values import Answer, Item, Purpose, ReasonKind, Suggestion
+
+profile = typer.Typer(help="One person's device: import, recommend, explain, forget, switch, erase.")
+
+Where = Annotated[
+    Path | None,
+    typer.Argument(metavar="[FOLDER]", help="The profile; where this user's data usually is when left out."),
+]
+Folder = Annotated[
+    Path | None,
+    typer.Option("--profile", help="The profile; where this user's data usually is when left out."),
+]
+PassphraseFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="File whose first line is the passphrase. Otherwise CONFIDANTE_PASSPHRASE, or you are asked."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+
+OPEN_EXAMPLES = """[bold]Examples[/bold]
+
+confidante open
+
+confidante open out/demo/profile
+
+confidante open out/demo/profile --no-browser --port 8765
+"""
+
+
+def open_page_command(
+    folder: Where = None,
+    *,
+    port: Annotated[int, typer.Option(help="Port on this machine; 0 takes a free one.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open it in the browser, too.")] = True,
+    new_key: Annotated[
+        bool,
+        typer.Option("--new-key", help="Make and print a key for the local API; an earlier one ends."),
+    ] = False,
+    user: Annotated[str, typer.Option(help="Name by which apps may ask for you, beside `me`.")] = "me",
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Open the person's page: what is suggested and why, what is known, what left, every switch.
+
+    It runs on this machine only, until Ctrl-C. Nothing on it asks any other machine for anything.
+    """
+    from confidante.cli.profiles import open_profile
+    from confidante.device.local.open import open_page
+
+    with open_profile(folder, passphrase_file) as device:
+        open_page(device, port=port, browser=browser, new_key=new_key, user=user)
+
+
+NEW_EXAMPLES = """[bold]Examples[/bold]
+
+confidante profile new
+
+CONFIDANTE_PASSPHRASE='correct horse' confidante profile new ~/my-profile --items items.csv
+"""
+
+
+@profile.command("new", epilog=NEW_EXAMPLES)
+def new(
+    folder: Where = None,
+    *,
+    items: Annotated[
+        Path | None, typer.Option(help="CSV `item,title,labels`, labels separated by `|`.")
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="A published model to install.")] = None,
+    unprotected: Annotated[
+        bool,
+        typer.Option("--unprotected", help="Leave the key beside the data: for data that needs no guard."),
+    ] = False,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Make an empty profile. Its key goes to the system's key ring, or is sealed by a passphrase you give."""
+    from confidante.cli.profiles import new_profile
+    from confidante.device.transfer import read_items
+
+    wanted = None if items is None else read_items(items)
+    published = None if model is None else _read(model)
+    with new_profile(folder, passphrase_file, unprotected=unprotected) as device:
+        if published is not None:
+            device.install_model(published)
+        if wanted is not None:
+            device.add_items(wanted)
+        _say(f"made a profile with {device.items:,} items, guarded by: {device.protection}")
+
+
+IMPORT_EXAMPLES = """[bold]Examples[/bold]
+
+confidante profile import NetflixViewingHistory.csv --dry-run
+
+confidante profile import my_spotify_data.zip --add-missing
+"""
+
+
+@profile.command("import", epilog=IMPORT_EXAMPLES)
+def import_(
+    file: Annotated[Path, typer.Argument(help="What another service gave you, or an export of a profile.")],
+    *,
+    folder: Folder = None,
+    format: Annotated[str | None, typer.Option(help="What it is; found out when left out.")] = None,  # noqa: A002
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
+    add_missing: Annotated[
+        bool | None,
+        typer.Option(
+            "--add-missing/--no-add-missing",
+            help="Make items of titles that the library lacks. Done by default when the library is empty.",
+        ),
+    ] = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a history that you have elsewhere, and say what matched, what did not and why."""
+    from confidante.cli.profiles import open_profile
+    from confidante.cli.progress import Bars
+
+    with open_profile(folder, passphrase_file) as device, Bars() as bars:
+        report = device.import_history(file, format, dry_run=dry_run, add_missing=add_missing, progress=bars)
+    if as_json:
+        _print_json(report.to_json())
+    else:
+        for line in report.lines():
+            _say(line)
+
+
+RECOMMEND_EXAMPLES = """[bold]Examples[/bold]
+
+confidante profile recommend -n 5 --profile out/demo/profile
+
+confidante profile recommend --label Comedy --diversity 0.3 --json
+"""
+
+
+@profile.command(epilog=RECOMMEND_EXAMPLES)
+def recommend(
+    *,
+    folder: Folder = None,
+    n: Annotated[int, typer.Option("-n", help="How many.")] = 10,
+    label: Annotated[
+        list[str] | None, typer.Option(help="Only items with this label; may be repeated.")
+    ] = None,
+    diversity: Annotated[float, typer.Option(help="0: best scores; 1: least alike.")] = 0.0,
+    repeats: Annotated[bool, typer.Option("--repeats", help="What you had may come again.")] = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what suits you, and why."""
+    from confidante.cli.profiles import open_profile
+
+    with open_profile(folder, passphrase_file) as device:
+        answer = device.recommend(n, labels=label or (), diversity=diversity, repeats=repeats)
+    if as_json:
+        _print_json(_answer(answer))
+        return
+    for place, suggestion in enumerate(answer.suggestions, start=1):
+        _say(f"{place:3}. {suggestion.item.title}  [{suggestion.item.id}]")
+        _say(f"     {_because(suggestion)}")
+    if answer.note:
+        _say(answer.note)
+
+
+@profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile why 50 --profile out/demo/profile")
+def why(
+    item: Annotated[str, typer.Argument(help="Id of an item.")],
+    *,
+    folder: Folder = None,
+    n: Annotated[int, typer.Option("-n", help="Length of the list that the counterfactual is about.")] = 5,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say why an item scores what it scores: every share, and what its place hangs on."""
+    from confidante.cli.profiles import open_profile
+
+    with open_profile(folder, passphrase_file) as device:
+        found = device.explain(item, n=n)
+    if as_json:
+        _print_json(
+            {
+                **_suggestion(found.suggestion),
+                "rank": found.rank,
+                "note": found.note,
+                "without": list(found.counterfactual.events),
+                "smallest": found.counterfactual.smallest,
+                "sentence": found.counterfactual.sentence,
+            }
+        )
+        return
+    place = f"number {found.rank} for you" if found.rank else found.note
+    _say(f"{found.suggestion.item.title}: {place}")
+    for reason in found.suggestion.reasons:
+        _say(f"  {reason.points:+9.4f}  {reason.kind.value}  {reason.subject}".rstrip())
+    _say(f"  {found.suggestion.score:+9.4f}  score")
+    _say(found.counterfactual.sentence)
+
+
+FORGET_EXAMPLES = """[bold]Examples[/bold]
+
+confidante profile forget --item 50
+
+confidante profile forget --since 2026-01-01 --until 2026-02-01
+
+confidante profile forget --everything --yes
+"""
+
+
+@profile.command(epilog=FORGET_EXAMPLES)
+def forget(
+    *,
+    folder: Folder = None,
+    event: Annotated[int | None, typer.Option(help="Number of one event.")] = None,
+    item: Annotated[str | None, typer.Option(help="All events of an item, by its id.")] = None,
+    since: Annotated[datetime | None, typer.Option(help="From this day on (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Up to this day (UTC).")] = None,
+    everything: Annotated[bool, typer.Option("--everything", help="The whole history.")] = False,
+    yes: Yes = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forget events, at once and for good: their keys are destroyed first, then the data."""
+    from confidante.cli.profiles import open_profile
+
+    with open_profile(folder, passphrase_file) as device:
+        if everything and not yes:
+            typer.confirm(f"Forget all {device.event_count} events?", abort=True)
+        forgotten = device.forget(
+            event=event, item=item, since=_seconds(since), until=_seconds(until), everything=everything
+        )
+    if as_json:
+        _print_json({"forgotten": forgotten.events})
+    else:
+        _say(f"forgot {forgotten.events} events")
+
+
+@profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile history --search alien --json")
+def history(
+    *,
+    folder: Folder = None,
+    search: Annotated[str, typer.Option(help="Part of a title.")] = "",
+    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 50,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what is remembered."""
+    from confidante.cli.profiles import open_profile
+
+    with open_profile(folder, passphrase_file) as device:
+        events = [(event, device.item(event.item)) for event in device.history(search=search, limit=limit)]
+    if as_json:
+        _print_json(
+            {
+                "events": [
+                    {
+                        "event": event.number,
+                        "item": event.item,
+                        "title": item.title,
+                        "kind": event.kind,
+                        "at": _time(event.at),
+                        "value": event.value,
+                        "context": dict(event.context),
+                    }
+                    for event, item in events
+                ]
+            }
+        )
+        return
+    for event, item in events:
+        _say(f"{event.number:6}  {_time(event.at)}  {event.kind:10}  {item.title}  [{event.item}]")
+
+
+@profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile left --json")
+def left(
+    *,
+    folder: Folder = None,
+    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 50,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what left this device: when, to whom, how many bytes, and what it cost of the privacy budget."""
+    from confidante.cli.profiles import open_profile
+
+    with open_profile(folder, passphrase_file) as device:
+        gone, budget = device.ledger.departures(limit=limit), device.ledger.budget()
+    if as_json:
+        _print_json(
+            {
+                "departures": [
+                    {
+                        "number": departure.number,
+                        "at": _time(departure.at),
+                        "purpose": departure.purpose.value,
+                        "task": departure.task,
+                        "destination": departure.destination,
+                        "bytes": departure.size,
+                        "sha256": departure.digest.hex(),
+                        "content": departure.content,
+                        "visible": departure.visible,
+                        "epsilon": departure.epsilon,
+                        "state": departure.state.value,
+                        "receipt": dict(departure.receipt),
+                    }
+                    for departure in gone
+                ],
+                "epsilon_spent": budget.epsilon_spent,
+                "epsilon_limit": budget.epsilon_limit,
+                "delta": budget.delta,
+            }
+        )
+        return
+    if not gone:
+        _say("Nothing has ever left this device.")
+    for departure in gone:
+        _say(
+            f"{departure.number:5}  {_time(departure.at)}  {departure.task}  {departure.size:,} bytes to "
+            f"{departure.destination} ({departure.state.value})"
+        )
+    _say(f"privacy budget: epsilon {budget.epsilon_spent:g} of {budget.epsilon_limit:g} spent")
+
+
+SWITCH_EXAMPLES = """[bold]Examples[/bold]
+
+confidante profile switch
+
+confidante profile switch train on
+"""
+
+
+@profile.command(epilog=SWITCH_EXAMPLES)
+def switch(
+    purpose: Annotated[Purpose | None, typer.Argument(help="Which; all are shown when left out.")] = None,
+    to: Annotated[str | None, typer.Argument(metavar="[on|off]")] = None,
+    *,
+    folder: Folder = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the switches, or turn one. Whatever sends is off until you switch it on."""
+    from confidante.cli.profiles import open_profile
+
+    if to not in (None, "on", "off") or (purpose is None) != (to is None):
+        raise DataError("to turn a switch, name it and then on or off, like: switch train on")
+    with open_profile(folder, passphrase_file) as device:
+        if purpose is not None:
+            device.consents.switch(purpose, to == "on", how="person")
+        state = device.consents.state()
+    if as_json:
+        _print_json({one.value: on for one, on in state.items()})
+        return
+    for one, on in state.items():
+        _say(f"{one.value:8} {'on' if on else 'off':4} {'sends something' if one.sends else 'sends nothing'}")
+
+
+@profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile export me.jsonl")
+def export(
+    out: Annotated[Path, typer.Argument(help="File to write, JSON lines; replaced when it exists.")],
+    *,
+    folder: Folder = None,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Write everything known of you to one readable file, not encrypted."""
+    from confidante.cli.profiles import open_profile
+
+    with open_profile(folder, passphrase_file) as device:
+        lines = device.export(out)
+    _say(f"wrote {lines:,} lines to {out}; the file is not encrypted")
+
+
+@profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile erase --profile old-profile --yes")
+def erase(
+    *,
+    folder: Folder = None,
+    yes: Yes = False,
+    passphrase_file: PassphraseFile = None,
+) -> None:
+    """Destroy the profile: its keys first, then its data. Nothing can be taken back."""
+    from confidante.cli.profiles import open_profile
+
+    with open_profile(folder, passphrase_file) as device:
+        if not yes:
+            typer.confirm("Erase the whole profile? Nothing can be taken back.", abort=True)
+        device.erase()
+    _say("erased")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+
+
+def _print_json(values: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(values, allow_nan=False) + "\n")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", path=path) from None
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _seconds(day: datetime | None) -> float | None:
+    return None if day is None else day.replace(tzinfo=UTC).timestamp()
+
+
+def _item(item: Item) -> dict[str, Any]:
+    return {"id": item.id, "title": item.title, "labels": list(item.labels)}
+
+
+def _suggestion(suggestion: Suggestion) -> dict[str, Any]:
+    return {
+        **_item(suggestion.item),
+        "score": suggestion.score,
+        "reasons": [
+            {
+                "kind": reason.kind.value,
+                "subject": reason.subject,
+                "points": reason.points,
+                "parts": dict(reason.parts),
+                "event": reason.event,
+                "item": reason.item,
+            }
+            for reason in suggestion.reasons
+        ],
+    }
+
+
+def _answer(answer: Answer) -> dict[str, Any]:
+    return {
+        "suggestions": [_suggestion(suggestion) for suggestion in answer.suggestions],
+        "personal": answer.personal,
+        "note": answer.note,
+    }
+
+
+def _because(suggestion: Suggestion) -> str:
+    """Return the heaviest reasons as one line."""
+    whole = sum(abs(reason.points) for reason in suggestion.reasons) or 1.0
+    said = {
+        ReasonKind.EVENT: "you had {}",
+        ReasonKind.REQUEST: "you asked for less like {}",
+        ReasonKind.TASTE: "your taste edit of {}",
+        ReasonKind.POPULARITY: "popular with everyone",
+    }
+    return "; ".join(
+        f"{said[reason.kind].format(reason.subject)} {reason.points / whole:+.0%}"
+        for reason in suggestion.reasons[:3]
+    )

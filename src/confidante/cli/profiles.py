@@ -1,0 +1,86 @@
+"""Where a profile is, and how its key is given on a command line."""
+
+import os
+import sys
+from pathlib import Path
+
+from confidante.core.errors import DataError, VaultError
+from confidante.device.device import Device
+from confidante.device.vault import folder as files
+from confidante.device.vault import keyfile
+from confidante.device.vault.keys import KeyBeside, Keyring, KeySource, Passphrase
+
+PASSPHRASE = "CONFIDANTE_PASSPHRASE"  # noqa: S105  # the name of a variable, not a secret
+
+
+def default_profile() -> Path:
+    """Return the folder of the profile that is meant when none is named."""
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "confidante"
+
+
+def open_profile(folder: Path | None, passphrase_file: Path | None) -> Device:
+    """Open a profile. Its passphrase comes from a file, CONFIDANTE_PASSPHRASE or a prompt."""
+    where = default_profile() if folder is None else folder
+    protection = _protection(where)
+    if protection is None:
+        raise VaultError(f"{where}: there is no profile here: make one with `confidante profile new`")
+    source: KeySource
+    match protection:
+        case "passphrase":
+            source = Passphrase(_passphrase(passphrase_file, new=False))
+        case "keyring":
+            source = Keyring()
+        case _:
+            source = KeyBeside()
+    return Device(where, source, create=False)
+
+
+def new_profile(folder: Path | None, passphrase_file: Path | None, *, unprotected: bool) -> Device:
+    """Make a profile, guarded by a passphrase that was given, else by the system's key ring."""
+    where = default_profile() if folder is None else folder
+    if _protection(where) is not None:
+        raise VaultError(f"{where}: there is a profile here already: open it, or name another folder")
+    if unprotected:
+        return Device(where, KeyBeside())
+    if passphrase_file is not None or os.environ.get(PASSPHRASE):
+        return Device(where, Passphrase(_passphrase(passphrase_file, new=True)))
+    try:
+        return Device(where, Keyring())
+    except VaultError:
+        if not sys.stdin.isatty():
+            raise
+    return Device(where, Passphrase(_passphrase(None, new=True)))
+
+
+def _protection(folder: Path) -> str | None:
+    """Return what guards the profile in `folder`; None when there is none."""
+    data = files.read_key_file(folder)
+    return None if data is None else keyfile.protection_of(keyfile.decode(data).guard)
+
+
+def _passphrase(file: Path | None, *, new: bool) -> str:
+    """Return the passphrase: from a file's first line, the environment, or typed unseen."""
+    if file is not None:
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"the passphrase cannot be read ({error})", path=file) from None
+        if not lines or not lines[0]:
+            raise DataError("the first line is the passphrase, and it is empty", path=file)
+        return lines[0]
+    if given := os.environ.get(PASSPHRASE):
+        return given
+    if not sys.stdin.isatty():
+        raise VaultError(f"the profile needs its passphrase: set {PASSPHRASE} or give --passphrase-file")
+    import getpass
+
+    typed = getpass.getpass("Passphrase: ")
+    if new and typed != getpass.getpass("Once more: "):
+        raise DataError("the two passphrases differ: try again")
+    return typed

@@ -1,0 +1,561 @@
+"""The one object that an app talks to: a person's history, what it recommends from it, and every switch.
+
+Nothing here sends anything. All methods may be called from any thread; each is done when it returns, and what
+it changed is on disk.
+"""
+
+import math
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import partial, wraps
+from pathlib import Path
+from types import TracebackType
+from typing import Concatenate, ParamSpec, Self, TypeVar, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.core.errors import DataError
+from confidante.device import settings
+from confidante.device.consent import Consents
+from confidante.device.counterfactual import counterfactual, rank
+from confidante.device.ledger import Ledger
+from confidante.device.moving import export_vault, import_file
+from confidante.device.person import Person
+from confidante.device.question import NOBODY, Profile, Question, answer, ask, unit_vectors
+from confidante.device.reasons import suggestions
+from confidante.device.serving import Serving
+from confidante.device.tastes import tastes
+from confidante.device.transfer import ImportReport
+from confidante.device.values import (
+    NO_CONTEXT,
+    Answer,
+    Event,
+    Explanation,
+    Forgotten,
+    Item,
+    Purpose,
+    Retention,
+    Suggestion,
+    Taste,
+)
+from confidante.device.vault import history, items, wishes
+from confidante.device.vault.keys import Keyring, KeySource, Passphrase
+from confidante.device.vault.store import Vault
+
+MAX_ANSWER = 1000
+_FOREVER = math.inf
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _one_at_a_time(
+    method: Callable[Concatenate["Device", P], R],
+) -> Callable[Concatenate["Device", P], R]:
+    """Let one thread in, and first erase what has waited long enough for its undo."""
+
+    @wraps(method)
+    def locked(self: "Device", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self._vault.lock:
+            self._person.purge_when_due()
+            return method(self, *args, **kwargs)
+
+    return locked
+
+
+@final
+class Device:
+    """One person's recommender, in one folder.
+
+        with Device("my-profile", "a passphrase") as device:
+            device.add_items([Item("m1", "Alien (1979)", ("Horror", "Sci-Fi")), ...])
+            device.record("m1")
+            for suggestion in device.recommend(5).suggestions:
+                print(suggestion.item.title, [r.subject for r in suggestion.reasons[:2]])
+
+    Raises `VaultError` when the folder cannot be opened, and `DataError` for what the caller can mend.
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        key: KeySource | str | None = None,
+        *,
+        create: bool = True,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Open the profile in `folder`, or make one.
+
+        key: a passphrase; `Keyring()`, the system's key ring, when left out; or `KeyBeside()`, which protects
+        nothing, for data that needs no protection. clock: seconds since 1970.
+        """
+        source = Passphrase(key) if isinstance(key, str) else Keyring() if key is None else key
+        self._vault = Vault.open(Path(folder), source, create=create, clock=clock)
+        self._consents = Consents(self._vault)
+        self._ledger = Ledger(self._vault, self._consents)
+        self._serving = Serving(self._vault)
+        self._person = Person(self._vault)
+
+    def __enter__(self) -> Self:
+        """Return the device."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Show where, and nothing personal."""
+        return f"<Device in {str(self._vault.folder)!r}>"
+
+    def close(self) -> None:
+        """Write what was derived, so that the next start is quick, and let go of the folder."""
+        with self._vault.lock:
+            if not self._vault.closed:
+                self._serving.save()
+                self._vault.close()
+
+    @property
+    def protection(self) -> str:
+        """What guards the key: "passphrase", "keyring", or "beside" (nothing)."""
+        return self._vault.protection
+
+    @property
+    def consents(self) -> Consents:
+        """The switches and their receipts."""
+        return self._consents
+
+    @property
+    def ledger(self) -> Ledger:
+        """What left, and the budget."""
+        return self._ledger
+
+    # --- what can be recommended
+
+    @_one_at_a_time
+    def add_items(self, new: Iterable[Item]) -> int:
+        """Add items, or replace those with the same ids; return how many there were."""
+        return self._serving.add(new)
+
+    @_one_at_a_time
+    def remove_items(self, ids: Collection[str]) -> int:
+        """Recommend these no more; return how many were known. Their events stay until forgotten."""
+        return self._serving.remove(ids)
+
+    @_one_at_a_time
+    def install_model(self, data: bytes) -> str:
+        """Take a published model and its catalogue; return the model's digest. Raises `WireError`."""
+        return self._serving.install(data)
+
+    @_one_at_a_time
+    def item(self, item_id: str) -> Item:
+        """Return an item; `DataError` when it is unknown."""
+        return items.items_of(self._vault, [self._key(item_id)])[0]
+
+    @_one_at_a_time
+    def find_items(self, text: str, limit: int = 20) -> tuple[Item, ...]:
+        """Return items whose title contains `text`."""
+        return items.find(self._vault, text, limit)
+
+    @property
+    def items(self) -> int:
+        """Number of items."""
+        return items.count(self._vault)
+
+    # --- history
+
+    @_one_at_a_time
+    def record(
+        self,
+        item_id: str,
+        kind: str = "view",
+        *,
+        at: float | None = None,
+        value: float | None = None,
+        context: Mapping[str, str] | None = None,
+    ) -> Event | None:
+        """Remember an event; None when learning is paused or switched off, and nothing was kept.
+
+        kind: a short word; "dislike" counts against similar items. at: seconds since 1970, now when left
+        out.
+        """
+        key = self._key(item_id)
+        if not self._learning():
+            return None
+        event = history.add_event(
+            self._vault,
+            key,
+            kind,
+            self._vault.now() if at is None else at,
+            value,
+            NO_CONTEXT if context is None else context,
+        )
+        history.expire(self._vault, self.retention)
+        self._person.changed()
+        return event
+
+    @_one_at_a_time
+    def history(
+        self,
+        *,
+        search: str = "",
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 50,
+        before: int | None = None,
+    ) -> tuple[Event, ...]:
+        """Return events, newest first. search: part of a title. before: number of the last event seen."""
+        return history.events(
+            self._vault, search=search, since=since, until=until, limit=limit, before=before
+        )
+
+    @property
+    def event_count(self) -> int:
+        """Number of remembered events."""
+        return history.count(self._vault)
+
+    @_one_at_a_time
+    def forget(
+        self,
+        *,
+        event: int | None = None,
+        item: str | None = None,
+        since: float | None = None,
+        until: float | None = None,
+        everything: bool = False,
+        undo_seconds: float = 0.0,
+    ) -> Forgotten:
+        """Forget one event, all of an item, all within a time range, or everything.
+
+        From the next answer on they count for nothing. They are erased at once, keys first; with
+        `undo_seconds` they are hidden at once, and erased when that time has passed.
+        """
+        ranged = since is not None or until is not None
+        if (event is not None) + (item is not None) + ranged + everything != 1:
+            raise DataError("forget what? name one event, one item, a time range, or everything")
+        chosen = history.select(
+            self._vault,
+            number=event,
+            item=None if item is None else self._key(item),
+            since=since,
+            until=until,
+        )
+        if event is not None and not chosen:
+            raise DataError(f"there is no event {event} to forget")
+        forgotten = history.forget(self._vault, chosen, undo_seconds=undo_seconds, everything=everything)
+        self._person.changed()
+        return forgotten
+
+    @_one_at_a_time
+    def undo(self, token: str) -> int:
+        """Take back a forgetting that can still be undone; return how many events came back."""
+        events = history.undo(self._vault, token)
+        self._person.changed()
+        return events
+
+    # --- answers
+
+    @_one_at_a_time
+    def recommend(
+        self,
+        n: int = 10,
+        *,
+        filter: Callable[[Item], bool] | None = None,  # noqa: A002  # the word that users expect
+        labels: Collection[str] = (),
+        exclude: Collection[str] = (),
+        context: Mapping[str, str] | None = None,
+        diversity: float = 0.0,
+        repeats: bool = False,
+    ) -> Answer:
+        """Return the `n` best items, each with its exact reasons.
+
+        filter: keeps items it returns True for. labels: only items with one of these. exclude: ids. context:
+        events of the same context count more. diversity: 0.0 (best scores) to 1.0 (least alike). repeats:
+        items of the history may come again.
+        """
+        personal = not self.no_profiling
+        question = ask(
+            self._serving.library,
+            self._profile() if personal else NOBODY,
+            context=context if personal else None,
+            labels=labels,
+            exclude=self._rows(exclude),
+            repeats=repeats,
+        )
+        return self._answer(question, n, diversity=diversity, keep=filter, personal=personal)
+
+    @_one_at_a_time
+    def session(self, item_ids: Sequence[str], n: int = 10) -> Answer:
+        """Return what suits these items, oldest first, and nothing else: the history is not read."""
+        rows = self._rows(item_ids)
+        profile = Profile(np.arange(len(rows)), rows, np.ones(len(rows)), (NO_CONTEXT,) * len(rows))
+        return self._answer(ask(self._serving.library, profile), n, personal=False)
+
+    @_one_at_a_time
+    def what_if(self, *, without: Collection[int] = (), n: int = 10) -> Answer:
+        """Return the answer as if these events had never happened; their items stay out of the list."""
+        whole = self._profile()
+        question = ask(
+            self._serving.library,
+            whole.without(without),
+            exclude=whole.rows,
+        )
+        return self._answer(question, n, personal=True)
+
+    @_one_at_a_time
+    def explain(self, item_id: str, *, n: int = 5) -> Explanation:
+        """Return why an item scores what it scores, and the fewest events that keep it in the top `n`."""
+        (row,) = self._rows([item_id]).tolist()
+        profile = self._profile() if not self.no_profiling else NOBODY
+        question = ask(self._serving.library, profile)
+        (suggestion,) = self._suggestions(question, np.array([row]))
+        place = rank(question, row)
+        note = ""
+        if place is None:
+            note = self._why_no_candidate(row, profile)
+        title_of = self._person.title_of
+        return Explanation(
+            suggestion, place, counterfactual(question, row, suggestion.item, n, title_of), note
+        )
+
+    @_one_at_a_time
+    def similar_items(self, item_id: str, n: int = 10) -> tuple[tuple[Item, float], ...]:
+        """Return the items most like one, with their likeness in [-1, 1]. The history is not read."""
+        library = self._serving.library
+        (row,) = self._rows([item_id]).tolist()
+        rows = np.flatnonzero(library.live)
+        rows = rows[rows != row]
+        alike = unit_vectors(library, rows) @ unit_vectors(library, np.array([row]))[0]
+        best = np.lexsort((rows, -alike))[: _checked(n)]
+        found = self._items(rows[best])
+        return tuple((found[int(rows[k])], float(alike[k])) for k in best)
+
+    # --- wishes
+
+    @_one_at_a_time
+    def less_like(self, item_id: str) -> None:
+        """Suggest this no more, and similar items less."""
+        self._wish("less", item_id)
+
+    @_one_at_a_time
+    def not_this(self, item_id: str) -> None:
+        """Suggest this no more."""
+        self._wish("never", item_id)
+
+    @_one_at_a_time
+    def allow(self, item_id: str) -> None:
+        """Take back `less_like` and `not_this`."""
+        for kind in ("less", "never"):
+            wishes.unset(self._vault, kind, item_id)
+        self._person.changed()
+
+    @_one_at_a_time
+    def save(self, item_id: str) -> None:
+        """Put an item on the list of saved ones. Saving is no event: it changes no suggestion."""
+        self._wish("saved", item_id)
+
+    @_one_at_a_time
+    def unsave(self, item_id: str) -> None:
+        """Take an item off the list of saved ones."""
+        wishes.unset(self._vault, "saved", item_id)
+
+    @property
+    def saved(self) -> tuple[Item, ...]:
+        """Saved items, newest first."""
+        return self._wished("saved")
+
+    def wishes(self) -> tuple[tuple[str, Item], ...]:
+        """Return ("less" or "never", item) for each, newest first."""
+        return tuple((kind, item) for kind in ("less", "never") for item in self._wished(kind))
+
+    @_one_at_a_time
+    def tastes(self, limit: int = 30) -> tuple[Taste, ...]:
+        """Return the labels that the history is made of, and every edited one."""
+        levels = dict(wishes.levels(self._vault))
+        return tastes(self._serving.library, self._person.profile(self._serving.library), levels, limit)
+
+    @_one_at_a_time
+    def edit_taste(self, label: str, *, level: int = 0, removed: bool = False) -> Taste:
+        """Set a taste by hand: level -2 (much less) to 2 (much more), 0 untouched, or removed altogether."""
+        if not -2 <= level <= 2:
+            raise DataError(f"the level of a taste is -2 to 2, not {level}")
+        library = self._serving.library
+        if label not in library.labels:
+            raise DataError(f"no item has the label {label!r}: there is nothing to raise or lower")
+        if removed or level:
+            wishes.put(self._vault, "taste", label, wishes.REMOVED if removed else level)
+        else:
+            wishes.unset(self._vault, "taste", label)
+        self._person.changed()
+        levels = {label: wishes.REMOVED if removed else level}
+        shown = tastes(library, self._person.profile(library), levels, len(library.labels))
+        return next(taste for taste in shown if taste.label == label)
+
+    # --- control
+
+    def pause(self, seconds: float | None = None) -> None:
+        """Stop learning for so long, or until `resume`. What is known stays, and answers go on."""
+        if seconds is not None and not seconds > 0:
+            raise DataError(f"pause for how long? {seconds} seconds is no time")
+        settings.set_paused_until(self._vault, _FOREVER if seconds is None else self._vault.now() + seconds)
+
+    def resume(self) -> None:
+        """Learn again."""
+        settings.set_paused_until(self._vault, None)
+
+    @property
+    def paused_until(self) -> float | None:
+        """Seconds since 1970 (inf: until resumed), or None when learning is not paused."""
+        until = settings.paused_until(self._vault)
+        return None if until is None or until <= self._vault.now() else until
+
+    @property
+    def no_profiling(self) -> bool:
+        """Whether answers use nothing of the person, and are the same for everybody."""
+        return settings.no_profiling(self._vault)
+
+    @no_profiling.setter
+    def no_profiling(self, on: bool) -> None:
+        settings.set_no_profiling(self._vault, on=on)
+
+    @property
+    def retention(self) -> Retention:
+        """How long raw events are kept."""
+        return settings.retention(self._vault)
+
+    @retention.setter
+    def retention(self, kept: Retention) -> None:
+        with self._vault.lock:
+            settings.set_retention(self._vault, kept)
+            history.expire(self._vault, kept)
+            self._vault.rotate()
+            self._person.changed()
+
+    @_one_at_a_time
+    def import_history(
+        self,
+        path: Path | str,
+        format: str | None = None,  # noqa: A002  # the word that users expect
+        *,
+        dry_run: bool = False,
+        add_missing: bool | None = None,
+        progress: Callable[[str, float], None] | None = None,
+    ) -> ImportReport:
+        """Read a history that the person has elsewhere; the report says what matched and what did not.
+
+        format: recognised by name and content when left out. dry_run: only report. add_missing: make items of
+        titles that the library lacks; when left out, only if the library is empty. Importing the same file
+        twice adds nothing. Raises `DataError` for a file that cannot be read, and keeps nothing of it.
+        """
+        report = import_file(
+            self._vault,
+            self._serving,
+            Path(path),
+            format,
+            dry_run=dry_run,
+            add_missing=add_missing,
+            progress=progress,
+        )
+        self._person.changed()
+        return report
+
+    @_one_at_a_time
+    def export(self, path: Path | str) -> int:
+        """Write everything known of the person as JSON lines, not encrypted; return the number of lines.
+
+        Written whole or not at all. `import_history` reads it back.
+        """
+        return export_vault(self._vault, Path(path))
+
+    def backup(self, folder: Path | str) -> None:
+        """Copy the vault, encrypted, to another folder; the same key opens it."""
+        self._vault.backup(Path(folder))
+
+    def purge(self) -> int:
+        """Erase now what waits for its undo time to pass; return how many events that were."""
+        with self._vault.lock:
+            return history.purge(self._vault, even_if_undoable=True)
+
+    def erase(self) -> None:
+        """Destroy the keys, then the vault, and close. Nothing can be taken back."""
+        with self._vault.lock:
+            self._vault.erase()
+
+    # --- within
+
+    def _learning(self) -> bool:
+        return self._consents.allowed(Purpose.LEARN) and self.paused_until is None
+
+    def _profile(self) -> Profile:
+        return self._person.profile(self._serving.library)
+
+    def _key(self, item_id: str) -> int:
+        key = items.key_of(self._vault, item_id)
+        if key is None:
+            raise DataError(f"there is no item {item_id!r}: add it with add_items first")
+        return key
+
+    def _rows(self, item_ids: Collection[str]) -> NDArray[np.int64]:
+        keys = np.array([self._key(item_id) for item_id in item_ids], dtype=np.int64)
+        return self._serving.library.rows_of(keys)
+
+    def _items(self, rows: NDArray[np.int64]) -> dict[int, Item]:
+        found = items.items_of(self._vault, self._serving.library.keys[rows].tolist())
+        return dict(zip(rows.tolist(), found, strict=True))
+
+    def _suggestions(self, question: Question, rows: NDArray[np.int64]) -> tuple[Suggestion, ...]:
+        return suggestions(question, rows, self._items(np.unique(np.concatenate((rows, question.rows)))))
+
+    def _answer(
+        self,
+        question: Question,
+        n: int,
+        *,
+        personal: bool,
+        diversity: float = 0.0,
+        keep: Callable[[Item], bool] | None = None,
+    ) -> Answer:
+        _checked(n)
+        if not 0 <= diversity <= 1:
+            raise DataError(f"diversity is 0 to 1, not {diversity}")
+
+        kept = None if keep is None else partial(self._kept, keep)
+        rows = answer(question, self._serving.index, n, diversity=diversity, keep=kept)
+        note = ""
+        if len(question.library) == 0:
+            note = "There is nothing to recommend yet: add items, or install a model."
+        elif len(rows) < n:
+            note = f"Only {len(rows)} items fit what was asked."
+        elif personal and len(question.rows) == 0:
+            note = "Nothing is known of you yet: these are what everyone gets."
+        return Answer(self._suggestions(question, rows), personal, note)
+
+    def _kept(self, keep: Callable[[Item], bool], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.array([keep(item) for item in self._items(rows).values()], dtype=np.bool_)
+
+    def _wish(self, kind: str, item_id: str) -> None:
+        self._key(item_id)
+        wishes.put(self._vault, kind, item_id, 1)
+        self._person.changed()
+
+    def _wished(self, kind: str) -> tuple[Item, ...]:
+        ids = wishes.subjects(self._vault, kind)
+        return tuple(items.items_of(self._vault, [self._key(item_id) for item_id in ids]))
+
+    def _why_no_candidate(self, row: int, profile: Profile) -> str:
+        if row in profile.rows:
+            return "You had it before."
+        if row in profile.less or row in profile.never:
+            return "You asked not to see it."
+        if not self._serving.library.live[row]:
+            return "It was taken out of the library."
+        return "It carries a taste that you removed."
+
+
+def _checked(n: int) -> int:
+    if not 0 <= n <= MAX_ANSWER:
+        raise DataError(f"cannot recommend {n} items: give 0 to {MAX_ANSWER}")
+    return n

@@ -1,0 +1,165 @@
+"""From items and a published model to rows for scoring.
+
+Rows come from the published model where one is installed, and from the words of titles, labels and
+descriptions, so that new items, and libraries that no server knows, are recommended as well.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.core.types import Catalogue
+from confidante.device.library import Library, TextSpace
+from confidante.device.text import Projection, TextEncoder, fit_projection, project, text_vectors
+from confidante.device.values import Item
+from confidante.models.sequential import Factors
+from confidante.models.served import NewRows, ServedModel, ServedPart, quantise_part
+from confidante.models.snapshot import Published, place
+
+TEXT_PART = "words of the title"
+TEXT_HALF_LIFE = 10.0
+"""Events after which an event's words count half."""
+
+TEXT_SPREAD = 0.2
+"""Spread of the words' scores beside a model's own, for items that the model does not know."""
+
+DIMENSIONS = 64
+"""Columns that words are shortened to."""
+
+_SAMPLE = 256  # rows that stand for all when the spread of scores is measured
+
+
+def build(
+    items: Sequence[Item],
+    keys: NDArray[np.int64],
+    removed: NDArray[np.bool_],
+    published: Published | None,
+    encoder: TextEncoder,
+) -> Library:
+    """Return the library of `items`, whose numbers in the vault are `keys` (rising)."""
+    vectors = text_vectors(encoder, items)
+    projection = fit_projection(vectors.rows, min(DIMENSIONS, encoder.dimensions))
+    words = project(vectors.rows, projection)
+    known = np.zeros(len(items), dtype=np.bool_)
+    parts: tuple[ServedPart, ...] = ()
+    prior = np.zeros(len(items), dtype=np.float32)
+    if published is not None:
+        model, known = _placed(published, items)
+        parts, prior = model.parts, model.prior
+    sample = np.unique(np.linspace(0, len(items) - 1, min(_SAMPLE, len(items))).astype(np.int64))
+    spread = _spread(parts, sample)
+    weight, said = 1.0, np.ones(len(items), dtype=np.float32)
+    if spread > 0:
+        weight = TEXT_SPREAD * spread / (_alike(words, sample) or 1.0)
+        said = (weight * ~known).astype(np.float32)
+    text = quantise_part(
+        Factors(
+            TEXT_PART,
+            words,
+            np.ones(words.shape[1], dtype=np.float32),
+            np.ones(len(items), dtype=np.float32),
+            said,
+            TEXT_HALF_LIFE,
+        )
+    )
+    labels, starts, rows = _label_columns([item.labels for item in items])
+    return Library(
+        model=ServedModel((*parts, text), prior, None if published is None else published.model.own),
+        keys=keys,
+        live=~removed,
+        labels=labels,
+        label_starts=starts,
+        label_rows=rows,
+        spread=_spread((*parts, text), sample) or 1.0,
+        text=TextSpace(encoder.name, vectors.mean, projection.axes, weight),
+    )
+
+
+def extended(
+    library: Library,
+    items: Sequence[Item],
+    keys: NDArray[np.int64],
+    published: Published | None,
+    encoder: TextEncoder,
+) -> Library:
+    """Return the library with new items at its end; `keys` follow its own. What is there stays as it is."""
+    vectors = text_vectors(encoder, items, library.text.mean)
+    axes = library.text.axes
+    words = project(vectors.rows, Projection(axes, np.ones(axes.shape[1], dtype=np.float32)))
+    ones = np.ones(len(items))
+    new: Mapping[str, NewRows] = {TEXT_PART: NewRows(words, ones, ones * library.text.weight)}
+    prior = np.zeros(len(items), dtype=np.float32)
+    if published is not None:
+        placed = place(published, _as_catalogue(items))
+        prior, new = placed.prior, {**placed.rows, **new}
+    labels, starts, rows = _label_columns([*_labels_of_rows(library), *(item.labels for item in items)])
+    return Library(
+        model=library.model.with_rows(prior, new),
+        keys=np.concatenate((library.keys, keys)),
+        live=np.concatenate((library.live, np.ones(len(items), dtype=np.bool_))),
+        labels=labels,
+        label_starts=starts,
+        label_rows=rows,
+        spread=library.spread,
+        text=library.text,
+    )
+
+
+def _placed(published: Published, items: Sequence[Item]) -> tuple[ServedModel, NDArray[np.bool_]]:
+    """Return the published model in the order of `items`, and which of them it knows."""
+    row_of: dict[str, int] = {}
+    if published.catalogue is not None:
+        row_of = {item_id: row for row, item_id in enumerate(published.catalogue.ids)}
+    rows = np.array([row_of.get(item.id, -1) for item in items], dtype=np.int64)
+    known = rows >= 0
+    new = place(published, _as_catalogue([items[row] for row in np.flatnonzero(~known).tolist()]))
+    rows[~known] = len(row_of) + np.arange(len(new.prior))
+    return published.model.with_rows(new.prior, new.rows).subset(rows), known
+
+
+def _as_catalogue(items: Sequence[Item]) -> Catalogue:
+    return Catalogue(
+        tuple(item.id for item in items),
+        tuple(item.title for item in items),
+        tuple(item.labels for item in items),
+    )
+
+
+def _label_columns(
+    labels: Sequence[Sequence[str]],
+) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64]]:
+    """Return all labels, sorted, and which rows carry each (CSC)."""
+    rows_of: dict[str, list[int]] = {}
+    for row, carried in enumerate(labels):
+        for label in dict.fromkeys(carried):
+            rows_of.setdefault(label, []).append(row)
+    names = tuple(sorted(rows_of))
+    starts = np.cumsum([0, *(len(rows_of[name]) for name in names)], dtype=np.int64)
+    return names, starts, np.array([row for name in names for row in rows_of[name]], dtype=np.int64)
+
+
+def _labels_of_rows(library: Library) -> list[list[str]]:
+    carried: list[list[str]] = [[] for _ in range(len(library))]
+    for label, start, stop in zip(
+        library.labels, library.label_starts[:-1], library.label_starts[1:], strict=True
+    ):
+        for row in library.label_rows[start:stop].tolist():
+            carried[row].append(label)
+    return carried
+
+
+def _spread(parts: Sequence[ServedPart], sample: NDArray[np.int64]) -> float:
+    """Return the root mean square of what an event of one sampled item adds to another."""
+    added = np.zeros((len(sample), len(sample)))
+    for part in parts:
+        vectors = part.vectors[sample].astype(np.float64)
+        kernel = (vectors * part.strengths) @ vectors.T
+        added += part.context_weights[sample][:, None] * kernel * part.item_weights[sample]
+    return float(np.sqrt(np.mean(added**2))) if added.size else 0.0
+
+
+def _alike(words: NDArray[np.float32], sample: NDArray[np.int64]) -> float:
+    """Return the root mean square of the cosines between sampled items."""
+    kernel = words[sample] @ words[sample].T
+    return float(np.sqrt(np.mean(kernel**2))) if kernel.size else 0.0

@@ -1,0 +1,79 @@
+"""What the vault knows of the person, as rows of the library; read once, and again when it changed."""
+
+from collections.abc import Mapping
+from typing import final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.device import settings
+from confidante.device.library import Library
+from confidante.device.question import Profile
+from confidante.device.vault import history, items, wishes
+from confidante.device.vault.store import Vault
+
+AGAINST = frozenset({"dislike", "hide", "thumbs-down"})
+"""Kinds of event that speak against their item and what is like it."""
+
+
+@final
+class Person:
+    """Reads the profile and keeps it until told that it changed."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._kept: tuple[Library, Profile] | None = None
+        self._purge_at = history.next_purge(vault)
+
+    def changed(self) -> None:
+        """Read the vault again before the next answer."""
+        self._kept = None
+        self._purge_at = history.next_purge(self._vault)
+
+    def purge_when_due(self) -> None:
+        """Erase the hidden events whose undo time has passed."""
+        if self._purge_at is not None and self._purge_at <= self._vault.now():
+            history.purge(self._vault)
+            self.changed()
+
+    def profile(self, library: Library) -> Profile:
+        """Return the profile in the rows of `library`."""
+        if self._kept is None or self._kept[0] is not library:
+            self._kept = library, self._read(library)
+        return self._kept[1]
+
+    def title_of(self, number: int) -> str:
+        """Return the title of an event's item."""
+        return history.title_of(self._vault, number)
+
+    def _read(self, library: Library) -> Profile:
+        newest = history.newest(self._vault, settings.retention(self._vault).events)
+        rows = library.rows_of(newest.items)
+        known = rows >= 0
+        levels = dict(wishes.levels(self._vault))
+        return Profile(
+            numbers=newest.numbers[known],
+            rows=rows[known],
+            weights=np.array(
+                [
+                    -1.0 if kind in AGAINST else 1.0
+                    for kind, here in zip(newest.kinds, known, strict=True)
+                    if here
+                ]
+            ),
+            contexts=tuple(_context(text) for text, here in zip(newest.contexts, known, strict=True) if here),
+            less=self._wished(library, "less"),
+            never=self._wished(library, "never"),
+            levels={label: level for label, level in levels.items() if level != wishes.REMOVED},
+            removed=frozenset(label for label, level in levels.items() if level == wishes.REMOVED),
+        )
+
+    def _wished(self, library: Library, kind: str) -> NDArray[np.int64]:
+        keys = (items.key_of(self._vault, item_id) for item_id in wishes.subjects(self._vault, kind))
+        rows = library.rows_of(np.array([key for key in keys if key is not None], dtype=np.int64))
+        return rows[rows >= 0]
+
+
+def _context(text: str) -> Mapping[str, str]:
+    return {} if text == "{}" else msgspec.json.decode(text, type=dict[str, str])

@@ -1,0 +1,127 @@
+"""The library and its index, kept in step with the vault's items and model."""
+
+from collections.abc import Collection, Iterable
+from typing import final
+
+import numpy as np
+
+from confidante.core.errors import DataError
+from confidante.device.index import Index, choose
+from confidante.device.library import Library, pack, unpack
+from confidante.device.library_build import build, extended
+from confidante.device.text import TextEncoder, best_available
+from confidante.device.values import Item
+from confidante.device.vault import items
+from confidante.device.vault.store import Vault
+from confidante.models.snapshot import Published, decode
+
+_MODEL = "model"  # the published snapshot, as it came
+_ROWS = "library"  # what was derived from it and the items
+_STALE = "library is stale"  # set in the transaction that changes items; cleared when the rows are stored
+
+
+@final
+class Serving:
+    """Reads rows when they are first needed, and writes them when the device closes."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._library: Library | None = None
+        self._index: Index | None = None
+        self._encoder: TextEncoder | None = None
+        self._unsaved = False
+
+    @property
+    def library(self) -> Library:
+        """The library as the vault has it."""
+        if self._library is None:
+            self._library = self._stored() or self._built()
+        return self._library
+
+    @property
+    def index(self) -> Index:
+        """The index over the library's rows."""
+        if self._index is None:
+            self._index = choose(self.library.model)
+        return self._index
+
+    def add(self, new: Iterable[Item]) -> int:
+        """Add or replace items; return how many there were."""
+        given = list({item.id: item for item in new}.values())
+        if not given:
+            return 0
+        before = self.library
+        with self._vault.write():
+            known = set(items.known_ids(self._vault, [item.id for item in given]))
+            items.put(self._vault, given)
+            self._vault.set_setting(_STALE, b"yes")
+        fresh = [item for item in given if item.id not in known]
+        grows = len(fresh) == len(given) and len(fresh) <= len(before)
+        if grows and before.text.encoder == self._text().name:
+            numbers = items.keys_of(self._vault, [item.id for item in fresh])
+            keys = np.array([numbers[item.id] for item in fresh], dtype=np.int64)
+            self._library = extended(before, fresh, keys, self._published(), self._text())
+            self._unsaved = True
+            if self._index is not None:
+                self._index.add(self._library.model)
+        else:
+            self._replace(self._built())
+        return len(given)
+
+    def remove(self, ids: Collection[str]) -> int:
+        """Take items out of all answers; return how many were known."""
+        library = self.library
+        with self._vault.write():
+            removed = items.remove(self._vault, ids)
+            self._vault.set_setting(_STALE, b"yes")
+        library.live[library.rows_of(np.array(removed, dtype=np.int64))] = False
+        self._unsaved = True
+        return len(removed)
+
+    def install(self, data: bytes) -> str:
+        """Take a published model, its catalogue first; return its digest."""
+        published = decode(data)
+        catalogue = published.catalogue
+        if catalogue is None:
+            raise DataError("the model comes without its catalogue: publish it with one")
+        with self._vault.write():
+            items.put(
+                self._vault,
+                [Item(*row) for row in zip(catalogue.ids, catalogue.titles, catalogue.labels, strict=True)],
+            )
+            self._vault.write_body(_MODEL, data)
+            self._vault.set_setting(_STALE, b"yes")
+        self._replace(self._built())
+        self.save()
+        return published.digest
+
+    def save(self) -> None:
+        """Write the derived rows, if they changed."""
+        if self._unsaved and self._library is not None:
+            with self._vault.write():
+                self._vault.write_body(_ROWS, pack(self._library))
+                self._vault.set_setting(_STALE, None)
+            self._unsaved = False
+
+    def _stored(self) -> Library | None:
+        if self._vault.setting(_STALE) is not None:
+            return None
+        body = self._vault.read_body(_ROWS)
+        return None if body is None else unpack(body)
+
+    def _built(self) -> Library:
+        stored = items.everything(self._vault)
+        self._unsaved = True
+        return build(stored.items, stored.keys, stored.removed, self._published(), self._text())
+
+    def _published(self) -> Published | None:
+        body = self._vault.read_body(_MODEL)
+        return None if body is None else decode(body)
+
+    def _text(self) -> TextEncoder:
+        if self._encoder is None:
+            self._encoder = best_available()
+        return self._encoder
+
+    def _replace(self, library: Library) -> None:
+        self._library, self._index, self._unsaved = library, None, True

@@ -1,0 +1,49 @@
+"""What a person has set, kept in the vault: pause, no-profiling, retention."""
+
+import math
+
+import msgspec
+
+from confidante.core.errors import DataError
+from confidante.device.values import Retention
+from confidante.device.vault.store import Vault
+
+MAX_EVENTS = 100_000
+
+_PAUSE, _NO_PROFILING, _RETENTION = "pause", "no profiling", "retention"
+
+
+def paused_until(vault: Vault) -> float | None:
+    """Return when the pause ends (inf: never by itself), or None."""
+    stored = vault.setting(_PAUSE)
+    return None if stored is None else float(stored)
+
+
+def set_paused_until(vault: Vault, until: float | None) -> None:
+    """Pause, or end the pause."""
+    vault.set_setting(_PAUSE, None if until is None else repr(until).encode())
+
+
+def no_profiling(vault: Vault) -> bool:
+    """Return whether answers must use nothing of the person."""
+    return vault.setting(_NO_PROFILING) is not None
+
+
+def set_no_profiling(vault: Vault, *, on: bool) -> None:
+    """Answer without the person, or with."""
+    vault.set_setting(_NO_PROFILING, b"on" if on else None)
+
+
+def retention(vault: Vault) -> Retention:
+    """Return how long raw events are kept."""
+    stored = vault.setting(_RETENTION)
+    return Retention() if stored is None else msgspec.json.decode(stored, type=Retention)
+
+
+def set_retention(vault: Vault, kept: Retention) -> None:
+    """Keep events so long; `DataError` for a rule that makes no sense."""
+    if not 1 <= kept.events <= MAX_EVENTS:
+        raise DataError(f"keep how many events? give 1 to {MAX_EVENTS:,}, not {kept.events}")
+    if kept.days is not None and not (math.isfinite(kept.days) and kept.days > 0):
+        raise DataError(f"keep events for how many days? {kept.days} is no time")
+    vault.set_setting(_RETENTION, msgspec.json.encode(kept))
