@@ -26,12 +26,16 @@ _ROUNDING = 2.0**-24  # of float32, relative
 _BUFFER = 1 << 17  # entries of a block as float32: 512 KB
 _GROUP = 64  # rows whose best score is remembered: every (block / 64)th of a block
 _FEW = 2048  # so many rows are scored one by one
+_NOTHING = np.zeros(0, dtype=np.int64)
 _PAUSES = (16, 8, 4, 2)  # after these fractions the scan asks whether the rest can still matter
 
 
 @final
 class FlatIndex:
-    """An exact `Index` that adds next to nothing to the model's own arrays."""
+    """An exact `Index` that adds next to nothing to the model's own arrays.
+
+    looked_at: rows that the last search scored.
+    """
 
     def __init__(self, model: ServedModel) -> None:
         """Index all rows of `model`."""
@@ -44,6 +48,7 @@ class FlatIndex:
         self._prior_reach = np.zeros(0)  # [blocks], largest prior
         self._reach = np.zeros((len(model.parts), 0))  # [parts, blocks], largest |item weight| * |vector|
         self._scores = np.zeros(0, dtype=np.float32)  # [blocks * block]
+        self.looked_at = 0
         self._model = model
         self._grow(model, 0)
 
@@ -86,8 +91,9 @@ class FlatIndex:
         check_search(model, queries, n, allowed, bonus)
         open_rows = self._alive if allowed is None else self._alive & allowed
         count = int(np.count_nonzero(open_rows))
-        if count <= max(_FEW, n):
-            return best_of(model, np.flatnonzero(open_rows), queries, n, bonus)
+        if n == 0 or count <= max(_FEW, n):
+            self.looked_at = count
+            return best_of(model, np.flatnonzero(open_rows) if n else _NOTHING, queries, n, bonus)
         norms = np.array([float(np.linalg.norm(query)) for query in queries])
         most = self._prior_reach + norms @ self._reach  # [blocks]
         lift = 0.0
@@ -121,9 +127,11 @@ class FlatIndex:
         ]
         groups = self._scores.reshape(len(most), _GROUP, -1)
         best = np.full((len(most), groups.shape[2]), -np.inf, dtype=np.float32)
+        self.looked_at = self.rows
         pauses = {len(order) // part for part in _PAUSES}
         for place, block in enumerate(order.tolist()):
             if place in pauses and most[block] < _nth(best, n) - 2 * error:
+                self.looked_at = min(place * self._block, self.rows)
                 break
             start, stop = block * self._block, min((block + 1) * self._block, self.rows)
             total = scores[start:stop]
