@@ -84,7 +84,7 @@ def _by_weight(question: Question, row: int) -> list[int]:
         slowest = max(slowest, own.half_life)
     matter = np.flatnonzero(0.5 ** (question.ages[:events] / slowest) >= _NO_WEIGHT)
     shares = question.library.model.contributions(
-        question.rows, question.ages, question.weights, np.array([row])
+        question.profile.rows, question.ages, question.weights, np.array([row])
     )[0].sum(axis=1)[matter]
     shares = shares + question.own_points(np.array([row]))[0][matter]
     return [int(place) for place in matter[np.argsort(-shares, kind="stable")]]
@@ -121,7 +121,7 @@ class _Trial:
         fixed = model.prior[rows].astype(np.float64)
         for label, points in question.steps.items():
             fixed[np.isin(rows, question.library.rows_with(label))] += points
-        self._fixed = fixed
+        self._fixed = fixed + question.less_points(rows).sum(axis=1)
 
     def first(self, sets: Iterator[tuple[int, ...]]) -> tuple[int, ...]:
         """Return the first set of events (places in the profile) that makes the item leave, or none."""
@@ -142,18 +142,13 @@ class _Trial:
         scores = np.repeat(self._fixed[:, None], len(sets), axis=1)
         queries: list[tuple[NDArray[np.float64], ...]] = []
         for column, taken in enumerate(sets):
-            keep = np.ones(len(question.rows), dtype=np.bool_)
+            keep = np.ones(events, dtype=np.bool_)
             keep[list(taken)] = False
-            left = events - len(taken)
-            ages = question.ages[keep]
-            ages[:left] = np.arange(left)[::-1]
-            queries.append(tuple(model.queries(question.rows[keep], ages, question.weights[keep])))
+            kept, weights = question.profile.rows[keep], question.weights[keep]
+            ages = np.arange(len(kept), dtype=np.float64)[::-1]
+            queries.append(model.queries(kept, ages, weights))
             if question.repeats:
-                kept = question.profile.rows[keep[:events]]
-                own = model.own_points(
-                    kept, ages[:left], self._rows, question.weights[:events][keep[:events]]
-                )
-                scores[:, column] += own.sum(axis=1)
+                scores[:, column] += model.own_points(kept, ages, self._rows, weights).sum(axis=1)
         for place, vectors in enumerate(self._parts):
             scores += vectors @ np.stack([query[place] for query in queries], axis=1)
         return scores

@@ -7,23 +7,19 @@ it changed is on disk.
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from functools import partial, wraps
+from functools import wraps
 from pathlib import Path
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar, final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from confidante.core.errors import DataError
 from confidante.device import settings
+from confidante.device.answers import Answers
 from confidante.device.consent import Consents
-from confidante.device.counterfactual import counterfactual, rank
 from confidante.device.ledger import Ledger
 from confidante.device.moving import export_vault, import_file
 from confidante.device.person import Person
-from confidante.device.question import NOBODY, Profile, Question, answer, ask, unit_vectors
-from confidante.device.reasons import suggestions
+from confidante.device.question import NOBODY, Profile, ask
 from confidante.device.serving import Serving
 from confidante.device.tastes import tastes
 from confidante.device.transfer import ImportReport
@@ -36,14 +32,12 @@ from confidante.device.values import (
     Item,
     Purpose,
     Retention,
-    Suggestion,
     Taste,
 )
 from confidante.device.vault import history, items, wishes
 from confidante.device.vault.keys import Keyring, KeySource, Passphrase
 from confidante.device.vault.store import Vault
 
-MAX_ANSWER = 1000
 _FOREVER = math.inf
 
 P = ParamSpec("P")
@@ -96,6 +90,7 @@ class Device:
         self._ledger = Ledger(self._vault, self._consents)
         self._serving = Serving(self._vault)
         self._person = Person(self._vault)
+        self._answers = Answers(self._vault, self._serving)
 
     def __enter__(self) -> Self:
         """Return the device."""
@@ -276,62 +271,40 @@ class Device:
         events of the same context count more. diversity: 0.0 (best scores) to 1.0 (least alike). repeats:
         items of the history may come again.
         """
-        personal = not self.no_profiling
+        profile = self._profile()
         question = ask(
             self._serving.library,
-            self._profile() if personal else NOBODY,
-            context=context if personal else None,
+            profile,
+            context=None if profile is NOBODY else context,
             labels=labels,
-            exclude=self._rows(exclude),
+            exclude=self._answers.rows(exclude),
             repeats=repeats,
         )
-        return self._answer(question, n, diversity=diversity, keep=filter, personal=personal)
+        return self._answers.best(
+            question, n, diversity=diversity, keep=filter, personal=profile is not NOBODY
+        )
 
     @_one_at_a_time
     def session(self, item_ids: Sequence[str], n: int = 10) -> Answer:
         """Return what suits these items, oldest first, and nothing else: the history is not read."""
-        rows = self._rows(item_ids)
-        profile = Profile(np.arange(len(rows)), rows, np.ones(len(rows)), (NO_CONTEXT,) * len(rows))
-        return self._answer(ask(self._serving.library, profile), n, personal=False)
+        return self._answers.of_session(item_ids, n)
 
     @_one_at_a_time
     def what_if(self, *, without: Collection[int] = (), n: int = 10) -> Answer:
         """Return the answer as if these events had never happened; their items stay out of the list."""
         whole = self._profile()
-        question = ask(
-            self._serving.library,
-            whole.without(without),
-            exclude=whole.rows,
-        )
-        return self._answer(question, n, personal=True)
+        question = ask(self._serving.library, whole.without(without), exclude=whole.rows)
+        return self._answers.best(question, n, personal=whole is not NOBODY)
 
     @_one_at_a_time
     def explain(self, item_id: str, *, n: int = 5) -> Explanation:
         """Return why an item scores what it scores, and the fewest events that keep it in the top `n`."""
-        (row,) = self._rows([item_id]).tolist()
-        profile = self._profile() if not self.no_profiling else NOBODY
-        question = ask(self._serving.library, profile)
-        (suggestion,) = self._suggestions(question, np.array([row]))
-        place = rank(question, row)
-        note = ""
-        if place is None:
-            note = self._why_no_candidate(row, profile)
-        title_of = self._person.title_of
-        return Explanation(
-            suggestion, place, counterfactual(question, row, suggestion.item, n, title_of), note
-        )
+        return self._answers.explained(self._profile(), item_id, n)
 
     @_one_at_a_time
     def similar_items(self, item_id: str, n: int = 10) -> tuple[tuple[Item, float], ...]:
         """Return the items most like one, with their likeness in [-1, 1]. The history is not read."""
-        library = self._serving.library
-        (row,) = self._rows([item_id]).tolist()
-        rows = np.flatnonzero(library.live)
-        rows = rows[rows != row]
-        alike = unit_vectors(library, rows) @ unit_vectors(library, np.array([row]))[0]
-        best = np.lexsort((rows, -alike))[: _checked(n)]
-        found = self._items(rows[best])
-        return tuple((found[int(rows[k])], float(alike[k])) for k in best)
+        return self._answers.alike(item_id, n)
 
     # --- wishes
 
@@ -490,51 +463,14 @@ class Device:
         return self._consents.allowed(Purpose.LEARN) and self.paused_until is None
 
     def _profile(self) -> Profile:
-        return self._person.profile(self._serving.library)
+        """Return the profile that answers may use: nobody's in no-profiling mode."""
+        return NOBODY if self.no_profiling else self._person.profile(self._serving.library)
 
     def _key(self, item_id: str) -> int:
         key = items.key_of(self._vault, item_id)
         if key is None:
             raise DataError(f"there is no item {item_id!r}: add it with add_items first")
         return key
-
-    def _rows(self, item_ids: Collection[str]) -> NDArray[np.int64]:
-        keys = np.array([self._key(item_id) for item_id in item_ids], dtype=np.int64)
-        return self._serving.library.rows_of(keys)
-
-    def _items(self, rows: NDArray[np.int64]) -> dict[int, Item]:
-        found = items.items_of(self._vault, self._serving.library.keys[rows].tolist())
-        return dict(zip(rows.tolist(), found, strict=True))
-
-    def _suggestions(self, question: Question, rows: NDArray[np.int64]) -> tuple[Suggestion, ...]:
-        return suggestions(question, rows, self._items(np.unique(np.concatenate((rows, question.rows)))))
-
-    def _answer(
-        self,
-        question: Question,
-        n: int,
-        *,
-        personal: bool,
-        diversity: float = 0.0,
-        keep: Callable[[Item], bool] | None = None,
-    ) -> Answer:
-        _checked(n)
-        if not 0 <= diversity <= 1:
-            raise DataError(f"diversity is 0 to 1, not {diversity}")
-
-        kept = None if keep is None else partial(self._kept, keep)
-        rows = answer(question, self._serving.index, n, diversity=diversity, keep=kept)
-        note = ""
-        if len(question.library) == 0:
-            note = "There is nothing to recommend yet: add items, or install a model."
-        elif len(rows) < n:
-            note = f"Only {len(rows)} items fit what was asked."
-        elif personal and len(question.rows) == 0:
-            note = "Nothing is known of you yet: these are what everyone gets."
-        return Answer(self._suggestions(question, rows), personal, note)
-
-    def _kept(self, keep: Callable[[Item], bool], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return np.array([keep(item) for item in self._items(rows).values()], dtype=np.bool_)
 
     def _wish(self, kind: str, item_id: str) -> None:
         self._key(item_id)
@@ -544,18 +480,3 @@ class Device:
     def _wished(self, kind: str) -> tuple[Item, ...]:
         ids = wishes.subjects(self._vault, kind)
         return tuple(items.items_of(self._vault, [self._key(item_id) for item_id in ids]))
-
-    def _why_no_candidate(self, row: int, profile: Profile) -> str:
-        if row in profile.rows:
-            return "You had it before."
-        if row in profile.less or row in profile.never:
-            return "You asked not to see it."
-        if not self._serving.library.live[row]:
-            return "It was taken out of the library."
-        return "It carries a taste that you removed."
-
-
-def _checked(n: int) -> int:
-    if not 0 <= n <= MAX_ANSWER:
-        raise DataError(f"cannot recommend {n} items: give 0 to {MAX_ANSWER}")
-    return n

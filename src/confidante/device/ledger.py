@@ -33,6 +33,9 @@ _COLUMNS = (
 )
 
 
+_NOTES = 20
+
+
 class DepartureState(StrEnum):
     """How far a departure got."""
 
@@ -188,8 +191,9 @@ class Ledger:
         return tuple(_departure(*row) for row in rows)
 
     def note_locally(self, round: bytes, note: Any) -> None:  # noqa: A002
-        """Keep what only the person may read of a round, until what it came from is forgotten."""
+        """Keep what only the person may read of a round, until anything is forgotten or 20 more were kept."""
         with self._vault.write() as sql:
+            sql("DELETE FROM outbox WHERE number <= (SELECT max(number) FROM outbox) - ?", (_NOTES - 1,))
             sql(
                 "INSERT INTO outbox (round, made, body) VALUES (?, ?, ?)",
                 (round, self._vault.now(), canonical(note).encode()),

@@ -9,12 +9,14 @@ from numpy.typing import NDArray
 
 from confidante.device import settings
 from confidante.device.library import Library
-from confidante.device.question import Profile
+from confidante.device.question import Profile, against
 from confidante.device.vault import history, items, wishes
 from confidante.device.vault.store import Vault
 
 AGAINST = frozenset({"dislike", "hide", "thumbs-down"})
 """Kinds of event that speak against their item and what is like it."""
+
+_BLOCK = 8192
 
 
 @final
@@ -43,15 +45,12 @@ class Person:
             self._kept = library, self._read(library)
         return self._kept[1]
 
-    def title_of(self, number: int) -> str:
-        """Return the title of an event's item."""
-        return history.title_of(self._vault, number)
-
     def _read(self, library: Library) -> Profile:
         newest = history.newest(self._vault, settings.retention(self._vault).events)
         rows = library.rows_of(newest.items)
         known = rows >= 0
         levels = dict(wishes.levels(self._vault))
+        less = self._wished(library, "less")
         return Profile(
             numbers=newest.numbers[known],
             rows=rows[known],
@@ -63,7 +62,8 @@ class Person:
                 ]
             ),
             contexts=tuple(_context(text) for text, here in zip(newest.contexts, known, strict=True) if here),
-            less=self._wished(library, "less"),
+            less=less,
+            less_points=_taken(library, less) if len(less) else None,
             never=self._wished(library, "never"),
             levels={label: level for label, level in levels.items() if level != wishes.REMOVED},
             removed=frozenset(label for label, level in levels.items() if level == wishes.REMOVED),
@@ -73,6 +73,12 @@ class Person:
         keys = (items.key_of(self._vault, item_id) for item_id in wishes.subjects(self._vault, kind))
         rows = library.rows_of(np.array([key for key in keys if key is not None], dtype=np.int64))
         return rows[rows >= 0]
+
+
+def _taken(library: Library, less: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return what requests take from every row, float32 [n]; a block at a time, to spare memory."""
+    blocks = np.array_split(np.arange(len(library)), max(1, len(library) // _BLOCK))
+    return np.concatenate([against(library, less, rows).sum(axis=1) for rows in blocks]).astype(np.float32)
 
 
 def _context(text: str) -> Mapping[str, str]:

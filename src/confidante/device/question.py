@@ -1,14 +1,14 @@
 """One request for recommendations as linear terms, and its exact answer.
 
-    score(j) = prior_j + sum over terms t: weight_t 2^-(age_t / half-life) <context_t, item_j>  + bonus_j
+    score(j) = prior_j  +  sum over own events e: weight_e 2^-(age_e / half-life) <context_e, item_j>
+               -  sum over requests x: max(0, <context_x, item_j>)  +  sum over edited labels of j: points
 
-A term is an event of the person's own, or an item they asked to see less of (age 0, weight below 0). The
-bonus holds what the person's taste edits add to every item with a label. Nothing else is in a score, so the
-reasons in `reasons.py` are the score, cut into its terms.
+A request is an item that the person asked to see less of: it speaks against what is like it, and never for
+what is unlike it. Nothing else is in a score, so the reasons in `reasons.py` are the score, cut into terms.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -17,9 +17,6 @@ from numpy.typing import NDArray
 from confidante.device.index import Index
 from confidante.device.library import Library
 from confidante.device.text.encoder import unit_rows
-
-LESS_WEIGHT = -1.0
-"""Of a "less like this": as much against similar items as the newest event speaks for its own."""
 
 TASTE_STEP = 0.75
 """What one step of a taste edit adds to an item, in units of `Library.spread`."""
@@ -34,8 +31,9 @@ class Profile:
     """What is known of the person, as rows; oldest event first. Events of unknown items are not in it.
 
     numbers, rows: int64 [events]; contexts: one mapping an event; weights: float64 [events], 1, or below 0
-    for an event that speaks against its item. less, never: int64, rows. levels: steps by label; removed:
-    labels never to be suggested.
+    for an event that speaks against its item. less, never: int64, rows. less_points: float32 [n], what all
+    requests together take from every row; None without any. levels: steps by label; removed: labels never to
+    be suggested.
     """
 
     numbers: NDArray[np.int64]
@@ -43,6 +41,7 @@ class Profile:
     weights: NDArray[np.float64]
     contexts: tuple[Mapping[str, str], ...] = ()
     less: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    less_points: NDArray[np.float32] | None = None
     never: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     levels: Mapping[str, int] = field(default_factory=dict)
     removed: frozenset[str] = frozenset()
@@ -50,16 +49,12 @@ class Profile:
     def without(self, numbers: Collection[int]) -> "Profile":
         """Return the profile as if these events had never happened."""
         keep = ~np.isin(self.numbers, list(numbers))
-        contexts = tuple(c for c, kept in zip(self.contexts, keep, strict=True) if kept)
-        return Profile(
-            self.numbers[keep],
-            self.rows[keep],
-            self.weights[keep],
-            contexts,
-            self.less,
-            self.never,
-            self.levels,
-            self.removed,
+        return replace(
+            self,
+            numbers=self.numbers[keep],
+            rows=self.rows[keep],
+            weights=self.weights[keep],
+            contexts=tuple(c for c, kept in zip(self.contexts, keep, strict=True) if kept),
         )
 
 
@@ -72,14 +67,13 @@ NOBODY = Profile(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.ze
 class Question:
     """A request, ready to be answered.
 
-    rows, ages, weights: of the terms, int64 and float64 [terms]; the first `len(profile.rows)` are the
-    profile's events, the others its "less like this". queries: one vector a part. steps: points added to the
-    items of each edited label. bonus: float32 [n] or None. allowed: bool [n].
+    ages, weights: of the profile's events, float64 [events]. queries: one vector a part. steps: points added
+    to the items of each edited label. bonus: float32 [n], of all but the events and the prior, or None.
+    allowed: bool [n].
     """
 
     library: Library
     profile: Profile
-    rows: NDArray[np.int64]
     ages: NDArray[np.float64]
     weights: NDArray[np.float64]
     queries: tuple[NDArray[np.float64], ...]
@@ -93,18 +87,20 @@ class Question:
         scores = self.library.model.scores(rows, self.queries)
         for label, points in self.steps.items():
             scores[np.isin(rows, self.library.rows_with(label))] += points
+        scores += self.less_points(rows).sum(axis=1)
         if self.repeats:
             scores += self.own_points(rows).sum(axis=1)
         return scores
 
+    def less_points(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what each request takes from each row, float64 [rows, requests], 0 or below."""
+        return against(self.library, self.profile.less, rows)
+
     def own_points(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what each event adds to its own item, float64 [rows, events]; zeros unless `repeats`."""
-        events = len(self.profile.rows)
         if not self.repeats:
-            return np.zeros((len(rows), events))
-        return self.library.model.own_points(
-            self.profile.rows, self.ages[:events], rows, self.weights[:events]
-        )
+            return np.zeros((len(rows), len(self.profile.rows)))
+        return self.library.model.own_points(self.profile.rows, self.ages, rows, self.weights)
 
 
 def ask(
@@ -121,13 +117,11 @@ def ask(
     context: events of the same context count fully, others a quarter. labels: only items with one of them.
     exclude: rows. repeats: own items are candidates too.
     """
-    events, requests = len(profile.rows), len(profile.less)
-    rows = np.concatenate((profile.rows, profile.less))
-    ages = np.concatenate((np.arange(events, dtype=np.float64)[::-1], np.zeros(requests)))
-    weights = np.concatenate((profile.weights, np.full(requests, LESS_WEIGHT)))
+    ages = np.arange(len(profile.rows), dtype=np.float64)[::-1]
+    weights = profile.weights
     if context:
-        weights[:events] *= [_agreement(context, known) for known in profile.contexts]
-    queries = tuple(library.model.queries(rows, ages, weights))
+        weights = weights * [_agreement(context, known) for known in profile.contexts]
+    queries = library.model.queries(profile.rows, ages, weights)
     allowed = library.live.copy()
     if labels:
         wanted = np.zeros(len(library), dtype=np.bool_)
@@ -145,12 +139,11 @@ def ask(
     return Question(
         library,
         profile,
-        rows,
         ages,
         weights,
         queries,
         steps,
-        _bonus(library, profile.rows, ages[:events], weights[:events], steps, repeats=repeats),
+        _bonus(library, profile, ages, weights, steps, repeats=repeats),
         allowed,
         repeats,
     )
@@ -203,24 +196,37 @@ def _agreement(asked: Mapping[str, str], known: Mapping[str, str]) -> float:
     return _OTHER_CONTEXT + (1 - _OTHER_CONTEXT) * same
 
 
+def against(library: Library, requests: NDArray[np.int64], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return what "less like this" takes from each row, float64 [rows, requests]: its likeness, 0 at most.
+
+    A request weighs as much against what is like it as the newest event weighs for it.
+    """
+    ones = np.ones(len(requests))
+    shares = library.model.contributions(requests, np.zeros(len(requests)), ones, rows)
+    taken: NDArray[np.float64] = -np.maximum(shares.sum(axis=2), 0.0)
+    return taken
+
+
 def _bonus(
     library: Library,
-    rows: NDArray[np.int64],
+    profile: Profile,
     ages: NDArray[np.float64],
     weights: NDArray[np.float64],
     steps: Mapping[str, float],
     *,
     repeats: bool,
 ) -> NDArray[np.float32] | None:
-    """Return the points of taste edits, and of own history where items may come again."""
+    """Return the points of requests, taste edits and, where items may come again, own history."""
     own = library.model.own if repeats else None
-    if not steps and (own is None or len(rows) == 0):
+    if not steps and profile.less_points is None and (own is None or len(profile.rows) == 0):
         return None
     bonus = np.zeros(len(library), dtype=np.float32)
+    if profile.less_points is not None:
+        bonus += profile.less_points
     for label, points in steps.items():
         bonus[library.rows_with(label)] += np.float32(points)
     if own is not None:
-        np.add.at(bonus, rows, (own.weights(ages) * weights).astype(np.float32))
+        np.add.at(bonus, profile.rows, (own.weights(ages) * weights).astype(np.float32))
     return bonus
 
 

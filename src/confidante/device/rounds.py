@@ -147,7 +147,6 @@ class Participation:
         self._entropy = entropy
         self._agreement = agreement
         self._route = route
-        self._used: frozenset[int] = frozenset()
         self._masked: int | None = None
         plan = agreement.plan
         self._epsilon = ledger.rounds.join(self.round_id, plan.task, agreement.digest, plan.noise_multiplier)
@@ -209,7 +208,8 @@ class Participation:
         expected = "joined" if phase < ClientPhase.MASKED else "spent"
         if self._ledger.rounds.state(self.round_id) != expected:
             raise ConsentError("this round was given up on this device: wait for another")
-        if self._used - {number for number, _item, _at in self._events()}:
+        # Forgetting empties the outbox; what merely expires by age or number does not end a round.
+        if phase >= ClientPhase.MASKED and self._ledger.local_note(self.round_id) is None:
             raise ConsentError("something that went into this round was forgotten: this device leaves it")
 
     def _step(self, client: Client, message: bytes) -> tuple[bytes, dict[str, Any]]:
@@ -220,10 +220,8 @@ class Participation:
             case ClientPhase.ADVERTISED:
                 return client.share_keys(message), {}
             case ClientPhase.SHARED:
-                vector, used, note = self._vector()
-                data = client.mask(message, vector)
-                self._used = used
-                return data, note
+                vector, note = self._vector()
+                return client.mask(message, vector), note
             case ClientPhase.MASKED:
                 return client.confirm(message), {}
             case _:
@@ -262,24 +260,23 @@ class Participation:
                 self._masked = departure.number
         return Outgoing(departure, data)
 
-    def _events(self) -> list[tuple[int, str, float]]:
-        """Return number, item and time of the own events that speak for their item, oldest first."""
+    def _events(self) -> list[tuple[str, float]]:
+        """Return item and time of the own events that speak for their item, oldest first."""
         rows = self._vault.rows(
-            "SELECT event.number, item.id, event.at, event.kind FROM event JOIN item ON item.key = "
-            "event.item "
+            "SELECT item.id, event.at, event.kind FROM event JOIN item ON item.key = event.item "
             "WHERE event.forgotten IS NULL ORDER BY event.at, event.number"
         )
-        return [(number, item, at) for number, item, at, kind in rows if kind not in AGAINST]
+        return [(item, at) for item, at, kind in rows if kind not in AGAINST]
 
-    def _vector(self) -> tuple[NDArray[np.int64], frozenset[int], dict[str, Any]]:
-        """Return the noised integers (int64 [length]), the events in them, and the note for the person."""
+    def _vector(self) -> tuple[NDArray[np.int64], dict[str, Any]]:
+        """Return the noised integers (int64 [length]), and the note for the person."""
         agreement = self._agreement
         plan, place = agreement.plan, {item: index for index, item in enumerate(agreement.items)}
-        known = [(number, place[item], at) for number, item, at in self._events() if item in place]
+        known = [(place[item], at) for item, at in self._events() if item in place]
         history = Histories(
             np.array([0, len(known)], dtype=np.int64),
-            np.array([item for _number, item, _at in known], dtype=np.int32),
-            np.array([int(at) for _number, _item, at in known], dtype=np.int64),
+            np.array([item for item, _at in known], dtype=np.int32),
+            np.array([int(at) for _item, at in known], dtype=np.int64),
         )
         rows = agreement.task.client_update(history)
         dither = np.frombuffer(self._entropy.draw(8), dtype="<u8").astype(np.uint64)
@@ -295,7 +292,7 @@ class Participation:
             ],
             "noise of this device, standard deviation": math.sqrt(plan.share_variance) / plan.scale,
         }
-        return own + noise, frozenset(number for number, _item, _at in known), note
+        return own + noise, note
 
     def _leave(self) -> None:
         self._client = None

@@ -1,0 +1,119 @@
+"""From a question to what the caller gets: items, their reasons, their place, and a word where one is due."""
+
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.core.errors import DataError
+from confidante.device.counterfactual import counterfactual, rank
+from confidante.device.question import Profile, Question, answer, ask, unit_vectors
+from confidante.device.reasons import suggestions
+from confidante.device.serving import Serving
+from confidante.device.values import NO_CONTEXT, Answer, Explanation, Item, Suggestion
+from confidante.device.vault import history, items
+from confidante.device.vault.store import Vault
+
+MAX_ANSWER = 1000
+
+
+@final
+class Answers:
+    """Answers from a vault's library. Knows no person but the one in the question."""
+
+    def __init__(self, vault: Vault, serving: Serving) -> None:
+        self._vault = vault
+        self._serving = serving
+
+    def rows(self, item_ids: Collection[str]) -> NDArray[np.int64]:
+        """Return the rows of items, int64; `DataError` for an unknown one."""
+        known = items.keys_of(self._vault, item_ids)
+        unknown = [item_id for item_id in item_ids if item_id not in known]
+        if unknown:
+            raise DataError(f"there is no item {unknown[0]!r}: add it with add_items first")
+        return self._serving.library.rows_of(np.array([known[i] for i in item_ids], dtype=np.int64))
+
+    def best(
+        self,
+        question: Question,
+        n: int,
+        *,
+        personal: bool,
+        diversity: float = 0.0,
+        keep: Callable[[Item], bool] | None = None,
+    ) -> Answer:
+        """Return the `n` best items with their reasons."""
+        _check(n)
+        if not 0 <= diversity <= 1:
+            raise DataError(f"diversity is 0 to 1, not {diversity}")
+        kept = None if keep is None else partial(self._kept, keep)
+        rows = answer(question, self._serving.index, n, diversity=diversity, keep=kept)
+        note = ""
+        if len(question.library) == 0:
+            note = "There is nothing to recommend yet: add items, or install a model."
+        elif len(rows) < n:
+            note = f"Only {len(rows)} items fit what was asked."
+        elif personal and len(question.profile.rows) == 0:
+            note = "Nothing is known of you yet: these are what everyone gets."
+        return Answer(self._suggestions(question, rows), personal, note)
+
+    def of_session(self, item_ids: Sequence[str], n: int) -> Answer:
+        """Return what suits these items, oldest first."""
+        rows = self.rows(item_ids)
+        nobody = np.zeros(len(rows), dtype=np.int64)  # numbers of no event
+        profile = Profile(nobody, rows, np.ones(len(rows)), (NO_CONTEXT,) * len(rows))
+        return self.best(ask(self._serving.library, profile), n, personal=False)
+
+    def explained(self, profile: Profile, item_id: str, n: int) -> Explanation:
+        """Return why an item scores what it scores for this profile, and what its place hangs on."""
+        (row,) = self.rows([item_id]).tolist()
+        question = ask(self._serving.library, profile)
+        (suggestion,) = self._suggestions(question, np.array([row]))
+        place = rank(question, row)
+        hangs_on = counterfactual(question, row, suggestion.item, n, partial(history.title_of, self._vault))
+        return Explanation(suggestion, place, hangs_on, "" if place else self._why_no_candidate(row, profile))
+
+    def alike(self, item_id: str, n: int) -> tuple[tuple[Item, float], ...]:
+        """Return the items most like one, with their likeness in [-1, 1]."""
+        _check(n)
+        library = self._serving.library
+        (row,) = self.rows([item_id]).tolist()
+        this = unit_vectors(library, np.array([row]))[0]
+        blocks = np.array_split(np.flatnonzero(library.live), max(1, len(library) // _BLOCK))
+        likeness = np.concatenate([unit_vectors(library, rows) @ this for rows in blocks])
+        rows = np.concatenate(blocks)
+        likeness[rows == row] = -np.inf
+        best = np.lexsort((rows, -likeness))[: min(n, len(rows) - 1)]
+        found = self._items(rows[best])
+        return tuple((found[int(rows[k])], float(likeness[k])) for k in best)
+
+    def _items(self, rows: NDArray[np.int64]) -> dict[int, Item]:
+        found = items.items_of(self._vault, self._serving.library.keys[rows].tolist())
+        return dict(zip(rows.tolist(), found, strict=True))
+
+    def _suggestions(self, question: Question, rows: NDArray[np.int64]) -> tuple[Suggestion, ...]:
+        profile = question.profile
+        named = np.unique(np.concatenate((rows, profile.rows, profile.less)))
+        return suggestions(question, rows, self._items(named))
+
+    def _kept(self, keep: Callable[[Item], bool], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.array([keep(item) for item in self._items(rows).values()], dtype=np.bool_)
+
+    def _why_no_candidate(self, row: int, profile: Profile) -> str:
+        if row in profile.rows:
+            return "You had it before."
+        if row in profile.less or row in profile.never:
+            return "You asked not to see it."
+        if not self._serving.library.live[row]:
+            return "It was taken out of the library."
+        return "It carries a taste that you removed."
+
+
+_BLOCK = 8192  # rows at a time, to spare memory
+
+
+def _check(n: int) -> None:
+    if not 0 <= n <= MAX_ANSWER:
+        raise DataError(f"cannot recommend {n} items: give 0 to {MAX_ANSWER}")
