@@ -7,6 +7,7 @@ from confidante.core.errors import DataError
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # SQLite ends a text at NUL; a lone surrogate is no character
+_ACCENT = re.compile("[\u0300-\u036f]+")
 _SHOWN = 60
 
 
@@ -31,5 +32,4 @@ def folded(text: str) -> str:
     """Return a text without case and accents, for searching."""
     if text.isascii():
         return text.lower()
-    plain = unicodedata.normalize("NFKD", text)
-    return "".join(c for c in plain if not unicodedata.combining(c)).casefold()
+    return _ACCENT.sub("", unicodedata.normalize("NFKD", text)).casefold()
