@@ -104,6 +104,14 @@ def test_a_local_note_goes_when_the_queue_is_emptied_and_the_chain_stays_whole(t
         at.ledger.verify()
 
 
+def test_only_the_newest_local_notes_are_kept(tmp_path: Path) -> None:
+    with home(tmp_path / "new") as at:
+        for name in range(30):
+            at.ledger.note_locally(drawn(f"r{name}"), name)
+        kept = [name for name in range(30) if at.ledger.local_note(drawn(f"r{name}")) is not None]
+        assert kept == list(range(10, 30))
+
+
 TAMPERINGS = {
     **{
         f"{column} edited": f"UPDATE departure SET {column} = {value} WHERE number = 2"

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,8 @@ from confidante.device.consent import PERSON
 from confidante.device.ledger import DepartureState
 from confidante.device.request import render
 from confidante.device.rounds import Outgoing, Participation, Route, device_identity
-from confidante.device.values import Purpose
+from confidante.device.values import Purpose, Retention
+from confidante.device.vault.forgetting import expire, forget
 from confidante.lab.entropy import SeededEntropy
 from confidante.models.popularity import PopularityTask
 from confidante.privacy.clipping import encode
@@ -319,32 +321,42 @@ def test_a_switch_turned_off_stops_the_device_at_its_next_step(tmp_path: Path, u
 
 
 FORGETTING = {
-    "erased": "DELETE FROM event WHERE number = 2",
-    "hidden until it is erased": "UPDATE event SET forgotten = 1 WHERE number = 2",
+    "an event": {"numbers": [2]},
+    "an event, undoable": {"numbers": [2], "undo_seconds": 60.0},
+    "everything": {"numbers": [], "everything": True},
+    "everything, undoable": {"numbers": [], "everything": True, "undo_seconds": 60.0},
 }
 
 
-@pytest.mark.parametrize("statement", FORGETTING.values(), ids=FORGETTING.keys())
-def test_forgetting_what_went_into_the_vector_stops_the_device(tmp_path: Path, statement: str) -> None:
+@pytest.mark.parametrize("what", FORGETTING.values(), ids=FORGETTING.keys())
+def test_forgetting_after_the_vector_was_made_stops_the_device(tmp_path: Path, what: dict[str, Any]) -> None:
     with world(tmp_path) as here:
         wire = Wire(here, here.join()).run(until=Phase.CONFIRM)
-        with here.at.vault.write() as sql:
-            sql("INSERT INTO forgetting (token, until) VALUES ('t', 0)", ())
-            sql(statement, ())
+        forget(here.at.vault, **what)
         with pytest.raises(ConsentError, match="forgotten"):
             wire.take_part()
         assert wire.mine.done
+        assert here.at.ledger.local_note(wire.mine.round_id) is None
+        here.at.ledger.verify()
 
 
-@pytest.mark.parametrize("statement", FORGETTING.values(), ids=FORGETTING.keys())
-def test_what_was_forgotten_before_the_vector_is_made_is_not_in_it(tmp_path: Path, statement: str) -> None:
+@pytest.mark.parametrize("what", FORGETTING.values(), ids=FORGETTING.keys())
+def test_what_was_forgotten_before_the_vector_is_made_is_not_in_it(
+    tmp_path: Path, what: dict[str, Any]
+) -> None:
     with world(tmp_path) as here:
         wire = Wire(here, here.join()).run(until=Phase.MASK)
-        with here.at.vault.write() as sql:
-            sql("INSERT INTO forgetting (token, until) VALUES ('t', 0)", ())
-            sql(statement, ())
+        forget(here.at.vault, **what)
         wire.run()
-        assert here.at.ledger.local_note(wire.mine.round_id)["own events counted"] == len(OWN) - 1
+        left = 0 if "everything" in what else len(OWN) - 1
+        assert here.at.ledger.local_note(wire.mine.round_id)["own events counted"] == left
+
+
+def test_an_event_that_expires_in_mid_round_does_not_end_it(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        wire = Wire(here, here.join()).run(until=Phase.CONFIRM)
+        assert expire(here.at.vault, Retention(events=2)) == len(OWN) - 2
+        assert wire.run().mine.done
 
 
 def test_what_the_person_disliked_counts_for_nothing(tmp_path: Path) -> None:

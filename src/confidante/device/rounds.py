@@ -3,17 +3,15 @@
 A `Client` of the protocol trusts whoever made it. What it leaves to its owner is done here:
 
 - the round's configuration is worked out from the plan that was agreed to; of what the coordinator offers,
-only the
-  round's number, the public seed and the roster are taken, and an offer that says anything else is refused;
+  only the round's number, the public seed and the roster are taken, and any other difference is refused;
 - keys, masks and noise come from `SystemEntropy` and nothing else;
 - the vector is the task's own `client_update` over the person's own events, clipped and noised by the plan;
 - every message is in the ledger before it is handed out;
 - a round is noted before its first message, and never joined again, whatever happened to it;
-- its budget is counted as spent, durably, before the masked vector is handed out: from then on the sum can
-  be opened with the help of others, whether this device goes on or not;
-- before each step the switch is asked again, and whether every event that went into the vector is still
-there; if
-  not, the device leaves the round and drops its secrets. A vector that was handed out before cannot be called
+- its budget is counted as spent, durably, before the masked vector is handed out: from then on the sum can be
+  opened with the help of others, whether this device goes on or not;
+- before each step the switch is asked again, and whether anything was forgotten since the vector was made. Then
+  the device leaves the round and drops its secrets. A vector that was handed out before cannot be called
   back: its noise and its budget are what protects it.
 
 One sum is one upload. Who is on the roster is the coordinator's word (docs/explanation/threat-model.md).
