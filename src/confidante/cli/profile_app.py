@@ -453,6 +453,7 @@ def _because(suggestion: Suggestion) -> str:
     whole = sum(abs(reason.points) for reason in suggestion.reasons) or 1.0
     said = {
         ReasonKind.EVENT: "you had {}",
+        ReasonKind.EVENTS: "{} of yours",
         ReasonKind.REQUEST: "you asked for less like {}",
         ReasonKind.TASTE: "your taste edit of {}",
         ReasonKind.POPULARITY: "popular with everyone",

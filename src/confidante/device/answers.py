@@ -1,6 +1,6 @@
 """From a question to what the caller gets: items, their reasons, their place, and a word where one is due."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import final
 
@@ -9,14 +9,20 @@ from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
 from confidante.device.counterfactual import counterfactual, rank
+from confidante.device.library import Library
 from confidante.device.question import Profile, Question, answer, ask, unit_vectors
 from confidante.device.reasons import suggestions
 from confidante.device.serving import Serving
-from confidante.device.values import NO_CONTEXT, Answer, Explanation, Item, Suggestion
+from confidante.device.values import NO_CONTEXT, Answer, Explanation, Item
 from confidante.device.vault import history, items
 from confidante.device.vault.store import Vault
 
 MAX_ANSWER = 1000
+NAMED = 8
+"""Own events that each recommendation of a list names one by one."""
+
+_BLOCK = 8192  # rows at a time, to spare memory
+_REMEMBERED = 10_000  # items
 
 
 @final
@@ -26,6 +32,8 @@ class Answers:
     def __init__(self, vault: Vault, serving: Serving) -> None:
         self._vault = vault
         self._serving = serving
+        self._seen: dict[int, Item] = {}
+        self._seen_of: Library | None = None
 
     def rows(self, item_ids: Collection[str]) -> NDArray[np.int64]:
         """Return the rows of items, int64; `DataError` for an unknown one."""
@@ -57,7 +65,7 @@ class Answers:
             note = f"Only {len(rows)} items fit what was asked."
         elif personal and len(question.profile.rows) == 0:
             note = "Nothing is known of you yet: these are what everyone gets."
-        return Answer(self._suggestions(question, rows), personal, note)
+        return Answer(suggestions(question, rows, self._items, most=NAMED), personal, note)
 
     def of_session(self, item_ids: Sequence[str], n: int) -> Answer:
         """Return what suits these items, oldest first."""
@@ -70,7 +78,7 @@ class Answers:
         """Return why an item scores what it scores for this profile, and what its place hangs on."""
         (row,) = self.rows([item_id]).tolist()
         question = ask(self._serving.library, profile)
-        (suggestion,) = self._suggestions(question, np.array([row]))
+        (suggestion,) = suggestions(question, np.array([row]), self._items)
         place = rank(question, row)
         hangs_on = counterfactual(question, row, suggestion.item, n, partial(history.title_of, self._vault))
         return Explanation(suggestion, place, hangs_on, "" if place else self._why_no_candidate(row, profile))
@@ -89,17 +97,20 @@ class Answers:
         found = self._items(rows[best])
         return tuple((found[int(rows[k])], float(likeness[k])) for k in best)
 
-    def _items(self, rows: NDArray[np.int64]) -> dict[int, Item]:
-        found = items.items_of(self._vault, self._serving.library.keys[rows].tolist())
-        return dict(zip(rows.tolist(), found, strict=True))
-
-    def _suggestions(self, question: Question, rows: NDArray[np.int64]) -> tuple[Suggestion, ...]:
-        profile = question.profile
-        named = np.unique(np.concatenate((rows, profile.rows, profile.less)))
-        return suggestions(question, rows, self._items(named))
+    def _items(self, rows: NDArray[np.int64]) -> Mapping[int, Item]:
+        """Return items by row, these and perhaps others: those of the last answers are remembered."""
+        library = self._serving.library
+        if self._seen_of is not library or len(self._seen) > _REMEMBERED:
+            self._seen, self._seen_of = {}, library
+        missing = [row for row in rows.tolist() if row not in self._seen]
+        if missing:
+            found = items.items_of(self._vault, library.keys[missing].tolist())
+            self._seen.update(zip(missing, found, strict=True))
+        return self._seen
 
     def _kept(self, keep: Callable[[Item], bool], rows: NDArray[np.int64]) -> NDArray[np.bool_]:
-        return np.array([keep(item) for item in self._items(rows).values()], dtype=np.bool_)
+        found = self._items(rows)
+        return np.array([keep(found[row]) for row in rows.tolist()], dtype=np.bool_)
 
     def _why_no_candidate(self, row: int, profile: Profile) -> str:
         if row in profile.rows:
@@ -109,9 +120,6 @@ class Answers:
         if not self._serving.library.live[row]:
             return "It was taken out of the library."
         return "It carries a taste that you removed."
-
-
-_BLOCK = 8192  # rows at a time, to spare memory
 
 
 def _check(n: int) -> None:

@@ -201,6 +201,8 @@ def against(library: Library, requests: NDArray[np.int64], rows: NDArray[np.int6
 
     A request weighs as much against what is like it as the newest event weighs for it.
     """
+    if len(requests) == 0:
+        return np.zeros((len(rows), 0))
     ones = np.ones(len(requests))
     shares = library.model.contributions(requests, np.zeros(len(requests)), ones, rows)
     taken: NDArray[np.float64] = -np.maximum(shares.sum(axis=2), 0.0)

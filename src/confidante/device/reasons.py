@@ -1,6 +1,6 @@
 """Why: a score cut into its exact shares."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import numpy as np
@@ -13,22 +13,32 @@ OWN_HISTORY = "taken before"
 
 
 def suggestions(
-    question: Question, rows: NDArray[np.int64], items: Mapping[int, Item]
+    question: Question,
+    rows: NDArray[np.int64],
+    item_of: Callable[[NDArray[np.int64]], Mapping[int, Item]],
+    *,
+    most: int | None = None,
 ) -> tuple[Suggestion, ...]:
-    """Return `rows` as suggestions with all their reasons, in the given order.
+    """Return `rows` as suggestions with their reasons, in the given order.
 
-    items: item by row, for `rows` and for those of the profile's events and requests.
+    item_of: gives the items of some rows, by row. most: so many events are named, those that weigh most, and
+    the others are one reason together; None: all are named.
     """
     if len(rows) == 0:
         return ()
-    model = question.library.model
-    profile = question.profile
+    profile, model = question.profile, question.library.model
     shares = model.contributions(profile.rows, question.ages, question.weights, rows)
-    names = [part.name for part in model.parts]
-    priors = model.prior[rows].astype(np.float64)
-    labelled = {label: np.isin(rows, question.library.rows_with(label)) for label in question.steps}
     own, less = question.own_points(rows), question.less_points(rows)
-    scores = question.scores(rows)
+    points = shares.sum(axis=2) + own
+    order = np.argsort(-np.abs(points), axis=1, kind="stable")
+    named = order if most is None else order[:, :most]
+    rest = order[:, named.shape[1] :]
+    items = item_of(np.unique(np.concatenate((rows, profile.rows[named.ravel()], profile.less))))
+    names = (*model.names, OWN_HISTORY) if question.repeats else model.names
+    if question.repeats:
+        shares = np.concatenate((shares, own[:, :, None]), axis=2)
+    priors, scores = model.prior[rows].astype(np.float64), question.scores(rows)
+    labelled = {label: np.isin(rows, question.library.rows_with(label)) for label in question.steps}
     found = []
     for place, row in enumerate(rows.tolist()):
         reasons = [Reason(ReasonKind.POPULARITY, "", float(priors[place]))]
@@ -37,17 +47,16 @@ def suggestions(
             for label, carried in labelled.items()
             if carried[place]
         ]
-        reasons += [
-            Reason(
-                ReasonKind.REQUEST,
-                items[int(profile.less[k])].title,
-                float(less[place, k]),
-                item=items[int(profile.less[k])].id,
-            )
-            for k in np.flatnonzero(less[place]).tolist()
-        ]
-        reasons += _events(profile, items, names, shares[place], own[place])
-        reasons.sort(key=lambda reason: -abs(reason.points))
+        for k, taken in enumerate(less[place].tolist()):
+            if taken:
+                asked = items[int(profile.less[k])]
+                reasons.append(Reason(ReasonKind.REQUEST, asked.title, taken, item=asked.id))
+        reasons += _events(profile, items, names, named[place], points[place], shares[place])
+        others = rest[place][points[place, rest[place]] != 0]
+        if len(others):
+            together = float(points[place, others].sum())
+            reasons.append(Reason(ReasonKind.EVENTS, f"{len(others)} other events", together))
+        reasons.sort(key=_weight)
         found.append(Suggestion(items[row], float(scores[place]), tuple(reasons)))
     return tuple(found)
 
@@ -56,21 +65,20 @@ def _events(
     profile: Profile,
     items: Mapping[int, Item],
     names: Sequence[str],
+    named: NDArray[np.int64],
+    points: NDArray[np.float64],
     shares: NDArray[np.float64],
-    own: NDArray[np.float64],
 ) -> Iterator[Reason]:
-    """Yield a reason for each own event that says anything; shares: float64 [events, parts]."""
-    points = shares.sum(axis=1) + own
-    for event in np.flatnonzero(np.any(shares != 0, axis=1) | (own != 0)).tolist():
-        parts = dict(zip(names, shares[event].tolist(), strict=True))
-        if own[event]:
-            parts[OWN_HISTORY] = float(own[event])
-        source = items[int(profile.rows[event])]
-        yield Reason(
-            ReasonKind.EVENT,
-            source.title,
-            float(points[event]),
-            MappingProxyType(parts),
-            int(profile.numbers[event]),
-            source.id,
-        )
+    """Yield a reason for each of the `named` events that says anything. shares: float64 [events, parts]."""
+    numbers, rows = profile.numbers[named].tolist(), profile.rows[named].tolist()
+    for number, row, value, parts in zip(
+        numbers, rows, points[named].tolist(), shares[named].tolist(), strict=True
+    ):
+        if value:
+            source = items[row]
+            said = MappingProxyType(dict(zip(names, parts, strict=True)))
+            yield Reason(ReasonKind.EVENT, source.title, value, said, number, source.id)
+
+
+def _weight(reason: Reason) -> float:
+    return -abs(reason.points)

@@ -50,6 +50,7 @@ class ReasonKind(StrEnum):
     """What a share of a score comes from. Nothing else can be a reason."""
 
     EVENT = "event"  # an event of the person's own
+    EVENTS = "events"  # all further events of the person's own together
     REQUEST = "less like this"  # an item the person asked to see less of
     TASTE = "taste edit"  # a taste the person raised or lowered
     POPULARITY = "popularity"  # what everyone gets: learnt from many devices, the same for all
@@ -60,10 +61,10 @@ class ReasonKind(StrEnum):
 class Reason:
     """One share of a score.
 
-    kind, subject: what it comes from (the title of the own event's item, the label of the taste; empty for
-    popularity). event: number of the own event. item: its item. points: in units of the score; the points of
-    all reasons add up to the score. parts: the same points by part of the model ("what followed what",
-    "kind of item", "words of the title"), for an event or a request.
+    kind, subject: what it comes from (the title of the own event's item, the label of the taste, how many
+    further events; empty for popularity). event: number of the own event. item: its item. points: in units of
+    the score; the points of all reasons add up to the score. parts: the same points by part of the model
+    ("what followed what", "kind of item", "words of the title"), for one event.
     """
 
     kind: ReasonKind
@@ -77,7 +78,11 @@ class Reason:
 @final
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """One recommended item, its score, and every reason of it, heaviest (by size of points) first."""
+    """One recommended item, its score, and its reasons, heaviest (by size of points) first.
+
+    A list of recommendations names the events that weigh most and adds up the others in one reason;
+    `Device.explain` names them all.
+    """
 
     item: Item
     score: float
