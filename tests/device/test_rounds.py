@@ -256,6 +256,18 @@ def test_the_budget_is_spent_before_the_masked_vector_leaves_and_never_given_bac
         assert again.ledger.budget().epsilon_spent == pytest.approx(cost)
 
 
+def test_a_sum_opens_with_our_vector_in_it_though_we_left_after_masking(tmp_path: Path) -> None:
+    with world(tmp_path) as here:
+        wire = Wire(here, here.join()).run(until=Phase.CONFIRM)
+        wire.mine.leave()
+        for _ in (Phase.CONFIRM, Phase.REVEAL):
+            wire.let_others_answer()
+            wire.incoming = wire.server.advance()
+        assert here.me in wire.server.result.survivors
+        assert fits(own_noise(wire), float(PLAN.share_variance))
+        assert here.at.ledger.budget().rounds == 1  # why it is counted before REVEAL
+
+
 def test_a_budget_that_does_not_suffice_is_noticed_before_joining_and_before_masking(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         here.at.ledger.set_budget(0.5)

@@ -10,8 +10,8 @@ A `Client` of the protocol trusts whoever made it. What it leaves to its owner i
 - a round is noted before its first message, and never joined again, whatever happened to it;
 - its budget is counted as spent, durably, before the masked vector is handed out: from then on the sum can be
   opened with the help of others, whether this device goes on or not;
-- before each step the switch is asked again, and whether anything was forgotten since the vector was made. Then
-  the device leaves the round and drops its secrets. A vector that was handed out before cannot be called
+- before each step the switch is asked again, and whether anything was forgotten since the vector was made; if
+  so, the device leaves the round and drops its secrets. A vector that was handed out before cannot be called
   back: its noise and its budget are what protects it.
 
 One sum is one upload. Who is on the roster is the coordinator's word (docs/explanation/threat-model.md).
