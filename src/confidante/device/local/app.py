@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -36,6 +36,10 @@ DESCRIPTION = (
 )
 _TICK_SECONDS = 2.0
 
+# Newer releases of FastAPI report every request, with its address, to whatever OpenTelemetry the process or
+# its environment has set up. Addresses of the API name items: that would be a way out of the device.
+_SILENT: Any = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+
 
 def make_app(
     device: "Device",
@@ -62,6 +66,7 @@ def make_api(
         description=DESCRIPTION,
         docs_url=None,  # Swagger's page loads from elsewhere; `docs.py` shows ours
         redoc_url=None,
+        telemetry=_SILENT,
         lifespan=lifespan,  # type: ignore[arg-type]
     )
     for router in (*gorse_routes(device, user), *api_routes(device)):

@@ -35,6 +35,11 @@ TABS = (("/", "For you"), ("/know", "What I know"), ("/left", "What left"), ("/s
 SUGGESTIONS, ROWS, LIST = 12, 25, 10
 
 _LEVELS = {-2: "much less", -1: "less", 1: "more", 2: "much more"}
+_KEPT = {
+    "passphrase": "encrypted with your passphrase",
+    "keyring": "encrypted with a key from your system's key ring",
+    "beside": "encrypted, but with the key lying beside it",
+}
 _LOCKS = {
     "passphrase": "Encrypted. The key opens with your passphrase, which is kept nowhere.",
     "keyring": "Encrypted. The key is in your system's key ring and opens when you are logged in.",
@@ -165,7 +170,7 @@ class Page:
             "/know",
             events=device.event_count,
             items=device.items,
-            protection=device.protection,
+            kept=_KEPT[device.protection],
             tastes=tastes,
             widest=max((taste.share for taste in tastes), default=0) or 1,
             levels=_LEVELS,
@@ -275,6 +280,7 @@ def environment() -> Environment:
         "shares": words.shares,
         "reason": words.reason_words,
         "dot": lambda kind: _DOTS.get(kind, "event"),
+        "points": words.points_words,
         "time": words.time_words,
         "clock": words.clock_words,
         "machine": words.machine_time,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FORM_LIMIT = 1 << 16
 API_LIMIT = 1 << 24
-IMPORT_LIMIT = 1 << 26
+IMPORT_LIMIT = 64_000_000
 """Bytes a request body may have: a form of the page, a call of the API, an imported file."""
 
 _KEY_SETTING = "local.api_key"

@@ -9,48 +9,55 @@ from typing import final
 from confidante.core.errors import DataError
 from confidante.device.values import Reason, ReasonKind
 
-EVERYONE = "popular with everyone"
+_NAMES = {
+    ReasonKind.EVENT: "{}",
+    ReasonKind.REQUEST: "less like {}",
+    ReasonKind.TASTE: "your taste: {}",
+    ReasonKind.POPULARITY: "popular with everyone",
+}
+_CLASSES = {ReasonKind.REQUEST: "request", ReasonKind.TASTE: "taste", ReasonKind.POPULARITY: "everyone"}
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One stretch of a bar. left, percent: in hundredths of it; against: it pulls the score down."""
+    """One stretch of a bar. left, percent: in hundredths of it."""
 
     label: str
     kind: str
     percent: float
     left: float
-    against: bool
 
 
 def shares(reasons: Sequence[Reason], named: int = 3) -> tuple[Share, ...]:
-    """What a suggestion rests on, heaviest own events by name first, the others of one kind together.
+    """Return what a suggestion rests on: what speaks for it, own events first, then all against it as one.
 
-    Percentages are of the sum of sizes of all points, so they add up to 100. Nothing when every point is 0.
+    Percentages are of the sum of the sizes of all points; shares below half a hundredth are left out.
     """
     total = math.fsum(abs(reason.points) for reason in reasons)
     if total <= 0:
         return ()
-    events = sorted((r for r in reasons if r.kind is ReasonKind.EVENT), key=lambda r: -abs(r.points))
-    grouped = [(reason.subject, "event", abs(reason.points), reason.points < 0) for reason in events[:named]]
-    rest = events[named:]
+    speaking = sorted((r for r in reasons if r.points > 0), key=lambda r: -r.points)
+    own = [reason for reason in speaking if reason.kind is ReasonKind.EVENT]
+    grouped = [(reason.subject, "event", reason.points) for reason in own[:named]]
+    rest = own[named:]
     if rest:
-        what = "1 more of yours" if len(rest) == 1 else f"{len(rest)} more of yours"
-        sizes = math.fsum(abs(reason.points) for reason in rest)
-        grouped.append((what, "event", sizes, math.fsum(reason.points for reason in rest) < 0))
-    for reason in reasons:
-        if reason.kind is ReasonKind.TASTE:
-            grouped.append((f"your taste: {reason.subject}", "taste", abs(reason.points), reason.points < 0))
-        elif reason.kind is ReasonKind.REQUEST:
-            label = f"less like {reason.subject}"
-            grouped.append((label, "request", abs(reason.points), reason.points < 0))
-        elif reason.kind is ReasonKind.POPULARITY:
-            grouped.append((EVERYONE, "everyone", abs(reason.points), reason.points < 0))
+        grouped.append((f"{len(rest)} more of yours", "event", math.fsum(reason.points for reason in rest)))
+    grouped += [
+        (_NAMES[reason.kind].format(reason.subject), _CLASSES[reason.kind], reason.points)
+        for reason in speaking
+        if reason.kind is not ReasonKind.EVENT
+    ]
+    against = [reason for reason in reasons if reason.points < 0]
+    if against:
+        heaviest = sorted(against, key=lambda r: r.points)
+        names = [_NAMES[reason.kind].format(reason.subject) for reason in heaviest[:2]]
+        names += [f"{len(against) - 2} more"] if len(against) > 2 else []
+        grouped.append((f"against it: {listed(names)}", "against", -math.fsum(r.points for r in against)))
     found, left = [], 0.0
-    for label, kind, size, against in grouped:
+    for label, kind, size in grouped:
         percent = 100 * size / total
-        found.append(Share(label, kind, percent, left, against))
+        found.append(Share(label, kind, percent, left))
         left += percent
     return tuple(share for share in found if share.percent >= 0.5)
 
@@ -64,6 +71,11 @@ def reason_words(reason: Reason) -> str:
     if reason.kind is ReasonKind.TASTE:
         return f"Your taste: {reason.subject}"
     return f"You asked for less like {reason.subject}"
+
+
+def points_words(points: float) -> str:
+    """Points of a score, with their sign."""
+    return f"{points:+.4f}".replace("-", "\N{MINUS SIGN}")
 
 
 def size_words(size: int) -> str:
