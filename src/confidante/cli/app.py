@@ -15,6 +15,8 @@ from confidante.core.errors import ConfidanteError, DataError, PlanError
 
 DEFAULT_EPSILON = 4.0
 DEFAULT_DELTA = 1e-5
+PROFILE = "profile"
+"""Folder of the demo's device, in the demo's own."""
 
 # The class that every "wrong option" error shares, wherever this release of typer keeps it.
 _WrongUse: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -246,21 +248,29 @@ def demo(
     """Train on MovieLens-100K with real private sums, then show how good, how private and why.
 
     Fetches the data once (to CONFIDANTE_CACHE, by default below the user's cache folder), simulates a device
-    for every person, lets 20 % of them vanish in every round, and writes report.html, report.json and a
-    picture to the folder.
+    for every person, lets 20 % of them vanish in every round, and writes report.html, report.json, a picture
+    and a profile that `confidante open` opens to the folder.
     """
     from confidante.cli.progress import Bars
     from confidante.lab.data.ml100k import load_ml100k
     from confidante.lab.data.movielens import fetch_ml100k
     from confidante.lab.demo import run_demo
+    from confidante.lab.demo_profile import check_profile_folder
     from confidante.lab.report import prepare_folder, write_report
 
     _check_seed(seed)
     prepare_folder(out)
+    check_profile_folder(out / PROFILE)
     with Bars() as bars:
         dataset = load_ml100k(fetch_ml100k(progress=bars.say))
         result = run_demo(
-            dataset, seed=seed, epsilon=epsilon, delta=delta, engine=engine.value, progress=bars
+            dataset,
+            seed=seed,
+            epsilon=epsilon,
+            delta=delta,
+            engine=engine.value,
+            profile=out / PROFILE,
+            progress=bars,
         )
     page = write_report(result, out)
     if as_json:

@@ -79,6 +79,13 @@ def show_demo(demo: Demo, page: Path) -> None:
     console.print(_costs_table(demo))
     console.print(_people_table(demo.people, console.width))
     console.print(f"Report: {page}", markup=False)
+    if demo.profile is not None:
+        console.print(
+            f"One person's device, with {demo.profile.events} events, and {size(demo.profile.bytes_sent)} of a "
+            f"real round in its ledger. Open it: confidante open {demo.profile.folder}",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def show_frontier(frontier: Frontier, out: Path) -> None:

@@ -12,14 +12,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Concatenate, ParamSpec, Self, TypeVar, final
 
+from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import DataError
 from confidante.device import settings
+from confidante.device.agreement import Agreement, Offer
 from confidante.device.answers import Answers
 from confidante.device.consent import Consents
 from confidante.device.ledger import Ledger
 from confidante.device.moving import export_vault, import_file
 from confidante.device.person import Person
 from confidante.device.question import NOBODY, Profile, ask
+from confidante.device.rounds import Participation, Route, device_identity
 from confidante.device.serving import Serving
 from confidante.device.tastes import tastes
 from confidante.device.transfer import ImportReport
@@ -37,6 +40,7 @@ from confidante.device.values import (
 from confidante.device.vault import history, items, wishes
 from confidante.device.vault.keys import Keyring, KeySource, Passphrase
 from confidante.device.vault.store import Vault
+from confidante.protocol.identity import PublicIdentity
 
 _FOREVER = math.inf
 
@@ -88,6 +92,7 @@ class Device:
         self._vault = Vault.open(Path(folder), source, create=create, clock=clock)
         self._consents = Consents(self._vault)
         self._ledger = Ledger(self._vault, self._consents)
+        self._ledger.rounds.give_up_unfinished()
         self._serving = Serving(self._vault)
         self._person = Person(self._vault)
         self._answers = Answers(self._vault, self._serving)
@@ -406,6 +411,30 @@ class Device:
             history.expire(self._vault, kept)
             self._vault.rotate()
             self._person.changed()
+
+    @_one_at_a_time
+    def identity(self, destination: str) -> PublicIdentity:
+        """Return the keys that one coordinator knows this device by; another coordinator sees others."""
+        return device_identity(self._vault, destination).public
+
+    @_one_at_a_time
+    def join(self, agreement: Agreement, offer: Offer, route: Route) -> Participation:
+        """Take part in one private sum; whoever calls this carries the messages.
+
+        Nothing is handed out that is not in the ledger before. Raises `ConsentError` when the purpose is
+        switched off, the budget would be exceeded or the round was joined before, and `PlanError` when the
+        offer is not the round of the agreed plan.
+        """
+        return Participation(
+            self._vault,
+            self._consents,
+            self._ledger,
+            SystemEntropy(),
+            device_identity(self._vault, route.destination),
+            agreement,
+            offer,
+            route,
+        )
 
     @_one_at_a_time
     def import_history(

@@ -1,16 +1,16 @@
 """The whole of Confidante on MovieLens-100K: private training, graded, explained and accounted for."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from confidante.core.types import Histories
 from confidante.lab.baselines import fit_popularity
 from confidante.lab.data.dataset import Dataset
+from confidante.lab.demo_profile import DemoProfile, make_profile
 from confidante.lab.demo_reasons import Person, person_shown
 from confidante.lab.experiment import Run, run_training
 from confidante.lab.metrics import Estimate, Ranks, Scorer, estimate, full_ranks, hr_at_k, ndcg_at_k
@@ -70,7 +70,8 @@ class Demo:
     """All that the demo found; the screen, the report and the JSON are views of it.
 
     accuracy: one a model. sums: one a private sum. groups: NDCG by group of people, a column a model.
-    dropped: devices that vanished during every round. Everything but `seconds` follows from the seed.
+    dropped: devices that vanished during every round. profile: the device that was left to be opened.
+    Everything but `seconds` and `profile` follows from the seed.
     """
 
     source: str
@@ -90,6 +91,7 @@ class Demo:
     sums: tuple[SumCost, ...]
     dropped: int
     seconds: float
+    profile: DemoProfile | None = None
 
     @property
     def rounds(self) -> int:
@@ -149,6 +151,7 @@ class Demo:
                 for row in self.groups
             ],
             "people": [asdict(person) for person in self.people],
+            "profile": None if self.profile is None else asdict(self.profile),
         }
 
 
@@ -161,11 +164,13 @@ def run_demo(
     delta: float = 1e-5,
     engine: Engine = "secure",
     dropout: float = DROPOUT,
+    profile: Path | None = None,
     progress: Progress | None = None,
 ) -> Demo:
     """Train privately on all but each person's last event, and grade on that one.
 
-    People with fewer than three events take no part. Raises ConfidanteError.
+    People with fewer than three events take no part. profile: where to leave a device with a middling
+    person's history, the model and one real round in its ledger. Raises ConfidanteError.
     """
     started = time.perf_counter()
     split = leave_one_out(dataset.histories)
@@ -194,6 +199,12 @@ def run_demo(
         CENTRAL: central.learnt.model,
     }
     ranks = {name: full_ranks(scorer, history, split.test) for name, scorer in scorers.items()}
+    made = None
+    if profile is not None:
+        say("a device to open", 0.0)
+        person = _drawn(history, "medium", np.random.default_rng(seed))
+        made = make_profile(profile, dataset, history, run.learnt, person)
+        say("a device to open", 1.0)
     return Demo(
         source=source,
         engine=engine,
@@ -215,6 +226,7 @@ def run_demo(
         sums=_costs(run, engine),
         dropped=max(record.dropped for record in run.records),
         seconds=time.perf_counter() - started,
+        profile=made,
     )
 
 
@@ -235,17 +247,23 @@ def _costs(run: Run, engine: Engine) -> tuple[SumCost, ...]:
     )
 
 
+def _drawn(history: Histories, group: str, generator: np.random.Generator) -> int:
+    """Return a person of a group, or of all when the group is empty."""
+    members = np.flatnonzero(groups_of_people(history)[group])
+    return int(generator.choice(members if len(members) else np.arange(history.people)))
+
+
 def _three_people(
     dataset: Dataset, split: Split, history: Histories, run: Run, ranks: Ranks, seed: int
 ) -> tuple[Person, ...]:
     """Return one person of few, one of middling and one of many events; the seed draws them."""
     generator = np.random.default_rng(seed)
     groups = groups_of_people(history)
-    chosen: dict[int, str] = {}
-    for group in ("light", "medium", "heavy"):
-        members: Sequence[int] | NDArray[np.int64] = np.flatnonzero(groups[group])
-        if len(members):
-            chosen[int(generator.choice(members))] = group
+    chosen = {
+        _drawn(history, group, generator): group
+        for group in ("light", "medium", "heavy")
+        if groups[group].any()
+    }
     return tuple(
         person_shown(
             run.learnt.model,

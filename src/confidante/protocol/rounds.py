@@ -89,7 +89,7 @@ def run_round(
         for i, client in clients.items():
             bytes_down[phase, i] = len(incoming[i])
             try:
-                message = _answer(client, phase, incoming.pop(i), input_of)
+                message = client_step(client, phase, incoming.pop(i), input_of)
             except ProtocolError as error:
                 refused[i] = error
                 continue
@@ -100,9 +100,10 @@ def run_round(
     return RoundResult(result.sum, result.survivors, bytes_up, bytes_down, refused)
 
 
-def _answer(
+def client_step(
     client: Client, phase: Phase, message: bytes, input_of: Callable[[int], NDArray[np.int64]]
 ) -> bytes:
+    """Return what `client` sends in a phase; input_of gives its vector when it masks."""
     match phase:
         case Phase.ADVERTISE:
             return client.advertise()
