@@ -1,10 +1,11 @@
 """Find the 10 best of 100,000 and 1,000,000 items x 64, flat and by graph, and what adding and removing cost.
 
-Random numbers in two parts of 24 and 40 columns; a request is a history of 30 events, its own items left out.
-Random rows are the flat scan's worst case: nothing can be left out. `by popularity` has rows that get lighter
-from first to last, as a catalogue ordered by popularity has. The reference is numpy's float32 product of the
-same numbers, without selection: four times the memory. All are measured in turn in one process. The graph of
-the larger size takes minutes to build and is left out unless `--large-graph` is given.
+Random numbers in two parts of 24 and 40 columns, of 200 kinds; a request is a history of 30 events, its own
+items left out. Rows in random order are the flat scan's worst case: nothing can be left out. `by
+popularity` has rows that get lighter from first to last, as a catalogue ordered by popularity has. The
+reference is numpy's float32 product of the same numbers, without selection: four times the memory. All are
+measured in turn in one process. The graph of the larger size takes minutes to build and is left out unless
+`--large-graph` is given.
 """
 
 import json
@@ -27,10 +28,10 @@ GRADED = 20  # requests whose answer is compared with brute force
 
 
 def measure(items: int, requests: int, *, graph: bool) -> dict[str, Any]:
-    model = random_model(items, COLUMNS, seed=1)
-    popular = random_model(items, COLUMNS, seed=1, ordered=True)
+    model = random_model(items, COLUMNS, seed=1, kinds=200)
+    popular = random_model(items, COLUMNS, seed=1, kinds=200, ordered=True)
     indexes: dict[str, Index] = {"flat": FlatIndex(model), "flat, by popularity": FlatIndex(popular)}
-    built = {name: 0.0 for name in indexes}
+    built = dict.fromkeys(indexes, 0.0)
     if graph:
         start = time.perf_counter()
         indexes["usearch"] = AnnIndex(model)

@@ -17,17 +17,27 @@ Make = Callable[[ServedModel], Index]
 Queries = Sequence[NDArray[np.float64]]
 
 
-def random_model(rows: int, columns: Sequence[int], seed: int, *, ordered: bool = False) -> ServedModel:
-    """Return a model of random numbers. columns: of each part; ordered: rows get lighter and lighter."""
+def random_model(
+    rows: int, columns: Sequence[int], seed: int, *, ordered: bool = False, kinds: int = 0
+) -> ServedModel:
+    """Return a model of random numbers.
+
+    columns: of each part; ordered: rows get lighter and lighter; kinds: rows are of so many kinds, and rows
+    of a kind are alike, as items of a catalogue are (0: nothing is like anything else).
+    """
     rng = np.random.default_rng(seed)
     light = np.linspace(1, 0.01, rows) ** 2 if ordered else np.ones(rows)
     parts = []
+    kind = rng.integers(0, max(kinds, 1), rows)
     for k, width in enumerate(columns):
+        vectors = rng.integers(-127, 128, (rows, width))
+        if kinds:
+            vectors = (rng.integers(-127, 128, (kinds, width))[kind] * 2 + vectors) // 3
         context, item = rng.normal(size=(2, rows)) / 100
         parts.append(
             ServedPart(
                 f"part {k}",
-                rng.integers(-127, 128, (rows, width)).astype(np.int8),
+                vectors.astype(np.int8),
                 rng.normal(size=width).astype(np.float32),
                 context.astype(np.float32),
                 (item * light).astype(np.float32),

@@ -11,7 +11,7 @@ __all__ = ["LARGE", "FlatIndex", "Index", "choose"]
 LARGE = 200_000
 """Rows above which a graph answers sooner than the flat scan."""
 
-_GRAPH_BYTES = 300  # of links and bookkeeping a row, measured
+_GRAPH_BYTES = 400  # of links and bookkeeping a row, measured
 
 
 def choose(model: ServedModel, *, budget_bytes: int | None = None, above: int = LARGE) -> Index:
@@ -21,7 +21,7 @@ def choose(model: ServedModel, *, budget_bytes: int | None = None, above: int = 
     on top of the model's) stay within `budget_bytes`, None for any; else the flat scan.
     """
     columns = sum(part.vectors.shape[1] for part in model.parts)
-    graph_bytes = model.rows * (2 * (columns + 2) + _GRAPH_BYTES)
+    graph_bytes = model.rows * (2 * (columns + 1) + _GRAPH_BYTES)
     affordable = budget_bytes is None or graph_bytes <= budget_bytes
     if model.rows > above and affordable and find_spec("usearch") is not None:
         from confidante.device.index.ann import AnnIndex

@@ -121,8 +121,8 @@ class FlatIndex:
         if bonus is not None:
             scores += bonus
         used = [
-            (part.vectors, part.item_weights, query.astype(np.float32))
-            for part, query in zip(self._model.parts, queries, strict=True)
+            (part.vectors, part.item_weights, query.astype(np.float32), reach > 0)
+            for part, query, reach in zip(self._model.parts, queries, self._reach, strict=True)
             if query.any()
         ]
         groups = self._scores.reshape(len(most), _GROUP, -1)
@@ -135,7 +135,9 @@ class FlatIndex:
                 break
             start, stop = block * self._block, min((block + 1) * self._block, self.rows)
             total = scores[start:stop]
-            for vectors, weights, query in used:
+            for vectors, weights, query, reaches in used:
+                if not reaches[block]:
+                    continue
                 floats = self._buffer[: total.size * query.size].reshape(total.size, query.size)
                 np.copyto(floats, vectors[start:stop])
                 points = np.dot(floats, query, out=self._points[: total.size])
