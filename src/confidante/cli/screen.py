@@ -81,8 +81,8 @@ def show_demo(demo: Demo, page: Path) -> None:
     console.print(f"Report: {page}", markup=False)
     if demo.profile is not None:
         console.print(
-            f"One person's device, with {demo.profile.events} events, and {size(demo.profile.bytes_sent)} of a "
-            f"real round in its ledger. Open it: confidante open {demo.profile.folder}",
+            f"One person's device, with {demo.profile.events} events and a real round in its ledger "
+            f"({size(demo.profile.bytes_sent)}): confidante open {demo.profile.folder}",
             markup=False,
             soft_wrap=True,
         )
