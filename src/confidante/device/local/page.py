@@ -285,7 +285,7 @@ def environment() -> Environment:
         "clock": words.clock_words,
         "machine": words.machine_time,
         "size": words.size_words,
-        "figure": lambda value: f"{value:.3g}",
+        "figure": words.figure_words,
         "pretty": _pretty,
     }
     return made

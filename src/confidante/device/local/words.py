@@ -39,6 +39,7 @@ def shares(reasons: Sequence[Reason], named: int = 3) -> tuple[Share, ...]:
         return ()
     speaking = sorted((r for r in reasons if r.points > 0), key=lambda r: -r.points)
     own = [reason for reason in speaking if reason.kind is ReasonKind.EVENT]
+    named += len(own) == named + 1  # "1 more of yours" takes the room of its name
     grouped = [(reason.subject, "event", reason.points) for reason in own[:named]]
     rest = own[named:]
     if rest:
@@ -76,6 +77,12 @@ def reason_words(reason: Reason) -> str:
 def points_words(points: float) -> str:
     """Points of a score, with their sign."""
     return f"{points:+.4f}".replace("-", "\N{MINUS SIGN}")
+
+
+def figure_words(value: float) -> str:
+    """Three digits of a number, never in powers of ten."""
+    text = f"{value:.3g}"
+    return f"{value:.12f}".rstrip("0").rstrip(".") if "e-" in text else text
 
 
 def size_words(size: int) -> str:
