@@ -44,8 +44,8 @@ def refused(path: Path) -> Iterator[None]:
         raise
 
 
-def connect(path: Path, key: bytes) -> apsw.Connection:
-    """Open an existing file, which may be empty, and lock it. key: 32 bytes. Raises VaultError."""
+def connect(path: Path, key: bytes, *, new: bool = False) -> apsw.Connection:
+    """Open a database, or with `new` an empty file, and lock it. key: 32 bytes. Raises VaultError."""
     with refused(path):
         connection = apsw.Connection(str(path), _FLAGS)
         try:
@@ -60,17 +60,23 @@ def connect(path: Path, key: bytes) -> apsw.Connection:
                 "trusted_schema = OFF",
                 "cell_size_check = ON",
                 "journal_size_limit = 1048576",
-                "journal_mode = WAL",
             ):
                 connection.execute(f"PRAGMA {setting}").fetchall()
             connection.create_scalar_function("folded", _folded, 1, deterministic=True)
-            connection.execute(
-                "SELECT count(*) FROM sqlite_schema"
-            ).fetchall()  # takes the lock, proves the key
+            if not new:
+                _check_present(connection, path)
+            connection.execute("PRAGMA journal_mode = WAL").fetchall()
         except BaseException:
             connection.close()
             raise
     return connection
+
+
+def _check_present(connection: apsw.Connection, path: Path) -> None:
+    """Prove the key. SQLite takes a file of nothing, or of zeros, for an empty database: we do not."""
+    ((version,),) = connection.execute("PRAGMA user_version")
+    if version == 0:
+        raise VaultError(f"{path}: is damaged or was cut short: restore a backup")
 
 
 def migrate(connection: apsw.Connection, path: Path, migrations: Sequence[str]) -> None:

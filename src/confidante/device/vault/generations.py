@@ -120,8 +120,8 @@ def _open(
     """Open the generation that the key file names; then, and only then, remove all others."""
     keys = keyfile.unwrap(read, source.unlock(read.vault, read.guard))
     path = files.database(folder, keys.generation)
-    if not path.exists() or path.stat().st_size == 0:
-        raise VaultError(f"{path}: is missing or empty: restore a backup")
+    if not path.exists():
+        raise VaultError(f"{path}: is missing: restore a backup")
     connection = database.connect(path, keys.database)
     try:
         database.migrate(connection, path, migrations)
@@ -137,7 +137,7 @@ def _open(
 def _empty(folder: Path, keys: Keys, migrations: Sequence[str]) -> apsw.Connection:
     path = files.database(folder, keys.generation)
     files.make_private(path)
-    connection = database.connect(path, keys.database)
+    connection = database.connect(path, keys.database, new=True)
     try:
         database.migrate(connection, path, migrations)
     except BaseException:
