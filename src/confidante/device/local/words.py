@@ -11,6 +11,7 @@ from confidante.device.values import Reason, ReasonKind
 
 _NAMES = {
     ReasonKind.EVENT: "{}",
+    ReasonKind.EVENTS: "{} of yours",
     ReasonKind.REQUEST: "less like {}",
     ReasonKind.TASTE: "your taste: {}",
     ReasonKind.POPULARITY: "popular with everyone",
@@ -39,15 +40,16 @@ def shares(reasons: Sequence[Reason], named: int = 3) -> tuple[Share, ...]:
         return ()
     speaking = sorted((r for r in reasons if r.points > 0), key=lambda r: -r.points)
     own = [reason for reason in speaking if reason.kind is ReasonKind.EVENT]
-    named += len(own) == named + 1  # "1 more of yours" takes the room of its name
+    together = [reason for reason in speaking if reason.kind is ReasonKind.EVENTS]
+    named += len(own) == named + 1 and not together  # "your other events" takes the room of a name
     grouped = [(reason.subject, "event", reason.points) for reason in own[:named]]
-    rest = own[named:]
+    rest = own[named:] + together
     if rest:
-        grouped.append((f"{len(rest)} more of yours", "event", math.fsum(reason.points for reason in rest)))
+        grouped.append(("your other events", "event", math.fsum(reason.points for reason in rest)))
     grouped += [
         (_NAMES[reason.kind].format(reason.subject), _CLASSES[reason.kind], reason.points)
         for reason in speaking
-        if reason.kind is not ReasonKind.EVENT
+        if reason.kind not in (ReasonKind.EVENT, ReasonKind.EVENTS)
     ]
     against = [reason for reason in reasons if reason.points < 0]
     if against:
@@ -65,8 +67,8 @@ def shares(reasons: Sequence[Reason], named: int = 3) -> tuple[Share, ...]:
 
 def reason_words(reason: Reason) -> str:
     """One line of the table of all reasons."""
-    if reason.kind is ReasonKind.EVENT:
-        return reason.subject
+    if reason.kind in (ReasonKind.EVENT, ReasonKind.EVENTS):
+        return _NAMES[reason.kind].format(reason.subject)
     if reason.kind is ReasonKind.POPULARITY:
         return "Popular with everyone (learnt from noisy sums over many people; the same for all)"
     if reason.kind is ReasonKind.TASTE:
