@@ -10,22 +10,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import Concatenate, ParamSpec, Self, TypeVar, final
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar, final
 
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import DataError
 from confidante.device import settings
-from confidante.device.agreement import Agreement, Offer
 from confidante.device.answers import Answers
 from confidante.device.consent import Consents
 from confidante.device.ledger import Ledger
-from confidante.device.moving import export_vault, import_file
 from confidante.device.person import Person
 from confidante.device.question import NOBODY, Profile, ask
-from confidante.device.rounds import Participation, Route, device_identity
 from confidante.device.serving import Serving
 from confidante.device.tastes import tastes
-from confidante.device.transfer import ImportReport
 from confidante.device.values import (
     NO_CONTEXT,
     Answer,
@@ -40,7 +36,12 @@ from confidante.device.values import (
 from confidante.device.vault import history, items, wishes
 from confidante.device.vault.keys import Keyring, KeySource, Passphrase
 from confidante.device.vault.store import Vault
-from confidante.protocol.identity import PublicIdentity
+
+if TYPE_CHECKING:  # rounds and file formats are loaded when they are first used, so that a start is quick
+    from confidante.device.agreement import Agreement, Offer
+    from confidante.device.rounds import Participation, Route
+    from confidante.device.transfer import ImportReport
+    from confidante.protocol.identity import PublicIdentity
 
 _FOREVER = math.inf
 
@@ -413,18 +414,22 @@ class Device:
             self._person.changed()
 
     @_one_at_a_time
-    def identity(self, destination: str) -> PublicIdentity:
+    def identity(self, destination: str) -> "PublicIdentity":
         """Return the keys that one coordinator knows this device by; another coordinator sees others."""
+        from confidante.device.rounds import device_identity
+
         return device_identity(self._vault, destination).public
 
     @_one_at_a_time
-    def join(self, agreement: Agreement, offer: Offer, route: Route) -> Participation:
+    def join(self, agreement: "Agreement", offer: "Offer", route: "Route") -> "Participation":
         """Take part in one private sum; whoever calls this carries the messages.
 
         Nothing is handed out that is not in the ledger before. Raises `ConsentError` when the purpose is
         switched off, the budget would be exceeded or the round was joined before, and `PlanError` when the
         offer is not the round of the agreed plan.
         """
+        from confidante.device.rounds import Participation, device_identity
+
         return Participation(
             self._vault,
             self._consents,
@@ -445,13 +450,15 @@ class Device:
         dry_run: bool = False,
         add_missing: bool | None = None,
         progress: Callable[[str, float], None] | None = None,
-    ) -> ImportReport:
+    ) -> "ImportReport":
         """Read a history that the person has elsewhere; the report says what matched and what did not.
 
         format: recognised by name and content when left out. dry_run: only report. add_missing: make items of
         titles that the library lacks; when left out, only if the library is empty. Importing the same file
         twice adds nothing. Raises `DataError` for a file that cannot be read, and keeps nothing of it.
         """
+        from confidante.device.moving import import_file
+
         report = import_file(
             self._vault,
             self._serving,
@@ -470,6 +477,8 @@ class Device:
 
         Written whole or not at all. `import_history` reads it back.
         """
+        from confidante.device.moving import export_vault
+
         return export_vault(self._vault, Path(path))
 
     def backup(self, folder: Path | str) -> None:

@@ -1,19 +1,20 @@
 """The library and its index, kept in step with the vault's items and model."""
 
 from collections.abc import Collection, Iterable
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from confidante.core.errors import DataError
 from confidante.device.index import Index, choose
 from confidante.device.library import Library, pack, unpack
-from confidante.device.library_build import build, extended
-from confidante.device.text import TextEncoder, best_available
 from confidante.device.values import Item
 from confidante.device.vault import items
 from confidante.device.vault.store import Vault
-from confidante.models.snapshot import Published, decode
+
+if TYPE_CHECKING:  # building is not loaded by a start that finds its rows ready
+    from confidante.device.text import TextEncoder
+    from confidante.models.snapshot import Published
 
 _MODEL = "model"  # the published snapshot, as it came
 _ROWS = "library"  # what was derived from it and the items
@@ -50,6 +51,8 @@ class Serving:
         given = list({item.id: item for item in new}.values())
         if not given:
             return 0
+        from confidante.device.library_build import extended
+
         before = self.library
         with self._vault.write():
             known = set(items.known_ids(self._vault, [item.id for item in given]))
@@ -80,6 +83,8 @@ class Serving:
 
     def install(self, data: bytes) -> str:
         """Take a published model, its catalogue first; return its digest."""
+        from confidante.models.snapshot import decode
+
         published = decode(data)
         catalogue = published.catalogue
         if catalogue is None:
@@ -110,16 +115,22 @@ class Serving:
         return None if body is None else unpack(body)
 
     def _built(self) -> Library:
+        from confidante.device.library_build import build
+
         stored = items.everything(self._vault)
         self._unsaved = True
         return build(stored.items, stored.keys, stored.removed, self._published(), self._text())
 
-    def _published(self) -> Published | None:
+    def _published(self) -> "Published | None":
+        from confidante.models.snapshot import decode
+
         body = self._vault.read_body(_MODEL)
         return None if body is None else decode(body)
 
-    def _text(self) -> TextEncoder:
+    def _text(self) -> "TextEncoder":
         if self._encoder is None:
+            from confidante.device.text import best_available
+
             self._encoder = best_available()
         return self._encoder
 
