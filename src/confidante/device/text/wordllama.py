@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from confidante.core.errors import DataError
 from confidante.device.text.encoder import load_tokenizer, package_folder, readable, unit_rows
 
-_BATCH = 1024  # texts whose tokens are held at once
+_BATCH = 128  # texts whose tokens are held at once
 _MOST_HEADER = 1 << 20  # bytes
 
 
@@ -46,8 +46,8 @@ class WordLlama:
             batch = [readable(text) for text in texts[start : start + _BATCH]]
             encoded = self._tokenizer.encode_batch_fast(batch, add_special_tokens=False)
             ids = [one.ids if text else [] for one, text in zip(encoded, batch, strict=True)]
-            out[start : start + len(batch)] = self._means(ids)
-        return unit_rows(out)
+            out[start : start + len(batch)] = unit_rows(self._means(ids))
+        return out
 
     def _means(self, ids: list[list[int]]) -> NDArray[np.float32]:
         lengths = np.array([len(row) for row in ids])
