@@ -3,8 +3,9 @@
 The scan works in float32, a block of rows at a time: 8-bit vectors become float32 in a buffer that stays in
 the processor's cache, then one matrix-vector product. Its rounding error is bounded, and all rows that the
 bound leaves in the running are scored again in float64. Blocks are taken in the order of the most that a row
-of theirs can score (Cauchy and Schwarz), and the rest is left out once that is too little: much is left out
-where rows are ordered by popularity, nothing where they are in random order. Recall is 1 either way.
+of theirs can score (Cauchy and Schwarz), and the rest is left out once that is too little: that helps where
+rows are ordered by popularity and libraries are large, never where they are in random order. Recall is 1
+either way.
 """
 
 from typing import final
@@ -23,7 +24,8 @@ from confidante.device.index.base import (
 from confidante.models.served import ServedModel
 
 _ROUNDING = 2.0**-24  # of float32, relative
-_BUFFER = 1 << 17  # entries of a block as float32: 512 KB
+_BUFFER = 1 << 17  # most entries of a block as float32: 512 KB
+_BLOCK = 1600  # most rows of a block
 _GROUP = 64  # rows whose best score is remembered: every (block / 64)th of a block
 _FEW = 2048  # so many rows are scored one by one
 _NOTHING = np.zeros(0, dtype=np.int64)
@@ -40,7 +42,7 @@ class FlatIndex:
     def __init__(self, model: ServedModel) -> None:
         """Index all rows of `model`."""
         widest = max((part.vectors.shape[1] for part in model.parts), default=1)
-        self._block = max(_GROUP, _BUFFER // max(widest, 1) // _GROUP * _GROUP)
+        self._block = max(_GROUP, min(_BLOCK, _BUFFER // max(widest, 1)) // _GROUP * _GROUP)
         self._buffer = np.empty(self._block * max(widest, 1), dtype=np.float32)
         self._points = np.empty(self._block, dtype=np.float32)
         self._alive = np.zeros(0, dtype=np.bool_)
