@@ -1,8 +1,8 @@
-"""Schemathesis over the whole OpenAPI document, in process, behind the guard, with the same examples every time.
+"""Schemathesis over the whole OpenAPI document, in process, behind the guard, the same examples every time.
 
-Left out, with reasons. `positive_data_acceptance`: an item id that fits the schema may name no item, and 404 is
-right then. `use_after_free` and `ensure_resource_availability` guess from names how calls hang together; an
-item that was deleted here stays readable, since events may still name it, and one that was posted hidden is gone.
+Left out, with reasons. `positive_data_acceptance`: an item id that fits the schema may name no item, and 404
+is right then. `use_after_free` and `ensure_resource_availability` guess from names how calls hang together;
+an item that was deleted stays readable here, since events may still name it; a hidden one is gone at once.
 """
 
 from collections.abc import Iterator
@@ -30,13 +30,26 @@ CHECKS = [
 
 
 EXAMPLES = settings(
-    max_examples=6,
+    max_examples=4,
     derandomize=True,
     database=None,
     deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )
+
+
+def at_home(case: schemathesis.Case) -> None:
+    """Ask for the person of this device, and now and then for an item it has: else all ends in 404."""
+    path, body = case.path_parameters, case.body
+    if "user_id" in path:
+        path["user_id"] = "me"
+    if "item_id" in path and len(path["item_id"]) % 2:
+        path["item_id"] = "sp1"
+    if isinstance(body, list):
+        for one in body:
+            if "UserId" in one:
+                one["UserId"] = "me"
 
 
 @pytest.fixture
@@ -63,6 +76,8 @@ def test_nothing_breaks_and_every_answer_is_as_documented(
         @EXAMPLES
         @given(operation.as_strategy(generation_mode=mode))
         def holds(case: schemathesis.Case) -> None:
+            if mode is GenerationMode.POSITIVE:
+                at_home(case)
             case.call_and_validate(base_url=HERE, headers=keys, checks=CHECKS)
 
         try:
