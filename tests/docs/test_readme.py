@@ -25,7 +25,23 @@ def test_every_file_that_is_named_exists() -> None:
     assert not [name for name in named if not (ROOT / name).exists()]
 
 
-def test_the_python_example_runs(
+def _examples() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_example_for_apps_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    exec(compile(_examples()[0], "README.md", "exec"), {})  # the README's own code is the thing under test
+    first, second, because = capsys.readouterr().out.splitlines()
+    assert first.startswith("Aliens (1986)")
+    assert "Alien (1979)" in first
+    assert second.startswith("Babe (1995)")
+    assert because == "Without “Alien (1979)”, “Aliens (1986)” would not be in your top 1."
+
+
+def test_the_example_for_the_lab_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     rng = np.random.default_rng(0)
@@ -33,9 +49,8 @@ def test_the_python_example_runs(
     (tmp_path / "train.csv").write_text("user,item,timestamp\n" + "\n".join(events) + "\n")
     titles = "".join(f"i{i},Title {i},kind {i % 3}\n" for i in range(40))
     (tmp_path / "items.csv").write_text("item,title,labels\n" + titles)
-    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     monkeypatch.chdir(tmp_path)
-    exec(compile(example, "README.md", "exec"), {})  # the README's own code is the thing under test
+    exec(compile(_examples()[1], "README.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("Title ") for line in lines) == 10
     assert "server_epsilon" in lines[-1]

@@ -49,8 +49,8 @@ def counterfactual(
     if not places:
         tried = min(MOST_EVENTS, len(heaviest))
         return nothing(
-            f"No few of your events keep {name} in your top {n}: it would stay even without the "
-            f"{tried} that speak most for it."
+            f"No few of your events keep {name} in your top {n}: it would stay there without "
+            + ("your only event." if tried == 1 else f"the {tried} that speak most for it.")
         )
     numbers = tuple(int(question.profile.numbers[place]) for place in places)
     titles = list(dict.fromkeys(f"“{title_of(number)}”" for number in numbers))
