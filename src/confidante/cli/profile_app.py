@@ -36,7 +36,7 @@ confidante open
 
 confidante open out/demo/profile
 
-confidante open out/demo/profile --no-browser --port 8765
+confidante open out/demo/profile --no-browser --port 8088 --api
 """
 
 
@@ -60,7 +60,7 @@ def open_page_command(
     from confidante.device.local.open import open_page
 
     with open_profile(folder, passphrase_file) as device:
-        open_page(device, port=port, browser=browser, new_key=new_key, user=user)
+        open_page(device, port=port, browser=browser, new_key=api, user=user)
 
 
 NEW_EXAMPLES = """[bold]Examples[/bold]
