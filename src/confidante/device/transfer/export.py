@@ -204,4 +204,4 @@ def _lines(path: Path) -> Iterator[bytes]:
 def _check_numbers(record: Record, path: Path) -> None:
     numbers = (getattr(record, name) for name in record.__struct_fields__)
     if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
-        raise DataError(f"{record} holds a number that JSON has not", path=path)
+        raise DataError(f"a {type(record).__name__} holds a number that JSON has not", path=path)
