@@ -76,6 +76,7 @@ class Answers:
 
     def explained(self, profile: Profile, item_id: str, n: int) -> Explanation:
         """Return why an item scores what it scores for this profile, and what its place hangs on."""
+        _check(n)
         (row,) = self.rows([item_id]).tolist()
         question = ask(self._serving.library, profile)
         (suggestion,) = suggestions(question, np.array([row]), self._items)
@@ -90,10 +91,11 @@ class Answers:
         (row,) = self.rows([item_id]).tolist()
         this = unit_vectors(library, np.array([row]))[0]
         blocks = np.array_split(np.flatnonzero(library.live), max(1, len(library) // _BLOCK))
-        likeness = np.concatenate([unit_vectors(library, rows) @ this for rows in blocks])
         rows = np.concatenate(blocks)
-        likeness[rows == row] = -np.inf
-        best = np.lexsort((rows, -likeness))[: min(n, len(rows) - 1)]
+        likeness = np.concatenate([unit_vectors(library, rows) @ this for rows in blocks])
+        others = rows != row
+        rows, likeness = rows[others], np.clip(likeness[others], -1.0, 1.0)
+        best = np.lexsort((rows, -likeness))[:n]
         found = self._items(rows[best])
         return tuple((found[int(rows[k])], float(likeness[k])) for k in best)
 

@@ -327,6 +327,7 @@ class Device:
     @_one_at_a_time
     def allow(self, item_id: str) -> None:
         """Take back `less_like` and `not_this`."""
+        self._key(item_id)
         for kind in ("less", "never"):
             wishes.unset(self._vault, kind, item_id)
         self._person.changed()
@@ -339,6 +340,7 @@ class Device:
     @_one_at_a_time
     def unsave(self, item_id: str) -> None:
         """Take an item off the list of saved ones."""
+        self._key(item_id)
         wishes.unset(self._vault, "saved", item_id)
 
     @property
@@ -352,7 +354,9 @@ class Device:
 
     @_one_at_a_time
     def tastes(self, limit: int = 30) -> tuple[Taste, ...]:
-        """Return the labels that the history is made of, and every edited one."""
+        """Return the labels that the history is made of, `limit` at most, and every edited one."""
+        if limit < 0:
+            raise DataError(f"cannot list {limit} tastes: give 0 or more")
         levels = dict(wishes.levels(self._vault))
         return tastes(self._serving.library, self._person.profile(self._serving.library), levels, limit)
 
@@ -362,7 +366,7 @@ class Device:
         if not -2 <= level <= 2:
             raise DataError(f"the level of a taste is -2 to 2, not {level}")
         library = self._serving.library
-        if label not in library.labels:
+        if label not in library.labels and label not in dict(wishes.levels(self._vault)):
             raise DataError(f"no item has the label {label!r}: there is nothing to raise or lower")
         if removed or level:
             wishes.put(self._vault, "taste", label, wishes.REMOVED if removed else level)
@@ -455,8 +459,11 @@ class Device:
 
         format: recognised by name and content when left out. dry_run: only report. add_missing: make items of
         titles that the library lacks; when left out, only if the library is empty. Importing the same file
-        twice adds nothing. Raises `DataError` for a file that cannot be read, and keeps nothing of it.
+        twice adds nothing. Raises `DataError` for a file that cannot be read, and keeps nothing of it, and
+        `ConsentError` when learning is switched off.
         """
+        if not dry_run:
+            self._consents.require(Purpose.LEARN)
         from confidante.device.moving import import_file
 
         report = import_file(

@@ -42,8 +42,10 @@ def retention(vault: Vault) -> Retention:
 
 def set_retention(vault: Vault, kept: Retention) -> None:
     """Keep events so long; `DataError` for a rule that makes no sense."""
-    if not 1 <= kept.events <= MAX_EVENTS:
-        raise DataError(f"keep how many events? give 1 to {MAX_EVENTS:,}, not {kept.events}")
-    if kept.days is not None and not (math.isfinite(kept.days) and kept.days > 0):
-        raise DataError(f"keep events for how many days? {kept.days} is no time")
+    if not isinstance(kept.events, int) or not 1 <= kept.events <= MAX_EVENTS:
+        raise DataError(f"keep how many events? give 1 to {MAX_EVENTS:,}, not {kept.events!r}")
+    if kept.days is not None and not (
+        isinstance(kept.days, float | int) and math.isfinite(kept.days) and kept.days > 0
+    ):
+        raise DataError(f"keep events for how many days? {kept.days!r} is no time")
     vault.set_setting(_RETENTION, msgspec.json.encode(kept))
