@@ -45,9 +45,9 @@ def open_page_command(
     *,
     port: Annotated[int, typer.Option(help="Port on this machine; 0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open it in the browser, too.")] = True,
-    new_key: Annotated[
+    api: Annotated[
         bool,
-        typer.Option("--new-key", help="Make and print a key for the local API; an earlier one ends."),
+        typer.Option("--api", help="Make and print a key for the local API; an earlier one ends."),
     ] = False,
     user: Annotated[str, typer.Option(help="Name by which apps may ask for you, beside `me`.")] = "me",
     passphrase_file: PassphraseFile = None,

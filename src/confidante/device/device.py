@@ -57,7 +57,8 @@ def _one_at_a_time(
     @wraps(method)
     def locked(self: "Device", /, *args: P.args, **kwargs: P.kwargs) -> R:
         with self._vault.lock:
-            self._person.purge_when_due()
+            if self._person.purge_when_due():
+                self._serving.drop_forgotten()
             return method(self, *args, **kwargs)
 
     return locked
@@ -247,6 +248,7 @@ class Device:
         if event is not None and not chosen:
             raise DataError(f"there is no event {event} to forget")
         forgotten = history.forget(self._vault, chosen, undo_seconds=undo_seconds, everything=everything)
+        self._serving.drop_forgotten()
         self._person.changed()
         return forgotten
 
@@ -495,7 +497,10 @@ class Device:
     def purge(self) -> int:
         """Erase now what waits for its undo time to pass; return how many events that were."""
         with self._vault.lock:
-            return history.purge(self._vault, even_if_undoable=True)
+            gone = history.purge(self._vault, even_if_undoable=True)
+            self._serving.drop_forgotten()
+            self._person.changed()
+            return gone
 
     def erase(self) -> None:
         """Destroy the keys, then the vault, and close. Nothing can be taken back."""

@@ -16,7 +16,7 @@ from confidante.core.errors import DataError, VaultError
 from confidante.models.sequential import OwnHistory
 from confidante.models.served import ServedModel, ServedPart
 
-_FORM = 1
+_FORM = 2
 
 
 @final
@@ -42,7 +42,7 @@ class Library:
     model: scores rows. keys: int64 [n], the vault's number of each row's item, rising. live: bool [n], may be
     recommended. labels: all labels, sorted; label_starts: int64 [labels + 1], label_rows: int64, which rows
     carry each (CSC). spread: root mean square of what an event adds to an item. text: how titles became
-    vectors.
+    vectors; None where words are not part of the model, which knows every item.
     """
 
     model: ServedModel
@@ -52,7 +52,7 @@ class Library:
     label_starts: NDArray[np.int64]
     label_rows: NDArray[np.int64]
     spread: float
-    text: TextSpace
+    text: TextSpace | None
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -88,11 +88,12 @@ def pack(library: Library) -> bytes:
         "label_starts": library.label_starts,
         "label_rows": library.label_rows,
         "spread": np.array(library.spread),
-        "encoder": np.array(library.text.encoder),
-        "text_weight": np.array(library.text.weight),
-        "mean": library.text.mean,
-        "axes": library.text.axes,
     }
+    if library.text is not None:
+        arrays["encoder"] = np.array(library.text.encoder)
+        arrays["text_weight"] = np.array(library.text.weight)
+        arrays["mean"] = library.text.mean
+        arrays["axes"] = library.text.axes
     for place, part in enumerate(model.parts):
         arrays[f"vectors{place}"] = part.vectors
         arrays[f"strengths{place}"] = part.strengths
@@ -123,18 +124,21 @@ def unpack(data: bytes) -> Library | None:
                 )
             )
             own = arrays["own"].tolist()
-            text = arrays["labels"].tobytes().decode()
+            labels = arrays["labels"].tobytes().decode()
+            text = None
+            if "encoder" in arrays:
+                text = TextSpace(
+                    str(arrays["encoder"]), arrays["mean"], arrays["axes"], float(arrays["text_weight"])
+                )
             return Library(
                 model=ServedModel(parts, arrays["prior"], OwnHistory(*own) if own else None),
                 keys=arrays["keys"],
                 live=arrays["live"],
-                labels=tuple(text.split("\0")) if text else (),
+                labels=tuple(labels.split("\0")) if labels else (),
                 label_starts=arrays["label_starts"],
                 label_rows=arrays["label_rows"],
                 spread=float(arrays["spread"]),
-                text=TextSpace(
-                    str(arrays["encoder"]), arrays["mean"], arrays["axes"], float(arrays["text_weight"])
-                ),
+                text=text,
             )
     except (KeyError, ValueError, zipfile.BadZipFile, DataError) as error:
         raise VaultError(f"the derived library in the vault is damaged ({error})") from None

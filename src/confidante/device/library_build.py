@@ -1,10 +1,11 @@
 """From items and a published model to rows for scoring.
 
 Rows come from the published model where one is installed, and from the words of titles, labels and
-descriptions, so that new items, and libraries that no server knows, are recommended as well.
+descriptions, so that new items, and libraries that no server knows, are recommended as well. While the model
+knows every item, words would add nothing to any score, so no device spends time and memory on them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ TEXT_SPREAD = 0.2
 DIMENSIONS = 64
 """Columns that words are shortened to."""
 
+_ENOUGH = 20_000  # titles from which the axes of words are found
 _SAMPLE = 256  # rows that stand for all when the spread of scores is measured
 
 
@@ -35,12 +37,12 @@ def build(
     keys: NDArray[np.int64],
     removed: NDArray[np.bool_],
     published: Published | None,
-    encoder: TextEncoder,
+    encoder: Callable[[], TextEncoder],
 ) -> Library:
-    """Return the library of `items`, whose numbers in the vault are `keys` (rising)."""
-    vectors = text_vectors(encoder, items)
-    projection = fit_projection(vectors.rows, min(DIMENSIONS, encoder.dimensions))
-    words = project(vectors.rows, projection)
+    """Return the library of `items`, whose numbers in the vault are `keys` (rising).
+
+    encoder: gives what turns texts into vectors; asked for only when it is needed.
+    """
     known = np.zeros(len(items), dtype=np.bool_)
     parts: tuple[ServedPart, ...] = ()
     prior = np.zeros(len(items), dtype=np.float32)
@@ -48,31 +50,20 @@ def build(
         model, known = _placed(published, items)
         parts, prior = model.parts, model.prior
     sample = np.unique(np.linspace(0, len(items) - 1, min(_SAMPLE, len(items))).astype(np.int64))
-    spread = _spread(parts, sample)
-    weight, said = 1.0, np.ones(len(items), dtype=np.float32)
-    if spread > 0:
-        weight = TEXT_SPREAD * spread / (_alike(words, sample) or 1.0)
-        said = (weight * ~known).astype(np.float32)
-    text = quantise_part(
-        Factors(
-            TEXT_PART,
-            words,
-            np.ones(words.shape[1], dtype=np.float32),
-            np.ones(len(items), dtype=np.float32),
-            said,
-            TEXT_HALF_LIFE,
-        )
-    )
+    text, said = None, _spread(parts, sample)
+    if said == 0 or not known.all():
+        words, text = _words(items, known, encoder(), sample, said)
+        parts = (*parts, words)
     labels, starts, rows = _label_columns([item.labels for item in items])
     return Library(
-        model=ServedModel((*parts, text), prior, None if published is None else published.model.own),
+        model=ServedModel(parts, prior, None if published is None else published.model.own),
         keys=keys,
         live=~removed,
         labels=labels,
         label_starts=starts,
         label_rows=rows,
-        spread=_spread((*parts, text), sample) or 1.0,
-        text=TextSpace(encoder.name, vectors.mean, projection.axes, weight),
+        spread=_spread(parts, sample) or 1.0,
+        text=text,
     )
 
 
@@ -83,12 +74,17 @@ def extended(
     published: Published | None,
     encoder: TextEncoder,
 ) -> Library:
-    """Return the library with new items at its end; `keys` follow its own. What is there stays as it is."""
-    vectors = text_vectors(encoder, items, library.text.mean)
-    axes = library.text.axes
-    words = project(vectors.rows, Projection(axes, np.ones(axes.shape[1], dtype=np.float32)))
+    """Return the library with new items at its end; `keys` follow its own. What is there stays as it is.
+
+    The library has words, of the same encoder.
+    """
+    text = library.text
+    if text is None or text.encoder != encoder.name:
+        raise ValueError("a library can only grow by words as it has them: build it anew")
+    vectors = text_vectors(encoder, items, text.mean)
+    words = project(vectors.rows, Projection(text.axes, np.ones(text.axes.shape[1], dtype=np.float32)))
     ones = np.ones(len(items))
-    new: Mapping[str, NewRows] = {TEXT_PART: NewRows(words, ones, ones * library.text.weight)}
+    new: Mapping[str, NewRows] = {TEXT_PART: NewRows(words, ones, ones * text.weight)}
     prior = np.zeros(len(items), dtype=np.float32)
     if published is not None:
         placed = place(published, _as_catalogue(items))
@@ -102,7 +98,7 @@ def extended(
         label_starts=starts,
         label_rows=rows,
         spread=library.spread,
-        text=library.text,
+        text=text,
     )
 
 
@@ -116,6 +112,31 @@ def _placed(published: Published, items: Sequence[Item]) -> tuple[ServedModel, N
     new = place(published, _as_catalogue([items[row] for row in np.flatnonzero(~known).tolist()]))
     rows[~known] = len(row_of) + np.arange(len(new.prior))
     return published.model.with_rows(new.prior, new.rows).subset(rows), known
+
+
+def _words(
+    items: Sequence[Item],
+    known: NDArray[np.bool_],
+    encoder: TextEncoder,
+    sample: NDArray[np.int64],
+    spread: float,
+) -> tuple[ServedPart, TextSpace]:
+    """Return the part of words, which speaks for the items that the model does not know.
+
+    Known items have words as well: their events speak for the others. spread: of the model's own parts.
+    """
+    vectors = text_vectors(encoder, items)
+    few = vectors.rows[:: max(1, len(items) // _ENOUGH)]
+    projection = fit_projection(few, min(DIMENSIONS, encoder.dimensions))
+    words = project(vectors.rows, projection)
+    weight, said = 1.0, np.ones(len(items), dtype=np.float32)
+    if spread > 0:
+        weight = TEXT_SPREAD * spread / (_alike(words, sample) or 1.0)
+        said = (weight * ~known).astype(np.float32)
+    ones = np.ones(len(items), dtype=np.float32)
+    strengths = np.ones(words.shape[1], dtype=np.float32)
+    part = quantise_part(Factors(TEXT_PART, words, strengths, ones, said, TEXT_HALF_LIFE))
+    return part, TextSpace(encoder.name, vectors.mean, projection.axes, weight)
 
 
 def _as_catalogue(items: Sequence[Item]) -> Catalogue:

@@ -1,9 +1,13 @@
 """A history into the vault and out of it: what `transfer` reads and writes, joined with the vault."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
+
+from confidante.core.errors import DataError
 from confidante.device import settings
 from confidante.device.serving import Serving
 from confidante.device.transfer import (
@@ -24,9 +28,11 @@ from confidante.device.transfer.export import (
     SettingRecord,
     WishRecord,
 )
+from confidante.device.transfer.gathering import OLDER
+from confidante.device.transfer.report import SkippedRows
 from confidante.device.values import Item, Retention
 from confidante.device.vault import history, items, wishes
-from confidante.device.vault.store import Vault
+from confidante.device.vault.store import LATEST, Vault
 
 OWN_FORMAT = "confidante"
 
@@ -47,6 +53,10 @@ def import_file(
     kind = detect(path) if format is None else format
     say = progress or (lambda _what, _part: None)
     say("reading", 0.0)
+    if kind == OWN_FORMAT:
+        report = _take_back(vault, serving, path, dry_run=dry_run)
+        say("reading", 1.0)
+        return report
     stored = items.everything(vault)
     index = TitleIndex(
         (key, item.id, item.title, item.labels)
@@ -60,16 +70,14 @@ def import_file(
         format=kind,
         path=path,
         known=lambda key, at: (key, at) in there,
-        add_missing=True if kind == OWN_FORMAT else add_missing,
+        add_missing=add_missing,
         keep=kept.events,
         progress=lambda rows: say("reading", 1 - 1 / (1 + rows / 10_000)),
     )
     say("reading", 1.0)
     if dry_run:
         return gathered.report
-    with vault.write():
-        if kind == OWN_FORMAT:
-            _take_back(vault, serving, path)
+    with serving.as_before_if_it_fails(), vault.write():
         serving.add(gathered.items)
         keys = items.keys_of(vault, [item.id for item in gathered.items])
 
@@ -96,20 +104,92 @@ def export_vault(vault: Vault, path: Path) -> int:
         return write_export(path, _records(vault), made=vault.now())
 
 
-def _take_back(vault: Vault, serving: Serving, path: Path) -> None:
-    """Take items, wishes and settings of an export; consents and departures belong to its vault."""
-    records = list(read_export(path))
-    wanted = [record for record in records if isinstance(record, ItemRecord)]
-    serving.add(Item(r.id, r.title, r.labels, r.description) for r in wanted)
-    serving.remove([record.id for record in wanted if record.removed])
-    for record in records:
-        if isinstance(record, WishRecord):
-            wishes.put(vault, record.kind, record.subject, record.level)
-        elif isinstance(record, SettingRecord):
-            if record.name == "retention" and isinstance(record.value, dict):
-                settings.set_retention(vault, Retention(**record.value))
-            elif record.name == "no_profiling":
-                settings.set_no_profiling(vault, on=record.value is True)
+def _take_back(vault: Vault, serving: Serving, path: Path, *, dry_run: bool) -> ImportReport:
+    """Take items, events, wishes and settings of an export; consents and departures belong to its vault."""
+    records = list(enumerate(read_export(path), 2))
+    kept = settings.retention(vault)
+    wanted: dict[str, ItemRecord] = {}
+    events: list[tuple[float, int, EventRecord]] = []
+    for line, record in records:
+        match record:
+            case ItemRecord():
+                wanted[record.id] = record
+            case EventRecord():
+                events.append((record.at, line, record))
+            case SettingRecord("retention", value):
+                kept = _retention(value, path, line)
+    known = set(items.known_ids(vault, {*wanted, *(event.item for _, _, event in events)}))
+    for _, _, event in events:
+        if event.item not in known:
+            wanted.setdefault(event.item, ItemRecord(event.item, event.item))
+    there = Counter(
+        vault.rows(
+            "SELECT item.id, kind, at, value, context FROM event JOIN item ON item.key = event.item"
+            " WHERE forgotten IS NULL"
+        )
+    )
+    new = []
+    for entry in sorted(events, key=lambda entry: entry[:2]):
+        event = entry[2]
+        same = (event.item, event.kind, event.at, event.value, _context(event))
+        if there[same]:
+            there[same] -= 1
+        else:
+            new.append(entry)
+    older = new[: max(0, len(new) - kept.events)]
+    new = new[len(older) :]
+    report = ImportReport(
+        format=OWN_FORMAT,
+        path=str(path),
+        read=len(events),
+        matched=len(new),
+        added=len(wanted.keys() - known),
+        wishes=0,
+        unmatched=0,
+        examples=(),
+        skipped=(SkippedRows(OLDER, len(older), older[0][1]),) if older else (),
+        duplicates=len(events) - len(new) - len(older),
+        first=new[0][0] if new else None,
+        last=new[-1][0] if new else None,
+    )
+    if dry_run:
+        return report
+    with serving.as_before_if_it_fails(), vault.write() as sql:
+        serving.add(Item(r.id, r.title, r.labels, r.description) for r in wanted.values())
+        serving.remove([record.id for record in wanted.values() if record.removed])
+        keys = items.keys_of(vault, {event.item for _, _, event in new})
+        history.add_events(
+            vault,
+            [
+                history.NewEvent(keys[event.item], event.kind, event.at, event.value, event.context)
+                for _, _, event in new
+            ],
+        )
+        for line, record in records:
+            match record:
+                case WishRecord(kind, subject, level, at):
+                    if kind != "taste" and items.key_of(vault, subject) is None:
+                        raise DataError("a wish is about an item that there is not", path=path, line=line)
+                    if not 0 <= at <= LATEST:
+                        raise DataError(f"a wish cannot be of {at}", path=path, line=line)
+                    wishes.put(vault, kind, subject, level)
+                    sql("UPDATE wish SET at = ? WHERE kind = ? AND subject = ?", (at, kind, subject))
+                case SettingRecord("no_profiling", value):
+                    settings.set_no_profiling(vault, on=value is True)
+        settings.set_retention(vault, kept)
+        history.expire(vault, kept)
+    return report
+
+
+def _retention(value: object, path: Path, line: int) -> Retention:
+    try:
+        return msgspec.convert(value, Retention)
+    except msgspec.ValidationError as error:
+        raise DataError(f"is no retention ({error})", path=path, line=line) from None
+
+
+def _context(event: EventRecord) -> str:
+    return msgspec.json.encode(event.context).decode()
 
 
 def _records(vault: Vault) -> Iterator[Record]:

@@ -33,11 +33,13 @@ class Person:
         self._kept = None
         self._purge_at = history.next_purge(self._vault)
 
-    def purge_when_due(self) -> None:
-        """Erase the hidden events whose undo time has passed."""
-        if self._purge_at is not None and self._purge_at <= self._vault.now():
-            history.purge(self._vault)
-            self.changed()
+    def purge_when_due(self) -> bool:
+        """Erase the hidden events whose undo time has passed; return whether there were any."""
+        if self._purge_at is None or self._purge_at > self._vault.now():
+            return False
+        history.purge(self._vault)
+        self.changed()
+        return True
 
     def profile(self, library: Library) -> Profile:
         """Return the profile in the rows of `library`."""

@@ -17,8 +17,6 @@ if TYPE_CHECKING:  # building is not loaded by a start that finds its rows ready
     from confidante.models.snapshot import Published
 
 _MODEL = "model"  # the published snapshot, as it came
-_ROWS = "library"  # what was derived from it and the items
-_STALE = "library is stale"  # set in the transaction that changes items; cleared when the rows are stored
 
 
 @final
@@ -46,8 +44,8 @@ class Serving:
             self._index = choose(self.library.model)
         return self._index
 
-    def add(self, new: Iterable[Item]) -> int:
-        """Add or replace items; return how many there were."""
+    def add(self, new: Iterable[Item], *, personal: bool = False) -> int:
+        """Add or replace items; return how many there were. personal: see `items.put`."""
         given = list({item.id: item for item in new}.values())
         if not given:
             return 0
@@ -56,11 +54,11 @@ class Serving:
         before = self.library
         with self._vault.write():
             known = set(items.known_ids(self._vault, [item.id for item in given]))
-            items.put(self._vault, given)
-            self._vault.set_setting(_STALE, b"yes")
+            items.put(self._vault, given, personal=personal)
+            self._vault.set_setting(items.STALE, b"yes")
         fresh = [item for item in given if item.id not in known]
         grows = len(fresh) == len(given) and len(fresh) <= len(before)
-        if grows and before.text.encoder == self._text().name:
+        if grows and before.text is not None and before.text.encoder == self._text().name:
             numbers = items.keys_of(self._vault, [item.id for item in fresh])
             keys = np.array([numbers[item.id] for item in fresh], dtype=np.int64)
             self._library = extended(before, fresh, keys, self._published(), self._text())
@@ -76,10 +74,17 @@ class Serving:
         library = self.library
         with self._vault.write():
             removed = items.remove(self._vault, ids)
-            self._vault.set_setting(_STALE, b"yes")
+            self._vault.set_setting(items.STALE, b"yes")
         library.live[library.rows_of(np.array(removed, dtype=np.int64))] = False
         self._unsaved = True
         return len(removed)
+
+    def drop_forgotten(self) -> None:
+        """Let the rows be built anew if items were erased with the history."""
+        if self._library is None or self._vault.setting(items.STALE) is None:
+            return
+        if not np.isin(self._library.keys, items.keys(self._vault)).all():
+            self._library, self._index, self._unsaved = None, None, False
 
     def install(self, data: bytes) -> str:
         """Take a published model, its catalogue first; return its digest."""
@@ -95,7 +100,7 @@ class Serving:
                 [Item(*row) for row in zip(catalogue.ids, catalogue.titles, catalogue.labels, strict=True)],
             )
             self._vault.write_body(_MODEL, data)
-            self._vault.set_setting(_STALE, b"yes")
+            self._vault.set_setting(items.STALE, b"yes")
         self._replace(self._built())
         self.save()
         return published.digest
@@ -104,14 +109,14 @@ class Serving:
         """Write the derived rows, if they changed."""
         if self._unsaved and self._library is not None:
             with self._vault.write():
-                self._vault.write_body(_ROWS, pack(self._library))
-                self._vault.set_setting(_STALE, None)
+                self._vault.write_body(items.LIBRARY, pack(self._library))
+                self._vault.set_setting(items.STALE, None)
             self._unsaved = False
 
     def _stored(self) -> Library | None:
-        if self._vault.setting(_STALE) is not None:
+        if self._vault.setting(items.STALE) is not None:
             return None
-        body = self._vault.read_body(_ROWS)
+        body = self._vault.read_body(items.LIBRARY)
         return None if body is None else unpack(body)
 
     def _built(self) -> Library:
@@ -119,7 +124,7 @@ class Serving:
 
         stored = items.everything(self._vault)
         self._unsaved = True
-        return build(stored.items, stored.keys, stored.removed, self._published(), self._text())
+        return build(stored.items, stored.keys, stored.removed, self._published(), self._text)
 
     def _published(self) -> "Published | None":
         from confidante.models.snapshot import decode

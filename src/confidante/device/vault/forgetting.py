@@ -1,7 +1,8 @@
 """Forgetting: events are hidden or deleted in one transaction, and what the disk keeps of them is destroyed.
 
-Whatever was derived from the history goes in the same transaction: updates in the outbox, and snapshots whose
-name starts with `PERSONAL`.
+Whatever was derived from the history goes in the same transaction: updates in the outbox, snapshots whose
+name starts with `PERSONAL`, and items that only the forgotten events made known. (An event that only expires
+leaves its item in the library, to be suggested again.)
 """
 
 import math
@@ -12,6 +13,7 @@ import msgspec
 
 from confidante.core.errors import DataError, VaultError
 from confidante.device.values import Forgotten, Retention
+from confidante.device.vault.items import drop_personal
 from confidante.device.vault.store import Sql, Vault
 
 PERSONAL = "personal:"
@@ -40,11 +42,12 @@ def forget(
     with vault.lock:
         with vault.write() as sql:
             where, given = _chosen(numbers, everything=everything)
-            gone = sql(f"DELETE FROM event WHERE {where} RETURNING number", given)  # noqa: S608
+            gone = sql(f"DELETE FROM event WHERE {where} RETURNING item", given)  # noqa: S608
             if everything:
                 sql("DELETE FROM wish")
                 sql("DELETE FROM setting WHERE name LIKE ?", (_WISHES + "%",))
             if gone or everything:
+                drop_personal(sql, None if everything else {item for (item,) in gone})
                 _drop_derived(sql)
                 _drop_empty(sql)
                 vault.mark_renewal_due()
@@ -82,8 +85,10 @@ def purge(vault: Vault, *, even_if_undoable: bool = False) -> int:
             )
             gone = 0
             for (number,) in due:
-                gone += len(sql("DELETE FROM event WHERE forgotten = ? RETURNING number", (number,)))
-                sql("DELETE FROM setting WHERE name = ?", (f"{_WISHES}{number}",))
+                deleted = sql("DELETE FROM event WHERE forgotten = ? RETURNING item", (number,))
+                gone += len(deleted)
+                everything = sql("DELETE FROM setting WHERE name = ? RETURNING name", (f"{_WISHES}{number}",))
+                drop_personal(sql, None if everything else {item for (item,) in deleted})
                 sql("DELETE FROM forgetting WHERE number = ?", (number,))
             if due:
                 vault.mark_renewal_due()

@@ -11,11 +11,17 @@ from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
 from confidante.device.values import Item
-from confidante.device.vault.store import Vault
+from confidante.device.vault.store import Sql, Vault
 from confidante.device.vault.text import check_text, folded, shown
 
 MAX_ID, MAX_TITLE, MAX_DESCRIPTION = 512, 10_000, 100_000
 MAX_LABELS, MAX_LABEL = 64, 200
+
+LIBRARY = "library"
+"""Name of the snapshot that holds what was derived from the items."""
+
+STALE = "library is stale"
+"""The setting that says that the items have changed since."""
 
 _COLUMNS = "item.id, item.title, item.labels, item.description"
 
@@ -30,8 +36,11 @@ class StoredItems:
     removed: NDArray[np.bool_]
 
 
-def put(vault: Vault, items: Iterable[Item]) -> int:
+def put(vault: Vault, items: Iterable[Item], *, personal: bool = False) -> int:
     """Add items, or replace those of the same ids, all or none; return how many. Removed ones are back.
+
+    personal: they are known from the person's own history only, and are erased with the events that name
+    them; an item that was given otherwise, before or later, stays.
 
     Raises DataError that names the item whose id, title, labels or description are too long or unfit.
     """
@@ -40,10 +49,11 @@ def put(vault: Vault, items: Iterable[Item]) -> int:
         for item in items:
             _check(item)
             sql(
-                "INSERT INTO item (id, title, labels, description) VALUES (?, ?, ?, ?)"
+                "INSERT INTO item (id, title, labels, description, personal) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET title = excluded.title, labels = excluded.labels,"
-                " description = excluded.description, removed = 0",
-                (item.id, item.title, msgspec.json.encode(item.labels).decode(), item.description),
+                " description = excluded.description, removed = 0,"
+                " personal = min(personal, excluded.personal)",
+                (item.id, item.title, msgspec.json.encode(item.labels).decode(), item.description, personal),
             )
             count += 1
     return count
@@ -55,6 +65,28 @@ def remove(vault: Vault, ids: Collection[str]) -> list[int]:
     with vault.write() as sql:
         sql("UPDATE item SET removed = 1 WHERE key IN (SELECT value FROM json_each(?))", (_listed(keys),))
     return keys
+
+
+def drop_personal(sql: Sql, keys: Collection[int] | None = None) -> None:
+    """Erase personal items (of `keys`, or all) that no event and no wish names any more.
+
+    What was derived from them goes in the same transaction.
+    """
+    asked = "TRUE" if keys is None else "key IN (SELECT value FROM json_each(?))"
+    gone = sql(
+        f"DELETE FROM item WHERE personal = 1 AND {asked}"  # noqa: S608
+        " AND key NOT IN (SELECT item FROM event)"
+        " AND id NOT IN (SELECT subject FROM wish WHERE kind <> 'taste') RETURNING key",
+        () if keys is None else (_listed(list(keys)),),
+    )
+    if gone:
+        sql("DELETE FROM snapshot WHERE name = ?", (LIBRARY,))
+        sql("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)", (STALE, b"yes"))
+
+
+def keys(vault: Vault) -> NDArray[np.int64]:
+    """Return the keys of all items, rising."""
+    return np.array([key for (key,) in vault.rows("SELECT key FROM item ORDER BY key")], dtype=np.int64)
 
 
 def key_of(vault: Vault, item_id: str) -> int | None:

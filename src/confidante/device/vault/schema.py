@@ -13,7 +13,8 @@ MIGRATIONS = (
         title TEXT NOT NULL,
         labels TEXT NOT NULL,           -- JSON list of text
         description TEXT NOT NULL,
-        removed INTEGER NOT NULL DEFAULT 0  -- no longer recommended; events may still name it
+        removed INTEGER NOT NULL DEFAULT 0, -- no longer recommended; events may still name it
+        personal INTEGER NOT NULL DEFAULT 0 -- known from the person's own history only: goes with it
     );
 
     CREATE TABLE event (
