@@ -194,3 +194,10 @@ def test_without_the_extra_hashed_words_are_taken() -> None:
 
 def test_the_best_that_is_installed_is_taken() -> None:
     assert best_available().name == "wordllama"
+
+
+def test_minilm_tells_meaning_from_letters() -> None:
+    encoder = encoder_named("minilm")
+    stars, battle, pasta = encoder.encode(["a space war", "a battle among the stars", "cooking pasta"])
+    assert encoder.dimensions == 384
+    assert stars @ battle > 0.4 > 0.2 > stars @ pasta
