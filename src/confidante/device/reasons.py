@@ -32,16 +32,18 @@ def suggestions(
     points = shares.sum(axis=2) + own
     order = np.argsort(-np.abs(points), axis=1, kind="stable")
     named = order if most is None else order[:, :most]
-    rest = order[:, named.shape[1] :]
+    rest = np.take_along_axis(points, order[:, named.shape[1] :], axis=1)
+    together, others = rest.sum(axis=1).tolist(), np.count_nonzero(rest, axis=1).tolist()
     items = item_of(np.unique(np.concatenate((rows, profile.rows[named.ravel()], profile.less))))
     names = (*model.names, OWN_HISTORY) if question.repeats else model.names
     if question.repeats:
         shares = np.concatenate((shares, own[:, :, None]), axis=2)
-    priors, scores = model.prior[rows].astype(np.float64), question.scores(rows)
+    priors, scores = model.prior[rows].tolist(), question.scores(rows).tolist()
+    events = _events(profile, items, names, named, points, shares)
     labelled = {label: np.isin(rows, question.library.rows_with(label)) for label in question.steps}
     found = []
-    for place, row in enumerate(rows.tolist()):
-        reasons = [Reason(ReasonKind.POPULARITY, "", float(priors[place]))]
+    for place, (row, of_events) in enumerate(zip(rows.tolist(), events, strict=True)):
+        reasons = [Reason(ReasonKind.POPULARITY, "", priors[place])]
         reasons += [
             Reason(ReasonKind.TASTE, label, question.steps[label])
             for label, carried in labelled.items()
@@ -51,13 +53,11 @@ def suggestions(
             if taken:
                 asked = items[int(profile.less[k])]
                 reasons.append(Reason(ReasonKind.REQUEST, asked.title, taken, item=asked.id))
-        reasons += _events(profile, items, names, named[place], points[place], shares[place])
-        others = rest[place][points[place, rest[place]] != 0]
-        if len(others):
-            together = float(points[place, others].sum())
-            reasons.append(Reason(ReasonKind.EVENTS, f"{len(others)} other events", together))
+        reasons += of_events
+        if others[place]:
+            reasons.append(Reason(ReasonKind.EVENTS, f"{others[place]} other events", together[place]))
         reasons.sort(key=_weight)
-        found.append(Suggestion(items[row], float(scores[place]), tuple(reasons)))
+        found.append(Suggestion(items[row], scores[place], tuple(reasons)))
     return tuple(found)
 
 
@@ -68,16 +68,23 @@ def _events(
     named: NDArray[np.int64],
     points: NDArray[np.float64],
     shares: NDArray[np.float64],
-) -> Iterator[Reason]:
-    """Yield a reason for each of the `named` events that says anything. shares: float64 [events, parts]."""
+) -> Iterator[list[Reason]]:
+    """Yield, for each candidate, a reason for each of its `named` events that says anything.
+
+    named: int64 [candidates, named], places in the profile; points: float64 [candidates, events]; shares: the
+    same by part, float64 [candidates, events, parts].
+    """
+    all_points = np.take_along_axis(points, named, axis=1).tolist()
+    all_shares = np.take_along_axis(shares, named[:, :, None], axis=1).tolist()
     numbers, rows = profile.numbers[named].tolist(), profile.rows[named].tolist()
-    for number, row, value, parts in zip(
-        numbers, rows, points[named].tolist(), shares[named].tolist(), strict=True
-    ):
-        if value:
-            source = items[row]
-            said = MappingProxyType(dict(zip(names, parts, strict=True)))
-            yield Reason(ReasonKind.EVENT, source.title, value, said, number, source.id)
+    for candidate in zip(numbers, rows, all_points, all_shares, strict=True):
+        reasons = []
+        for number, row, value, parts in zip(*candidate, strict=True):
+            if value:
+                source = items[row]
+                said = MappingProxyType(dict(zip(names, parts, strict=True)))
+                reasons.append(Reason(ReasonKind.EVENT, source.title, value, said, number, source.id))
+        yield reasons
 
 
 def _weight(reason: Reason) -> float:

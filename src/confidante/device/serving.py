@@ -1,11 +1,12 @@
 """The library and its index, kept in step with the vault's items and model."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from confidante.core.errors import DataError
+from confidante.core.errors import DataError, WireError
 from confidante.device.index import Index, choose
 from confidante.device.library import Library, pack, unpack
 from confidante.device.values import Item
@@ -52,21 +53,21 @@ class Serving:
         from confidante.device.library_build import extended
 
         before = self.library
-        with self._vault.write():
+        with self.as_before_if_it_fails(), self._vault.write():
             known = set(items.known_ids(self._vault, [item.id for item in given]))
             items.put(self._vault, given, personal=personal)
             self._vault.set_setting(items.STALE, b"yes")
-        fresh = [item for item in given if item.id not in known]
-        grows = len(fresh) == len(given) and len(fresh) <= len(before)
-        if grows and before.text is not None and before.text.encoder == self._text().name:
-            numbers = items.keys_of(self._vault, [item.id for item in fresh])
-            keys = np.array([numbers[item.id] for item in fresh], dtype=np.int64)
-            self._library = extended(before, fresh, keys, self._published(), self._text())
-            self._unsaved = True
-            if self._index is not None:
-                self._index.add(self._library.model)
-        else:
-            self._replace(self._built())
+            fresh = [item for item in given if item.id not in known]
+            grows = len(fresh) == len(given) and len(fresh) <= len(before)
+            if grows and before.text is not None and before.text.encoder == self._text().name:
+                numbers = items.keys_of(self._vault, [item.id for item in fresh])
+                keys = np.array([numbers[item.id] for item in fresh], dtype=np.int64)
+                self._library = extended(before, fresh, keys, self._published(), self._text())
+                self._unsaved = True
+                if self._index is not None:
+                    self._index.add(self._library.model)
+            else:
+                self._replace(self._built())
         return len(given)
 
     def remove(self, ids: Collection[str]) -> int:
@@ -87,23 +88,43 @@ class Serving:
             self._library, self._index, self._unsaved = None, None, False
 
     def install(self, data: bytes) -> str:
-        """Take a published model, its catalogue first; return its digest."""
+        """Take a published model, its catalogue first; return its digest.
+
+        Descriptions that items have here stay, and what was taken out of the library stays out.
+        """
         from confidante.models.snapshot import decode
 
         published = decode(data)
         catalogue = published.catalogue
         if catalogue is None:
-            raise DataError("the model comes without its catalogue: publish it with one")
-        with self._vault.write():
-            items.put(
-                self._vault,
-                [Item(*row) for row in zip(catalogue.ids, catalogue.titles, catalogue.labels, strict=True)],
-            )
-            self._vault.write_body(_MODEL, data)
-            self._vault.set_setting(items.STALE, b"yes")
-        self._replace(self._built())
-        self.save()
+            raise WireError("the model comes without its catalogue: publish it with one")
+        stored = items.everything(self._vault)
+        described = {item.id: item.description for item in stored.items if item.description}
+        removed = [stored.items[place].id for place in np.flatnonzero(stored.removed).tolist()]
+        rows = zip(catalogue.ids, catalogue.titles, catalogue.labels, strict=True)
+        try:
+            with self.as_before_if_it_fails(), self._vault.write():
+                items.put(self._vault, [Item(*row, described.get(row[0], "")) for row in rows])
+                items.remove(self._vault, removed)
+                self._vault.write_body(_MODEL, data)
+                self._replace(self._built())
+                self.save()
+        except DataError as error:
+            raise WireError(f"a published model cannot be used: {error}") from None
         return published.digest
+
+    @contextmanager
+    def as_before_if_it_fails(self) -> Iterator[None]:
+        """Have the rows as they were when the block, a transaction that changes items, raises."""
+        library, unsaved = self._library, self._unsaved
+        live = None if library is None else library.live.copy()
+        try:
+            yield
+        except BaseException:
+            if library is not None:
+                library.live[:] = live
+            self._library, self._index, self._unsaved = library, None, unsaved
+            raise
 
     def save(self) -> None:
         """Write the derived rows, if they changed."""
