@@ -492,7 +492,9 @@ class Device:
 
     def backup(self, folder: Path | str) -> None:
         """Copy the vault, encrypted, to another folder; the same key opens it."""
-        self._vault.backup(Path(folder))
+        with self._vault.lock:
+            self._serving.save()
+            self._vault.backup(Path(folder))
 
     def purge(self) -> int:
         """Erase now what waits for its undo time to pass; return how many events that were."""

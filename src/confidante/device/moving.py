@@ -78,7 +78,7 @@ def import_file(
     if dry_run:
         return gathered.report
     with serving.as_before_if_it_fails(), vault.write():
-        serving.add(gathered.items)
+        serving.add(gathered.items, personal=True)
         keys = items.keys_of(vault, [item.id for item in gathered.items])
 
         def key_of(key: int) -> int:
