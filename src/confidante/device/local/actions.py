@@ -31,15 +31,26 @@ def page_routes(page: Page, stop: Callable[[], None]) -> list[Route]:
     """Return every address of the page. stop: ends the server, once everything was erased."""
     actions = Actions(page, stop)
 
+    def looked(show: Callable[["Request"], Response]) -> Callable[["Request"], Response]:
+        def endpoint(request: "Request") -> Response:
+            page.greet(request)
+            return show(request)
+
+        return endpoint
+
     def posted(act: Callable[[Fields], Response]) -> Callable[["Request"], Awaitable[Response]]:
-        async def endpoint(request: "Request") -> Response:
-            fields = await read_form(request)
+        def checked(request: "Request", fields: Fields) -> Response:
             given = fields.text("secret").encode("utf-8", "surrogateescape")
             if not hmac.compare_digest(given, page.gate.form_secret.encode()):
                 raise HTTPException(
                     HTTPStatus.FORBIDDEN, "The form is of an earlier visit: load the page again."
                 )
-            return await run_in_threadpool(act, fields)
+            page.greet(request)
+            return act(fields)
+
+        async def endpoint(request: "Request") -> Response:
+            async with read_form(request) as fields:
+                return await run_in_threadpool(checked, request, fields)
 
         return endpoint
 
@@ -70,7 +81,7 @@ def page_routes(page: Page, stop: Callable[[], None]) -> list[Route]:
         "/erase": actions.erase,
     }
     return [
-        *(Route(path, show, methods=["GET"]) for path, show in shown.items()),
+        *(Route(path, looked(show), methods=["GET"]) for path, show in shown.items()),
         *(Route(path, posted(act), methods=["POST"]) for path, act in done.items()),
     ]
 

@@ -2,8 +2,8 @@
 
 import os
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 from urllib.parse import urlsplit
@@ -72,19 +72,24 @@ class Fields:
         return upload.filename, upload.file.read()
 
 
-async def read_form(request: "Request") -> Fields:
-    """Read a posted form. Raises DataError when it is none."""
+@asynccontextmanager
+async def read_form(request: "Request") -> AsyncIterator[Fields]:
+    """Lend a posted form, and drop it afterwards. Raises DataError when it is none."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
+        parser = _InMemory(request.headers, request.stream(), max_files=1, max_fields=20)
         try:
-            return Fields(
-                await _InMemory(request.headers, request.stream(), max_files=1, max_fields=20).parse()
-            )
+            form = await parser.parse()
         except MultiPartException as error:
             raise DataError(f"the form cannot be read: {error.message}") from error
-    if kind == "application/x-www-form-urlencoded":
-        return Fields(await FormParser(request.headers, request.stream()).parse())
-    raise DataError("a form was expected")
+    elif kind == "application/x-www-form-urlencoded":
+        form = await FormParser(request.headers, request.stream()).parse()
+    else:
+        raise DataError("a form was expected")
+    try:
+        yield Fields(form)
+    finally:
+        await form.close()
 
 
 @contextmanager

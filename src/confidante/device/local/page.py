@@ -108,6 +108,10 @@ class Page:
         except DataError:
             return item_id
 
+    def greet(self, request: "Request") -> None:
+        """Note what the browser says of itself, before anything is shown or changed."""
+        self.device.consents.note_gpc(request.headers.get("sec-gpc") == "1")
+
     def for_you(self, request: "Request") -> HTMLResponse:
         """The first tab."""
         device, find = self.device, self.visit.find
@@ -237,7 +241,6 @@ class Page:
 
     def _show(self, request: "Request", template: str, tab: str, **values: Any) -> HTMLResponse:
         device, visit = self.device, self.visit
-        device.consents.note_gpc(request.headers.get("sec-gpc") == "1")
         state = device.consents.state()
         now = now_of(device)
         visit.undos = [undo for undo in visit.undos if undo.until > now]
