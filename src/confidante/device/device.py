@@ -211,7 +211,12 @@ class Device:
     ) -> tuple[Event, ...]:
         """Return events, newest first. search: part of a title. before: number of the last event seen."""
         return history.events(
-            self._vault, search=search, since=since, until=until, limit=limit, before=before
+            self._vault,
+            search=search,
+            since=since,
+            until=until,
+            limit=limit,
+            before=None if before is None else max(before, 0),
         )
 
     @property
@@ -240,7 +245,7 @@ class Device:
             raise DataError("forget what? name one event, one item, a time range, or everything")
         chosen = history.select(
             self._vault,
-            number=event,
+            number=None if event is None else max(event, 0),
             item=None if item is None else self._key(item),
             since=since,
             until=until,
@@ -255,7 +260,7 @@ class Device:
     @_one_at_a_time
     def undo(self, token: str) -> int:
         """Take back a forgetting that can still be undone; return how many events came back."""
-        events = history.undo(self._vault, token)
+        events = history.undo(self._vault, token.encode(errors="replace").decode())
         self._person.changed()
         return events
 
