@@ -169,6 +169,8 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "no_profiling": lambda device: (setattr(device, "no_profiling", True), device.recommend(3)),
         "consents": lambda device: (device.consents.state(), device.consents.verify()),
         "ledger": lambda device: (device.ledger.departures(), device.ledger.budget(), device.ledger.verify()),
+        "identity": lambda device: device.identity("https://example.org"),
+        "join": _join_with_its_switch_off,
         "export": lambda device: device.export(exported),
         "import_history": lambda device: device.import_history(exported),
         "backup": lambda device: device.backup(folder / "backup"),
@@ -180,6 +182,16 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "close": lambda device: device.close(),
         "erase": lambda device: _reopened(device, folder).erase(),
     }
+
+
+def _join_with_its_switch_off(device: Any) -> None:
+    from test_rounds import AGREEMENT, PEOPLE, config, other
+
+    from confidante.device.agreement import Offer
+    from confidante.device.rounds import Route
+
+    roster = (device.identity("https://example.org"), *(other(index).public for index in range(1, PEOPLE)))
+    _refused(device.join, AGREEMENT, Offer(config().encode(), roster), Route("https://example.org"))
 
 
 def _refused(call: Callable[..., object], *arguments: object) -> None:
