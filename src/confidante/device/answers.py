@@ -37,6 +37,8 @@ class Answers:
 
     def rows(self, item_ids: Collection[str]) -> NDArray[np.int64]:
         """Return the rows of items, int64; `DataError` for an unknown one."""
+        if not item_ids:
+            return np.zeros(0, dtype=np.int64)
         known = items.keys_of(self._vault, item_ids)
         unknown = [item_id for item_id in item_ids if item_id not in known]
         if unknown:
@@ -80,9 +82,12 @@ class Answers:
         (row,) = self.rows([item_id]).tolist()
         question = ask(self._serving.library, profile)
         (suggestion,) = suggestions(question, np.array([row]), self._items)
-        place = rank(question, row)
-        hangs_on = counterfactual(question, row, suggestion.item, n, partial(history.title_of, self._vault))
-        return Explanation(suggestion, place, hangs_on, "" if place else self._why_no_candidate(row, profile))
+        ranking = rank(question, row)
+        hangs_on = counterfactual(
+            question, ranking, suggestion.item, n, partial(history.title_of, self._vault)
+        )
+        why_not = "" if ranking.rank else self._why_no_candidate(row, profile)
+        return Explanation(suggestion, ranking.rank, hangs_on, why_not)
 
     def alike(self, item_id: str, n: int) -> tuple[tuple[Item, float], ...]:
         """Return the items most like one, with their likeness in [-1, 1]."""

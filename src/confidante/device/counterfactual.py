@@ -8,6 +8,7 @@ sets at once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import combinations, islice
 from typing import final
 
@@ -24,27 +25,29 @@ _POOL = 2000  # candidates that trials run on
 _PAIRS_OF = 24
 _TRIPLES_OF = 12
 _AT_ONCE = 128
+_BLOCK = 8192  # rows scored at a time, to spare memory
 _NO_WEIGHT = 1e-6  # an event whose terms weigh less than this, of the newest event's, moves nothing
 
 
 def counterfactual(
-    question: Question, row: int, item: Item, n: int, title_of: Callable[[int], str]
+    question: Question, ranking: "Ranking", item: Item, n: int, title_of: Callable[[int], str]
 ) -> Counterfactual:
-    """Return the fewest events that keep `item`, which is `row`, in the top `n`, if they are few.
+    """Return the fewest events that keep `item`, whose ranking is given, in the top `n`, if they are few.
 
     title_of: title of the item of an event, by the event's number.
     """
+    row = ranking.row
     name = f"“{item.title}”"
 
     def nothing(sentence: str) -> Counterfactual:
         return Counterfactual(item.id, n, (), smallest=False, sentence=sentence)
 
-    if rank(question, row) is None or (rank(question, row) or 0) > n:
+    if ranking.rank is None or ranking.rank > n:
         return nothing(f"{name} is not in your top {n}.")
     heaviest = _by_weight(question, row)
     if not heaviest:
         return nothing(f"None of your own events is behind {name}.")
-    trial = _Trial(question, row, n)
+    trial = _Trial(question, ranking, n)
     places, smallest = _search(trial, heaviest)
     if not places:
         tried = min(MOST_EVENTS, len(heaviest))
@@ -64,15 +67,31 @@ def counterfactual(
     )
 
 
-def rank(question: Question, row: int) -> int | None:
-    """Return the 1-based rank of `row` among the candidates, ties by row; None when it is none."""
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Ranking:
+    """The place of `row` among all candidates.
+
+    rank: from 1, ties by row; None when it is no candidate, and then the others are empty. rows: int64, the
+    candidates, rising; scores: float64, theirs.
+    """
+
+    row: int
+    rank: int | None
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+
+def rank(question: Question, row: int) -> Ranking:
+    """Return the place of `row` among the candidates."""
     if not question.allowed[row]:
-        return None
+        return Ranking(row, None, np.zeros(0, dtype=np.int64), np.zeros(0))
     rows = np.flatnonzero(question.allowed)
-    scores = question.scores(rows)
+    blocks = np.array_split(rows, max(1, len(rows) // _BLOCK))
+    scores = np.concatenate([question.scores(block) for block in blocks])
     here = int(np.searchsorted(rows, row))
     better = np.count_nonzero(scores > scores[here]) + np.count_nonzero(scores[:here] == scores[here])
-    return int(better) + 1
+    return Ranking(row, int(better) + 1, rows, scores)
 
 
 def _by_weight(question: Question, row: int) -> list[int]:
@@ -106,15 +125,14 @@ def _search(trial: "_Trial", heaviest: Sequence[int]) -> tuple[tuple[int, ...], 
 class _Trial:
     """The best candidates of a question, ready to be scored again without some events."""
 
-    def __init__(self, question: Question, row: int, n: int) -> None:
-        rows = np.flatnonzero(question.allowed)
+    def __init__(self, question: Question, ranking: Ranking, n: int) -> None:
+        rows = ranking.rows
         if len(rows) > _POOL:
-            scores = question.scores(rows)
-            rows = np.sort(rows[np.argpartition(-scores, _POOL)[:_POOL]])
+            rows = np.sort(rows[np.argpartition(-ranking.scores, _POOL)[:_POOL]])
         model = question.library.model
         self._question, self._n = question, n
         self._rows = rows
-        self._here = int(np.searchsorted(rows, row))
+        self._here = int(np.searchsorted(rows, ranking.row))
         self._parts = [
             part.item_weights[rows].astype(np.float64)[:, None] * part.vectors[rows] for part in model.parts
         ]

@@ -30,9 +30,9 @@ def suggestions(
     shares = model.contributions(profile.rows, question.ages, question.weights, rows)
     own, less = question.own_points(rows), question.less_points(rows)
     points = shares.sum(axis=2) + own
-    order = np.argsort(-np.abs(points), axis=1, kind="stable")
-    named = order if most is None else order[:, :most]
-    rest = np.take_along_axis(points, order[:, named.shape[1] :], axis=1)
+    named = _heaviest(points, most)
+    rest = points.copy()
+    np.put_along_axis(rest, named, 0.0, axis=1)
     together, others = rest.sum(axis=1).tolist(), np.count_nonzero(rest, axis=1).tolist()
     items = item_of(np.unique(np.concatenate((rows, profile.rows[named.ravel()], profile.less))))
     names = (*model.names, OWN_HISTORY) if question.repeats else model.names
@@ -59,6 +59,16 @@ def suggestions(
         reasons.sort(key=_weight)
         found.append(Suggestion(items[row], scores[place], tuple(reasons)))
     return tuple(found)
+
+
+def _heaviest(points: NDArray[np.float64], most: int | None) -> NDArray[np.int64]:
+    """Return the places of the events that weigh most, heaviest first, int64 [candidates, events named]."""
+    weights = -np.abs(points)
+    if most is None or most >= points.shape[1]:
+        return np.argsort(weights, axis=1, kind="stable")
+    few = np.sort(np.argpartition(weights, most, axis=1)[:, :most], axis=1)
+    order = np.argsort(np.take_along_axis(weights, few, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(few, order, axis=1)
 
 
 def _events(
