@@ -246,7 +246,7 @@ def titled(title="x", item="m0", labels=()):
 def same_name_as_words():
     model = decode(snapshot()).model
     first, *others = model.parts
-    named = type(first)("words of the title", *(getattr(first, name) for name in first.__slots__[1:]))
+    named = type(first)("words and labels", *(getattr(first, name) for name in first.__slots__[1:]))
     return changed(model=ServedModel((named, *others), model.prior, model.own))
 
 

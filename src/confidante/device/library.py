@@ -16,7 +16,7 @@ from confidante.core.errors import DataError, VaultError
 from confidante.models.sequential import OwnHistory
 from confidante.models.served import ServedModel, ServedPart
 
-_FORM = 2
+_FORM = 3
 
 
 @final
@@ -24,13 +24,16 @@ _FORM = 2
 class TextSpace:
     """How titles became vectors, so that new items can be put beside the others.
 
-    encoder: its name; mean: float32 [d]; axes: float32 [d, k], of the projection; weight: of the words of an
-    item that the model does not know, as a candidate.
+    encoder: its name; mean: float32 [d], of the words; axes: float32 [d, k], that words are shortened to;
+    kinds: the labels that count, and a constant; kinds_mean: float32 [kinds - 1]; weight: of an item that the
+    model does not know, as a candidate.
     """
 
     encoder: str
     mean: NDArray[np.float32]
     axes: NDArray[np.float32]
+    kinds: tuple[str, ...]
+    kinds_mean: NDArray[np.float32]
     weight: float
 
 
@@ -84,7 +87,7 @@ def pack(library: Library) -> bytes:
         "half_lives": np.array([part.half_life for part in model.parts], dtype=np.float64),
         "keys": library.keys,
         "live": library.live,
-        "labels": np.frombuffer("\0".join(library.labels).encode(), dtype=np.uint8),
+        "labels": _packed(library.labels),
         "label_starts": library.label_starts,
         "label_rows": library.label_rows,
         "spread": np.array(library.spread),
@@ -93,6 +96,8 @@ def pack(library: Library) -> bytes:
         arrays["encoder"] = np.array(library.text.encoder)
         arrays["text_weight"] = np.array(library.text.weight)
         arrays["mean"] = library.text.mean
+        arrays["kinds"] = _packed(library.text.kinds)
+        arrays["kinds_mean"] = library.text.kinds_mean
         arrays["axes"] = library.text.axes
     for place, part in enumerate(model.parts):
         arrays[f"vectors{place}"] = part.vectors
@@ -124,17 +129,21 @@ def unpack(data: bytes) -> Library | None:
                 )
             )
             own = arrays["own"].tolist()
-            labels = arrays["labels"].tobytes().decode()
             text = None
             if "encoder" in arrays:
                 text = TextSpace(
-                    str(arrays["encoder"]), arrays["mean"], arrays["axes"], float(arrays["text_weight"])
+                    str(arrays["encoder"]),
+                    arrays["mean"],
+                    arrays["axes"],
+                    _unpacked(arrays["kinds"]),
+                    arrays["kinds_mean"],
+                    float(arrays["text_weight"]),
                 )
             return Library(
                 model=ServedModel(parts, arrays["prior"], OwnHistory(*own) if own else None),
                 keys=arrays["keys"],
                 live=arrays["live"],
-                labels=tuple(labels.split("\0")) if labels else (),
+                labels=_unpacked(arrays["labels"]),
                 label_starts=arrays["label_starts"],
                 label_rows=arrays["label_rows"],
                 spread=float(arrays["spread"]),
@@ -142,3 +151,13 @@ def unpack(data: bytes) -> Library | None:
             )
     except (KeyError, ValueError, zipfile.BadZipFile, DataError) as error:
         raise VaultError(f"the derived library in the vault is damaged ({error})") from None
+
+
+def _packed(texts: tuple[str, ...]) -> NDArray[np.uint8]:
+    """Return texts without control characters as bytes."""
+    return np.frombuffer("\0".join(texts).encode(), dtype=np.uint8)
+
+
+def _unpacked(data: NDArray[np.uint8]) -> tuple[str, ...]:
+    text = data.tobytes().decode()
+    return tuple(text.split("\0")) if text else ()

@@ -64,7 +64,7 @@ class Reason:
     kind, subject: what it comes from (the title of the own event's item, the label of the taste, how many
     further events; empty for popularity). event: number of the own event. item: its item. points: in units of
     the score; the points of all reasons add up to the score. parts: the same points by part of the model
-    ("what followed what", "kind of item", "words of the title"), for one event.
+    ("what followed what", "kind of item", "words and labels"), for one event.
     """
 
     kind: ReasonKind
