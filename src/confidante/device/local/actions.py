@@ -1,5 +1,6 @@
 """What the buttons of the page do: each changes the device, says so, and leads back to a page."""
 
+import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 UNDO_SECONDS = 60.0
+LAST_SECONDS = 1.5
+"""How long the server lives on after an erasure, for the last page to get its stylesheet."""
 
 
 def page_routes(page: Page, stop: Callable[[], None]) -> list[Route]:
@@ -272,8 +275,12 @@ class Actions:
             "Erased. Nothing is left to show. This page has closed; you can close the tab.",
             HTTPStatus.OK,
         )
-        last.background = BackgroundTask(self._stop)
+        last.background = BackgroundTask(self._stop_soon)
         return last
+
+    async def _stop_soon(self) -> None:
+        await asyncio.sleep(LAST_SECONDS)
+        self._stop()
 
     def _said_forgotten(self, forgotten: Forgotten) -> str:
         said = f"Forgot {_things(forgotten.events)}."
