@@ -1,0 +1,99 @@
+"""MovieLens as devices hold it: split, trained on, published, and laid out by the device's own code."""
+
+import argparse
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.core.types import Catalogue, Histories
+from confidante.device.library import Library
+from confidante.device.library_build import build
+from confidante.device.question import Profile
+from confidante.device.text import best_available
+from confidante.device.values import Item
+from confidante.lab.data.frozen import load_frozen
+from confidante.lab.data.ml1m import load_ml1m
+from confidante.lab.data.ml100k import load_ml100k
+from confidante.lab.experiment import run_training
+from confidante.models.snapshot import Published, decode, publish
+
+DELTA = 1e-5
+NAMES = ("ml-100k", "ml-1m")
+
+
+@dataclass(frozen=True)
+class Data:
+    """hidden: the other held-out part: may not be shown either."""
+
+    name: str
+    visible: Histories
+    held_out: Histories
+    hidden: Histories | None
+    catalogue: Catalogue
+
+    @property
+    def items(self) -> list[Item]:
+        columns = (self.catalogue.ids, self.catalogue.titles, self.catalogue.labels)
+        return [Item(*row) for row in zip(*columns, strict=True)]
+
+    def history(self, person: int) -> NDArray[np.int64]:
+        """Return the rows of a person's visible events, oldest first."""
+        start, stop = self.visible.indptr[person : person + 2].tolist()
+        return self.visible.items[start:stop].astype(np.int64)
+
+    def with_events(self, least: int, most_people: int) -> NDArray[np.int64]:
+        """Return people with enough visible events, a fixed sample of them when they are too many."""
+        people = np.flatnonzero(self.visible.lengths >= least)
+        if len(people) > most_people:
+            people = np.sort(np.random.default_rng(0).choice(people, most_people, replace=False))
+        return people
+
+
+def load(name: str, phase: str) -> Data | None:
+    """Return a leave-one-out split; None, having said so, where there are no data sets."""
+    default = Path(__file__).resolve().parent.parent.parent / "shared"
+    shared = Path(os.environ.get("CONFIDANTE_SHARED", default))
+    if not (shared / "data").is_dir():
+        print(f"skipped: set CONFIDANTE_SHARED to the folder that has data/ (looked in {shared.name})")
+        return None
+    read, split = {"ml-1m": (load_ml1m, "ml-1m_ncf.npz"), "ml-100k": (load_ml100k, "ml-100k_loo.npz")}[name]
+    frozen = load_frozen(shared / "data/splits" / split, read(shared / "data" / name).catalogue)
+    test = phase == "test"
+    held_out, other = (frozen.split.test, None) if test else (frozen.split.valid, frozen.split.test)
+    return Data(name, frozen.split.visible(valid=test), held_out, other, frozen.catalogue)
+
+
+def trained(data: Data, epsilon: float | None) -> bytes:
+    """Return the published model of the whole federated training."""
+    run = run_training(data.visible, data.catalogue, epsilon=epsilon, delta=DELTA, seed=0)
+    return publish(run.learnt, data.catalogue)
+
+
+def library(data: Data, published: bytes | Published | None) -> Library:
+    """Return the items as a device lays them out; a row is an item of the catalogue."""
+    if isinstance(published, bytes):
+        published = decode(published)
+    rows = np.arange(len(data.catalogue), dtype=np.int64)
+    return build(data.items, rows, np.zeros(len(rows), dtype=np.bool_), published, best_available)
+
+
+def profile(rows: NDArray[np.int64]) -> Profile:
+    """Return what a device knows after these events, oldest first."""
+    return Profile(np.arange(len(rows)), rows, np.ones(len(rows)), ({},) * len(rows))
+
+
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--data", nargs="+", choices=NAMES, default=list(NAMES))
+    made.add_argument("--phase", choices=["test", "valid"], default="test")
+    made.add_argument("--people", type=int, default=2000, help="at most so many, a fixed sample")
+    made.add_argument("--json", action="store_true", help="print one JSON object")
+    return made
+
+
+def dump(value: object) -> None:
+    print(json.dumps(value))
