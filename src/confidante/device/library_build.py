@@ -7,6 +7,7 @@ knows every item, words would add nothing to any score, so no device spends time
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,8 @@ TEXT_SPREAD = 0.2
 DIMENSIONS = 64
 """Columns that words are shortened to."""
 
-_ENOUGH = 20_000  # titles from which the axes of words are found
+_ENOUGH = 5000  # titles from which the mean and the axes of words are found, up to twice as many
+_BLOCK = 4096  # items whose words are read at a time, to spare memory
 _SAMPLE = 256  # rows that stand for all when the spread of scores is measured
 
 
@@ -91,7 +93,7 @@ def extended(
     if published is not None:
         placed = place(published, _as_catalogue(items))
         prior, new = placed.prior, {**placed.rows, **new}
-    labels, starts, rows = _label_columns([*_labels_of_rows(library), *(item.labels for item in items)])
+    labels, starts, rows = _with_labels(library, [item.labels for item in items])
     return Library(
         model=library.model.with_rows(prior, new),
         keys=np.concatenate((library.keys, keys)),
@@ -127,14 +129,14 @@ def _words(
 
     Known items have words as well: their events speak for the others. spread: of the model's own parts.
     """
-    vectors = text_vectors(encoder, items, labels=False)
+    few = text_vectors(encoder, items[:: max(1, len(items) // _ENOUGH)], labels=False)
+    axes = fit_projection(few.rows, min(DIMENSIONS, encoder.dimensions)).axes
     kinds = feature_basis(_as_catalogue(items), min_items=2)
     labels = kinds.matrix[:, :-1]
     mean = labels.mean(axis=0) if len(items) > 1 else np.zeros(labels.shape[1], dtype=np.float32)
-    few = vectors.rows[:: max(1, len(items) // _ENOUGH)]
-    axes = fit_projection(few, min(DIMENSIONS, encoder.dimensions)).axes
-    space = TextSpace(encoder.name, vectors.mean, axes, kinds.names, mean, 1.0)
-    words = _said(items, encoder, space)
+    space = TextSpace(encoder.name, few.mean, axes, kinds.names, mean, 1.0)
+    blocks = [items[start : start + _BLOCK] for start in range(0, len(items), _BLOCK)] or [items]
+    words = np.concatenate([_said(block, encoder, space) for block in blocks])
     weight, said = 1.0, np.ones(len(items), dtype=np.float32)
     if spread > 0:
         weight = TEXT_SPREAD * spread / (_alike(words, sample) or 1.0)
@@ -179,14 +181,21 @@ def _label_columns(
     return names, starts, np.array([row for name in names for row in rows_of[name]], dtype=np.int64)
 
 
-def _labels_of_rows(library: Library) -> list[list[str]]:
-    carried: list[list[str]] = [[] for _ in range(len(library))]
-    for label, start, stop in zip(
-        library.labels, library.label_starts[:-1], library.label_starts[1:], strict=True
-    ):
-        for row in library.label_rows[start:stop].tolist():
-            carried[row].append(label)
-    return carried
+def _with_labels(
+    library: Library, labels: Sequence[Sequence[str]]
+) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the label columns of a library with more rows at its end."""
+    names, starts, rows = _label_columns(labels)
+    rows_of = dict(zip(library.labels, _cut(library.label_rows, library.label_starts), strict=True))
+    for name, more in zip(names, _cut(rows + len(library), starts), strict=True):
+        rows_of[name] = np.concatenate((rows_of[name], more)) if name in rows_of else more
+    names = tuple(sorted(rows_of))
+    starts = np.cumsum([0, *(len(rows_of[name]) for name in names)], dtype=np.int64)
+    return names, starts, np.concatenate([np.zeros(0, dtype=np.int64), *(rows_of[name] for name in names)])
+
+
+def _cut(rows: NDArray[np.int64], starts: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [rows[start:stop] for start, stop in pairwise(starts.tolist())]
 
 
 def _spread(parts: Sequence[ServedPart], sample: NDArray[np.int64]) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -12,6 +13,7 @@ from confidante.device.library import Library, pack, unpack
 from confidante.device.values import Item
 from confidante.device.vault import items
 from confidante.device.vault.store import Vault
+from confidante.models.served import ServedModel
 
 if TYPE_CHECKING:  # building is not loaded by a start that finds its rows ready
     from confidante.device.text import TextEncoder
@@ -29,6 +31,7 @@ class Serving:
         self._library: Library | None = None
         self._index: Index | None = None
         self._encoder: TextEncoder | None = None
+        self._without_rows: Published | None = None
         self._unsaved = False
 
     @property
@@ -62,7 +65,7 @@ class Serving:
             if grows and before.text is not None and before.text.encoder == self._text().name:
                 numbers = items.keys_of(self._vault, [item.id for item in fresh])
                 keys = np.array([numbers[item.id] for item in fresh], dtype=np.int64)
-                self._library = extended(before, fresh, keys, self._published(), self._text())
+                self._library = extended(before, fresh, keys, self._placing(), self._text())
                 self._unsaved = True
                 if self._index is not None:
                     self._index.add(self._library.model)
@@ -153,6 +156,15 @@ class Serving:
         body = self._vault.read_body(_MODEL)
         return None if body is None else decode(body)
 
+    def _placing(self) -> "Published | None":
+        """Return of the published model what new items are placed by: it is kept, so without any rows."""
+        if self._without_rows is None:
+            published = self._published()
+            if published is not None:
+                model = ServedModel((), published.model.prior)
+                self._without_rows = replace(published, model=model, catalogue=None)
+        return self._without_rows
+
     def _text(self) -> "TextEncoder":
         if self._encoder is None:
             from confidante.device.text import best_available
@@ -162,3 +174,4 @@ class Serving:
 
     def _replace(self, library: Library) -> None:
         self._library, self._index, self._unsaved = library, None, True
+        self._without_rows = None
