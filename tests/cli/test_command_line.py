@@ -25,8 +25,8 @@ def test_importing_the_command_is_light():
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("missing", ["typer", "polars"])
-def test_a_missing_extra_is_named(tmp_path, missing):
+@pytest.mark.parametrize(("missing", "extra"), [("typer", "device"), ("polars", "lab")])
+def test_a_missing_extra_is_named(tmp_path, missing, extra):
     code = (
         f"import sys; sys.modules[{missing!r}] = None\n"
         f"sys.argv = ['confidante', 'lab', 'rank', 'x.csv', '--out', {str(tmp_path / 'y')!r}]\n"
@@ -35,7 +35,7 @@ def test_a_missing_extra_is_named(tmp_path, missing):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(f"confidante: error: {missing}")
-    assert "lab extra" in done.stderr
+    assert f"{extra} extra" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -82,7 +82,7 @@ def test_the_demo_fits_one_screen(call, capsys, monkeypatch, shop, tmp_path):
     assert str(folder / "report.html") in out.replace("\n", "")
 
 
-def test_the_demo_prints_one_object(call, monkeypatch, shop, tmp_path):
+def test_the_demo_prints_one_object_and_leaves_a_profile_that_opens(call, monkeypatch, shop, tmp_path):
     from confidante.lab.data.csv_files import load_csv
 
     monkeypatch.setattr("confidante.lab.data.movielens.fetch_ml100k", lambda progress: tmp_path)
@@ -90,6 +90,14 @@ def test_the_demo_prints_one_object(call, monkeypatch, shop, tmp_path):
     code, out, _ = call("demo", "--out", tmp_path / "demo", "--engine", "aggregate", "--json")
     assert code == 0
     assert json.loads(out) == json.loads((tmp_path / "demo" / "report.json").read_text("utf-8"))
+
+    profile = tmp_path / "demo" / "profile"  # a device that opens, with a real round in its ledger
+    left = json.loads(call("profile", "left", "--profile", profile, "--json")[1])
+    assert sum(one["bytes"] for one in left["departures"]) == json.loads(out)["profile"]["bytes_sent"] > 0
+    assert 0 < left["epsilon_spent"] <= left["epsilon_limit"]
+    found = json.loads(call("profile", "recommend", "--profile", profile, "--json")[1])
+    assert found["personal"]
+    assert found["suggestions"][0]["reasons"]
 
 
 @pytest.mark.parametrize(

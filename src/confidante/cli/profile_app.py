@@ -1,6 +1,7 @@
 """`confidante open` and `confidante profile ...`: one person's device on the command line."""
 
 import json
+import re
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from confidante.core.errors import DataError
+from confidante.core.errors import ConfidanteError, DataError
 from confidante.device.values import Answer, Item, Purpose, ReasonKind, Suggestion
+
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 profile = typer.Typer(help="One person's device: import, recommend, explain, forget, switch, erase.")
 
@@ -92,10 +95,14 @@ def new(
     wanted = None if items is None else read_items(items)
     published = None if model is None else _read(model)
     with new_profile(folder, passphrase_file, unprotected=unprotected) as device:
-        if published is not None:
-            device.install_model(published)
-        if wanted is not None:
-            device.add_items(wanted)
+        try:
+            if published is not None:
+                device.install_model(published)
+            if wanted is not None:
+                device.add_items(wanted)
+        except ConfidanteError:
+            device.erase()  # nothing is in it, and it would stand in the way of the next try
+            raise
         _say(f"made a profile with {device.items:,} items, guarded by: {device.protection}")
 
 
@@ -235,7 +242,7 @@ def forget(
 
     with open_profile(folder, passphrase_file) as device:
         if everything and not yes:
-            typer.confirm(f"Forget all {device.event_count} events?", abort=True)
+            typer.confirm(f"Forget all {device.event_count} events?", abort=True, err=True)
         forgotten = device.forget(
             event=event, item=item, since=_seconds(since), until=_seconds(until), everything=everything
         )
@@ -250,7 +257,7 @@ def history(
     *,
     folder: Folder = None,
     search: Annotated[str, typer.Option(help="Part of a title.")] = "",
-    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=0, help="How many, newest first.")] = 50,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -285,7 +292,7 @@ def history(
 def left(
     *,
     folder: Folder = None,
-    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 50,
+    limit: Annotated[int, typer.Option(min=0, help="How many, newest first.")] = 50,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -390,13 +397,14 @@ def erase(
 
     with open_profile(folder, passphrase_file) as device:
         if not yes:
-            typer.confirm("Erase the whole profile? Nothing can be taken back.", abort=True)
+            typer.confirm("Erase the whole profile? Nothing can be taken back.", abort=True, err=True)
         device.erase()
     _say("erased")
 
 
 def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
+    """Print a line. A title is anybody's: what would command the terminal is shown, not obeyed."""
+    sys.stdout.write(_CONTROL.sub(lambda found: ascii(found[0])[1:-1], line) + "\n")
 
 
 def _print_json(values: dict[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """The demo's person to be: a real device with a real vault, that took part in one real private sum.
 
 The device holds one person's public ratings, the model that the demo learnt, and the record of a round in
-which it and 39 others, all in this process, summed up how good their lists are. What it sent is in its
+which it and up to 39 others, all in this process, summed up how good their lists are. What it sent is in its
 ledger; the others are plain clients of the same protocol.
 """
 
@@ -36,7 +36,7 @@ from confidante.protocol.identity import Identity
 from confidante.protocol.rounds import PHASES, client_step
 from confidante.protocol.server import Server
 
-DEVICES = 40
+DEVICES = 40  # in the round, where there are so many people
 EPSILON = 1.0
 DELTA = 1e-5
 COORDINATOR = "a coordinator inside `confidante demo`"
@@ -90,7 +90,8 @@ def _round(device: Device, ids: tuple[str, ...], learnt: Learnt, others: Histori
     """Take one private sum of the device and others; return its result and the bytes the device sent."""
     task = QualityTask(learnt.model)
     noise = calibrate(EPSILON, DELTA, (1.0,))[0]
-    plan = plan_sum(task.name, task.length, task.l2_bound, task.linf_bound, noise, Cohort(DEVICES), 32)
+    cohort = Cohort(others.people + 1)
+    plan = plan_sum(task.name, task.length, task.l2_bound, task.linf_bound, noise, cohort, 32)
     peers = [Identity.from_seed(SystemEntropy().draw(SEED_BYTES)) for _ in range(others.people)]
     roster = (device.identity(COORDINATOR), *(peer.public for peer in peers))
     setup = RoundSetup(_config(plan), roster)
@@ -104,7 +105,7 @@ def _round(device: Device, ids: tuple[str, ...], learnt: Learnt, others: Histori
     route = Route(COORDINATOR, seen="It stayed within the process of the demo: no network was used.")
     mine = device.join(agreement, Offer(setup.config.encode(), roster), route)
     server = Server(setup)
-    incoming: dict[int, bytes] = dict.fromkeys(range(DEVICES), b"")
+    incoming: dict[int, bytes] = dict.fromkeys(range(cohort.devices), b"")
     sent = 0
 
     def noised(index: int) -> NDArray[np.int64]:
