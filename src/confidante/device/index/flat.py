@@ -25,7 +25,7 @@ from confidante.models.served import ServedModel
 
 _ROUNDING = 2.0**-24  # of float32, relative
 _BUFFER = 1 << 17  # most entries of a block as float32: 512 KB
-_BLOCK = 1600  # most rows of a block
+_BLOCK = 1408  # most rows of a block
 _GROUP = 64  # rows whose best score is remembered: every (block / 64)th of a block
 _FEW = 2048  # so many rows are scored one by one
 _NOTHING = np.zeros(0, dtype=np.int64)
