@@ -105,7 +105,7 @@ def walk_parts(folder: Path) -> None:
                 for purpose in Purpose
             ),
         ]
-        from test_rounds import AGREEMENT, World
+        from test_participation import AGREEMENT, World
 
         world = World(at, device_identity(at.vault, "https://example.org"))
         refused.append(
@@ -185,7 +185,7 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
 
 
 def _join_with_its_switch_off(device: Any) -> None:
-    from test_rounds import AGREEMENT, PEOPLE, config, other
+    from test_participation import AGREEMENT, PEOPLE, config, other
 
     from confidante.device.agreement import Offer
     from confidante.device.rounds import Route

@@ -433,4 +433,4 @@ class Reference(RuleBasedStateMachine):
 
 
 TestAnyOrder = Reference.TestCase
-TestAnyOrder.settings = settings(max_examples=6, stateful_step_count=10)
+TestAnyOrder.settings = settings(max_examples=4, stateful_step_count=10)

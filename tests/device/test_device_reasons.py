@@ -47,7 +47,7 @@ def questions(draw):
 
 
 @given(questions())
-@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_reasons_add_up_to_the_score_whatever_is_asked_and_name_only_what_is_there(worlds, drawn):
     library = worlds[drawn["kind"]]
     events, count = drawn["events"], len(drawn["events"])
