@@ -24,7 +24,13 @@ def client(device: Device) -> TestClient:
 
 
 def feedback(item: str, kind: str = "star", **fields: object) -> dict[str, object]:
-    return {"FeedbackType": kind, "UserId": "me", "ItemId": item, "Timestamp": "2026-02-24T10:00:00Z", **fields}
+    return {
+        "FeedbackType": kind,
+        "UserId": "me",
+        "ItemId": item,
+        "Timestamp": "2026-02-24T10:00:00Z",
+        **fields,
+    }
 
 
 def test_health_needs_no_key(client: TestClient) -> None:
@@ -41,7 +47,9 @@ def test_health_needs_no_key(client: TestClient) -> None:
 
 def test_feedback_goes_in_and_comes_out(device: Device, client: TestClient) -> None:
     before = device.event_count
-    answer = client.post("/api/feedback", json=[feedback("cr1", Value=4.0, Comment="with Bo"), feedback("cr2")])
+    answer = client.post(
+        "/api/feedback", json=[feedback("cr1", Value=4.0, Comment="with Bo"), feedback("cr2")]
+    )
     assert answer.json() == {"RowAffected": 2}
     assert device.event_count == before + 2
     kept = {
@@ -155,7 +163,9 @@ def test_alike_items_under_both_names(device: Device, client: TestClient) -> Non
     assert client.get("/api/item/nothing/neighbors").status_code == 404
 
 
-def test_a_session_is_answered_from_itself_alone_and_leaves_no_trace(device: Device, client: TestClient) -> None:
+def test_a_session_is_answered_from_itself_alone_and_leaves_no_trace(
+    device: Device, client: TestClient
+) -> None:
     before = device.history()
     body = [feedback("co0", UserId="somebody"), feedback("unknown")]
     answer = client.post("/api/session/recommend", json=body, params={"n": 3}).json()
