@@ -7,7 +7,6 @@ from starlette.testclient import TestClient
 
 from confidante.device.device import Device
 from confidante.device.local.app import make_app
-from confidante.device.local.inside import vault_of
 from confidante.device.local.security import Gate, new_api_key
 from confidante.device.values import Item
 from confidante.device.vault.keys import KeyBeside
@@ -47,14 +46,14 @@ def small_device(folder: Path, *, events: bool = True) -> Device:
 
 def api_client(device: Device) -> TestClient:
     """An app with the key, behind the guard."""
-    key = new_api_key(vault_of(device))
-    app = make_app(device, Gate(PORT, vault_of(device)), user="ada")
+    key = new_api_key(device)
+    app = make_app(device, Gate(PORT, device), user="ada")
     return TestClient(app, base_url=HERE, headers={"x-api-key": key})
 
 
 def page_client(device: Device) -> TestClient:
     """A browser that has followed the link, without scripts."""
-    gate = Gate(PORT, vault_of(device))
+    gate = Gate(PORT, device)
     client = TestClient(make_app(device, gate), base_url=HERE, headers={"sec-fetch-site": "same-origin"})
     parts = urlsplit(gate.link())
     assert client.get(f"{parts.path}?{parts.query}").status_code == 200

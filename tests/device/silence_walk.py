@@ -141,7 +141,14 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
     exported = folder / "export.jsonl"
     return {
         "protection": lambda device: device.protection,
+        "folder": lambda device: device.folder,
+        "now": lambda device: device.now(),
+        "has_model": lambda device: device.has_model,
         "add_items": lambda device: device.add_items(films),
+        "list_items": lambda device: device.list_items(5, "m3"),
+        "set_setting": lambda device: device.set_setting("colour", b"green"),
+        "setting": lambda device: device.setting("colour"),
+        "erase_due": lambda device: device.erase_due(),
         "items": lambda device: device.items,
         "item": lambda device: device.item("m1"),
         "find_items": lambda device: device.find_items("Film"),

@@ -15,7 +15,6 @@ from starlette.testclient import TestClient
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
 from confidante.device.local.app import make_api
-from confidante.device.local.inside import vault_of
 from confidante.device.local.open import serve
 from confidante.device.local.security import new_api_key
 from confidante.device.values import Purpose
@@ -177,7 +176,7 @@ def test_no_telemetry_learns_of_a_request(device: Device, monkeypatch: pytest.Mo
 
 
 def test_a_real_server_answers_on_loopback_names_no_software_and_stops(device: Device) -> None:
-    key = new_api_key(vault_of(device))
+    key = new_api_key(device)
     links: list[str] = []
     stops = []
     listening = threading.Event()

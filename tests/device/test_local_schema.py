@@ -18,7 +18,6 @@ from schemathesis.checks import load_all_checks
 from schemathesis.schemas import BaseSchema
 
 from confidante.device.local.app import make_app
-from confidante.device.local.inside import vault_of
 from confidante.device.local.security import Gate, new_api_key
 
 load_all_checks()
@@ -60,8 +59,8 @@ def keys() -> dict[str, str]:
 @pytest.fixture
 def api(tmp_path: Path, keys: dict[str, str]) -> Iterator[BaseSchema]:
     with small_device(tmp_path / "profile") as device:
-        keys["X-API-Key"] = new_api_key(vault_of(device))
-        app = make_app(device, Gate(PORT, vault_of(device)))
+        keys["X-API-Key"] = new_api_key(device)
+        app = make_app(device, Gate(PORT, device))
         yield schemathesis.openapi.from_asgi("/openapi.json", app, headers={"host": f"127.0.0.1:{PORT}"})
 
 

@@ -19,7 +19,6 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
-from confidante.device.local.inside import vault_of
 from confidante.device.local.open import serve
 from confidante.device.local.security import Gate, new_api_key
 from confidante.device.values import Purpose
@@ -344,12 +343,12 @@ def test_erasing_everything_ends_the_server(browser: Browser, device: Device) ->
 
 
 def test_an_api_key_can_be_made_worthless(browser: Browser, device: Device) -> None:
-    key = new_api_key(vault_of(device))
+    key = new_api_key(device)
     with served(device) as (link, _), visiting(browser, link) as page:
         tab(page, "Switches")
         press(page, "Lock apps out")
         said(page, "opens nothing any more")
-        assert not Gate(1, vault_of(device)).opens(key)
+        assert not Gate(1, device).opens(key)
 
 
 def test_by_keyboard_alone(browser: Browser, device: Device) -> None:

@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # rounds and file formats are loaded when they are first used
     from confidante.protocol.identity import PublicIdentity
 
 _FOREVER = math.inf
+_APP = "app: "
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -92,12 +93,16 @@ class Device:
         """
         source = Passphrase(key) if isinstance(key, str) else Keyring() if key is None else key
         self._vault = Vault.open(Path(folder), source, create=create, clock=clock)
-        self._consents = Consents(self._vault)
-        self._ledger = Ledger(self._vault, self._consents)
-        self._ledger.rounds.give_up_unfinished()
-        self._serving = Serving(self._vault)
-        self._person = Person(self._vault)
-        self._answers = Answers(self._vault, self._serving)
+        try:
+            self._consents = Consents(self._vault)
+            self._ledger = Ledger(self._vault, self._consents)
+            self._ledger.rounds.give_up_unfinished()
+            self._serving = Serving(self._vault)
+            self._person = Person(self._vault)
+            self._answers = Answers(self._vault, self._serving)
+        except BaseException:
+            self._vault.close()
+            raise
 
     def __enter__(self) -> Self:
         """Return the device."""
@@ -119,6 +124,15 @@ class Device:
             if not self._vault.closed:
                 self._serving.save()
                 self._vault.close()
+
+    @property
+    def folder(self) -> Path:
+        """The profile's folder."""
+        return self._vault.folder
+
+    def now(self) -> float:
+        """Return seconds since 1970 as the vault counts them: never less than before."""
+        return self._vault.now()
 
     @property
     def protection(self) -> str:
@@ -161,6 +175,16 @@ class Device:
     def find_items(self, text: str, limit: int = 20) -> tuple[Item, ...]:
         """Return items whose title contains `text`."""
         return items.find(self._vault, text, limit)
+
+    @_one_at_a_time
+    def list_items(self, limit: int = 50, after: str = "") -> tuple[Item, ...]:
+        """Return items in the order in which they came, those that come after the item `after`."""
+        return items.listed(self._vault, limit, self._key(after) if after else 0)
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a published model is installed."""
+        return self._serving.has_model
 
     @property
     def items(self) -> int:
@@ -500,6 +524,20 @@ class Device:
         with self._vault.lock:
             self._serving.save()
             self._vault.backup(Path(folder))
+
+    def erase_due(self) -> None:
+        """Erase what was forgotten and whose time to undo has passed; every other call does so as well."""
+        with self._vault.lock:
+            if not self._vault.closed and self._person.purge_when_due():
+                self._serving.drop_forgotten()
+
+    def setting(self, name: str) -> bytes | None:
+        """Return a small value that the app keeps in the vault, None when it is not set."""
+        return self._vault.setting(_APP + name)
+
+    def set_setting(self, name: str, value: bytes | None) -> None:
+        """Keep a small value for the app, or with None remove it."""
+        self._vault.set_setting(_APP + name, value)
 
     def purge(self) -> int:
         """Erase now what waits for its undo time to pass; return how many events that were."""

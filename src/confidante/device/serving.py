@@ -35,6 +35,11 @@ class Serving:
         self._unsaved = False
 
     @property
+    def has_model(self) -> bool:
+        """Whether a published model is installed."""
+        return bool(self._vault.rows("SELECT 1 FROM snapshot WHERE name = ?", (_MODEL,)))
+
+    @property
     def library(self) -> Library:
         """The library as the vault has it."""
         if self._library is None:

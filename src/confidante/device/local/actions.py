@@ -18,7 +18,6 @@ from confidante.device.consent import PERSON
 from confidante.device.consent_records import NOTICES
 from confidante.device.local import words
 from confidante.device.local.forms import Fields, private_folder, read_form, write_private
-from confidante.device.local.inside import folder_of
 from confidante.device.local.page import Page, Undo, alone
 from confidante.device.values import Forgotten, Purpose, Retention
 
@@ -184,7 +183,7 @@ class Actions:
         """Import a history from a file."""
         name, data = fields.file("file")
         look = fields.text("do") == "look"
-        with private_folder(folder_of(self._device)) as folder:
+        with private_folder(self._device.folder) as folder:
             # The importer tells formats by their endings as well; nothing else of the name is used.
             ending = "".join(char for char in Path(name).suffix.lower() if char.isalnum())[:8]
             path = folder / f"history.{ending or 'txt'}"
@@ -206,7 +205,7 @@ class Actions:
 
     def export(self, _: "Request") -> Response:
         """Hand out everything known of the person as one file."""
-        with private_folder(folder_of(self._device)) as folder:
+        with private_folder(self._device.folder) as folder:
             path = folder / "confidante.jsonl"
             self._device.export(path)
             data = path.read_bytes()

@@ -31,7 +31,6 @@ from confidante.device.local.api_shapes import (
     taste_shape,
 )
 from confidante.device.local.forms import private_folder
-from confidante.device.local.inside import folder_of, has_model
 from confidante.device.local.shapes import ERRORS, KEYED, Count, Name, known
 
 if TYPE_CHECKING:
@@ -116,7 +115,7 @@ def _history_routes(device: "Device") -> APIRouter:
     )
     def export() -> StreamingResponse:
         """Return everything known of the person as JSON lines. What is returned is not encrypted."""
-        with private_folder(folder_of(device)) as folder:
+        with private_folder(device.folder) as folder:
             path = folder / "confidante.jsonl"
             device.export(path)
             data = path.read_bytes()
@@ -138,7 +137,7 @@ def _control_routes(device: "Device") -> APIRouter:
         return State(
             items=device.items,
             events=device.event_count,
-            has_model=has_model(device),
+            has_model=device.has_model,
             protection=device.protection,
             no_profiling=device.no_profiling,
             paused=until is not None,

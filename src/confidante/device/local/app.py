@@ -19,7 +19,6 @@ from confidante.device.local.actions import page_routes
 from confidante.device.local.api import api_routes
 from confidante.device.local.docs import docs_route
 from confidante.device.local.gorse import gorse_routes
-from confidante.device.local.inside import erase_due
 from confidante.device.local.page import Page, alone
 from confidante.device.local.security import Gate, Guard
 
@@ -85,7 +84,7 @@ def _lifespan(device: "Device", ready: Callable[[], None]) -> Callable[[FastAPI]
         async def tick() -> None:
             while True:  # what waits for its undo is erased when its time is over, also when nobody looks
                 await asyncio.sleep(_TICK_SECONDS)
-                await run_in_threadpool(erase_due, device)
+                await run_in_threadpool(device.erase_due)
 
         ticking = asyncio.create_task(tick())
         ready()

@@ -34,7 +34,6 @@ from confidante.device.local.gorse_shapes import (
     scores_of,
     seconds_of,
 )
-from confidante.device.local.inside import now_of
 from confidante.device.local.shapes import (
     ERRORS,
     KEYED,
@@ -52,7 +51,6 @@ if TYPE_CHECKING:
     from confidante.device.device import Device
 
 _PAGE = 500
-MAX_LISTED = 1_000_000
 
 Category = Annotated[list[Name], Query(max_length=100, description="only items with all of these labels")]
 Cursor = Annotated[str, Query(pattern=r"^[0-9]{0,15}$", description="where the page before ended")]
@@ -127,7 +125,7 @@ def _recommend_routes(device: "Device", person: Callable[[str], None]) -> APIRou
         answer = device.recommend(min(offset + n, MAX_N), filter=_carries(category))
         ids = [one.item.id for one in answer.suggestions[offset:]]
         if write_back_type:
-            at = now_of(device) + later
+            at = device.now() + later
             for item_id in ids:
                 device.record(item_id, write_back_type, at=at)
         return ids
@@ -147,7 +145,7 @@ def _recommend_routes(device: "Device", person: Callable[[str], None]) -> APIRou
     @router.post("/session/recommend")
     def session(feedback: Batch, n: Count = 10, offset: Offset = 0) -> list[Score]:
         """Return what suits this feedback. Nothing is kept, and the person's history is not read."""
-        now = now_of(device)
+        now = device.now()
         done = sorted(feedback, key=lambda one: parse_time(one.timestamp) or now)
         known_ids = [one.item_id for one in done if _find(device, one.item_id) is not None]
         return scores_of(device.session(known_ids, min(offset + n, MAX_N)).suggestions[offset:])
@@ -332,15 +330,16 @@ def _item_routes(device: "Device") -> APIRouter:
         return Success(row_affected=len(items))
 
     @router.get("/items")
-    def list_items(cursor: Cursor = "", n: Count = 10) -> ItemPage:
-        """Return items."""
-        start = int(cursor or 0)
-        if start > MAX_LISTED:
-            return ItemPage(cursor="", items=[])
-        found = device.find_items("", start + n + 1)[start:]
-        return ItemPage(
-            cursor=str(start + n) if len(found) > n else "", items=[kept_item(one) for one in found[:n]]
-        )
+    def list_items(
+        cursor: Annotated[str, Query(max_length=512, description="the last item of the page before")] = "",
+        n: Count = 10,
+    ) -> ItemPage:
+        """Return items in the order in which they came."""
+        if cursor:
+            known(device, cursor)
+        found = device.list_items(n + 1, cursor)
+        more = n > 0 and len(found) > n
+        return ItemPage(cursor=found[n - 1].id if more else "", items=[kept_item(one) for one in found[:n]])
 
     @router.get("/item/{item_id}")
     def get_item(item_id: Name) -> KeptItem:

@@ -9,7 +9,6 @@ import uvicorn
 
 from confidante.core.errors import DataError
 from confidante.device.local.app import make_app
-from confidante.device.local.inside import vault_of
 from confidante.device.local.security import Gate, new_api_key
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def open_page(
     new_key: make an API key in place of an earlier one, and print it once. user: the name that apps may use
     for the person, beside "me". Raises `DataError` when the port is taken.
     """
-    key = new_api_key(vault_of(device)) if new_key else None
+    key = new_api_key(device) if new_key else None
 
     def say(link: str) -> None:
         write = sys.stdout.write
@@ -54,7 +53,7 @@ def serve(
 ) -> None:
     """Serve in this thread. started: told the address; stopper: told how to end it from another thread."""
     with _listen(port) as listening:
-        gate = Gate(listening.getsockname()[1], vault_of(device))
+        gate = Gate(listening.getsockname()[1], device)
         servers: list[uvicorn.Server] = []
 
         def stop() -> None:

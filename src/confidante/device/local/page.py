@@ -21,7 +21,6 @@ from starlette.responses import HTMLResponse
 from confidante.core.errors import DataError, VaultError
 from confidante.device.consent_records import NOTICES
 from confidante.device.local import words
-from confidante.device.local.inside import has_model, now_of
 from confidante.device.local.security import IMPORT_LIMIT, Gate
 from confidante.device.transfer import FORMATS, ImportReport
 from confidante.device.values import ReasonKind
@@ -122,7 +121,7 @@ class Page:
             "/",
             answer=device.recommend(SUGGESTIONS),
             events=device.event_count,
-            learnt=has_model(device),
+            learnt=device.has_model,
             find=find,
             found=device.find_items(find, ROWS) if find else (),
             saved=saved,
@@ -242,7 +241,7 @@ class Page:
     def _show(self, request: "Request", template: str, tab: str, **values: Any) -> HTMLResponse:
         device, visit = self.device, self.visit
         state = device.consents.state()
-        now = now_of(device)
+        now = device.now()
         visit.undos = [undo for undo in visit.undos if undo.until > now]
         says, visit.says = visit.says, []
         query = f"?{request.url.query}" if request.url.query else ""

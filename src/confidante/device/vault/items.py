@@ -135,6 +135,17 @@ def count(vault: Vault) -> int:
     return int(vault.rows("SELECT count(*) FROM item WHERE removed = 0")[0][0])
 
 
+def listed(vault: Vault, limit: int, after: int = 0) -> tuple[Item, ...]:
+    """Return items that can be recommended, in the order of their keys, from the first above `after`."""
+    if limit < 0:
+        raise DataError(f"cannot list {limit} items: give 0 or more")
+    rows = vault.rows(
+        f"SELECT {_COLUMNS} FROM item WHERE removed = 0 AND key > ? ORDER BY key LIMIT ?",  # noqa: S608
+        (after, min(limit, 2**63 - 1)),
+    )
+    return tuple(_item(*row) for row in rows)
+
+
 def find(vault: Vault, text: str, limit: int) -> tuple[Item, ...]:
     """Return items whose title contains `text` (case and accents aside), or whose id it is; best first."""
     if limit < 0:
