@@ -8,8 +8,9 @@ on the frozen splits: the held-out event is ranked among all items that the pers
 the device knows only the last events before it. People with at least 30 events; the same people and the same
 candidates for every point. Scores are the device's own (`question.ask` and `rank` over a `Library`), ties
 lose, and lists are compared with those of a real `Device` for some people. The federated model is trained
-once on the visible part, at epsilon 8 and delta 1e-5 against the coordinator. `--tune` grades choices of the
-text part on the validation part.
+once on the visible part, at epsilon 8 and delta 1e-5 against the coordinator; a device adds the words of
+titles and labels to it, and `its model alone` is without them. `--tune` grades choices of the text part on
+the validation part.
 """
 
 import tempfile
@@ -37,11 +38,8 @@ from confidante.models.snapshot import decode
 
 KNOWN = (0, 1, 3, 10, 30)
 EPSILON = 8.0
-FEDERATED, ALONE, POPULARITY = (
-    "federated, epsilon 8",
-    "no federation: words and labels",
-    "popularity, not private",
-)
+FEDERATED, MODEL_ALONE = "federated, epsilon 8", "federated, its model alone"
+ALONE, POPULARITY = "no federation: words and labels", "popularity, not private"
 COMPARED = 12  # people whose lists are compared with a real device's
 
 
@@ -125,9 +123,14 @@ def curve(data: Data, most_people: int) -> dict[str, Any]:
         compared += same_as_device(
             data, library, body, people[:: len(people) // COMPARED][:COMPARED].tolist()
         )
-        rows += [
-            {"model": name, "events": known, **graded(ranks(data, library, people, known))} for known in KNOWN
-        ]
+        variants = {name: library}
+        if body is not None:
+            variants[MODEL_ALONE] = of_spread(library, 0.0)
+        for variant, made in variants.items():
+            rows += [
+                {"model": variant, "events": known, **graded(ranks(data, made, people, known))}
+                for known in KNOWN
+            ]
     reference = graded(popularity_ranks(data, people))
     rows += [{"model": POPULARITY, "events": known, **reference} for known in KNOWN]
     return {"data": data.name, "people": len(people), "lists_like_a_device": compared, "rows": rows}
@@ -153,12 +156,8 @@ def tune(data: Data, most_people: int) -> None:
 
     print(f"\n{data.name}: words beside the model for items that it knows, by their spread")
     known = movielens.library(data, published)
-    (part,) = words.model.parts
-    rows = np.arange(0, len(data.catalogue), max(1, len(data.catalogue) // 256))
-    unit = known.spread / library_build._spread((part,), rows)
-    for spread in (0.0, 0.05, 0.1, 0.2, 0.4):
-        weighed = replace(part, item_weights=(part.item_weights * spread * unit).astype(np.float32))
-        line(f"spread {spread:g}", data, replace(known, model=known.model.with_part(weighed)), people)
+    for spread in (0.0, 0.2, 0.4, 0.8, 1.6):
+        line(f"spread {spread:g}", data, of_spread(known, spread), people)
 
     lost = np.random.default_rng(0).random(len(data.catalogue)) < 0.2
     kept = np.flatnonzero(~lost)
@@ -175,14 +174,16 @@ def tune(data: Data, most_people: int) -> None:
         f"\n{data.name}: a fifth of the items hidden from the model, by the spread of their words; of "
         f"{len(of_lost)} people whose held-out item is hidden, then of all {len(people)}"
     )
-    for spread in (0.0, 0.1, 0.2, 0.4, 0.8, 1.6):
-        factor = spread / library_build.TEXT_SPREAD
-        made = changed(
-            unknown,
-            lambda part, f=factor: replace(part, item_weights=(part.item_weights * f).astype(np.float32)),
-        )
+    for spread in (0.0, 0.2, 0.4, 0.8, 1.6):
+        made = of_spread(unknown, spread)
         line(f"spread {spread:g}, hidden", data, made, of_lost)
         line(f"spread {spread:g}, all", data, made, people)
+
+
+def of_spread(library: Library, spread: float) -> Library:
+    """Return the library with its text part's scores spread so far, beside those of the model's own parts."""
+    factor = np.float32(spread / library_build.TEXT_SPREAD)
+    return changed(library, lambda part: replace(part, item_weights=part.item_weights * factor))
 
 
 def changed(library: Library, change: Callable[..., Any]) -> Library:
@@ -219,7 +220,7 @@ def plot(curves: Sequence[dict[str, Any]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     titles = {"ml-100k": "MovieLens-100K", "ml-1m": "MovieLens-1M"}
-    colours = {FEDERATED: "#0f766e", ALONE: "#c2620a", POPULARITY: "#94a1b2"}
+    colours = {FEDERATED: "#0f766e", MODEL_ALONE: "#2f6fc4", ALONE: "#c2620a", POPULARITY: "#94a1b2"}
     ink, quiet, grid = "#16202e", "#5b6879", "#d9dfe7"
     style = {"font.size": 11, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": quiet}
     with mpl.rc_context(

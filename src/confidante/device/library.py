@@ -25,8 +25,8 @@ class TextSpace:
     """How titles became vectors, so that new items can be put beside the others.
 
     encoder: its name; mean: float32 [d], of the words; axes: float32 [d, k], that words are shortened to;
-    kinds: the labels that count, and a constant; kinds_mean: float32 [kinds - 1]; weight: of an item that the
-    model does not know, as a candidate.
+    kinds: the labels that count, and a constant; kinds_mean: float32 [kinds - 1]; weight: of a new item, as a
+    candidate.
     """
 
     encoder: str
@@ -45,7 +45,7 @@ class Library:
     model: scores rows. keys: int64 [n], the vault's number of each row's item, rising. live: bool [n], may be
     recommended. labels: all labels, sorted; label_starts: int64 [labels + 1], label_rows: int64, which rows
     carry each (CSC). spread: root mean square of what an event adds to an item. text: how titles became
-    vectors; None where words are not part of the model, which knows every item.
+    vectors; None in a large library whose model knows every item: words are no part of it.
     """
 
     model: ServedModel
