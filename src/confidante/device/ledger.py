@@ -184,6 +184,8 @@ class Ledger:
 
     def departures(self, limit: int = 50, before: int | None = None) -> tuple[Departure, ...]:
         """Return at most `limit` departures with a number below `before`, newest first."""
+        if limit < 0:
+            raise DataError(f"cannot list {limit} departures: give 0 or more")
         rows = self._vault.rows(
             f"SELECT {_COLUMNS} FROM departure WHERE number < ? ORDER BY number DESC LIMIT ?",  # noqa: S608
             (before if before is not None else 1 << 62, limit),

@@ -121,7 +121,7 @@ def _take_back(vault: Vault, serving: Serving, path: Path, *, dry_run: bool) -> 
     known = set(items.known_ids(vault, {*wanted, *(event.item for _, _, event in events)}))
     for _, _, event in events:
         if event.item not in known:
-            wanted.setdefault(event.item, ItemRecord(event.item, event.item))
+            wanted.setdefault(event.item, ItemRecord(event.item, event.item, personal=True))
     there = Counter(
         vault.rows(
             "SELECT item.id, kind, at, value, context FROM event JOIN item ON item.key = event.item"
@@ -155,7 +155,15 @@ def _take_back(vault: Vault, serving: Serving, path: Path, *, dry_run: bool) -> 
     if dry_run:
         return report
     with serving.as_before_if_it_fails(), vault.write() as sql:
-        serving.add(Item(r.id, r.title, r.labels, r.description) for r in wanted.values())
+        for personal in (False, True):
+            serving.add(
+                (
+                    Item(record.id, record.title, record.labels, record.description)
+                    for record in wanted.values()
+                    if record.personal is personal
+                ),
+                personal=personal,
+            )
         serving.remove([record.id for record in wanted.values() if record.removed])
         keys = items.keys_of(vault, {event.item for _, _, event in new})
         history.add_events(
@@ -197,8 +205,10 @@ def _records(vault: Vault) -> Iterator[Record]:
     yield SettingRecord("retention", {"events": kept.events, "days": kept.days})
     yield SettingRecord("no_profiling", settings.no_profiling(vault))
     stored = items.everything(vault)
-    for item, removed in zip(stored.items, stored.removed.tolist(), strict=True):
-        yield ItemRecord(item.id, item.title, item.labels, item.description, removed)
+    for item, removed, personal in zip(
+        stored.items, stored.removed.tolist(), stored.personal.tolist(), strict=True
+    ):
+        yield ItemRecord(item.id, item.title, item.labels, item.description, removed, personal)
     for item, kind, at, value, context in vault.rows(
         "SELECT item.id, kind, at, value, context FROM event JOIN item ON item.key = event.item "
         "WHERE forgotten IS NULL ORDER BY at, number"

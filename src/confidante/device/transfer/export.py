@@ -25,13 +25,14 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class ItemRecord(msgspec.Struct, frozen=True, tag_field="type", tag="item", forbid_unknown_fields=True):
-    """An item of the library. removed: no longer recommended."""
+    """An item of the library. removed: no longer recommended. personal: known from the history only."""
 
     id: str
     title: str
     labels: tuple[str, ...] = ()
     description: str = ""
     removed: bool = False
+    personal: bool = False
 
 
 class EventRecord(msgspec.Struct, frozen=True, tag_field="type", tag="event", forbid_unknown_fields=True):

@@ -29,11 +29,12 @@ _COLUMNS = "item.id, item.title, item.labels, item.description"
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredItems:
-    """All items. keys: int64 [n], rising. removed: bool [n], no longer to be recommended."""
+    """All items. keys: int64 [n], rising. removed, personal: bool [n], as in the schema."""
 
     items: tuple[Item, ...]
     keys: NDArray[np.int64]
     removed: NDArray[np.bool_]
+    personal: NDArray[np.bool_]
 
 
 def put(vault: Vault, items: Iterable[Item], *, personal: bool = False) -> int:
@@ -122,11 +123,12 @@ def items_of(vault: Vault, keys: Sequence[int]) -> list[Item]:
 
 def everything(vault: Vault) -> StoredItems:
     """Return all items in the order of their keys."""
-    rows = vault.rows(f"SELECT {_COLUMNS}, key, removed FROM item ORDER BY key")  # noqa: S608
+    rows = vault.rows(f"SELECT {_COLUMNS}, key, removed, personal FROM item ORDER BY key")  # noqa: S608
     return StoredItems(
         tuple(_item(*row[:4]) for row in rows),
         np.array([row[4] for row in rows], dtype=np.int64),
         np.array([row[5] for row in rows], dtype=np.bool_),
+        np.array([row[6] for row in rows], dtype=np.bool_),
     )
 
 
