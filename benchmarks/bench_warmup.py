@@ -226,7 +226,7 @@ def plot(curves: Sequence[dict[str, Any]], path: Path) -> None:
     with mpl.rc_context(
         {**style, "text.color": ink, "axes.labelcolor": ink, "xtick.color": quiet, "ytick.color": quiet}
     ):
-        figure = Figure(figsize=(4.4 * len(curves), 3.9), layout="constrained")
+        figure = Figure(figsize=(4.4 * len(curves), 4.2), layout="constrained")
         axes = figure.subplots(1, len(curves), squeeze=False)[0]
         places = range(len(KNOWN))
         for one, drawn in zip(curves, axes, strict=True):
@@ -243,7 +243,7 @@ def plot(curves: Sequence[dict[str, Any]], path: Path) -> None:
                     marker="" if flat else "o",
                     label=name,
                 )
-                if not flat:
+                if name in {FEDERATED, ALONE}:
                     drawn.fill_between(
                         places,
                         [r["ndcg_low"] for r in rows],
@@ -259,9 +259,7 @@ def plot(curves: Sequence[dict[str, Any]], path: Path) -> None:
             drawn.grid(axis="y", color=grid, lw=0.8)
         axes[0].set_ylabel("NDCG@10 of the next item")
         handles, names = axes[0].get_legend_handles_labels()
-        figure.legend(
-            handles, names, loc="outside lower center", ncols=len(colours), frameon=False, fontsize=10
-        )
+        figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False, fontsize=10)
         figure.savefig(path, dpi=160, facecolor="white", metadata={"Software": None})
 
 
