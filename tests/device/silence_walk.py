@@ -148,6 +148,7 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "list_items": lambda device: device.list_items(5, "m3"),
         "set_setting": lambda device: device.set_setting("colour", b"green"),
         "setting": lambda device: device.setting("colour"),
+        "record_many": lambda device: device.record_many(device.history(limit=2)),
         "erase_due": lambda device: device.erase_due(),
         "items": lambda device: device.items,
         "item": lambda device: device.item("m1"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from confidante import Device, Item
+from confidante.device.values import Retention
 from confidante.device.vault.keys import KeyBeside
 
 SECRET, OTHER, SHARED = "A Very Private Film", "Another Private Film", "Known To The Shop"
@@ -80,3 +81,16 @@ def test_nothing_of_them_is_left_in_what_was_derived(tmp_path: Path, title: str)
     with Device(tmp_path / "profile", KeyBeside()) as device:
         assert device.items == 2
         assert title not in {s.item.title for s in device.recommend(10).suggestions}
+
+
+def test_a_clock_alone_erases_what_is_too_old_to_be_kept(tmp_path: Path) -> None:
+    clock = [1_800_000_000.0]
+    with Device(tmp_path / "profile", KeyBeside(), clock=lambda: clock[0]) as device:
+        device.add_items([Item("s1", SHARED), Item("s2", OTHER)])
+        device.record("s1")
+        device.retention = Retention(days=30)
+        clock[0] += 29 * 86_400
+        device.record("s2")
+        clock[0] += 2 * 86_400
+        assert [event.item for event in device.history()] == ["s2"]
+        assert {r.subject for r in device.recommend(1).suggestions[0].reasons if r.event} == {OTHER}

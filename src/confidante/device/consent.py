@@ -4,7 +4,7 @@
 switched on. Switching `LEARN` off stops the recording of events and erases none. A switch of what sends
 takes effect at once: the ledger, the socket and every step of a round ask `require` again.
 
-Sec-GPC (Global Privacy Control): once the person's browser has said it, only the person can switch on what
+Sec-GPC (Global Privacy Control): while the person's browser says it, only the person can switch on what
 sends, by confirming it on the page. What an app had switched on before is switched off.
 """
 
@@ -21,7 +21,7 @@ from confidante.device.values import Purpose
 from confidante.device.vault.store import Vault
 
 PERSON, APP, BROWSER = "person", "app", "browser"
-"""Who turns a switch: the person on their page, the app that embeds the device, or the browser's Sec-GPC."""
+"""Who turns a switch: the person (page, command line), the app around the device, the browser's Sec-GPC."""
 
 _HEAD, _PRINCIPAL, _GPC = "consent.head", "consent.principal", "consent.gpc"
 

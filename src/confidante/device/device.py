@@ -7,13 +7,15 @@ it changed is on disk.
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar, final
 
 from confidante.core.entropy import SystemEntropy
-from confidante.core.errors import DataError
+from confidante.core.errors import DataError, VaultError
 from confidante.device import settings
 from confidante.device.answers import Answers
 from confidante.device.consent import Consents
@@ -45,6 +47,7 @@ if TYPE_CHECKING:  # rounds and file formats are loaded when they are first used
 
 _FOREVER = math.inf
 _APP = "app: "
+_LONGEST_PAUSE = 1e10
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,12 +56,12 @@ R = TypeVar("R")
 def _one_at_a_time(
     method: Callable[Concatenate["Device", P], R],
 ) -> Callable[Concatenate["Device", P], R]:
-    """Let one thread in, and first erase what has waited long enough for its undo."""
+    """Let one thread in, and first erase what is due."""
 
     @wraps(method)
     def locked(self: "Device", /, *args: P.args, **kwargs: P.kwargs) -> R:
         with self._vault.lock:
-            if self._person.purge_when_due():
+            if self._person.tidy():
                 self._serving.drop_forgotten()
             return method(self, *args, **kwargs)
 
@@ -85,11 +88,14 @@ class Device:
         *,
         create: bool = True,
         clock: Callable[[], float] = time.time,
+        graph_bytes: int | None = None,
     ) -> None:
         """Open the profile in `folder`, or make one.
 
         key: a passphrase; `Keyring()`, the system's key ring, when left out; or `KeyBeside()`, which protects
-        nothing, for data that needs no protection. clock: seconds since 1970.
+        nothing, for data that needs no protection. clock: seconds since 1970. graph_bytes: memory that an
+        approximate index may take beside the model, where the library is so large that it would be quicker
+        (200,000 items; needs `confidante[ann]`); None: any, 0: the exact scan always.
         """
         source = Passphrase(key) if isinstance(key, str) else Keyring() if key is None else key
         self._vault = Vault.open(Path(folder), source, create=create, clock=clock)
@@ -97,7 +103,7 @@ class Device:
             self._consents = Consents(self._vault)
             self._ledger = Ledger(self._vault, self._consents)
             self._ledger.rounds.give_up_unfinished()
-            self._serving = Serving(self._vault)
+            self._serving = Serving(self._vault, graph_bytes)
             self._person = Person(self._vault)
             self._answers = Answers(self._vault, self._serving)
         except BaseException:
@@ -122,7 +128,8 @@ class Device:
         """Write what was derived, so that the next start is quick, and let go of the folder."""
         with self._vault.lock:
             if not self._vault.closed:
-                self._serving.save()
+                with suppress(VaultError):  # they are derived, and made again at the next start
+                    self._serving.save()
                 self._vault.close()
 
     @property
@@ -208,20 +215,33 @@ class Device:
         kind: a short word; "dislike" counts against similar items. at: seconds since 1970, now when left
         out.
         """
-        key = self._key(item_id)
+        when = self._vault.now() if at is None else at
+        kept = NO_CONTEXT if context is None else context
+        recorded = self.record_many([Event(0, item_id, kind, when, value, kept)])
+        return recorded[0] if recorded else None
+
+    @_one_at_a_time
+    def record_many(self, events: Iterable[Event]) -> tuple[Event, ...]:
+        """Remember events, all or none, and return them with the numbers they were given.
+
+        Their own numbers do not matter. Nothing is kept, and nothing returned, while learning is paused or
+        switched off.
+        """
+        given = list(events)
+        keys = [self._key(event.item) for event in given]
         if not self._learning():
-            return None
-        event = history.add_event(
-            self._vault,
-            key,
-            kind,
-            self._vault.now() if at is None else at,
-            value,
-            NO_CONTEXT if context is None else context,
-        )
-        history.expire(self._vault, self.retention)
+            return ()
+        with self._vault.write():
+            numbers = history.add_events(
+                self._vault,
+                [
+                    history.NewEvent(key, event.kind, event.at, event.value, event.context)
+                    for key, event in zip(keys, given, strict=True)
+                ],
+            )
+            history.expire(self._vault, self.retention)
         self._person.changed()
-        return event
+        return tuple(replace(event, number=n) for event, n in zip(given, numbers, strict=True))
 
     @_one_at_a_time
     def history(
@@ -253,27 +273,32 @@ class Device:
         self,
         *,
         event: int | None = None,
+        events: Collection[int] | None = None,
         item: str | None = None,
         since: float | None = None,
         until: float | None = None,
         everything: bool = False,
         undo_seconds: float = 0.0,
     ) -> Forgotten:
-        """Forget one event, all of an item, all within a time range, or everything.
+        """Forget one event, several (those that there still are), all of an item or a time range, or all.
 
         From the next answer on they count for nothing. They are erased at once, keys first; with
         `undo_seconds` they are hidden at once, and erased when that time has passed.
         """
         ranged = since is not None or until is not None
-        if (event is not None) + (item is not None) + ranged + everything != 1:
-            raise DataError("forget what? name one event, one item, a time range, or everything")
-        chosen = history.select(
-            self._vault,
-            number=None if event is None else max(event, 0),
-            item=None if item is None else self._key(item),
-            since=since,
-            until=until,
-        )
+        if sum((event is not None, events is not None, item is not None, ranged, everything)) != 1:
+            raise DataError("forget what? name one event, several, one item, a time range, or everything")
+        chosen: Collection[int]
+        if events is not None:
+            chosen = [number for number in events if 0 <= number < 1 << 63]
+        else:
+            chosen = history.select(
+                self._vault,
+                number=None if event is None else max(event, 0),
+                item=None if item is None else self._key(item),
+                since=since,
+                until=until,
+            )
         if event is not None and not chosen:
             raise DataError(f"there is no event {event} to forget")
         forgotten = history.forget(self._vault, chosen, undo_seconds=undo_seconds, everything=everything)
@@ -380,7 +405,7 @@ class Device:
         return self._wished("saved")
 
     def wishes(self) -> tuple[tuple[str, Item], ...]:
-        """Return ("less" or "never", item) for each, newest first."""
+        """Return ("less" or "never", item) for each: all of the first kind, newest first, then the second."""
         return tuple((kind, item) for kind in ("less", "never") for item in self._wished(kind))
 
     @_one_at_a_time
@@ -412,8 +437,8 @@ class Device:
 
     def pause(self, seconds: float | None = None) -> None:
         """Stop learning for so long, or until `resume`. What is known stays, and answers go on."""
-        if seconds is not None and not seconds > 0:
-            raise DataError(f"pause for how long? {seconds} seconds is no time")
+        if seconds is not None and not 0 < seconds <= _LONGEST_PAUSE:
+            raise DataError("pause for how long? give seconds above 0, or none until you resume")
         settings.set_paused_until(self._vault, _FOREVER if seconds is None else self._vault.now() + seconds)
 
     def resume(self) -> None:
@@ -526,9 +551,9 @@ class Device:
             self._vault.backup(Path(folder))
 
     def erase_due(self) -> None:
-        """Erase what was forgotten and whose time to undo has passed; every other call does so as well."""
+        """Erase what is too old, or too long forgotten to be undone; every other call does so as well."""
         with self._vault.lock:
-            if not self._vault.closed and self._person.purge_when_due():
+            if not self._vault.closed and self._person.tidy():
                 self._serving.drop_forgotten()
 
     def setting(self, name: str) -> bytes | None:
@@ -573,5 +598,7 @@ class Device:
         self._person.changed()
 
     def _wished(self, kind: str) -> tuple[Item, ...]:
-        ids = wishes.subjects(self._vault, kind)
-        return tuple(items.items_of(self._vault, [self._key(item_id) for item_id in ids]))
+        with self._vault.lock:
+            ids = wishes.subjects(self._vault, kind)
+            keys = items.keys_of(self._vault, ids)
+            return tuple(items.items_of(self._vault, [keys[item_id] for item_id in ids if item_id in keys]))

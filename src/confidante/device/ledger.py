@@ -188,7 +188,7 @@ class Ledger:
             raise DataError(f"cannot list {limit} departures: give 0 or more")
         rows = self._vault.rows(
             f"SELECT {_COLUMNS} FROM departure WHERE number < ? ORDER BY number DESC LIMIT ?",  # noqa: S608
-            (before if before is not None else 1 << 62, limit),
+            (1 << 62 if before is None else min(max(before, 0), 1 << 62), min(limit, 1 << 62)),
         )
         return tuple(_departure(*row) for row in rows)
 

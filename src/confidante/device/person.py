@@ -1,12 +1,14 @@
 """What the vault knows of the person, as rows of the library; read once, and again when it changed."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from confidante.core.errors import VaultError
 from confidante.device import settings
 from confidante.device.library import Library
 from confidante.device.question import Profile, against
@@ -26,18 +28,23 @@ class Person:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._kept: tuple[Library, Profile] | None = None
-        self._purge_at = history.next_purge(vault)
+        self._due = self._next_due()
 
     def changed(self) -> None:
         """Read the vault again before the next answer."""
         self._kept = None
-        self._purge_at = history.next_purge(self._vault)
+        self._due = self._next_due()
 
-    def purge_when_due(self) -> bool:
-        """Erase the hidden events whose undo time has passed; return whether there were any."""
-        if self._purge_at is None or self._purge_at > self._vault.now():
+    def tidy(self) -> bool:
+        """Erase what is too old to be kept, or too long forgotten to be undone; return whether any was due.
+
+        Where there is no room to destroy the old key, that is done later; it is no reason not to answer.
+        """
+        if self._due is None or self._due > self._vault.now():
             return False
-        history.purge(self._vault)
+        with suppress(VaultError):
+            history.expire(self._vault, settings.retention(self._vault))
+            history.purge(self._vault)
         self.changed()
         return True
 
@@ -46,6 +53,11 @@ class Person:
         if self._kept is None or self._kept[0] is not library:
             self._kept = library, self._read(library)
         return self._kept[1]
+
+    def _next_due(self) -> float | None:
+        kept = settings.retention(self._vault)
+        times = [history.next_purge(self._vault), history.next_expiry(self._vault, kept)]
+        return min((time for time in times if time is not None), default=None)
 
     def _read(self, library: Library) -> Profile:
         newest = history.newest(self._vault, settings.retention(self._vault).events)

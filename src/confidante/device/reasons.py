@@ -93,7 +93,7 @@ def _events(
             if value:
                 source = items[row]
                 said = MappingProxyType(dict(zip(names, parts, strict=True)))
-                reasons.append(Reason(ReasonKind.EVENT, source.title, value, said, number, source.id))
+                reasons.append(Reason(ReasonKind.EVENT, source.title, value, said, number or None, source.id))
         yield reasons
 
 

@@ -26,8 +26,9 @@ _MODEL = "model"  # the published snapshot, as it came
 class Serving:
     """Reads rows when they are first needed, and writes them when the device closes."""
 
-    def __init__(self, vault: Vault) -> None:
+    def __init__(self, vault: Vault, graph_bytes: int | None = None) -> None:
         self._vault = vault
+        self._graph_bytes = graph_bytes
         self._library: Library | None = None
         self._index: Index | None = None
         self._encoder: TextEncoder | None = None
@@ -50,7 +51,7 @@ class Serving:
     def index(self) -> Index:
         """The index over the library's rows."""
         if self._index is None:
-            self._index = choose(self.library.model)
+            self._index = choose(self.library.model, budget_bytes=self._graph_bytes)
         return self._index
 
     def add(self, new: Iterable[Item], *, personal: bool = False) -> int:

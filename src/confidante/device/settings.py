@@ -1,7 +1,5 @@
 """What a person has set, kept in the vault: pause, no-profiling, retention."""
 
-import math
-
 import msgspec
 
 from confidante.core.errors import DataError
@@ -9,6 +7,7 @@ from confidante.device.values import Retention
 from confidante.device.vault.store import Vault
 
 MAX_EVENTS = 100_000
+_MOST_DAYS = 1e6
 
 _PAUSE, _NO_PROFILING, _RETENTION = "pause", "no profiling", "retention"
 
@@ -42,10 +41,8 @@ def retention(vault: Vault) -> Retention:
 
 def set_retention(vault: Vault, kept: Retention) -> None:
     """Keep events so long; `DataError` for a rule that makes no sense."""
-    if not isinstance(kept.events, int) or not 1 <= kept.events <= MAX_EVENTS:
+    if type(kept.events) is not int or not 1 <= kept.events <= MAX_EVENTS:
         raise DataError(f"keep how many events? give 1 to {MAX_EVENTS:,}, not {kept.events!r}")
-    if kept.days is not None and not (
-        isinstance(kept.days, float | int) and math.isfinite(kept.days) and kept.days > 0
-    ):
+    if kept.days is not None and not (type(kept.days) in (float, int) and 0 < kept.days <= _MOST_DAYS):
         raise DataError(f"keep events for how many days? {kept.days!r} is no time")
     vault.set_setting(_RETENTION, msgspec.json.encode(kept))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,7 +84,8 @@ def _lifespan(device: "Device", ready: Callable[[], None]) -> Callable[[FastAPI]
         async def tick() -> None:
             while True:  # what waits for its undo is erased when its time is over, also when nobody looks
                 await asyncio.sleep(_TICK_SECONDS)
-                await run_in_threadpool(device.erase_due)
+                with suppress(VaultError):  # no room, say: it stays due
+                    await run_in_threadpool(device.erase_due)
 
         ticking = asyncio.create_task(tick())
         ready()

@@ -45,7 +45,7 @@ from confidante.device.local.shapes import (
     known,
     parse_time,
 )
-from confidante.device.values import Event, Item, Purpose
+from confidante.device.values import NO_CONTEXT, Event, Item, Purpose
 
 if TYPE_CHECKING:
     from confidante.device.device import Device
@@ -205,18 +205,21 @@ def _feedback_routes(device: "Device", user: str, person: Callable[[str], None])
             if _find(device, item_id) is None
         )
         kept = {(event.kind, event.item): event for event in reversed(list(_events(device)))}
+        now, new = device.now(), dict[tuple[str, str], Event]()
         for one in batch:
-            old = kept.get((one.feedback_type, one.item_id))
+            name = (one.feedback_type, one.item_id)
+            old = new.get(name) or kept.get(name)
             if old is not None and (not overwrite or _same(old, one)):
                 continue
-            context = {"comment": one.comment} if one.comment else None
-            event = device.record(
-                one.item_id, one.feedback_type, at=parse_time(one.timestamp), value=one.value, context=context
+            when = parse_time(one.timestamp)
+            context = {"comment": one.comment} if one.comment else NO_CONTEXT
+            new[name] = Event(
+                0, one.item_id, one.feedback_type, now if when is None else when, one.value, context
             )
-            if old is not None:
-                device.forget(event=old.number)
-            if event is not None:
-                kept[one.feedback_type, one.item_id] = event
+        device.record_many(new.values())
+        replaced = [kept[name].number for name in new if name in kept]
+        if replaced:
+            device.forget(events=replaced)
         return Success(row_affected=len(batch))
 
     def chosen(user_id: str = "me", item: str | None = None, kind: str | None = None) -> list[Event]:
@@ -241,8 +244,7 @@ def _feedback_routes(device: "Device", user: str, person: Callable[[str], None])
         return FeedbackPage(cursor=more, feedback=shown(found[:n]))
 
     def forget(events: list[Event]) -> Success:
-        for event in events:
-            device.forget(event=event.number)
+        device.forget(events=[event.number for event in events])
         return Success(row_affected=len(events))
 
     @router.post("/feedback")

@@ -39,7 +39,7 @@ class _Pascal(BaseModel):
 class Feedback(_Pascal):
     """Something the person did. An empty time is now."""
 
-    feedback_type: Name
+    feedback_type: Annotated[str, Field(min_length=1, max_length=64)]
     user_id: Name
     item_id: Name
     value: Finite | None = None

@@ -103,6 +103,14 @@ def next_purge(vault: Vault) -> float | None:
     return until
 
 
+def next_expiry(vault: Vault, retention: Retention) -> float | None:
+    """Return when the oldest event becomes too old, in seconds since 1970; None when none does."""
+    if retention.days is None:
+        return None
+    oldest: float | None = vault.rows("SELECT min(at) FROM event")[0][0]
+    return None if oldest is None else oldest + retention.days * _DAY
+
+
 def expire(vault: Vault, retention: Retention) -> int:
     """Delete all but the newest events that `retention` keeps; return how many went.
 

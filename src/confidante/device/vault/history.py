@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
 from confidante.device.values import NO_CONTEXT, Event
-from confidante.device.vault.forgetting import expire, forget, next_purge, purge, undo
+from confidante.device.vault.forgetting import expire, forget, next_expiry, next_purge, purge, undo
 from confidante.device.vault.store import LATEST, Sql, Vault
 from confidante.device.vault.text import check_text, folded
 
@@ -29,6 +29,7 @@ __all__ = [
     "expire",
     "forget",
     "newest",
+    "next_expiry",
     "next_purge",
     "purge",
     "select",
@@ -175,11 +176,23 @@ def select(
     return [row[0] for row in rows]
 
 
+def _number(given: float, what: str) -> float:
+    """Return a number that SQLite can hold; DataError for anything else."""
+    try:
+        return float(given)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"{what} is {str(given)[:40]!r}: give a number") from None
+
+
 def _add(sql: Sql, event: NewEvent) -> int:
+    at = _number(event.at, "the time of an event")
+    value = None if event.value is None else _number(event.value, "the value of an event")
+    if not isinstance(event.context, Mapping):
+        raise DataError("the context of an event is a mapping of short texts: give one, or none")
     check_text(event.kind, "the kind of an event", 1, MAX_KIND, controls=False)
-    if not (math.isfinite(event.at) and 0 <= event.at <= LATEST):
+    if not (math.isfinite(at) and 0 <= at <= LATEST):
         raise DataError(f"an event cannot be at {event.at} seconds since 1970: give a time up to 2100")
-    if event.value is not None and not math.isfinite(event.value):
+    if value is not None and not math.isfinite(value):
         raise DataError(f"the value of an event cannot be {event.value}: give a number, or none")
     if len(event.context) > MAX_CONTEXT:
         raise DataError(f"an event has {len(event.context):,} contexts: give at most {MAX_CONTEXT}")
@@ -190,7 +203,7 @@ def _add(sql: Sql, event: NewEvent) -> int:
     rows = sql(
         "INSERT INTO event (item, kind, at, value, context)"
         " SELECT key, ?, ?, ?, ? FROM item WHERE key = ? RETURNING number",
-        (event.kind, float(event.at), event.value, context, event.item),
+        (event.kind, at, value, context, event.item),
     )
     if not rows:
         raise DataError("an event's item is not in the vault: add it first")
@@ -201,10 +214,11 @@ def _within(since: float | None, until: float | None) -> tuple[str, list[float |
     where, given = "event.forgotten IS NULL", list[float | int | str]()
     for bound, comparison in ((since, ">="), (until, "<")):
         if bound is not None:
-            if math.isnan(bound):
+            moment = _number(bound, "an end of the time range")
+            if math.isnan(moment):
                 raise DataError("a time range cannot start or end at no number")
             where += f" AND event.at {comparison} ?"
-            given.append(float(bound))
+            given.append(moment)
     return where, given
 
 

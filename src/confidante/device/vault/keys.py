@@ -81,8 +81,11 @@ class Keyring:
 
         try:
             keyring.set_password(self._service, vault, base64.b64encode(secret).decode())
+            kept = keyring.get_password(self._service, vault)
         except KeyringError as error:
             raise _no_keyring(error) from None
+        if kept != base64.b64encode(secret).decode():
+            raise VaultError("the system's key ring forgets what it is given: use a passphrase instead")
         return ByKeyring(self._service), secret
 
     def unlock(self, vault: str, guard: Guard) -> bytes:
