@@ -1,8 +1,9 @@
 """Forgetting: events are hidden or deleted in one transaction, and what the disk keeps of them is destroyed.
 
-Whatever was derived from the history goes in the same transaction: updates in the outbox, snapshots whose
-name starts with `PERSONAL`, and items that only the forgotten events made known. (An event that only expires
-leaves its item in the library, to be suggested again.)
+Whatever was derived from the history goes in the same transaction: what the outbox holds, snapshots whose
+name starts with `PERSONAL`, and, once events are deleted, personal items that none names any more. An event
+that expires takes as much along, but the outbox keeps its rows, emptied: no row of a round is what tells
+`device/rounds.py` that something was forgotten, and expiry must not end a round.
 """
 
 import math
@@ -15,6 +16,7 @@ from confidante.core.errors import DataError, VaultError
 from confidante.device.values import Forgotten, Retention
 from confidante.device.vault.items import drop_personal
 from confidante.device.vault.store import Sql, Vault
+from confidante.device.vault.wishes import HIDDEN
 
 PERSONAL = "personal:"
 """How the names of snapshots begin that were derived from the history."""
@@ -23,7 +25,7 @@ LONGEST_UNDO = 30 * 86_400.0
 """Seconds for which a forgetting can be kept undoable at most."""
 
 _DAY = 86_400.0
-_WISHES = "forgotten wishes "  # the setting that keeps wishes until their forgetting can no longer be undone
+_NOTHING = b"{}"  # the note of a round, once what it was made from has expired
 
 
 def forget(
@@ -42,12 +44,12 @@ def forget(
     with vault.lock:
         with vault.write() as sql:
             where, given = _chosen(numbers, everything=everything)
-            gone = sql(f"DELETE FROM event WHERE {where} RETURNING item", given)  # noqa: S608
+            gone = sql(f"DELETE FROM event WHERE {where} RETURNING number", given)  # noqa: S608
             if everything:
                 sql("DELETE FROM wish")
-                sql("DELETE FROM setting WHERE name LIKE ?", (_WISHES + "%",))
+                sql("DELETE FROM setting WHERE name LIKE ?", (HIDDEN + "%",))
             if gone or everything:
-                drop_personal(sql, None if everything else {item for (item,) in gone})
+                drop_personal(sql)
                 _drop_derived(sql)
                 _drop_empty(sql)
                 vault.mark_renewal_due()
@@ -64,7 +66,7 @@ def undo(vault: Vault, token: str) -> int:
             raise DataError("this can no longer be undone: its time has passed")
         ((number,),) = found
         back = sql("UPDATE event SET forgotten = NULL WHERE forgotten = ? RETURNING number", (number,))
-        for (kept,) in sql("DELETE FROM setting WHERE name = ? RETURNING value", (f"{_WISHES}{number}",)):
+        for (kept,) in sql("DELETE FROM setting WHERE name = ? RETURNING value", (f"{HIDDEN}{number}",)):
             for wish in msgspec.json.decode(kept, type=list[tuple[str, str, int, float]]):
                 sql("INSERT OR IGNORE INTO wish (kind, subject, level, at) VALUES (?, ?, ?, ?)", wish)
         sql("DELETE FROM forgetting WHERE number = ?", (number,))
@@ -85,12 +87,11 @@ def purge(vault: Vault, *, even_if_undoable: bool = False) -> int:
             )
             gone = 0
             for (number,) in due:
-                deleted = sql("DELETE FROM event WHERE forgotten = ? RETURNING item", (number,))
-                gone += len(deleted)
-                everything = sql("DELETE FROM setting WHERE name = ? RETURNING name", (f"{_WISHES}{number}",))
-                drop_personal(sql, None if everything else {item for (item,) in deleted})
+                gone += len(sql("DELETE FROM event WHERE forgotten = ? RETURNING number", (number,)))
+                sql("DELETE FROM setting WHERE name = ?", (f"{HIDDEN}{number}",))
                 sql("DELETE FROM forgetting WHERE number = ?", (number,))
             if due:
+                drop_personal(sql)
                 vault.mark_renewal_due()
         if vault.renewal_due:
             _destroy_old_key(vault)
@@ -114,6 +115,7 @@ def next_expiry(vault: Vault, retention: Retention) -> float | None:
 def expire(vault: Vault, retention: Retention) -> int:
     """Delete all but the newest events that `retention` keeps; return how many went.
 
+    What was derived from them goes along; a round that they are in goes on.
     The old key is destroyed when the vault is next purged, closed or opened.
     """
     if retention.events < 0 or (retention.days is not None and not retention.days >= 0):
@@ -136,6 +138,9 @@ def expire(vault: Vault, retention: Retention) -> int:
                 )
             )
         if gone:
+            drop_personal(sql)
+            sql("UPDATE outbox SET body = ?", (_NOTHING,))
+            _drop_snapshots(sql)
             vault.mark_renewal_due()
     return gone
 
@@ -155,7 +160,7 @@ def _hide(vault: Vault, numbers: Collection[int], seconds: float, *, everything:
         if everything:
             wishes = sql("DELETE FROM wish RETURNING kind, subject, level, at")
             kept = msgspec.json.encode(wishes)
-            sql("INSERT INTO setting (name, value) VALUES (?, ?)", (f"{_WISHES}{number}", kept))
+            sql("INSERT INTO setting (name, value) VALUES (?, ?)", (f"{HIDDEN}{number}", kept))
         elif not hidden:
             sql("DELETE FROM forgetting WHERE number = ?", (number,))
             return Forgotten(0)
@@ -171,6 +176,10 @@ def _chosen(numbers: Collection[int], *, everything: bool) -> tuple[str, tuple[s
 
 def _drop_derived(sql: Sql) -> None:
     sql("DELETE FROM outbox")
+    _drop_snapshots(sql)
+
+
+def _drop_snapshots(sql: Sql) -> None:
     sql("DELETE FROM snapshot WHERE substr(name, 1, ?) = ?", (len(PERSONAL), PERSONAL))
 
 
@@ -179,7 +188,7 @@ def _drop_empty(sql: Sql) -> None:
     sql(
         "DELETE FROM forgetting WHERE number NOT IN (SELECT forgotten FROM event WHERE forgotten IS NOT NULL)"
         " AND ? || number NOT IN (SELECT name FROM setting)",
-        (_WISHES,),
+        (HIDDEN,),
     )
 
 

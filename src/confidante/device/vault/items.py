@@ -13,6 +13,7 @@ from confidante.core.errors import DataError
 from confidante.device.values import Item
 from confidante.device.vault.store import Sql, Vault
 from confidante.device.vault.text import check_text, folded, shown
+from confidante.device.vault.wishes import HIDDEN
 
 MAX_ID, MAX_TITLE, MAX_DESCRIPTION = 512, 10_000, 100_000
 MAX_LABELS, MAX_LABEL = 64, 200
@@ -68,17 +69,20 @@ def remove(vault: Vault, ids: Collection[str]) -> list[int]:
     return keys
 
 
-def drop_personal(sql: Sql, keys: Collection[int] | None = None) -> None:
-    """Erase personal items (of `keys`, or all) that no event and no wish names any more.
+def drop_personal(sql: Sql) -> None:
+    """Erase every personal item that no event and no wish names any more, hidden ones included.
 
     What was derived from them goes in the same transaction.
     """
-    asked = "TRUE" if keys is None else "key IN (SELECT value FROM json_each(?))"
     gone = sql(
-        f"DELETE FROM item WHERE personal = 1 AND {asked}"  # noqa: S608
+        "DELETE FROM item WHERE personal = 1"
         " AND key NOT IN (SELECT item FROM event)"
-        " AND id NOT IN (SELECT subject FROM wish WHERE kind <> 'taste') RETURNING key",
-        () if keys is None else (_listed(list(keys)),),
+        " AND id NOT IN (SELECT subject FROM wish WHERE kind <> 'taste')"
+        " AND id NOT IN (SELECT json_extract(hidden.value, '$[1]')"
+        " FROM setting, json_each(CAST(setting.value AS TEXT)) AS hidden"
+        " WHERE substr(setting.name, 1, ?) = ? AND json_extract(hidden.value, '$[0]') <> 'taste')"
+        " RETURNING key",
+        (len(HIDDEN), HIDDEN),
     )
     if gone:
         sql("DELETE FROM snapshot WHERE name = ?", (LIBRARY,))
@@ -88,6 +92,11 @@ def drop_personal(sql: Sql, keys: Collection[int] | None = None) -> None:
 def keys(vault: Vault) -> NDArray[np.int64]:
     """Return the keys of all items, rising."""
     return np.array([key for (key,) in vault.rows("SELECT key FROM item ORDER BY key")], dtype=np.int64)
+
+
+def personal_keys(vault: Vault) -> NDArray[np.int64]:
+    """Return the keys of all personal items."""
+    return np.array([key for (key,) in vault.rows("SELECT key FROM item WHERE personal = 1")], dtype=np.int64)
 
 
 def key_of(vault: Vault, item_id: str) -> int | None:

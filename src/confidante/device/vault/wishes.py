@@ -8,6 +8,9 @@ KINDS = ("less", "never", "saved", "taste")
 REMOVED = -9
 """The level of a taste that was removed."""
 
+HIDDEN = "forgotten wishes "
+"""How the settings begin that keep wishes until their forgetting can no longer be undone."""
+
 _LONGEST = 512
 
 
