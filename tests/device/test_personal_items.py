@@ -94,3 +94,23 @@ def test_a_clock_alone_erases_what_is_too_old_to_be_kept(tmp_path: Path) -> None
         clock[0] += 2 * 86_400
         assert [event.item for event in device.history()] == ["s2"]
         assert {r.subject for r in device.recommend(1).suggestions[0].reasons if r.event} == {OTHER}
+
+
+def test_nobody_in_particular_is_shown_what_only_this_person_knows(tmp_path: Path) -> None:
+    with _device(tmp_path) as device:
+        device.no_profiling = True
+        answer = device.recommend(10)
+        assert not answer.personal
+        assert {s.item.title for s in answer.suggestions} == {SHARED, "On The Shelf"}
+
+
+def test_rows_that_are_too_old_to_be_kept_make_no_items(tmp_path: Path) -> None:
+    with Device(tmp_path / "profile", KeyBeside()) as device:
+        device.retention = Retention(events=3)
+        rows = "".join(f'"Film number {day}","1/{day}/24"\n' for day in range(1, 29))
+        (tmp_path / "ViewingHistory.csv").write_text("Title,Date\n" + rows)
+        report = device.import_history(tmp_path / "ViewingHistory.csv", add_missing=True)
+        assert (report.matched, report.added, device.items) == (3, 3, 3)
+        assert {device.item(event.item).title for event in device.history()} == {
+            f"Film number {day}" for day in (26, 27, 28)
+        }

@@ -159,9 +159,13 @@ class Device:
     # --- what can be recommended
 
     @_one_at_a_time
-    def add_items(self, new: Iterable[Item]) -> int:
-        """Add items, or replace those with the same ids; return how many there were."""
-        return self._serving.add(new)
+    def add_items(self, new: Iterable[Item], *, personal: bool = False) -> int:
+        """Add items, or replace those with the same ids; return how many there were.
+
+        personal: they are known from what this person did, and from nothing else. They are erased when no
+        event and no wish names them any more, and nobody-in-particular is never shown them (no profiling).
+        """
+        return self._serving.add(new, personal=personal)
 
     @_one_at_a_time
     def remove_items(self, ids: Collection[str]) -> int:
@@ -337,13 +341,13 @@ class Device:
         question = ask(
             self._serving.library,
             profile,
-            context=None if profile is NOBODY else context,
+            context=None if self.no_profiling else context,
             labels=labels,
             exclude=self._answers.rows(exclude),
             repeats=repeats,
         )
         return self._answers.best(
-            question, n, diversity=diversity, keep=filter, personal=profile is not NOBODY
+            question, n, diversity=diversity, keep=filter, personal=not self.no_profiling
         )
 
     @_one_at_a_time
@@ -356,7 +360,7 @@ class Device:
         """Return the answer as if these events had never happened; their items stay out of the list."""
         whole = self._profile()
         question = ask(self._serving.library, whole.without(without), exclude=whole.rows)
-        return self._answers.best(question, n, personal=whole is not NOBODY)
+        return self._answers.best(question, n, personal=not self.no_profiling)
 
     @_one_at_a_time
     def explain(self, item_id: str, *, n: int = 5) -> Explanation:
@@ -438,7 +442,7 @@ class Device:
     def pause(self, seconds: float | None = None) -> None:
         """Stop learning for so long, or until `resume`. What is known stays, and answers go on."""
         if seconds is not None and not 0 < seconds <= _LONGEST_PAUSE:
-            raise DataError("pause for how long? give seconds above 0, or none until you resume")
+            raise DataError(f"pause for how long? {str(seconds)[:20]} seconds is no time")
         settings.set_paused_until(self._vault, _FOREVER if seconds is None else self._vault.now() + seconds)
 
     def resume(self) -> None:
@@ -584,7 +588,11 @@ class Device:
 
     def _profile(self) -> Profile:
         """Return the profile that answers may use: nobody's in no-profiling mode."""
-        return NOBODY if self.no_profiling else self._person.profile(self._serving.library)
+        library = self._serving.library
+        if not self.no_profiling:
+            return self._person.profile(library)
+        own = library.rows_of(items.personal_keys(self._vault))
+        return replace(NOBODY, never=own[own >= 0])  # what only this person made known is for nobody
 
     def _key(self, item_id: str) -> int:
         key = items.key_of(self._vault, item_id)

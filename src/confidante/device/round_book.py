@@ -62,7 +62,7 @@ class RoundBook:
         return epsilon
 
     def spend(self, round_id: bytes, task: str, epsilon: float, delta: float) -> None:
-        """Count a round as spent, for good.
+        """Count a round as spent, for good: at `epsilon`, or at what it was joined with if that is more.
 
         ConsentError when it was before, is over, or exceeds the limit.
         """
@@ -70,10 +70,12 @@ class RoundBook:
             if self.state(round_id) != "joined":
                 self._refuse_used(round_id, task)
                 raise ConsentError(f"{task}: this device did not join the round: join it first")
-            self._refuse_beyond_limit(task, epsilon, delta, self._costs("spent"))
+            ((joined,),) = sql("SELECT epsilon FROM round WHERE id = ?", (round_id,))
+            cost = max(epsilon, joined)
+            self._refuse_beyond_limit(task, cost, delta, self._costs("spent"))
             sql(
                 "UPDATE round SET state = 'spent', epsilon = ?, delta = ? WHERE id = ?",
-                (epsilon, delta, round_id),
+                (cost, delta, round_id),
             )
 
     def give_up(self, round_id: bytes) -> None:

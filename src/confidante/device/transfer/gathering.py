@@ -124,12 +124,18 @@ def gather(
                 dropped = heapreplace(kept, entry) if kept and kept[0] < entry else entry
                 state.skip(OLDER, dropped[3].line)
     kept.sort()
+    named = sorted(
+        {key for _, _, key, _ in kept if key < 0} | {key for key in wishes if key < 0}, reverse=True
+    )
+    again = {
+        key: -1 - place for place, key in enumerate(named)
+    }  # items of rows that are not kept stay unknown
     report = ImportReport(
         format=format,
         path=str(path),
         read=read,
         matched=len(kept) + wished,
-        added=len(state.items),
+        added=len(named),
         wishes=wished,
         unmatched=state.unmatched,
         examples=tuple(state.examples),
@@ -140,8 +146,9 @@ def gather(
         notes=tuple(notes),
         matched_by=tuple(state.by.most_common()),
     )
-    events = tuple((key, event) for _, _, key, event in kept)
-    return Gathered(events, tuple(wishes.items()), tuple(state.items), report)
+    events = tuple((again.get(key, key), event) for _, _, key, event in kept)
+    wanted = tuple((again.get(key, key), at) for key, at in wishes.items())
+    return Gathered(events, wanted, tuple(state.items[-1 - key] for key in named), report)
 
 
 def new_item(event: ForeignEvent, format: str) -> Item:  # noqa: A002
