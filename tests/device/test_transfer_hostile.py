@@ -172,6 +172,22 @@ def test_html_that_never_closes_takes_bounded_time(tmp_path: Path) -> None:
         assert time.perf_counter() - begun < 5, filler
 
 
+@pytest.mark.parametrize("title", ["{spaces}x", "Watched{spaces}x", "a{spaces}b", "a{spaces}angesehen"])
+def test_a_title_of_a_megabyte_of_spaces_takes_no_time(tmp_path: Path, title: str) -> None:
+    entry = {
+        "header": "YouTube",
+        "title": title.format(spaces=" " * (1 << 20)),
+        "time": "2024-03-01T10:00:00Z",
+    }
+    entry["titleUrl"] = "https://www.youtube.com/watch?v=abcdefghijk"
+    path = tmp_path / "watch-history.json"
+    path.write_text(json.dumps([{**entry, "title": "Watched A title"}, entry]))
+    begun = time.process_time()
+    _, last = (row for row in parse(path, "youtube") if isinstance(row, ForeignEvent))
+    assert time.process_time() - begun < 2
+    assert last.title in {"x", "a b", "a"}
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CONTENT, st.booleans())
 def test_a_broken_export_is_a_clear_error(tmp_path: Path, content: bytes, begun: bool) -> None:

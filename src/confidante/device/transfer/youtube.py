@@ -20,10 +20,11 @@ NO_VIDEO = "no video (a post, a search, a visit)"
 LONG_ENTRY = "an entry that is longer than any real one"
 _VIDEO = re.compile(r"^https?://(?:[a-z]+\.)?youtube\.com/(?:watch\?v=|shorts/)([\w-]{5,20})")
 _BEFORE = re.compile(
-    r"^(Watched|Viewed|Vous avez regardé|Has visto|Hai guardato|Assistiu a|Viste|Je hebt gekeken naar)\s+"
+    r"^(Watched|Viewed|Vous avez regardé|Has visto|Hai guardato|Assistiu a|Viste|Je hebt gekeken naar) "
 )
-_AFTER = re.compile(r"\s+(angesehen|bekeken|gekeken)$")
+_AFTER = re.compile(r" (angesehen|bekeken|gekeken)$")
 _ENTRY = b'<div class="outer-cell'
+_LONGEST_TITLE = 500  # characters; YouTube allows 100, and words in front and behind come on top
 _LONGEST_ENTRY = 1 << 14  # bytes; real ones take 1,500. html.parser may take quadratic time on broken ones
 _PATTERNS = (
     "watch-history.json",
@@ -91,10 +92,15 @@ def _video(number: int, title: str, url: str, channel: str, at: float) -> Row:
     found = _VIDEO.match(url)
     if found is None:
         return Skipped(GONE if not url else NO_VIDEO, number)
-    title = _AFTER.sub("", _BEFORE.sub("", title.strip())).strip()
+    title = _AFTER.sub("", _BEFORE.sub("", _plain(title)))
     if not title or _VIDEO.match(title):
         return Skipped(GONE, number)
-    return ForeignEvent(title, at, "view", None, channel.strip(), found[1], number)
+    return ForeignEvent(title, at, "view", None, _plain(channel), found[1], number)
+
+
+def _plain(text: str) -> str:
+    """Return it with single spaces and cut, so that no pattern ever searches long runs of white space."""
+    return " ".join(text.split())[:_LONGEST_TITLE].rstrip()
 
 
 def _page(member: Member) -> Iterator[Row]:
