@@ -87,6 +87,21 @@ def test_a_receipt_says_what_was_agreed_to_in_terms_others_know(tmp_path: Path) 
     assert named == {*purpose["pii_controllers"], *purpose["recipient_third_parties"]}
 
 
+def test_only_the_person_is_recorded_as_having_consented_explicitly(tmp_path: Path) -> None:
+    with home(tmp_path / "new") as at:
+        at.consents.switch(Purpose.TRAIN, True, how=APP)
+        at.consents.switch(Purpose.COHORT, True, how=PERSON)
+        at.consents.switch(Purpose.REFINE, True, how=PERSON, explicit=False)
+        at.consents.note_gpc(True)
+        types = [json.loads(one.record)["event"][0]["event_type"] for one in at.consents.records()]
+    assert types == [
+        "dpv:Consent",
+        "dpv:ExplicitlyExpressedConsent",
+        "dpv:ExpressedConsent",
+        "dpv:Consent",  # the browser's signal switched the app's off
+    ]
+
+
 def test_no_receipt_of_learning_names_a_recipient(tmp_path: Path) -> None:
     with home(tmp_path / "new") as at:
         at.consents.switch(Purpose.LEARN, False, how=PERSON)

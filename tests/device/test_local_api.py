@@ -90,6 +90,7 @@ def test_switches_are_turned_and_told(device: Device, client: TestClient) -> Non
     assert device.consents.allowed(Purpose.TRAIN)
     assert client.get("/api/v1/consent").json() == answer
     assert device.consents.records()[-1].how == "app"
+    assert "Explicit" not in device.consents.records()[-1].record
 
 
 def test_an_app_cannot_switch_on_what_sends_against_the_browsers_wish(

@@ -66,15 +66,19 @@ class Consents:
         if not self.allowed(purpose):
             raise ConsentError(f'"{NOTICES[purpose].title}" is switched off: switch it on first')
 
-    def switch(self, purpose: Purpose, on: bool, *, how: str, explicit: bool = True) -> ConsentRecord | None:
+    def switch(
+        self, purpose: Purpose, on: bool, *, how: str, explicit: bool | None = None
+    ) -> ConsentRecord | None:
         """Turn a switch and return its receipt, or None when it stood there already.
 
-        how: PERSON (on the person's own page) or APP. explicit: the person confirmed just this.
+        how: PERSON (on the person's own page) or APP. explicit: the person confirmed just this; None: yes
+        when it was the person, no when it was an app, which may say so only if it asked just this.
         ConsentError when the browser has said Sec-GPC and something that sends would be switched on by
         anyone but the person, explicitly.
         """
         if how not in (PERSON, APP):
             raise ValueError(f'a switch is turned by "{PERSON}" or "{APP}", not by "{how}"')
+        explicit = how == PERSON if explicit is None else explicit
         with self._vault.write():
             if on and purpose.sends and self.gpc and not (how == PERSON and explicit):
                 raise ConsentError(
@@ -84,7 +88,7 @@ class Consents:
                 )
             if self.allowed(purpose) == on:
                 return None
-            return self._append(purpose, on, how, explicit)
+            return self._append(purpose, on, how, explicit=explicit)
 
     def records(self) -> tuple[ConsentRecord, ...]:
         """Return every receipt, oldest first."""
@@ -120,9 +124,9 @@ class Consents:
                 last = {one.purpose: one for one in self.records()}
                 for purpose, one in last.items():
                     if purpose.sends and one.granted and one.how != PERSON:
-                        self._append(purpose, False, BROWSER, True)
+                        self._append(purpose, False, BROWSER, explicit=False)
 
-    def _append(self, purpose: Purpose, granted: bool, how: str, explicit: bool) -> ConsentRecord:
+    def _append(self, purpose: Purpose, granted: bool, how: str, *, explicit: bool) -> ConsentRecord:
         number, previous = self._chain.head
         number += 1
         at = self._vault.now()

@@ -93,7 +93,6 @@ _HOW: Mapping[Purpose, tuple[str, tuple[tuple[str, ...], tuple[str, ...]]]] = Ma
 )
 """For each purpose its DPV purpose, processing operations, and technical measures."""
 
-_EVENT_TYPE = MappingProxyType({True: "dpv:ExplicitlyExpressedConsent", False: "dpv:ExpressedConsent"})
 _EVENT_STATE = MappingProxyType({True: "dpv:ConsentGiven", False: "dpv:ConsentWithdrawn"})
 
 
@@ -112,7 +111,9 @@ def build_record(
     """Return the record of one change as a value that JSON can hold.
 
     at: seconds since 1970, UTC. how: who turned the switch, "person", "app" or "browser". record_id,
-    principal: random UUIDs, of this record and of the person in this vault; neither is ever sent.
+    principal: random UUIDs, of this record and of the person in this vault; neither is ever sent. explicit:
+    the person confirmed just this change; the type of consent says so, and says no more than "consent" of a
+    switch that an app or the browser turned, as the device cannot know what the person was asked.
     """
     purpose_type, (operations, measures) = _HOW[purpose]
     notice = NOTICES[purpose]
@@ -163,12 +164,18 @@ def build_record(
                 "event_time": datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds"),
                 "validity_duration": "dpv:UntilEventDuration: until changed",
                 "entity_id": principal if how == "person" else how,
-                "event_type": _EVENT_TYPE[explicit],
+                "event_type": _event_type(how, explicit=explicit),
                 "event_state": _EVENT_STATE[granted],
             }
         ],
         "extension": {"number": number, "switch": purpose.value, "at": at, "how": how, "gpc": gpc},
     }
+
+
+def _event_type(how: str, *, explicit: bool) -> str:
+    if explicit:
+        return "dpv:ExplicitlyExpressedConsent"
+    return "dpv:ExpressedConsent" if how == "person" else "dpv:Consent"
 
 
 def _party(name: str, role: str) -> dict[str, str]:

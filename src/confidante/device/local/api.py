@@ -161,7 +161,7 @@ def _control_routes(device: "Device") -> APIRouter:
     @router.put("/consent")
     def put_consent(switch: Switch) -> Consent:
         """Turn a switch, in the app's name. What sends needs the person once the browser said Sec-GPC."""
-        device.consents.switch(switch.purpose, switch.on, how=APP)
+        device.consents.switch(switch.purpose, switch.on, how=APP, explicit=False)
         return consent()
 
     @router.get("/ledger")
