@@ -163,6 +163,14 @@ def test_alike_items_under_both_names(device: Device, client: TestClient) -> Non
     assert client.get("/api/item/nothing/neighbors").status_code == 404
 
 
+def test_without_profiling_alike_items_are_the_same_for_everybody(device: Device, client: TestClient) -> None:
+    device.no_profiling = True
+    for path in ("/api/item/sp0/neighbors", "/api/item-to-item/whatever/sp0"):
+        anybody = client.get(path, params={"n": 40}).json()
+        assert {one["Id"] for one in anybody} & {event.item for event in device.history()}
+        assert client.get(path, params={"n": 40, "user-id": "me"}).json() == anybody
+
+
 def test_a_session_is_answered_from_itself_alone_and_leaves_no_trace(
     device: Device, client: TestClient
 ) -> None:

@@ -155,7 +155,7 @@ def _recommend_routes(device: "Device", person: Callable[[str], None]) -> APIRou
         seen: set[str] = set()
         if user_id:
             person(user_id)
-            seen = {event.item for event in _events(device)}
+            seen = set() if device.no_profiling else {event.item for event in _events(device)}
         keep = _carries(categories)
         alike = [
             Score(id=item.id, score=score)
@@ -199,11 +199,12 @@ def _feedback_routes(device: "Device", user: str, person: Callable[[str], None])
         learns = device.consents.allowed(Purpose.LEARN) and device.paused_until is None
         if not learns:
             return Success(row_affected=0)
-        device.add_items(
-            Item(item_id, item_id)
+        unknown = [
+            item_id
             for item_id in dict.fromkeys(one.item_id for one in batch)
             if _find(device, item_id) is None
-        )
+        ]
+        device.add_items((Item(item_id, item_id) for item_id in unknown), personal=True)
         kept = {(event.kind, event.item): event for event in reversed(list(_events(device)))}
         now, new = device.now(), dict[tuple[str, str], Event]()
         for one in batch:
