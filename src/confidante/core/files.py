@@ -1,6 +1,7 @@
 """Files that are written whole or not at all, and are known to be writable before any work."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,14 +9,17 @@ from stat import S_ISDIR, S_ISREG
 
 from confidante.core.errors import DataError
 
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
+def written_whole(path: Path, *, private: bool = False) -> Iterator[Path]:
     """Give an empty file beside `path` to write to; it takes the name `path` when the block ends well.
 
-    Raises DataError, before the block is entered, when `path` cannot be written.
+    private: only its owner may read it, from its first byte on (mode 0600). Raises DataError, before the
+    block is entered, when `path` cannot be written.
     """
-    target, half = _begin(path)
+    target, half = _begin(path, 0o600 if private else 0o666)
     try:
         yield half
         half.replace(target)
@@ -27,7 +31,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 def check_writable(path: Path) -> None:
     """Raise DataError when `written_whole` would, and leave nothing behind."""
-    _begin(path)[1].unlink()
+    _begin(path, 0o600)[1].unlink()
 
 
 def same_place(one: Path, other: Path) -> bool:
@@ -35,17 +39,17 @@ def same_place(one: Path, other: Path) -> bool:
     return _resolved(one) == _resolved(other)
 
 
-def _begin(path: Path) -> tuple[Path, Path]:
-    """Return where `path` leads, and a new empty file beside it."""
+def _begin(path: Path, mode: int) -> tuple[Path, Path]:
+    """Return where `path` leads, and a new empty file beside it, of that mode less what the umask takes."""
     target = _resolved(path)
-    half = target.with_name(f".{target.name[:50]}.{os.getpid()}.tmp")
+    half = target.with_name(f".{target.name[:50]}.{secrets.token_hex(8)}.tmp")
     try:
-        mode = _mode(target)
-        if mode is not None and S_ISDIR(mode):
+        there = _mode(target)
+        if there is not None and S_ISDIR(there):
             raise DataError("is a directory: name a file", path=path)
-        if mode is not None and not S_ISREG(mode):
+        if there is not None and not S_ISREG(there):
             raise DataError("is no regular file: name another", path=path)
-        half.touch()
+        os.close(os.open(half, _NEW, mode))
     except FileNotFoundError:
         raise DataError("its folder does not exist: make it first", path=path) from None
     except OSError as error:

@@ -116,7 +116,7 @@ def write_export(path: Path, records: Iterable[Record], *, made: float) -> int:
     """
     count = 0
     encoder = msgspec.json.Encoder()
-    with written_whole(path) as half, half.open("wb") as file:
+    with written_whole(path, private=True) as half, half.open("wb") as file:
         file.write(encoder.encode(Heading("export", VERSION, made)) + b"\n")
         for count, record in enumerate(records, 1):
             _check_numbers(record, path)
@@ -172,7 +172,10 @@ def export_csv(rows: Iterable[tuple[Event, Item]], path: Path) -> int:
     Columns: time (ISO 8601, UTC), title, item, kind, value, context. Texts are made safe by `csv_safe`.
     """
     count = 0
-    with written_whole(path) as half, half.open("w", encoding="utf-8", errors="replace", newline="") as file:
+    with (
+        written_whole(path, private=True) as half,
+        half.open("w", encoding="utf-8", errors="replace", newline="") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(("time", "title", "item", "kind", "value", "context"))
         for event, item in rows:
