@@ -8,9 +8,12 @@ from stat import S_IMODE
 
 import pytest
 
-from confidante.core.errors import DataError
+from confidante.core.errors import DataError, VaultError
 from confidante.core.files import check_writable, written_whole
 from confidante.device.transfer.export import export_csv, write_export
+from confidante.device.vault import folder as files
+from confidante.device.vault.keys import KeyBeside
+from confidante.device.vault.store import Vault
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="Windows has no such permissions")
 
@@ -67,3 +70,58 @@ def test_two_writers_of_one_file_have_a_half_of_their_own(tmp_path: Path) -> Non
     with written_whole(tmp_path / "out") as one, written_whole(tmp_path / "out") as other:
         assert one != other
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_link_in_place_of_the_next_key_file_is_not_followed(tmp_path: Path) -> None:
+    theirs, folder = tmp_path / "theirs", tmp_path / "vault"
+    theirs.write_text("kept")
+    folder.mkdir()
+    (folder / "vault.key.new").symlink_to(theirs)
+    files.prepare_key_file(folder, b"next")
+    assert theirs.read_text() == "kept"
+    assert files.commit_key_file(folder)
+    assert (folder / "vault.key").read_bytes() == b"next"
+    assert mode(folder / "vault.key") == 0o600
+
+
+def test_a_key_file_is_private_even_where_one_for_all_lay_half_written(tmp_path: Path) -> None:
+    (tmp_path / "vault.key.new").write_text("older, for all to read")
+    files.prepare_key_file(tmp_path, b"next")
+    assert mode(tmp_path / "vault.key.new") == 0o600
+
+
+def test_a_link_in_place_of_the_lock_is_refused(tmp_path: Path) -> None:
+    theirs, folder = tmp_path / "theirs", tmp_path / "vault"
+    Vault.open(folder, KeyBeside(), create=True).close()
+    (folder / "vault.lock").unlink(missing_ok=True)
+    (folder / "vault.lock").symlink_to(theirs)
+    with pytest.raises(VaultError, match="is a link: remove it"):
+        Vault.open(folder, KeyBeside())
+    assert not theirs.exists()
+
+
+@pytest.mark.parametrize("open_to", [0o720, 0o702])
+def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path, open_to: int) -> None:
+    folder = tmp_path / "vault"
+    Vault.open(folder, KeyBeside(), create=True).close()
+    folder.chmod(open_to)
+    for create in (True, False):
+        with pytest.raises(VaultError, match="others can write to it: run chmod go-w"):
+            Vault.open(folder, KeyBeside(), create=create)
+    folder.chmod(0o755)
+    Vault.open(folder, KeyBeside()).close()
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("made", [False, True])
+def test_a_folder_of_somebody_else_is_refused_and_left_alone(tmp_path: Path, made: bool) -> None:
+    folder = tmp_path / "vault"
+    folder.mkdir(mode=0o755)
+    if made:
+        Vault.open(folder, KeyBeside(), create=True).close()
+    before = mode(folder)
+    os.chown(folder, 12345, -1)
+    for create in (True, False)[: 1 + made]:
+        with pytest.raises(VaultError, match="belongs to somebody else"):
+            Vault.open(folder, KeyBeside(), create=create)
+    assert mode(folder) == before

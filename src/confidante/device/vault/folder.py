@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from stat import S_IWGRP, S_IWOTH
 from typing import final
 
 import apsw
@@ -23,6 +24,8 @@ ERASED = b"erased\n"
 _KEY, _HALF, _LOCK = "vault.key", "vault.key.new", "vault.lock"
 _DATABASE = re.compile(r"vault-([0-9]{1,18})\.db(-wal|-shm|-journal)?")
 _LARGEST_KEY_FILE = 8192
+_NOT_A_LINK: int = getattr(os, "O_NOFOLLOW", 0)
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOT_A_LINK
 
 
 @contextmanager
@@ -58,15 +61,34 @@ def remove_generation(folder: Path, generation: int) -> None:
 def make_private(path: Path) -> None:
     """Make an empty file that only its owner may read."""
     with refused(path.parent):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(os.open(path, _NEW, 0o600))
 
 
 def make_folder(folder: Path) -> None:
     """Make a folder that only its owner may enter; an empty one becomes such."""
     with refused(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _check_owner(folder)
         if not any(folder.iterdir()):
             folder.chmod(0o700)
+    check_folder(folder)
+
+
+def check_folder(folder: Path) -> None:
+    """Raise VaultError where somebody else could put files in place of ours. Windows is not asked."""
+    if os.name == "nt":
+        return
+    with refused(folder):
+        _check_owner(folder)
+        if folder.stat().st_mode & (S_IWGRP | S_IWOTH):
+            raise VaultError(
+                f"{folder}: others can write to it: run chmod go-w on it, or choose another folder"
+            )
+
+
+def _check_owner(folder: Path) -> None:
+    if os.name != "nt" and folder.stat().st_uid not in (0, os.geteuid()):
+        raise VaultError(f"{folder}: belongs to somebody else: become its owner, or choose another folder")
 
 
 def sync(path: Path) -> None:
@@ -97,8 +119,8 @@ def prepare_key_file(folder: Path, data: bytes) -> None:
     """Write the next key file beside the present one, to be put in place by `commit_key_file`."""
     half = folder / _HALF
     with refused(folder):
-        handle = os.open(half, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "wb") as file:
+        half.unlink(missing_ok=True)
+        with os.fdopen(os.open(half, _NEW, 0o600), "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -166,7 +188,9 @@ class FolderLock:
         self._folder = folder
         path = folder / _LOCK
         with refused(folder):
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+            if path.is_symlink():
+                raise VaultError(f"{path}: is a link: remove it, and try again")
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | _NOT_A_LINK, 0o600))
         self._connection = apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE)
         try:
             self._connection.execute("PRAGMA journal_mode = MEMORY").fetchall()

@@ -82,6 +82,7 @@ class Vault:
             files.make_folder(folder)
         elif files.read_key_file(folder) is None:
             raise VaultError(f"{folder}: there is no vault here: check the name, or make one")
+        files.check_folder(folder)
         held = files.FolderLock(folder)
         try:
             opened = generations.open_or_make(folder, key, migrations, create=create)
