@@ -9,7 +9,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends import fail
 from keyring.errors import PasswordDeleteError
 
-from confidante.core.errors import VaultError
+from confidante.core.errors import DataError, VaultError
 from confidante.device.vault import keyfile
 from confidante.device.vault.keyfile import Keys
 from confidante.device.vault.keys import KeyBeside, Keyring, KeySource, Passphrase
@@ -199,3 +199,28 @@ def test_nothing_that_is_printed_shows_a_secret(tmp_path: Path) -> None:
         assert str(secret) not in shown
         assert secret.hex() not in shown
     assert "correct horse" not in shown
+
+
+@pytest.mark.parametrize(
+    "costs",
+    [{"memory_kib": n} for n in (-1, 7, 256 * 1024 + 1, 10**30, 8.5)] + [{"iterations": n} for n in (0, 17)],
+)
+def test_costs_that_a_key_file_may_not_name_are_refused_before_a_vault_is_made(costs: dict[str, int]) -> None:
+    with pytest.raises(DataError, match="no vault could be opened"):
+        Passphrase("x", **costs)
+
+
+@pytest.mark.parametrize("service", ["", "x" * 257, "half a pair \ud800"])
+def test_a_name_in_the_key_ring_that_a_key_file_may_not_hold_is_refused(service: str) -> None:
+    with pytest.raises(DataError, match="no vault could be opened"):
+        Keyring(service)
+
+
+def test_a_vault_opens_again_at_the_bounds(tmp_path: Path, backend: InMemoryKeyring) -> None:
+    for name, key in (
+        ("low", Passphrase("x", memory_kib=8, iterations=1)),
+        ("long", Passphrase("x", memory_kib=8, iterations=16)),
+        ("ring", Keyring("\u20ac" * 256)),
+    ):
+        made(tmp_path / name, key)
+        Vault.open(tmp_path / name, key).close()

@@ -15,7 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from msgspec import Meta
 
-from confidante.core.errors import VaultError
+from confidante.core.errors import DataError, VaultError
 
 if TYPE_CHECKING:
     from confidante.device.vault.keys import KeySource
@@ -117,6 +117,16 @@ def new_keys(source: "KeySource") -> Keys:
 def protection_of(guard: Guard) -> str:
     """Return the word for a guard: "passphrase", "keyring" or "beside"."""
     return str(guard.__struct_config__.tag)
+
+
+def check_guard(guard: Guard) -> None:
+    """Raise DataError unless a key file that says this can be read again."""
+    try:
+        msgspec.json.decode(msgspec.json.encode(guard), type=type(guard))
+    except (msgspec.MsgspecError, UnicodeEncodeError, OverflowError, TypeError) as error:
+        raise DataError(
+            f"no vault could be opened that was made like this ({error}): choose another"
+        ) from None
 
 
 def decode(data: bytes) -> KeyFile:

@@ -8,7 +8,14 @@ from typing import Protocol, final
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from confidante.core.errors import VaultError
-from confidante.device.vault.keyfile import KEY_BYTES, ByKeyring, ByPassphrase, ByPossession, Guard
+from confidante.device.vault.keyfile import (
+    KEY_BYTES,
+    ByKeyring,
+    ByPassphrase,
+    ByPossession,
+    Guard,
+    check_guard,
+)
 
 _LONGEST_PASSPHRASE = 1024
 _SALT_BYTES = 24  # whole base64 groups: no spare bits that could be flipped unnoticed
@@ -32,13 +39,18 @@ class Passphrase:
     """A passphrase, hardened by Argon2id with 19 MiB, 2 passes, 1 lane (an OWASP choice; 40 ms here)."""
 
     def __init__(self, text: str, *, memory_kib: int = 19 * 1024, iterations: int = 2) -> None:
-        """Use `text`, of 1 to 1,024 characters, composed by Unicode NFC. The costs are for new vaults."""
+        """Use `text`, of 1 to 1,024 characters, composed by Unicode NFC. The costs are for new vaults.
+
+        memory_kib: 8 to 262,144. iterations: 1 to 16. DataError outside these bounds: what is outside of
+        them in a key file is refused.
+        """
         if not 1 <= len(text) <= _LONGEST_PASSPHRASE:
             raise VaultError(f"a passphrase has 1 to {_LONGEST_PASSPHRASE} characters: choose another")
         try:
             self._secret = unicodedata.normalize("NFC", text).encode()
         except UnicodeEncodeError:
             raise VaultError("the passphrase has a character that is none: choose another") from None
+        check_guard(ByPassphrase(bytes(_SALT_BYTES), memory_kib, iterations))
         self._costs = memory_kib, iterations
 
     def guard(self, _vault: str) -> tuple[Guard, bytes]:
@@ -70,7 +82,11 @@ class Keyring:
     """The system's key ring: it keeps a random wrapping key under the vault's id. Needs `keyring`."""
 
     def __init__(self, service: str = "confidante") -> None:
-        """Keep new keys under the name `service`; an existing vault remembers its own."""
+        """Keep new keys under the name `service`; an existing vault remembers its own.
+
+        service: 1 to 256 characters. DataError when it is longer, empty, or no text.
+        """
+        check_guard(ByKeyring(service))
         self._service = service
 
     def guard(self, vault: str) -> tuple[Guard, bytes]:
