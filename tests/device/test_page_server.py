@@ -1,8 +1,9 @@
 """The page as the server makes it: what may be posted, what is escaped, what addresses hold, what it says."""
 
 import html
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from starlette.testclient import TestClient
 
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
-from confidante.device.local import forms, words
+from confidante.device.local import passing, words
+from confidante.device.local.open import serve
 from confidante.device.values import Item, Purpose, Reason, ReasonKind
 
 TABS = ("/", "/know", "/left", "/switches")
@@ -174,7 +176,7 @@ def test_a_file_is_imported_and_leaves_no_copy(
 ) -> None:
     place = tmp_path / "memory"
     place.mkdir()
-    monkeypatch.setattr(forms, "_MEMORY", place)
+    monkeypatch.setattr(passing, "_MEMORY", place)
     rows = "title,date\nThe Heist (1980),2026-05-01\nNever heard of it,2026-05-02\n"
     before = device.event_count
     for do, events in (("look", before), ("import", before + 1), ("import", before + 1)):
@@ -186,6 +188,36 @@ def test_a_file_is_imported_and_leaves_no_copy(
         assert "Never heard of it" in answer.text
         assert device.event_count == events
         assert list(place.iterdir()) == []
+
+
+def left_behind(place: Path) -> Path:
+    """A folder as an import leaves it when its process is killed: old, and locked by nobody."""
+    folder = place / "confidante-killed"
+    folder.mkdir(0o700)
+    (folder / "history.csv").write_text("title,date\nA secret,2026-05-01\n")
+    os.utime(folder, (1_780_000_000, 1_780_000_000))
+    return folder
+
+
+def test_what_a_killed_import_left_is_swept_away_by_the_next_server_and_by_erasing(
+    device: Device, client: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = tmp_path / "memory"
+    place.mkdir()
+    monkeypatch.setattr(passing, "_MEMORY", place)
+    elsewhere = left_behind(tmp_path)
+    (place / "confidante-link").symlink_to(elsewhere)
+    with passing.private_folder(place) as used:
+        os.utime(used, (1_780_000_000, 1_780_000_000))
+        killed = [left_behind(place), left_behind(device.folder)]
+        stops: list[Callable[[], None]] = []
+        serve(device, started=lambda _: stops[0](), stopper=stops.append)
+        assert not any(folder.exists() for folder in killed)
+        killed = [left_behind(place)]
+        post(client, "/erase", word="ERASE")
+        assert not killed[0].exists()
+        assert used.is_dir()  # an import that is going on
+    assert (elsewhere / "history.csv").exists()
 
 
 @pytest.mark.parametrize(

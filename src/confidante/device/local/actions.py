@@ -17,8 +17,9 @@ from confidante.core.errors import DataError
 from confidante.device.consent import PERSON
 from confidante.device.consent_records import NOTICES
 from confidante.device.local import words
-from confidante.device.local.forms import Fields, private_folder, read_form, write_private
+from confidante.device.local.forms import Fields, read_form
 from confidante.device.local.page import Page, Undo, alone
+from confidante.device.local.passing import private_folder, sweep, write_private
 from confidante.device.values import Forgotten, Purpose, Retention
 
 if TYPE_CHECKING:
@@ -268,7 +269,9 @@ class Actions:
         if fields.text("word") != "ERASE":
             self._page.visit.says.append("Nothing was erased: the word was not ERASE.")
             return _to("/erase")
+        profile = self._device.folder
         self._device.erase()
+        sweep(profile)
         last = alone(
             "Erased",
             "Erased. Nothing is left to show. This page has closed; you can close the tab.",

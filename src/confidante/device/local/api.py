@@ -30,7 +30,7 @@ from confidante.device.local.api_shapes import (
     explanation_shape,
     taste_shape,
 )
-from confidante.device.local.forms import private_folder
+from confidante.device.local.passing import private_folder
 from confidante.device.local.shapes import ERRORS, KEYED, Count, Name, known
 
 if TYPE_CHECKING:

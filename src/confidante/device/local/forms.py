@@ -1,10 +1,7 @@
 """What a browser posts, read without trusting it and without leaving it on a disk."""
 
-import os
-import tempfile
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, final
 from urllib.parse import urlsplit
 
@@ -16,8 +13,6 @@ from confidante.device.local.security import IMPORT_LIMIT
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-
-_MEMORY = Path("/dev/shm")  # noqa: S108  # a file system in memory, where there is one
 
 
 @final
@@ -90,21 +85,3 @@ async def read_form(request: "Request") -> AsyncIterator[Fields]:
         yield Fields(form)
     finally:
         await form.close()
-
-
-@contextmanager
-def private_folder(fallback: Path) -> Iterator[Path]:
-    """Lend a folder that only this user may open, and delete it with all that is in it.
-
-    What passes through it is not encrypted, so it is in memory where the system has such a place; else it is
-    in `fallback`, the profile's own folder, for as long as one import or export takes.
-    """
-    place = _MEMORY if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) else fallback
-    with tempfile.TemporaryDirectory(prefix="confidante-", dir=place) as folder:
-        yield Path(folder)
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only this user may read."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(data)

@@ -9,6 +9,7 @@ import uvicorn
 
 from confidante.core.errors import DataError
 from confidante.device.local.app import make_app
+from confidante.device.local.passing import sweep
 from confidante.device.local.security import Gate, new_api_key
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def serve(
     stopper: "Callable[[Callable[[], None]], None]" = lambda _: None,
 ) -> None:
     """Serve in this thread. started: told the address; stopper: told how to end it from another thread."""
+    sweep(device.folder)
     with _listen(port) as listening:
         gate = Gate(listening.getsockname()[1], device)
         servers: list[uvicorn.Server] = []
