@@ -1,10 +1,14 @@
 """Our own endpoints: they say what the device says, and change what it changes."""
 
 import json
+import queue
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -14,6 +18,7 @@ from starlette.testclient import TestClient
 
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
+from confidante.device.local import open as open_module
 from confidante.device.local.app import make_api
 from confidante.device.local.open import serve
 from confidante.device.local.security import new_api_key
@@ -196,6 +201,27 @@ def test_a_real_server_answers_on_loopback_names_no_software_and_stops(device: D
         assert answer.status_code == HTTPStatus.OK
         assert "server" not in answer.headers
         assert base.startswith("http://127.0.0.1:")
+    finally:
+        stops[0]()
+        server.join(20)
+    assert not server.is_alive()
+
+
+def test_a_real_server_has_room_for_so_many_connections_only(
+    device: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(open_module, "CONNECTIONS", 5)
+    places: queue.Queue[str] = queue.Queue()
+    stops: list[Callable[[], None]] = []
+    server = threading.Thread(target=lambda: serve(device, started=places.put, stopper=stops.append))
+    server.start()
+    try:
+        place = urlsplit(places.get(timeout=20))
+        alive = f"http://{place.netloc}/api/health/live"
+        with ExitStack() as opened:
+            for _ in range(5):
+                opened.enter_context(socket.create_connection((place.hostname, place.port)))
+            assert httpx.get(alive, trust_env=False).status_code == HTTPStatus.SERVICE_UNAVAILABLE
     finally:
         stops[0]()
         server.join(20)

@@ -9,12 +9,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from fastapi import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
 from confidante.device import local
+from confidante.device.local import security
 from confidante.device.local.security import FORM_LIMIT, Gate, Guard, new_api_key
 from confidante.device.vault.keys import KeyBeside
 from confidante.device.vault.store import Vault
@@ -238,11 +240,45 @@ def test_a_body_without_a_length_is_counted_while_it_comes(gate: Gate) -> None:
             yield b"x" * 4096
 
     client = visitor(gate)
-    from fastapi import HTTPException
-
     with pytest.raises(HTTPException, match="64 KiB"):
         client.post("/wish", content=endless())
     assert client.post("/wish", content=b"x" * FORM_LIMIT).text == f"inside, {FORM_LIMIT} bytes"
+
+
+def test_a_body_that_never_ends_is_given_up(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(security, "BODY_SECONDS", 0.05)
+    headers = [(b"host", f"127.0.0.1:{PORT}".encode())]
+    scope = {"type": "http", "method": "POST", "path": "/api/health/live", "headers": headers}
+
+    async def drip() -> Message:
+        await asyncio.sleep(0.02)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def run() -> None:
+        async with asyncio.timeout(10):
+            await Guard(inside, gate, refuse)(scope, drip, None)  # type: ignore[arg-type]
+
+    with pytest.raises(HTTPException, match="within") as refused:
+        asyncio.run(run())
+    assert refused.value.status_code == HTTPStatus.REQUEST_TIMEOUT
+
+
+def test_an_answer_may_take_longer_than_its_question(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(security, "BODY_SECONDS", 0.01)
+    headers = [(b"host", f"127.0.0.1:{PORT}".encode())]
+    scope = {"type": "http", "method": "POST", "path": "/api/health/live", "headers": headers}
+    messages = [{"type": "http.disconnect"}, {"type": "http.request", "body": b"x", "more_body": False}]
+    got: list[str] = []
+
+    async def slow_to_hang_up() -> Message:
+        await asyncio.sleep(0 if len(messages) == 2 else 0.1)
+        return messages.pop()
+
+    async def waiting(_: Scope, receive: Receive, __: Send) -> None:
+        got.extend([(await receive())["type"], (await receive())["type"]])
+
+    asyncio.run(Guard(waiting, gate, refuse)(scope, slow_to_hang_up, None))  # type: ignore[arg-type]
+    assert got == ["http.request", "http.disconnect"]
 
 
 def test_nothing_secret_is_in_what_a_gate_shows_of_itself(vault: Vault) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from confidante.device.device import Device
 
 HOST = "127.0.0.1"
+CONNECTIONS = 100
+"""How many may be open at once; the next is told 503."""
 
 
 def open_page(
@@ -71,6 +73,7 @@ def serve(
             date_header=False,
             proxy_headers=False,
             ws="none",
+            limit_concurrency=CONNECTIONS,
             lifespan="on",
             timeout_graceful_shutdown=2,
         )

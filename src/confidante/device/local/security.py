@@ -8,6 +8,7 @@ not tell ports apart, so another server on this machine that the same browser vi
 cookie: like any other program of the same user, it is inside the wall.
 """
 
+import asyncio
 import hashlib
 import hmac
 import secrets
@@ -28,6 +29,9 @@ FORM_LIMIT = 1 << 16
 API_LIMIT = 1 << 24
 IMPORT_LIMIT = 64_000_000
 """Bytes a request body may have: a form of the page, a call of the API, an imported file."""
+
+BODY_SECONDS = 30.0
+"""How long a body may take from first to last byte: whoever sends one is on this machine."""
 
 _KEY_SETTING = "local.api_key"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -224,12 +228,25 @@ def _limit(path: str) -> int:
 
 
 def _limited(receive: "Receive", limit: int) -> "Receive":
-    """Count what arrives: a body may come without a Content-Length, or with a false one."""
-    received = 0
+    """Count and time what arrives: a body may come without a length, with a false one, or never end."""
+    received, whole = 0, False
+    deadline: float | None = None
 
     async def counted() -> "Message":
-        nonlocal received
-        message = await receive()
+        nonlocal received, whole, deadline
+        if whole:  # what comes next is that the other side hangs up, which may take as long as the answer
+            return await receive()
+        deadline = asyncio.get_running_loop().time() + BODY_SECONDS if deadline is None else deadline
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError as error:
+            raise HTTPException(
+                HTTPStatus.REQUEST_TIMEOUT,
+                f"The request did not arrive within {BODY_SECONDS:g} seconds.",
+                {"Connection": "close"},
+            ) from error
+        whole = not message.get("more_body", False)
         if message["type"] == "http.request":
             received += len(message.get("body", b""))
             if received > limit:
