@@ -54,7 +54,10 @@ def new_profile(folder: Path | None, passphrase_file: Path | None, *, unprotecte
         return Device(where, Keyring())
     except VaultError:
         if not sys.stdin.isatty():
-            raise
+            raise VaultError(
+                f"the system's key ring cannot be used: set {PASSPHRASE}, give --passphrase-file, or take "
+                "--unprotected for data that needs no guard"
+            ) from None
     return Device(where, Passphrase(_passphrase(None, new=True)))
 
 

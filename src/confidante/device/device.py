@@ -216,7 +216,8 @@ class Device:
     ) -> Event | None:
         """Remember an event; None when learning is paused or switched off, and nothing was kept.
 
-        kind: a short word; "dislike" counts against similar items. at: seconds since 1970, now when left
+        kind: a short word; "dislike" counts against similar items, any other for them. value: kept and shown,
+        and no more: a rating of one star counts like one of five. at: seconds since 1970, now when left
         out.
         """
         when = self._vault.now() if at is None else at

@@ -32,7 +32,7 @@ TEXT_SPREAD = 0.8
 
 Chosen on validation parts: NDCG@10 after 10 events rises by 16 % on MovieLens-1M (600 people) and by 8 % on
 100K; on the test parts by 5 % and 10 %. At half of it or less, items that the model does not know hardly
-reach a list. Twice as much is better still after 10 events; on 100K it looks worse after one, within noise.
+reach a list. Twice as much is better still after 10 events, but on 100K looks worse after one.
 """
 
 WORDS_FOR_ALL = 30_000

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -75,8 +76,9 @@ def import_file(
         progress=lambda rows: say("reading", 1 - 1 / (1 + rows / 10_000)),
     )
     say("reading", 1.0)
+    report = _with_overflow(gathered.report, len(there) + len(gathered.events) - kept.events, kept)
     if dry_run:
-        return gathered.report
+        return report
     with serving.as_before_if_it_fails(), vault.write():
         serving.add(gathered.items, personal=True)
         keys = items.keys_of(vault, [item.id for item in gathered.items])
@@ -95,7 +97,18 @@ def import_file(
             (item,) = items.items_of(vault, [key_of(key)])
             wishes.put(vault, "saved", item.id, 1)
         history.expire(vault, kept)
-    return gathered.report
+    return report
+
+
+def _with_overflow(report: ImportReport, overflow: int, kept: Retention) -> ImportReport:
+    """Return the report, with a word on the oldest events, here and in the file, that make room."""
+    if overflow <= 0:
+        return report
+    word = (
+        f"The {overflow:,} oldest, of those in the file and those here before, are not kept: this keeps "
+        f"the newest {kept.events:,} (change it under Switches, or by Device.retention, before importing)"
+    )
+    return replace(report, notes=(*report.notes, word))
 
 
 def export_vault(vault: Vault, path: Path) -> int:

@@ -18,7 +18,7 @@ from confidante.device.index import Index
 from confidante.device.library import Library
 from confidante.device.text.encoder import unit_rows
 
-TASTE_STEP = 0.75
+TASTE_STEP = 3.0
 """What one step of a taste edit adds to an item, in units of `Library.spread`."""
 
 _OTHER_CONTEXT = 0.25  # weight of an event of another context than the request's

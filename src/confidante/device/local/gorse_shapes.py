@@ -40,7 +40,7 @@ class Feedback(_Pascal):
     """Something the person did. An empty time is now."""
 
     feedback_type: Annotated[str, Field(min_length=1, max_length=64)]
-    user_id: Name
+    user_id: Name = "me"
     item_id: Name
     value: Finite | None = None
     timestamp: Moment = ""
