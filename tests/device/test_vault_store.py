@@ -1,5 +1,6 @@
 """A vault reads what it wrote: transactions, settings, bodies, clock, migrations, one process at a time."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -187,3 +188,46 @@ def test_a_wrong_passphrase_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(VaultError, match="wrong passphrase"):
         Vault.open(tmp_path, Passphrase("y"), create=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def without_its_log(vault: Vault, aside: Path) -> Path:
+    """What somebody leaves of an open vault who drops its write-ahead log."""
+    aside.mkdir()
+    for name in ("vault.key", f"vault-{vault.generation}.db"):
+        shutil.copy(vault.folder / name, aside)
+    return aside
+
+
+def kept_without_the_log(vault: Vault, aside: Path, name: str) -> bytes | None:
+    with Vault.open(without_its_log(vault, aside), KeyBeside()) as cut:
+        return cut.setting(name)
+
+
+def settle_and_fail(vault: Vault) -> None:
+    with vault.write():
+        vault.settle()
+        raise ZeroDivisionError
+
+
+def test_what_was_settled_is_there_without_the_log_and_what_was_not_is_lost(tmp_path: Path) -> None:
+    with opened(tmp_path / "vault") as vault:
+        vault.settle()
+        vault.set_setting("a", b"1")
+        assert kept_without_the_log(vault, tmp_path / "lost", "a") is None
+        vault.settle()
+        assert kept_without_the_log(vault, tmp_path / "kept", "a") == b"1"
+
+
+def test_settling_inside_a_transaction_waits_until_all_of_it_is_committed(tmp_path: Path) -> None:
+    with opened(tmp_path / "vault") as vault:
+        vault.settle()
+        with vault.write():
+            with vault.write():
+                vault.set_setting("a", b"1")
+                vault.settle()
+            vault.set_setting("b", b"2")
+        assert kept_without_the_log(vault, tmp_path / "kept", "b") == b"2"
+        with pytest.raises(ZeroDivisionError):
+            settle_and_fail(vault)
+        vault.set_setting("c", b"3")
+        assert kept_without_the_log(vault, tmp_path / "lost", "c") is None

@@ -58,6 +58,7 @@ class Vault:
         self._connection, self._keys = opened
         self._clock = clock
         self._depth = 0
+        self._to_settle = False
         stored = self.setting(_CLOCK)
         self._stored_time = 0.0 if stored is None else _FLOAT.unpack(stored)[0]
         self._time: float = self._stored_time
@@ -160,6 +161,7 @@ class Vault:
             except BaseException:
                 with database.refused(self.folder):
                     if self._depth == 1:
+                        self._to_settle = False
                         database.roll_back(connection)
                     elif connection.in_transaction:
                         connection.execute(f"ROLLBACK TO {name}")
@@ -167,6 +169,20 @@ class Vault:
                 raise
             finally:
                 self._depth -= 1
+            if self._to_settle and not self._depth:
+                with suppress(VaultError):  # it is committed, and settled when the vault closes
+                    self.settle()
+
+    def settle(self) -> None:
+        """Move all that was committed from the log into the database: cutting the log then undoes none of it.
+
+        For what nobody may take back, such as a consent withdrawn. Inside `write` it is done once the whole
+        transaction is committed. Raises VaultError when there is no room; all is as durable as before.
+        """
+        with self.lock:
+            self._to_settle = self._depth > 0
+            if not self._to_settle:
+                self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def setting(self, name: str) -> bytes | None:
         """Return a setting, None when it is not set."""
