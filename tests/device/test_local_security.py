@@ -267,7 +267,10 @@ def test_an_answer_may_take_longer_than_its_question(gate: Gate, monkeypatch: py
     monkeypatch.setattr(security, "BODY_SECONDS", 0.01)
     headers = [(b"host", f"127.0.0.1:{PORT}".encode())]
     scope = {"type": "http", "method": "POST", "path": "/api/health/live", "headers": headers}
-    messages = [{"type": "http.disconnect"}, {"type": "http.request", "body": b"x", "more_body": False}]
+    messages: list[Message] = [
+        {"type": "http.disconnect"},
+        {"type": "http.request", "body": b"x", "more_body": False},
+    ]
     got: list[str] = []
 
     async def slow_to_hang_up() -> Message:

@@ -131,6 +131,10 @@ def test_the_browsers_wish_not_to_share_is_noted_and_shown(device: Device, clien
     client.headers["sec-gpc"] = "1"
     assert "asks not to share" in client.get("/switches").text
     assert device.consents.gpc
+    assert "While it says so, no app can switch on" in client.get("/switches").text
+    del client.headers["sec-gpc"]
+    assert "does not send this signal" in client.get("/switches").text
+    assert not device.consents.gpc
 
 
 def test_states_are_said_in_words(device: Device, client: TestClient, tmp_path: Path) -> None:
@@ -148,6 +152,19 @@ def test_states_are_said_in_words(device: Device, client: TestClient, tmp_path: 
         assert "Nothing to suggest yet" in page.get("/").text
         assert "Not one thing you did is kept here" in page.get("/know").text
         assert "not protected" not in page.get("/switches").text
+
+
+def test_a_pause_is_said_to_spare_imports_and_does(device: Device, client: TestClient) -> None:
+    said = "a file that you import yourself still is"
+    assert said in client.get("/switches").text
+    device.pause()
+    assert said in client.get("/switches").text
+    assert device.record("co1") is None
+    before = device.event_count
+    rows = "title,date\nThe Heist (1980),2026-05-01\n"
+    fields = {"secret": secret_of(client), "do": "import"}
+    client.post("/import", data=fields, files={"file": ("my.csv", rows)})
+    assert device.event_count == before + 1
 
 
 def test_what_left_is_shown_with_what_it_was_and_who_saw_what(device: Device, client: TestClient) -> None:
