@@ -88,7 +88,10 @@ class Consents:
                 )
             if self.allowed(purpose) == on:
                 return None
-            return self._append(purpose, on, how, explicit=explicit)
+            record = self._append(purpose, on, how, explicit=explicit)
+            if not on:
+                self._vault.settle()  # a log that is cut off later must not switch it on again
+            return record
 
     def records(self) -> tuple[ConsentRecord, ...]:
         """Return every receipt, oldest first."""

@@ -245,6 +245,7 @@ class Device:
                 ],
             )
             history.expire(self._vault, self.retention)
+        self._serving.drop_forgotten()
         self._person.changed()
         return tuple(replace(event, number=n) for event, n in zip(given, numbers, strict=True))
 
@@ -476,6 +477,7 @@ class Device:
             settings.set_retention(self._vault, kept)
             history.expire(self._vault, kept)
             self._vault.rotate()
+            self._serving.drop_forgotten()
             self._person.changed()
 
     @_one_at_a_time
@@ -536,6 +538,7 @@ class Device:
             add_missing=add_missing,
             progress=progress,
         )
+        self._serving.drop_forgotten()
         self._person.changed()
         return report
 

@@ -77,6 +77,7 @@ class RoundBook:
                 "UPDATE round SET state = 'spent', epsilon = ?, delta = ? WHERE id = ?",
                 (cost, delta, round_id),
             )
+            self._vault.settle()  # a log that is cut off later must not give the budget back
 
     def give_up(self, round_id: bytes) -> None:
         """Note that a joined round is over; one that is spent stays so."""
