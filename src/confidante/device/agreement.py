@@ -60,12 +60,11 @@ class Agreement:
         ).digest()
 
 
-def agreed_config(plan: SumPlan, offer: Offer) -> RoundConfig:
-    """Return the configuration of the agreed plan for the offered round; PlanError when the offer differs."""
-    offered = RoundConfig.decode(offer.config)
-    ours = RoundConfig.plan(
-        round_id=offered.round_id,
-        graph_seed=offered.graph_seed,
+def round_config(plan: SumPlan, round_id: bytes, graph_seed: bytes) -> RoundConfig:
+    """Return the configuration that follows from a plan: a coordinator and each device work out the same."""
+    return RoundConfig.plan(
+        round_id=round_id,
+        graph_seed=graph_seed,
         n=plan.cohort.devices,
         length=plan.length,
         bits=plan.bits,
@@ -74,6 +73,12 @@ def agreed_config(plan: SumPlan, offer: Offer) -> RoundConfig:
         max_dropout=plan.cohort.max_dropout,
         max_collusion=plan.cohort.max_collusion,
     )
+
+
+def agreed_config(plan: SumPlan, offer: Offer) -> RoundConfig:
+    """Return the configuration of the agreed plan for the offered round; PlanError when the offer differs."""
+    offered = RoundConfig.decode(offer.config)
+    ours = round_config(plan, offered.round_id, offered.graph_seed)
     if ours != offered:
         mine, theirs = asdict(ours), asdict(offered)
         differing = ", ".join(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import DataError
 from confidante.core.types import Histories
-from confidante.device.agreement import Agreement, Offer
+from confidante.device.agreement import Agreement, Offer, round_config
 from confidante.device.device import Device
 from confidante.device.rounds import Route
 from confidante.device.values import Purpose
@@ -29,9 +29,9 @@ from confidante.models.training import Learnt
 from confidante.privacy.accounting import calibrate
 from confidante.privacy.clipping import decode, encode
 from confidante.privacy.mechanisms.skellam import sample
-from confidante.privacy.plan import Cohort, SumPlan, plan_sum
+from confidante.privacy.plan import Cohort, plan_sum
 from confidante.protocol.client import RANDOM_BYTES, Client
-from confidante.protocol.config import ROUND_ID_BYTES, SEED_BYTES, RoundConfig, RoundSetup
+from confidante.protocol.config import ROUND_ID_BYTES, SEED_BYTES, RoundSetup
 from confidante.protocol.identity import Identity
 from confidante.protocol.rounds import PHASES, client_step
 from confidante.protocol.server import Server
@@ -94,7 +94,9 @@ def _round(device: Device, ids: tuple[str, ...], learnt: Learnt, others: Histori
     plan = plan_sum(task.name, task.length, task.l2_bound, task.linf_bound, noise, cohort, 32)
     peers = [Identity.from_seed(SystemEntropy().draw(SEED_BYTES)) for _ in range(others.people)]
     roster = (device.identity(COORDINATOR), *(peer.public for peer in peers))
-    setup = RoundSetup(_config(plan), roster)
+    setup = RoundSetup(
+        round_config(plan, SystemEntropy().draw(ROUND_ID_BYTES), SystemEntropy().draw(SEED_BYTES)), roster
+    )
     clients = {
         index: Client(setup, index, peer, SystemEntropy().draw(RANDOM_BYTES))
         for index, peer in enumerate(peers, start=1)
@@ -127,17 +129,3 @@ def _round(device: Device, ids: tuple[str, ...], learnt: Learnt, others: Histori
     total = NoisySum(decode(result.sum, plan), variance, survivors)
     mine.attach_receipt({"devices in the sum": survivors})
     return quality(total), sent
-
-
-def _config(plan: SumPlan) -> RoundConfig:
-    return RoundConfig.plan(
-        round_id=SystemEntropy().draw(ROUND_ID_BYTES),
-        graph_seed=SystemEntropy().draw(SEED_BYTES),
-        n=plan.cohort.devices,
-        length=plan.length,
-        bits=plan.bits,
-        max_abs_entry=plan.linf_int,
-        noise_headroom=plan.headroom,
-        max_dropout=plan.cohort.max_dropout,
-        max_collusion=plan.cohort.max_collusion,
-    )
