@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from confidante import Device, Item
+from confidante.core.errors import DataError
 from confidante.device.values import Retention
 from confidante.device.vault.keys import KeyBeside
+from confidante.device.vault.store import Vault
 
 SECRET, OTHER, SHARED = "A Very Private Film", "Another Private Film", "Known To The Shop"
 
@@ -114,3 +116,20 @@ def test_rows_that_are_too_old_to_be_kept_make_no_items(tmp_path: Path) -> None:
         assert {device.item(event.item).title for event in device.history()} == {
             f"Film number {day}" for day in (26, 27, 28)
         }
+
+
+def test_a_backup_made_after_the_time_to_undo_holds_nothing_of_what_was_forgotten(tmp_path: Path) -> None:
+    clock = [1_800_000_000.0]
+    with Device(tmp_path / "profile", KeyBeside(), clock=lambda: clock[0]) as device:
+        device.add_items([Item("s1", SHARED)])
+        device.record("s1")
+        device.forget(item="s1", undo_seconds=60)
+        clock[0] += 61
+        device.backup(tmp_path / "copy")
+    with Vault.open(tmp_path / "copy", KeyBeside()) as copy:
+        assert copy.rows("SELECT number FROM event") == []
+
+
+def test_the_ledger_has_no_entry_of_an_impossible_number(tmp_path: Path) -> None:
+    with Device(tmp_path / "profile", KeyBeside()) as device, pytest.raises(DataError):
+        device.ledger.departure(2**80)

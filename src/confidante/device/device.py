@@ -552,11 +552,15 @@ class Device:
 
         return export_vault(self._vault, Path(path))
 
+    @_one_at_a_time
     def backup(self, folder: Path | str) -> None:
-        """Copy the vault, encrypted, to another folder; the same key opens it."""
-        with self._vault.lock:
-            self._serving.save()
-            self._vault.backup(Path(folder))
+        """Copy the vault, encrypted, to another folder; the same key opens it.
+
+        What can still be undone is in the copy, hidden, and is erased there when the copy is used after its
+        time.
+        """
+        self._serving.save()
+        self._vault.backup(Path(folder))
 
     def erase_due(self) -> None:
         """Erase what is too old, or too long forgotten to be undone; every other call does so as well."""

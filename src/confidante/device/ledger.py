@@ -92,7 +92,7 @@ class Ledger:
         content: Any,
         visible: str,
         *,
-        round: bytes | None = None,  # noqa: A002
+        round: bytes | None = None,  # noqa: A002  # the protocol's word, and the column's
         epsilon: float = 0.0,
         delta: float = 0.0,
     ) -> Departure:
@@ -232,7 +232,9 @@ class Ledger:
         self._consents.require(purpose)
 
     def _one(self, number: int) -> Departure | None:
-        rows = self._vault.rows(f"SELECT {_COLUMNS} FROM departure WHERE number = ?", (number,))  # noqa: S608
+        rows = self._vault.rows(
+            f"SELECT {_COLUMNS} FROM departure WHERE number = ?", (min(max(number, 0), 1 << 62),)
+        )
         return _departure(*rows[0]) if rows else None
 
     def _text(self, number: int) -> str:
