@@ -232,9 +232,8 @@ class Ledger:
         self._consents.require(purpose)
 
     def _one(self, number: int) -> Departure | None:
-        rows = self._vault.rows(
-            f"SELECT {_COLUMNS} FROM departure WHERE number = ?", (min(max(number, 0), 1 << 62),)
-        )
+        asked = min(max(number, 0), 1 << 62)  # SQLite's numbers end there
+        rows = self._vault.rows(f"SELECT {_COLUMNS} FROM departure WHERE number = ?", (asked,))  # noqa: S608
         return _departure(*rows[0]) if rows else None
 
     def _text(self, number: int) -> str:
