@@ -118,7 +118,7 @@ def test_only_tasks_of_this_catalogue_and_of_a_known_kind_are_sent():
         WIRE.encode_task(PopularityTask(31))
     with pytest.raises(DataError, match="length or bounds"):
         WIRE.encode_task(replace(TASKS[2], linf_bound=1.0))
-    with pytest.raises(DataError, match="cannot be sent.*twice"):
+    with pytest.raises(DataError, match="names an item twice"):
         WIRE.encode_task(replace(TASKS[2], basis=TASKS[2].basis * 0))
 
 
@@ -152,7 +152,7 @@ def test_a_plan_that_cannot_be_kept_is_refused():
             decode_plan(with_field(body, place, 1e308))
 
 
-@settings(max_examples=300, derandomize=True, deadline=None)
+@settings(max_examples=60, derandomize=True, deadline=None)
 @given(data=st.data())
 def test_damaged_bytes_raise_our_errors_and_nothing_else(data):
     plan = encode_plan(plan_sum("popularity", 1000, 1.0, 0.5, 1.0, Cohort(100), 20))
