@@ -6,7 +6,7 @@ import uuid
 from pathlib import Path
 from typing import final
 
-import fsspec
+import fsspec  # type: ignore[import-untyped]
 
 from confidante.core.errors import StoreError
 
@@ -36,7 +36,6 @@ class Bodies:
             if self._on_disk:
                 _write(Path(self._path(ref)), data)
             else:
-                self._files.makedirs(self._files._parent(self._path(ref)), exist_ok=True)
                 self._files.pipe_file(self._path(ref), data)
         except OSError as error:
             raise StoreError(f"a body cannot be kept ({error}): see that there is room", retry=True) from None
@@ -66,16 +65,14 @@ class Bodies:
     def _path(self, ref: str) -> str:
         if len(ref) != _HASH_LETTERS or not set(ref) <= set("0123456789abcdef"):
             raise StoreError(f"{ref[:_HASH_LETTERS]!r} is no name of a body: give 64 hexadecimal digits")
-        return f"{self._root}/{ref[:2]}/{ref}"
+        return f"{self._root}/{ref}"
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file so that its name leads to the whole of it or to nothing, and that it survives a power cut."""
-    if path.exists():
-        os.utime(path)
-        return
-    new = not path.parent.exists()
-    path.parent.mkdir(exist_ok=True)
+    """Write a file whose name leads to all of it or to nothing, and that survives a power cut.
+
+    Also when there is one already: that may be damaged, or not yet survive.
+    """
     half = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
         with half.open("wb") as file:
@@ -85,13 +82,8 @@ def _write(path: Path, data: bytes) -> None:
         half.replace(path)
     finally:
         half.unlink(missing_ok=True)
-    for folder in (path.parent, path.parent.parent) if new else (path.parent,):
-        _sync(folder)
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+    folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        os.fsync(folder)
     finally:
-        os.close(handle)
+        os.close(folder)

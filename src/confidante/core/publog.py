@@ -21,7 +21,7 @@ _FORM = struct.Struct("<32sQdI")
 @final
 @dataclass(frozen=True, slots=True)
 class LogEntry:
-    """One entry: its number from 1, what it is, its bytes, seconds since 1970, the hash before it and its own."""
+    """An entry: its number from 1, what it is, its bytes, seconds since 1970, the hash before it, its own."""
 
     number: int
     kind: str
@@ -48,7 +48,8 @@ def verify(entries: Iterable[LogEntry], *, number: int = 0, previous: bytes = GE
     for entry in entries:
         if entry != entry_after(number, previous, entry.kind, entry.body, entry.at):
             raise DataError(
-                f"the public log does not hold together at entry {number + 1}: it was changed, or one is missing"
+                f"the public log does not hold together at entry {number + 1}: "
+                "it was changed, or one is missing"
             )
         number, previous = entry.number, entry.hash
     return number, previous

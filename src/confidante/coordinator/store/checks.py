@@ -1,4 +1,4 @@
-"""What the store refuses before a database sees it: the two databases would refuse differently, or not at all."""
+"""What the store refuses before a database sees it: two databases would refuse in two ways, or not at all."""
 
 import math
 
@@ -54,9 +54,7 @@ def reason(value: str) -> str:
 def phase(value: str) -> str:
     """Return a phase that hears devices."""
     if value not in COLLECTING:
-        raise StoreError(
-            f"{value[:NAME]!r} is no phase that hears devices: give one of {', '.join(COLLECTING)}"
-        )
+        raise StoreError(f"{value[:NAME]!r} hears no devices: give one of {', '.join(COLLECTING)}")
     return value
 
 

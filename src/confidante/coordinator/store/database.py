@@ -22,7 +22,7 @@ _SEATING = 0x636F6E67
 
 @final
 class Database:
-    """An open database. Every transaction is on disk when its block ends, and undone when the block raises."""
+    """An open database. A transaction is on disk when its block ends, and undone when the block raises."""
 
     def __init__(self, url: str) -> None:
         """Connect. Raises StoreError for an address that cannot be used."""
@@ -74,7 +74,8 @@ class Database:
                 command.upgrade(config, "head")
             except CommandError as error:
                 raise StoreError(
-                    f"the tables cannot be brought to this version ({error}): was the database made by a newer one?"
+                    f"the tables cannot be brought to this version ({error}): "
+                    "was the database made by a newer one?"
                 ) from None
 
 
@@ -126,7 +127,7 @@ def _sqlite(address: sqlalchemy.URL) -> Engine:
 
 @contextmanager
 def _refused() -> Iterator[None]:
-    """Turn what a database raises into StoreError. A broken rule of the tables is our bug, and stays as it is."""
+    """Turn what a database raises into StoreError. A broken rule of the tables is our bug: it stays."""
     try:
         yield
     except exc.TimeoutError:

@@ -44,5 +44,5 @@ def forget(sql: Connection, population: str, before: float) -> int:
     return sql.execute(gone).rowcount
 
 
-def _waiting(row: Row[Any]) -> Waiting:
+def _waiting(row: Row[*tuple[Any, ...]]) -> Waiting:
     return Waiting(row.identity, row.seat, row.since)

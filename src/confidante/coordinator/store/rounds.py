@@ -24,7 +24,7 @@ _CHUNK = 500  # values in one IN (...): SQLite has a limit
 def open_round(
     sql: Connection, row: RoundRow, deadline: float, paid: Payment, now: float, after: int | None
 ) -> bool:
-    """Seat the chosen and pay; False, nothing done, when one of them waits no more or others paid meanwhile."""
+    """Seat the chosen and pay; False, nothing done, when one waits no more or others paid meanwhile."""
     standing = state(sql, row.id)
     if standing is not None:
         if standing.row != row:
@@ -210,7 +210,7 @@ def _release(sql: Connection, round_id: bytes) -> None:
     sql.execute(delete(seated).where(seated.c.round_id == round_id))
 
 
-def _state(row: Row[Any]) -> RoundState:
+def _state(row: Row[*tuple[Any, ...]]) -> RoundState:
     return RoundState(
         row=RoundRow(
             id=row.id,

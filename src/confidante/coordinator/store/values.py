@@ -13,7 +13,7 @@ ABORTED = "ABORTED"
 @final
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A device that waits to be chosen: its two public keys (64 bytes), sha256 of its seat token, since when."""
+    """A waiting device: its two public keys (64 bytes), sha256 of its seat token, since when it waits."""
 
     identity: bytes
     seat: bytes
@@ -23,7 +23,7 @@ class Waiting:
 @final
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """What a round takes out of the budget: its noise multiplier (0: no noise) and its share of the budget."""
+    """What a round takes out of the budget: its noise multiplier (0: no noise), its share of the budget."""
 
     noise_multiplier: float
     share: float
@@ -32,7 +32,7 @@ class Payment:
 @final
 @dataclass(frozen=True, slots=True)
 class RoundRow:
-    """What is fixed when a round opens. roster[i], 64 bytes, and seats[i], 32 bytes, are those of client i."""
+    """What is fixed when a round opens. roster[i], 64 bytes, and seats[i], 32 bytes, are of client i."""
 
     id: bytes
     population: str
