@@ -49,11 +49,13 @@ class Database:
             yield sql
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """One transaction that may write."""
+    def writing(self, *, durable: bool = True) -> Iterator[Connection]:
+        """One transaction that may write. Not durable: a power cut may undo it; a killed process cannot."""
         with _refused(), self._writer, self._engine.connect() as sql:
-            sql = sql.execution_options(confidante_writes=True)
+            sql = sql.execution_options(confidante_writes="FULL" if durable else "NORMAL")
             with sql.begin():
+                if self.dialect == "postgresql" and not durable:
+                    sql.execute(text("SET LOCAL synchronous_commit TO OFF"))
                 yield sql
 
     def one_at_a_time(self, sql: Connection) -> None:
@@ -119,8 +121,12 @@ def _sqlite(address: sqlalchemy.URL) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        writes = connection.get_execution_options().get("confidante_writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        writes = connection.get_execution_options().get("confidante_writes")
+        if writes is None:
+            connection.exec_driver_sql("BEGIN")
+        else:
+            connection.exec_driver_sql(f"PRAGMA synchronous={writes}")
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     return engine
 

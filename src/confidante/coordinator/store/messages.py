@@ -1,11 +1,31 @@
 """What devices said in a phase, and what each finds there for it."""
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, Table, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.sql.elements import ColumnElement
 
 from confidante.coordinator.store.tables import message, outbox, rounds
 from confidante.coordinator.store.values import COLLECTING, Accepted, Late, Repeated
 from confidante.core.errors import StoreError
+
+
+def _at(table: Table) -> tuple[ColumnElement[bool], ...]:
+    return tuple(table.c[name] == bindparam(name) for name in ("round_id", "phase", "client"))
+
+
+# Made once: building them costs more than running them.
+_STANDING = (
+    select(rounds.c.phase, rounds.c.closed, rounds.c.deadline, rounds.c.clients, rounds.c.outcome)
+    .where(rounds.c.id == bindparam("round_id"))
+    .with_for_update(read=True)
+)
+_KNOWN = select(message.c.digest).where(*_at(message))
+_OUTGOING = select(outbox.c.ref).where(*_at(outbox))
+# RETURNING, as the count of rows is not told of an INSERT.
+_KEEP = {
+    "postgresql": postgresql.insert(message).on_conflict_do_nothing().returning(message.c.client),
+    "sqlite": sqlite.insert(message).on_conflict_do_nothing().returning(message.c.client),
+}
 
 
 def accept(
@@ -14,30 +34,21 @@ def accept(
     """Keep one message of the running phase."""
     # FOR SHARE: who claims the round waits for us or is seen by us, so that a message that was accepted is in
     # every replay of the phase and one that comes too late is in none.
-    standing = sql.execute(
-        select(rounds.c.phase, rounds.c.closed, rounds.c.deadline, rounds.c.clients, rounds.c.outcome)
-        .where(rounds.c.id == round_id)
-        .with_for_update(read=True)
-    ).one_or_none()
+    place = {"round_id": round_id, "phase": phase, "client": client}
+    standing = sql.execute(_STANDING, {"round_id": round_id}).one_or_none()
     if standing is None:
         return Late()
-    place = (message.c.round_id == round_id, message.c.phase == phase, message.c.client == client)
-    known = sql.scalar(select(message.c.digest).where(*place))
+    known = sql.scalar(_KNOWN, place)
     if known is not None:
         return Repeated(known == digest)
     if standing.outcome or standing.phase != phase or standing.closed or now >= standing.deadline:
         return Late()
     if not _expected(sql, round_id, phase, client, standing.clients):
         return Late()
-    insert = postgresql.insert if sql.dialect.name == "postgresql" else sqlite.insert
-    kept = sql.execute(
-        insert(message)
-        .values(round_id=round_id, phase=phase, client=client, digest=digest, size=size, ref=ref, at=now)
-        .on_conflict_do_nothing()
-    ).rowcount
-    if kept:
-        return Accepted()
-    return Repeated(sql.scalar(select(message.c.digest).where(*place)) == digest)
+    kept = sql.scalar(
+        _KEEP[sql.dialect.name], place | {"digest": digest, "size": size, "ref": ref, "at": now}
+    )
+    return Accepted() if kept is not None else Repeated(sql.scalar(_KNOWN, place) == digest)
 
 
 def heard(sql: Connection, round_id: bytes, phase: str) -> list[tuple[int, str]]:
@@ -52,11 +63,7 @@ def heard(sql: Connection, round_id: bytes, phase: str) -> list[tuple[int, str]]
 
 def outgoing(sql: Connection, round_id: bytes, phase: str, client: int) -> str | None:
     """Return the body that a device needs for answering in `phase`."""
-    ref: str | None = sql.scalar(
-        select(outbox.c.ref).where(
-            outbox.c.round_id == round_id, outbox.c.phase == phase, outbox.c.client == client
-        )
-    )
+    ref: str | None = sql.scalar(_OUTGOING, {"round_id": round_id, "phase": phase, "client": client})
     return ref
 
 

@@ -2,25 +2,30 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select
+from sqlalchemy import Connection, Row, bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from confidante.coordinator.store.tables import pool, seated
 from confidante.coordinator.store.values import Waiting
 
 _WAITING = (pool.c.identity, pool.c.seat, pool.c.since)
+# Made once: building them costs more than running them.
+_ONE = select(*_WAITING).where(pool.c.identity == bindparam("identity"))
+_SEATED = select(seated.c.client).where(seated.c.identity == bindparam("identity"))
+_JOIN = {
+    "postgresql": postgresql.insert(pool).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(pool).on_conflict_do_nothing(),
+}
 
 
 def join(sql: Connection, population: str, identity: bytes, seat: bytes, now: float) -> Waiting | None:
     """Let a device wait; return how it waits, None when a running round has it."""
-    insert = postgresql.insert if sql.dialect.name == "postgresql" else sqlite.insert
     sql.execute(
-        insert(pool)
-        .values(identity=identity, population=population, seat=seat, since=now)
-        .on_conflict_do_nothing()
+        _JOIN[sql.dialect.name],
+        {"identity": identity, "population": population, "seat": seat, "since": now},
     )
     # After the insert, not before: it waits for a round that is being opened to take the device away.
-    if sql.scalar(select(seated.c.client).where(seated.c.identity == identity)) is not None:
+    if sql.scalar(_SEATED, {"identity": identity}) is not None:
         sql.execute(delete(pool).where(pool.c.identity == identity))
         return None
     return waiting(sql, identity)
@@ -28,7 +33,7 @@ def join(sql: Connection, population: str, identity: bytes, seat: bytes, now: fl
 
 def waiting(sql: Connection, identity: bytes) -> Waiting | None:
     """Return how a device waits."""
-    row = sql.execute(select(*_WAITING).where(pool.c.identity == identity)).one_or_none()
+    row = sql.execute(_ONE, {"identity": identity}).one_or_none()
     return None if row is None else _waiting(row)
 
 

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
 from confidante.coordinator.store.tables import message, outbox, payment, pool, rounds, seated
 from confidante.coordinator.store.values import (
@@ -18,6 +18,8 @@ from confidante.coordinator.store.values import (
 from confidante.core.errors import StoreError
 
 _IDENTITY, _SEAT, _INDEX = 64, 32, 4
+_STATE = select(rounds).where(rounds.c.id == bindparam("round_id"))  # made once: it is asked for often
+_SEAT_OF = select(seated.c.round_id, seated.c.client).where(seated.c.identity == bindparam("identity"))
 _CHUNK = 500  # values in one IN (...): SQLite has a limit
 
 
@@ -84,7 +86,7 @@ def open_round(
 
 def state(sql: Connection, round_id: bytes) -> RoundState | None:
     """Return a round as it stands."""
-    row = sql.execute(select(rounds).where(rounds.c.id == round_id)).one_or_none()
+    row = sql.execute(_STATE, {"round_id": round_id}).one_or_none()
     return None if row is None else _state(row)
 
 
@@ -97,9 +99,7 @@ def newest(sql: Connection, population: str, limit: int) -> list[RoundState]:
 
 def seat_of(sql: Connection, identity: bytes) -> tuple[bytes, int] | None:
     """Return the running round and the index of a device."""
-    row = sql.execute(
-        select(seated.c.round_id, seated.c.client).where(seated.c.identity == identity)
-    ).one_or_none()
+    row = sql.execute(_SEAT_OF, {"identity": identity}).one_or_none()
     return None if row is None else (row.round_id, row.client)
 
 

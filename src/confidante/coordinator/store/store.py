@@ -57,13 +57,13 @@ class Store:
         """Let a device wait, and return how it waits: None when a running round already has it.
 
         identity: its two public keys, 64 bytes; seat: sha256 of its seat token. Who waits already goes on
-        waiting as it did, with the seat it had.
+        waiting as it did, with the seat it had. A power cut may undo it: the device comes again.
         """
         checks.text("the population", population)
         checks.exact("an identity", identity, checks.IDENTITY_BYTES)
         checks.exact("a seat", seat, checks.SEAT_BYTES)
         checks.moment("now", now)
-        with self._database.writing() as sql:
+        with self._database.writing(durable=False) as sql:
             return pool.join(sql, population, identity, seat, now)
 
     def waiting(self, identity: bytes) -> Waiting | None:
