@@ -10,6 +10,7 @@ from typing import Annotated, Any, final
 
 import msgspec
 
+from confidante.coordinator.store.values import COLLECTING
 from confidante.core.errors import DataError, PlanError
 from confidante.core.types import Catalogue
 from confidante.models.popularity import PopularityTask
@@ -51,8 +52,6 @@ rest = 60.0               # between a round that failed and the next try
 waiting = 3600.0          # after so long, a device that waits for a round is not counted on any more
 """
 """What `confidante coordinator init` writes."""
-
-PHASES = ("ADVERTISE", "SHARE", "MASK", "CONFIRM", "REVEAL")
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _Part = Annotated[float, msgspec.Meta(ge=0, lt=1)]
@@ -187,7 +186,7 @@ def read_population(path: Path) -> Population:
         every=found.training.every_hours * 3600,
         bits=found.upload.bits,
         max_bytes=found.upload.max_bytes,
-        phases=tuple((phase, getattr(found.seconds, phase.lower())) for phase in PHASES),
+        phases=tuple((phase, getattr(found.seconds, phase.lower())) for phase in COLLECTING),
         rest=found.seconds.rest,
         waiting=found.seconds.waiting,
     )
