@@ -22,7 +22,7 @@ from confidante.core.errors import StoreError
 T = TypeVar("T")
 
 WRITER = Path(__file__).with_name("store_writer.py")
-KILLS = 6
+KILLS = 4
 
 
 @contextmanager
