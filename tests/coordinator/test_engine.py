@@ -241,3 +241,15 @@ def test_a_plan_that_cannot_be_kept_opens_no_round_and_is_named(tmp_path):
     assert world.store.rounds("films") == []
     assert world.engine.says["films"].startswith("no round is opened: popularity:")
     world.close()
+
+
+def test_a_worker_whose_clock_is_slow_makes_no_round_be_opened_twice(tmp_path):
+    world = World(tmp_path, population(), Devices(crowd(24)))
+    world.open()
+    world.finish()
+    world.devices.wait(world.store, world.now - 30)
+    assert world.fresh().step(world.now)  # clears up
+    assert world.fresh().step(world.now - 30)
+    assert not world.fresh().step(world.now)
+    assert [state.row.task for state in world.store.rounds("films")] == ["feature pairs 1", "popularity 1"]
+    world.close()

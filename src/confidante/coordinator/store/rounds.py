@@ -91,9 +91,9 @@ def state(sql: Connection, round_id: bytes) -> RoundState | None:
 
 
 def newest(sql: Connection, population: str, limit: int) -> list[RoundState]:
-    """Return rounds, the newest first."""
-    wanted = select(rounds).where(rounds.c.population == population)
-    ordered = wanted.order_by(rounds.c.opened.desc(), rounds.c.id).limit(limit)
+    """Return rounds, the newest first: as they were paid for, whatever the clocks of their workers said."""
+    wanted = select(rounds).join(payment).where(rounds.c.population == population)
+    ordered = wanted.order_by(payment.c.number.desc()).limit(limit)
     return [_state(row) for row in sql.execute(ordered)]
 
 
