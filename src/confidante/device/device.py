@@ -38,10 +38,8 @@ from confidante.device.vault.keys import Keyring, KeySource, Passphrase
 from confidante.device.vault.store import Vault
 
 if TYPE_CHECKING:  # rounds and file formats are loaded when they are first used, so that a start is quick
-    import ssl
-
     from confidante.device.agreement import Agreement, Offer
-    from confidante.device.participate import Outcome, Probe, Terms
+    from confidante.device.participate import Outcome, Probe, Terms, Tls
     from confidante.device.rounds import Participation, Route
     from confidante.device.transfer import ImportReport
     from confidante.protocol.identity import PublicIdentity
@@ -463,7 +461,7 @@ class Device:
         *,
         patience: float = 600.0,
         probes: "Sequence[Probe]" = (),
-        tls: "ssl.SSLContext | None" = None,
+        tls: "Tls | None" = None,
     ) -> "Outcome":
         """Take part in one private sum of a coordinator, for at most `patience` seconds.
 

@@ -46,6 +46,9 @@ T = TypeVar("T")
 Probe = Callable[[], str]
 """Why this is no time to take part ("on battery"), or an empty text."""
 
+Tls = ssl.SSLContext
+"""The certificates that a device trusts, where an operator has its own."""
+
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 60.0
 _TRIES = 6
 
@@ -115,7 +118,7 @@ class Participant:
         terms: Terms,
         *,
         probes: Sequence[Probe] = (),
-        tls: ssl.SSLContext | None = None,
+        tls: Tls | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """url: https://sums.example.org, for one. EgressError for one that nothing is sent to."""
