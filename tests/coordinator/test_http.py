@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from confidante.coordinator.metrics import names
 from confidante.core.publog import LogEntry, verify
 from confidante.protocol import messages
+from confidante.protocol.client import RANDOM_BYTES
 from confidante.protocol.coordination import (
     MSGPACK,
     OCTETS,
@@ -102,7 +103,7 @@ def test_the_same_message_again_is_fine_also_when_its_phase_is_over_and_another_
     assert members[0].put("advertise", first).status_code == 202
     assert members[0].put("advertise", first).status_code == 202
     other = held.member(0)
-    object.__setattr__(other, "client", type(other.client)(held.setup, 0, person(0), drawn("x", 96)))
+    object.__setattr__(other, "client", type(other.client)(held.setup, 0, person(0), drawn("x", RANDOM_BYTES)))
     assert reason(members[0].put("advertise", other.client.advertise())) == (409, "repeated")
     for member in members[1:4]:
         member.put("advertise", member.make("advertise"))
