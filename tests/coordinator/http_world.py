@@ -208,7 +208,7 @@ def listening(coordinator: Coordinator) -> Iterator[int]:
 
 @contextmanager
 def here(folder: Path, **more: Any) -> Iterator[Here]:
-    given = {"operator_key": KEY, "poll": 0.3, "body": 0.5, "interval": 0.01, **more}
+    given = {"operator_key": KEY, "poll": 0.3, "body": 3.0, "interval": 0.01, **more}
     serving = Serving((POPULATION,), **given)
     with Store.open(f"sqlite:///{folder / 'store.db'}") as store:
         store.migrate()

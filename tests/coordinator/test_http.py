@@ -103,7 +103,9 @@ def test_the_same_message_again_is_fine_also_when_its_phase_is_over_and_another_
     assert members[0].put("advertise", first).status_code == 202
     assert members[0].put("advertise", first).status_code == 202
     other = held.member(0)
-    object.__setattr__(other, "client", type(other.client)(held.setup, 0, person(0), drawn("x", RANDOM_BYTES)))
+    object.__setattr__(
+        other, "client", type(other.client)(held.setup, 0, person(0), drawn("x", RANDOM_BYTES))
+    )
     assert reason(members[0].put("advertise", other.client.advertise())) == (409, "repeated")
     for member in members[1:4]:
         member.put("advertise", member.make("advertise"))
@@ -221,11 +223,11 @@ def test_a_body_that_drips_is_given_up(world: Here, held: Held, members: list) -
         f"Authorization: Bearer {members[0].seat.hex()}\r\nContent-Length: 166\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", world.port)) as slow:
-        slow.settimeout(5)
+        slow.settimeout(20)
         slow.sendall(head.encode() + b"x")
         began = time.monotonic()
         assert slow.recv(100).startswith(b"HTTP/1.1 408")
-        assert 0.3 < time.monotonic() - began < 3
+        assert 2 < time.monotonic() - began < 15
     assert world.refused() == {"slow": 1}
 
 
