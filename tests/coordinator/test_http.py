@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from confidante.coordinator.metrics import names
 from confidante.core.publog import LogEntry, verify
 from confidante.protocol import messages
-from confidante.protocol.client import RANDOM_BYTES, Client
+from confidante.protocol.client import RANDOM_BYTES
 from confidante.protocol.coordination import (
     MSGPACK,
     OCTETS,
