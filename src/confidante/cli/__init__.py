@@ -19,6 +19,7 @@ _EXTRA = {
         ),
         "device",
     ),
+    **dict.fromkeys(("alembic", "fsspec", "prometheus_client", "psycopg", "sqlalchemy"), "server"),
 }
 """Extra by the module that it brings."""
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from confidante.cli.coordinator_app import coordinator
 from confidante.cli.profile_app import OPEN_EXAMPLES, open_page_command, profile
 from confidante.core.errors import ConfidanteError, DataError, PlanError
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 lab = typer.Typer(help="Train, rank and measure on data of your own, one simulated device a person.")
 app.add_typer(lab, name="lab", no_args_is_help=True)
 app.add_typer(profile, name="profile", no_args_is_help=True)
+app.add_typer(coordinator, name="coordinator", no_args_is_help=True)
 app.command("open", epilog=OPEN_EXAMPLES)(open_page_command)
 
 

@@ -43,6 +43,18 @@ class VaultError(ConfidanteError):
 
 
 @final
+class StoreError(ConfidanteError):
+    """The coordinator's database or body store refuses: unreachable, full, damaged, or given what cannot be.
+
+    `retry` says whether the same call may succeed later; every call of the store may be repeated.
+    """
+
+    def __init__(self, problem: str, *, retry: bool = False) -> None:
+        self.retry = retry
+        super().__init__(problem)
+
+
+@final
 class ConsentError(ConfidanteError):
     """A switch is off that this would need, or a budget is spent."""
 

@@ -1,7 +1,7 @@
 """The one object that an app talks to: a person's history, what it recommends from it, and every switch.
 
-Nothing here sends anything. All methods may be called from any thread; each is done when it returns, and what
-it changed is on disk.
+Nothing here sends anything, but for `participate`. All methods may be called from any thread; each is done
+when it returns, and what it changed is on disk.
 """
 
 import math
@@ -41,6 +41,7 @@ from confidante.device.vault.store import Vault
 
 if TYPE_CHECKING:  # rounds and file formats are loaded when they are first used, so that a start is quick
     from confidante.device.agreement import Agreement, Offer
+    from confidante.device.participate import Outcome, Probe, Terms, Tls
     from confidante.device.rounds import Participation, Route
     from confidante.device.transfer import ImportReport
     from confidante.protocol.identity import PublicIdentity
@@ -507,6 +508,27 @@ class Device:
             offer,
             route,
         )
+
+    def participate(
+        self,
+        url: str,
+        population: str,
+        terms: "Terms",
+        *,
+        patience: float = 600.0,
+        probes: "Sequence[Probe]" = (),
+        tls: "Tls | None" = None,
+    ) -> "Outcome":
+        """Take part in one private sum of a coordinator, for at most `patience` seconds.
+
+        probes: say why this is no time for it, such as being on battery. tls: in place of the system's
+        certificates. Other methods can be used meanwhile. Raises as `Participant.take_part` says.
+        """
+        from confidante.device.participate import Participant
+
+        return Participant(
+            self._vault, self._consents, self._ledger, url, population, terms, probes=probes, tls=tls
+        ).take_part(patience)
 
     @_one_at_a_time
     def import_history(

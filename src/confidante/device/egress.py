@@ -178,13 +178,14 @@ class Egress:
         content: Any,
         visible: str,
         content_type: str = "application/octet-stream",
+        bearer: bytes = b"",
     ) -> Response:
         """Write a request into the ledger, send it, return the answer; its digest becomes the receipt.
 
         Raises ConsentError when the purpose is switched off, EgressError when it could not be sent or
         answered.
         """
-        made = render(method, url, body, content_type=content_type)
+        made = render(method, url, body, content_type=content_type, bearer=bearer)
         departure = self._ledger.write(
             purpose, task, made.destination, made.data, content, f"{visible} {made.seen}"
         )

@@ -1,6 +1,6 @@
 """HTTP requests rendered whole, so that the ledger can hold every byte before any is sent.
 
-No cookies, no credentials, no description of this software; `Sec-GPC: 1` always.
+No cookies, no accounts, no description of this software; `Sec-GPC: 1` always.
 """
 
 import ipaddress
@@ -42,11 +42,17 @@ class Request:
 
 
 def render(
-    method: Method, url: str, body: bytes = b"", *, content_type: str = "application/octet-stream"
+    method: Method,
+    url: str,
+    body: bytes = b"",
+    *,
+    content_type: str = "application/octet-stream",
+    bearer: bytes = b"",
 ) -> Request:
     """Return the request as it will be sent; EgressError for a URL that nothing is sent to.
 
-    url: https, or http to this device; a host in ASCII, no user name, no fragment.
+    url: https, or http to this device; a host in ASCII, no user name, no fragment. bearer: a secret for this
+    one errand, such as the seat in a round; the ledger keeps a digest of the request only.
     """
     try:
         parts = urlsplit(url)
@@ -64,6 +70,8 @@ def render(
     named = f"[{host}]" if ":" in host else host
     where = named if port is None else f"{named}:{port}"
     head = [f"{method} {target} HTTP/1.1", f"Host: {where}", "Accept-Encoding: identity", "Connection: close"]
+    if bearer:
+        head.append(f"Authorization: Bearer {bearer.hex()}")
     if body or method in ("POST", "PUT"):
         head += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
     data = "\r\n".join([*head, "Sec-GPC: 1", "", ""]).encode("ascii") + body

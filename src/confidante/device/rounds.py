@@ -191,6 +191,20 @@ class Participation:
                 self._client = None
             return outgoing
 
+    def check_wanted(self) -> None:
+        """Ask again what each step asks, before a message that was handed out is sent once more.
+
+        ConsentError, and this device leaves, when the switch was turned off or an event was forgotten since.
+        """
+        with self._vault.lock:
+            self._consents.require(self._agreement.purpose)
+            if self._client is not None:
+                try:
+                    self._still_wanted(self._client.phase)
+                except ConsentError:
+                    self._leave()
+                    raise
+
     def leave(self) -> None:
         """Drop every secret and answer nothing more. What was spent stays spent."""
         with self._vault.lock:

@@ -1,0 +1,1 @@
+"""The coordinator: it picks devices, runs rounds and publishes what the sums become."""

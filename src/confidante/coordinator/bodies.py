@@ -1,0 +1,89 @@
+"""Large bodies, kept by the hash of what they hold: on a disk, or wherever fsspec reaches."""
+
+import hashlib
+import os
+import uuid
+from pathlib import Path
+from typing import final
+
+import fsspec  # type: ignore[import-untyped]
+
+from confidante.core.errors import StoreError
+
+_HASH_LETTERS = 64
+
+
+@final
+class Bodies:
+    """A folder of bodies, each under its sha256. May be shared by any number of threads and processes."""
+
+    def __init__(self, url: str) -> None:
+        """Use file://<folder> (made when missing), memory://<name>, or another address that fsspec knows.
+
+        Raises StoreError.
+        """
+        try:
+            self._files, self._root = fsspec.core.url_to_fs(url)
+            self._files.makedirs(self._root, exist_ok=True)
+        except (ImportError, OSError, ValueError) as error:
+            raise StoreError(f"{url!r} cannot keep bodies ({error}): give file://<folder>") from None
+        self._on_disk = type(self._files).protocol in ("file", ("file", "local"))
+
+    def put(self, data: bytes) -> str:
+        """Keep `data` and return its name. It is on disk, whole, when this returns. Raises StoreError."""
+        ref = hashlib.sha256(data).hexdigest()
+        try:
+            if self._on_disk:
+                _write(Path(self._path(ref)), data)
+            else:
+                self._files.pipe_file(self._path(ref), data)
+        except OSError as error:
+            raise StoreError(f"a body cannot be kept ({error}): see that there is room", retry=True) from None
+        return ref
+
+    def get(self, ref: str) -> bytes:
+        """Return what is kept under `ref`. Raises StoreError when it is missing or damaged."""
+        try:
+            data: bytes = self._files.cat_file(self._path(ref))
+        except FileNotFoundError:
+            raise StoreError(f"there is no body {ref}: it was deleted, or the folder is another") from None
+        except OSError as error:
+            raise StoreError(f"body {ref} cannot be read ({error})", retry=True) from None
+        if hashlib.sha256(data).hexdigest() != ref:
+            raise StoreError(f"body {ref} is damaged: restore a backup")
+        return data
+
+    def delete(self, ref: str) -> None:
+        """Forget what is kept under `ref`, if anything is. Raises StoreError."""
+        try:
+            self._files.rm_file(self._path(ref))
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreError(f"body {ref} cannot be deleted ({error})", retry=True) from None
+
+    def _path(self, ref: str) -> str:
+        if len(ref) != _HASH_LETTERS or not set(ref) <= set("0123456789abcdef"):
+            raise StoreError(f"{ref[:_HASH_LETTERS]!r} is no name of a body: give 64 hexadecimal digits")
+        return f"{self._root}/{ref}"
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Write a file whose name leads to all of it or to nothing, and that survives a power cut.
+
+    Also when there is one already: that may be damaged, or not yet survive.
+    """
+    half = path.with_name(f".{uuid.uuid4().hex}.tmp")
+    try:
+        with half.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,53 @@
+"""Devices that wait to be chosen."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from confidante.coordinator.store.tables import pool, seated
+from confidante.coordinator.store.values import Waiting
+
+_WAITING = (pool.c.identity, pool.c.seat, pool.c.since)
+# Made once: building them costs more than running them.
+_ONE = select(*_WAITING).where(pool.c.identity == bindparam("identity"))
+_SEATED = select(seated.c.client).where(seated.c.identity == bindparam("identity"))
+_JOIN = {
+    "postgresql": postgresql.insert(pool).on_conflict_do_nothing(),
+    "sqlite": sqlite.insert(pool).on_conflict_do_nothing(),
+}
+
+
+def join(sql: Connection, population: str, identity: bytes, seat: bytes, now: float) -> Waiting | None:
+    """Let a device wait; return how it waits, None when a running round has it."""
+    sql.execute(
+        _JOIN[sql.dialect.name],
+        {"identity": identity, "population": population, "seat": seat, "since": now},
+    )
+    # After the insert, not before: it waits for a round that is being opened to take the device away.
+    if sql.scalar(_SEATED, {"identity": identity}) is not None:
+        sql.execute(delete(pool).where(pool.c.identity == identity))
+        return None
+    return waiting(sql, identity)
+
+
+def waiting(sql: Connection, identity: bytes) -> Waiting | None:
+    """Return how a device waits."""
+    row = sql.execute(_ONE, {"identity": identity}).one_or_none()
+    return None if row is None else _waiting(row)
+
+
+def everybody(sql: Connection, population: str) -> list[Waiting]:
+    """Return who waits, the longest first."""
+    chosen = select(*_WAITING).where(pool.c.population == population)
+    return [_waiting(row) for row in sql.execute(chosen.order_by(pool.c.since, pool.c.identity))]
+
+
+def forget(sql: Connection, population: str, before: float) -> int:
+    """Let go of who waits since before `before`; return how many."""
+    gone = delete(pool).where(pool.c.population == population, pool.c.since < before)
+    return sql.execute(gone).rowcount
+
+
+def _waiting(row: Row[*tuple[Any, ...]]) -> Waiting:
+    return Waiting(row.identity, row.seat, row.since)

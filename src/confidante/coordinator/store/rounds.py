@@ -1,0 +1,238 @@
+"""Rounds: opened, claimed by one worker at a time, moved on by compare-and-set, ended once."""
+
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
+
+from confidante.coordinator.store.tables import message, outbox, payment, pool, rounds, seated
+from confidante.coordinator.store.values import (
+    ABORTED,
+    COLLECTING,
+    PUBLISHED,
+    Payment,
+    RoundRow,
+    RoundState,
+)
+from confidante.core.errors import StoreError
+
+_IDENTITY, _SEAT, _INDEX = 64, 32, 4
+_STATE = select(rounds).where(rounds.c.id == bindparam("round_id"))  # made once: it is asked for often
+_SEAT_OF = select(seated.c.round_id, seated.c.client).where(seated.c.identity == bindparam("identity"))
+_CHUNK = 500  # values in one IN (...): SQLite has a limit
+
+
+def open_round(
+    sql: Connection, row: RoundRow, deadline: float, paid: Payment, now: float, after: int | None
+) -> bool:
+    """Seat the chosen and pay; False, nothing done, when one waits no more or others paid meanwhile."""
+    standing = state(sql, row.id)
+    if standing is not None:
+        if standing.row != row:
+            raise StoreError("this round id belongs to another round: draw 32 random bytes for each")
+        return True
+    payments = select(func.count()).select_from(payment).where(payment.c.population == row.population)
+    if after is not None and sql.scalar(payments) != after:
+        return False
+    chosen = [
+        (pool.c.population == row.population) & pool.c.identity.in_(row.roster[start : start + _CHUNK])
+        for start in range(0, len(row.roster), _CHUNK)
+    ]
+    if sum(len(sql.execute(select(pool.c.seat).where(some)).all()) for some in chosen) != len(row.roster):
+        return False
+    for some in chosen:
+        sql.execute(delete(pool).where(some))
+    sql.execute(
+        insert(rounds).values(
+            id=row.id,
+            population=row.population,
+            task=row.task,
+            task_body=row.task_body,
+            plan=row.plan,
+            config=row.config,
+            roster=b"".join(row.roster),
+            seats=b"".join(row.seats),
+            clients=len(row.roster),
+            phase=COLLECTING[0],
+            deadline=deadline,
+            expected=len(row.roster),
+            closed=False,
+            worker="",
+            leased_until=0.0,
+            outcome="",
+            reason="",
+            result="",
+            survivors=b"",
+            opened=now,
+            ended=0.0,
+        )
+    )
+    sql.execute(
+        insert(seated),
+        [{"identity": who, "round_id": row.id, "client": at} for at, who in enumerate(row.roster)],
+    )
+    sql.execute(
+        insert(payment).values(
+            round_id=row.id,
+            population=row.population,
+            noise_multiplier=paid.noise_multiplier,
+            share=paid.share,
+            at=now,
+        )
+    )
+    return True
+
+
+def state(sql: Connection, round_id: bytes) -> RoundState | None:
+    """Return a round as it stands."""
+    row = sql.execute(_STATE, {"round_id": round_id}).one_or_none()
+    return None if row is None else _state(row)
+
+
+def newest(sql: Connection, population: str, limit: int) -> list[RoundState]:
+    """Return rounds, the newest first: as they were paid for, whatever the clocks of their workers said."""
+    wanted = select(rounds).join(payment).where(rounds.c.population == population)
+    ordered = wanted.order_by(payment.c.number.desc()).limit(limit)
+    return [_state(row) for row in sql.execute(ordered)]
+
+
+def seat_of(sql: Connection, identity: bytes) -> tuple[bytes, int] | None:
+    """Return the running round and the index of a device."""
+    row = sql.execute(_SEAT_OF, {"identity": identity}).one_or_none()
+    return None if row is None else (row.round_id, row.client)
+
+
+def claim_due(sql: Connection, now: float, worker: str, lease: float) -> RoundState | None:
+    """Close the phase of a round that is due and that nobody works at, and give the round to `worker`."""
+    heard = (
+        select(func.count())
+        .select_from(message)
+        .where(message.c.round_id == rounds.c.id, message.c.phase == rounds.c.phase)
+        .scalar_subquery()
+    )
+    due = (
+        select(rounds)
+        .where(
+            rounds.c.outcome == "",
+            rounds.c.leased_until <= now,
+            or_(rounds.c.closed, rounds.c.deadline <= now, heard >= rounds.c.expected),
+        )
+        .order_by(rounds.c.deadline, rounds.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True, of=rounds)
+    )
+    row = sql.execute(due).one_or_none()
+    if row is None:
+        return None
+    sql.execute(
+        update(rounds)
+        .where(rounds.c.id == row.id)
+        .values(closed=True, worker=worker, leased_until=now + lease)
+    )
+    claimed = state(sql, row.id)
+    assert claimed is not None  # noqa: S101  (we hold its lock)
+    return claimed
+
+
+def advance(
+    sql: Connection, round_id: bytes, from_phase: str, to_phase: str, deadline: float, out: Mapping[int, str]
+) -> bool:
+    """Move a claimed round to its next phase and leave each device what it needs there."""
+    if COLLECTING.index(to_phase) != COLLECTING.index(from_phase) + 1:
+        raise StoreError(f"{to_phase} does not follow {from_phase}: a round goes from phase to phase")
+    moved = _leave(
+        sql,
+        round_id,
+        from_phase,
+        {
+            "phase": to_phase,
+            "deadline": deadline,
+            "expected": len(out),
+            "closed": False,
+            "worker": "",
+            "leased_until": 0.0,
+        },
+    )
+    if moved and out:
+        sql.execute(
+            insert(outbox),
+            [
+                {"round_id": round_id, "phase": to_phase, "client": client, "ref": ref}
+                for client, ref in out.items()
+            ],
+        )
+    return moved
+
+
+def publish(sql: Connection, round_id: bytes, result: str, survivors: tuple[int, ...], now: float) -> bool:
+    """End a claimed round well, and let its devices go."""
+    done = _leave(
+        sql,
+        round_id,
+        COLLECTING[-1],
+        {
+            "phase": PUBLISHED,
+            "outcome": "published",
+            "result": result,
+            "survivors": struct.pack(f"<{len(survivors)}I", *survivors),
+            "ended": now,
+        },
+    )
+    if done:
+        _release(sql, round_id)
+    return done
+
+
+def abort(sql: Connection, round_id: bytes, reason: str, now: float) -> bool:
+    """End a running round without a sum, and let its devices go."""
+    ended = sql.execute(
+        update(rounds)
+        .where(rounds.c.id == round_id, rounds.c.outcome == "")
+        .values(phase=ABORTED, outcome="aborted", reason=reason, ended=now)
+    ).rowcount
+    if ended:
+        _release(sql, round_id)
+    return bool(ended)
+
+
+def _leave(sql: Connection, round_id: bytes, phase: str, values: dict[str, Any]) -> bool:
+    """Change a running round that is in `phase`; False when it is not."""
+    there = (rounds.c.id == round_id, rounds.c.phase == phase, rounds.c.outcome == "")
+    if sql.execute(update(rounds).where(*there, rounds.c.closed).values(**values)).rowcount:
+        return True
+    if sql.scalar(select(rounds.c.id).where(*there)) is not None:
+        raise StoreError(f"{phase} still hears devices: claim the round before you end the phase")
+    return False
+
+
+def _release(sql: Connection, round_id: bytes) -> None:
+    sql.execute(delete(seated).where(seated.c.round_id == round_id))
+
+
+def _state(row: Row[*tuple[Any, ...]]) -> RoundState:
+    return RoundState(
+        row=RoundRow(
+            id=row.id,
+            population=row.population,
+            task=row.task,
+            task_body=row.task_body,
+            plan=row.plan,
+            config=row.config,
+            roster=_cut(row.roster, _IDENTITY),
+            seats=_cut(row.seats, _SEAT),
+        ),
+        phase=row.phase,
+        deadline=row.deadline,
+        outcome=row.outcome,
+        reason=row.reason,
+        closed=row.closed,
+        result=row.result,
+        survivors=struct.unpack(f"<{len(row.survivors) // _INDEX}I", row.survivors),
+        opened=row.opened,
+        ended=row.ended,
+    )
+
+
+def _cut(joined: bytes, size: int) -> tuple[bytes, ...]:
+    return tuple(joined[at : at + size] for at in range(0, len(joined), size))

@@ -1,0 +1,277 @@
+"""The store: all that a coordinator must not forget. Workers share it and keep nothing themselves."""
+
+from collections.abc import Mapping
+from typing import Self, final
+
+from confidante.coordinator.store import books, checks, messages, pool, rounds
+from confidante.coordinator.store.database import Database
+from confidante.coordinator.store.values import (
+    Accepted,
+    Late,
+    Payment,
+    Repeated,
+    RoundRow,
+    RoundState,
+    Waiting,
+)
+from confidante.core.publog import LogEntry
+
+
+@final
+class Store:
+    """One database. Each method is one transaction: on disk when it returns, without effect when it raises.
+
+    May be used from many threads; another process opens its own. Times are seconds since 1970 and come from
+    the caller. All but `count` may be repeated when it is not known whether they came through. Every method
+    raises StoreError, with `retry` set where trying again may help.
+    """
+
+    def __init__(self, database: Database) -> None:
+        """Use `Store.open`."""
+        self._database = database
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Connect to sqlite:///<path> or postgresql://<user>:<password>@<host>/<name>."""
+        return cls(Database(url))
+
+    def migrate(self) -> None:
+        """Bring the tables to this version's, from none or from an older one's."""
+        self._database.migrate()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        """Return the store."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()
+
+    # --- devices that wait
+
+    def pool_join(self, population: str, identity: bytes, seat: bytes, now: float) -> Waiting | None:
+        """Let a device wait, and return how it waits: None when a running round already has it.
+
+        identity: its two public keys, 64 bytes; seat: sha256 of its seat token. Who waits already goes on
+        waiting as it did, with the seat it had. A power cut may undo it: the device comes again.
+        """
+        checks.text("the population", population)
+        checks.exact("an identity", identity, checks.IDENTITY_BYTES)
+        checks.exact("a seat", seat, checks.SEAT_BYTES)
+        checks.moment("now", now)
+        with self._database.writing(durable=False) as sql:
+            return pool.join(sql, population, identity, seat, now)
+
+    def waiting(self, identity: bytes) -> Waiting | None:
+        """Return how a device waits, None when it does not."""
+        with self._database.reading() as sql:
+            return pool.waiting(sql, identity)
+
+    def pool(self, population: str) -> list[Waiting]:
+        """Return who waits, the longest first."""
+        checks.text("the population", population)
+        with self._database.reading() as sql:
+            return pool.everybody(sql, population)
+
+    def pool_forget(self, population: str, before: float) -> int:
+        """Let go of devices that wait since before `before`, and return how many; they may join again."""
+        checks.text("the population", population)
+        checks.moment("before", before)
+        with self._database.writing() as sql:
+            self._database.one_at_a_time(sql)
+            return pool.forget(sql, population, before)
+
+    # --- rounds
+
+    def open_round(
+        self, row: RoundRow, deadline: float, payment: Payment, now: float, *, after: int | None = None
+    ) -> bool:
+        """Open a round in ADVERTISE, pay for it, and take its devices out of the pool.
+
+        after: how many payments the population must have made so far, so that two workers cannot both spend
+        what is left. Returns False, with nothing done, when that differs or one of the roster waits no more;
+        True also when this very round is open already.
+        """
+        checks.row(row)
+        checks.moment("the deadline", deadline)
+        checks.moment("now", now)
+        checks.payment(payment)
+        with self._database.writing() as sql:
+            self._database.one_at_a_time(sql)
+            return rounds.open_round(sql, row, deadline, payment, now, after)
+
+    def round(self, round_id: bytes) -> RoundState | None:
+        """Return a round as it stands, None when there is none."""
+        with self._database.reading() as sql:
+            return rounds.state(sql, round_id)
+
+    def rounds(self, population: str, limit: int = 100) -> list[RoundState]:
+        """Return the rounds of a population, the newest first."""
+        checks.text("the population", population)
+        with self._database.reading() as sql:
+            return rounds.newest(sql, population, checks.client(limit))
+
+    def seat_of(self, identity: bytes) -> tuple[bytes, int] | None:
+        """Return the running round that has a device, and its index there."""
+        with self._database.reading() as sql:
+            return rounds.seat_of(sql, identity)
+
+    def claim_due(self, now: float, worker: str, lease: float) -> RoundState | None:
+        """Claim a round whose phase has heard all it expects or is past its deadline; None when none is due.
+
+        The phase is closed: it hears nobody from now on, whoever finishes it, so that every replay of it sees
+        the same messages. Nobody else can claim the round for `lease` seconds.
+        """
+        checks.moment("now", now)
+        checks.moment("the end of the lease", now + lease)
+        checks.text("the worker", worker)
+        with self._database.writing() as sql:
+            return rounds.claim_due(sql, now, worker, lease)
+
+    def advance(
+        self,
+        round_id: bytes,
+        from_phase: str,
+        to_phase: str,
+        deadline: float,
+        outbox: Mapping[int, str],
+        now: float,
+    ) -> bool:
+        """Move a claimed round on; outbox: the body for each device that to_phase may hear, by index.
+
+        Returns False, with nothing done, when the round is not in from_phase: another worker was first.
+        """
+        checks.phase(from_phase)
+        checks.phase(to_phase)
+        checks.moment("the deadline", deadline)
+        checks.moment("now", now)
+        for client, ref in outbox.items():
+            checks.client(client)
+            checks.reference(ref)
+        with self._database.writing() as sql:
+            return rounds.advance(sql, round_id, from_phase, to_phase, deadline, outbox)
+
+    def publish(
+        self,
+        round_id: bytes,
+        result_ref: str,
+        survivors: tuple[int, ...],
+        entry: tuple[str, bytes] | None,
+        now: float,
+    ) -> bool:
+        """End a claimed round with its sum; entry: (kind, body) to add to the public log with it.
+
+        Returns False, with nothing done, when the round is not in REVEAL.
+        """
+        checks.reference(result_ref)
+        checks.moment("now", now)
+        for client in survivors:
+            checks.client(client)
+        if entry is not None:
+            _check_entry(*entry)
+        with self._database.writing() as sql:
+            done = rounds.publish(sql, round_id, result_ref, survivors, now)
+            if done and entry is not None:
+                books.append(sql, *entry, now)
+            return done
+
+    def abort(self, round_id: bytes, reason: str, now: float) -> bool:
+        """End a running round without a sum; False when none runs. What was paid stays paid."""
+        checks.reason(reason)
+        checks.moment("now", now)
+        with self._database.writing() as sql:
+            return rounds.abort(sql, round_id, reason, now)
+
+    # --- messages
+
+    def accept(
+        self, round_id: bytes, phase: str, index: int, digest: bytes, size: int, ref: str, now: float
+    ) -> Accepted | Repeated | Late:
+        """Keep what device `index` said in a phase: digest (sha256) and size of the body, and its name.
+
+        Only the first message of a device in a phase counts.
+        """
+        checks.phase(phase)
+        checks.client(index)
+        checks.exact("a digest", digest, checks.DIGEST_BYTES)
+        checks.size(size)
+        checks.reference(ref)
+        checks.moment("now", now)
+        with self._database.writing() as sql:
+            return messages.accept(sql, round_id, phase, index, digest, size, ref, now)
+
+    def messages(self, round_id: bytes, phase: str) -> list[tuple[int, str]]:
+        """Return (index, body) of what was accepted in a phase, by index."""
+        checks.phase(phase)
+        with self._database.reading() as sql:
+            return messages.heard(sql, round_id, phase)
+
+    def outgoing(self, round_id: bytes, phase: str, index: int) -> str | None:
+        """Return the body that a device needs to answer in `phase`: what `advance` to that phase left it."""
+        checks.phase(phase)
+        checks.client(index)
+        with self._database.reading() as sql:
+            return messages.outgoing(sql, round_id, phase, index)
+
+    def leftovers(self, limit: int = 10) -> list[tuple[bytes, list[str]]]:
+        """Return rounds that are over and still keep messages, each with their bodies.
+
+        Delete the bodies, then `clear` the round: killed in between, it is simply done again.
+        """
+        with self._database.reading() as sql:
+            return messages.leftovers(sql, checks.client(limit))
+
+    def clear(self, round_id: bytes) -> None:
+        """Forget all that devices said, and were told, in a round that is over."""
+        with self._database.writing() as sql:
+            messages.clear(sql, round_id)
+
+    # --- the books
+
+    def append_log(self, kind: str, body: bytes, now: float) -> LogEntry:
+        """Add an entry to the public log."""
+        _check_entry(kind, body)
+        checks.moment("now", now)
+        with self._database.writing() as sql:
+            return books.append(sql, kind, body, now)
+
+    def log(self, since: int = 0, limit: int = 100) -> list[LogEntry]:
+        """Return the entries after number `since`, oldest first; check them with `core.publog.verify`."""
+        with self._database.reading() as sql:
+            return books.entries(sql, checks.size(since), checks.client(limit))
+
+    def verify_log(self) -> int:
+        """Check every entry and that none is missing at the end; return how many there are."""
+        with self._database.reading() as sql:
+            return books.verify(sql)
+
+    def payments(self, population: str) -> list[Payment]:
+        """Return all that was ever paid, oldest first."""
+        checks.text("the population", population)
+        with self._database.reading() as sql:
+            return books.payments(sql, population)
+
+    def spent(self, population: str) -> list[float]:
+        """Return the noise multipliers of all that was ever paid, oldest first."""
+        return [payment.noise_multiplier for payment in self.payments(population)]
+
+    def count(self, event: str, by: int = 1) -> None:
+        """Add to a counter that outlives this process."""
+        checks.text("the event", event)
+        checks.size(by)
+        with self._database.writing() as sql:
+            books.count(sql, event, by)
+
+    def counts(self) -> dict[str, int]:
+        """Return every counter."""
+        with self._database.reading() as sql:
+            return books.counts(sql)
+
+
+def _check_entry(kind: str, body: bytes) -> None:
+    checks.text("the kind", kind)
+    checks.body("the body of an entry", body)

@@ -1,0 +1,143 @@
+"""The tables, one schema for SQLite and PostgreSQL. Changes come with a migration (`migrations/versions`)."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(referred_table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+NAME = 200
+REF = 500
+REASON = 1000
+
+
+def _round_id() -> Column[bytes]:
+    return Column("round_id", LargeBinary, ForeignKey("rounds.id"), primary_key=True)
+
+
+pool = Table(
+    "pool",
+    metadata,
+    Column("identity", LargeBinary, primary_key=True),
+    Column("population", String(NAME), nullable=False),
+    Column("seat", LargeBinary, nullable=False),
+    Column("since", Double, nullable=False),
+    Index("ix_pool_population_since", "population", "since"),
+)
+
+rounds = Table(
+    "rounds",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),
+    Column("population", String(NAME), nullable=False),
+    Column("task", String(NAME), nullable=False),
+    Column("task_body", LargeBinary, nullable=False),
+    Column("plan", LargeBinary, nullable=False),
+    Column("config", LargeBinary, nullable=False),
+    Column("roster", LargeBinary, nullable=False),  # 64 bytes a client
+    Column("seats", LargeBinary, nullable=False),  # 32 bytes a client
+    Column("clients", Integer, nullable=False),
+    Column("phase", String(20), nullable=False),
+    Column("deadline", Double, nullable=False),
+    Column("expected", Integer, nullable=False),  # how many devices the phase may hear
+    Column("closed", Boolean, nullable=False),
+    Column("worker", String(NAME), nullable=False),
+    Column("leased_until", Double, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("result", String(REF), nullable=False),
+    Column("survivors", LargeBinary, nullable=False),  # uint32, little-endian
+    Column("opened", Double, nullable=False),
+    Column("ended", Double, nullable=False),
+    Index("ix_rounds_outcome_deadline", "outcome", "deadline"),
+    Index("ix_rounds_population_opened", "population", "opened"),
+)
+
+# Rows only while a round runs: the primary key keeps a device out of two rounds at a time, and once the round
+# is over nothing here says who was in it.
+seated = Table(
+    "seated",
+    metadata,
+    Column("identity", LargeBinary, primary_key=True),
+    Column("round_id", LargeBinary, ForeignKey("rounds.id"), nullable=False, index=True),
+    Column("client", Integer, nullable=False),
+)
+
+message = Table(
+    "message",
+    metadata,
+    _round_id(),
+    Column("phase", String(20), primary_key=True),
+    Column("client", Integer, primary_key=True, autoincrement=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("ref", String(REF), nullable=False),
+    Column("at", Double, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _round_id(),
+    Column("phase", String(20), primary_key=True),  # the phase that the device answers with it in hand
+    Column("client", Integer, primary_key=True, autoincrement=False),
+    Column("ref", String(REF), nullable=False),
+)
+
+payment = Table(
+    "payment",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("round_id", LargeBinary, ForeignKey("rounds.id"), nullable=False),
+    Column("population", String(NAME), nullable=False, index=True),
+    Column("noise_multiplier", Double, nullable=False),
+    Column("share", Double, nullable=False),
+    Column("at", Double, nullable=False),
+    UniqueConstraint("round_id"),
+)
+
+log = Table(
+    "log",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(NAME), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("at", Double, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+# One row. Whoever adds to the log locks it; and it shows when the newest entries are gone.
+log_head = Table(
+    "log_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+counter = Table(
+    "counter",
+    metadata,
+    Column("event", String(NAME), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)

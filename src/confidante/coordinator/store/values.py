@@ -1,0 +1,87 @@
+"""What goes into the coordinator's store and what comes out. Times are seconds since 1970."""
+
+from dataclasses import dataclass
+from typing import final
+
+COLLECTING = ("ADVERTISE", "SHARE", "MASK", "CONFIRM", "REVEAL")
+"""The phases in which a round hears devices, in order."""
+
+PUBLISHED = "PUBLISHED"
+ABORTED = "ABORTED"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A waiting device: its two public keys (64 bytes), sha256 of its seat token, since when it waits."""
+
+    identity: bytes
+    seat: bytes
+    since: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What a round takes out of the budget: its noise multiplier (0: no noise), its share of the budget."""
+
+    noise_multiplier: float
+    share: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RoundRow:
+    """What is fixed when a round opens. roster[i], 64 bytes, and seats[i], 32 bytes, are of client i."""
+
+    id: bytes
+    population: str
+    task: str
+    task_body: bytes
+    plan: bytes
+    config: bytes
+    roster: tuple[bytes, ...]
+    seats: tuple[bytes, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RoundState:
+    """A round as it stands.
+
+    phase: one of COLLECTING, PUBLISHED or ABORTED. deadline: when the phase ends at the latest. outcome: ""
+    while it runs, then "published" or "aborted". reason: why it was aborted. closed: somebody claimed the
+    phase, so it hears nobody any more. result, survivors: where the sum is kept, and whose vectors are in it.
+    opened, ended: when (ended is 0.0 while it runs).
+    """
+
+    row: RoundRow
+    phase: str
+    deadline: float
+    outcome: str
+    reason: str
+    closed: bool
+    result: str
+    survivors: tuple[int, ...]
+    opened: float
+    ended: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The message is kept, on disk."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The device already sent a message in this phase; `same`: it was this very one."""
+
+    same: bool
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Late:
+    """The phase is over or not yet open, or the device missed an earlier one, or there is no such round."""

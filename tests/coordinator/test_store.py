@@ -1,0 +1,396 @@
+"""The store keeps its word, and the same on SQLite and PostgreSQL."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from store_world import DIGEST, IDENTITIES, ROUND, SEATS, claimed, filled, opened, say_all
+
+from confidante.coordinator.store import (
+    ABORTED,
+    COLLECTING,
+    PUBLISHED,
+    Accepted,
+    Late,
+    Payment,
+    Repeated,
+    Store,
+    Waiting,
+)
+from confidante.coordinator.store.database import Database
+from confidante.coordinator.store.tables import metadata
+from confidante.core.errors import StoreError
+
+
+class TestTables:
+    def test_the_migrations_make_the_tables_that_the_code_uses(self, url: str, store: Store) -> None:
+        database = Database(url)
+        with database.reading() as sql:
+            assert compare_metadata(MigrationContext.configure(sql), metadata) == []
+        database.close()
+
+    def test_migrating_again_changes_nothing(self, store: Store) -> None:
+        store.append_log("plan", b"first", 1.0)
+        store.migrate()
+        assert store.verify_log() == 1
+
+    def test_an_empty_database_says_what_to_do(self, url: str) -> None:
+        with Store.open(url) as store, pytest.raises(StoreError, match="migrate it first"):
+            store.pool("films")
+
+    def test_all_is_there_after_a_restart(self, url: str, store: Store) -> None:
+        opened(store)
+        store.accept(ROUND.id, "ADVERTISE", 2, DIGEST, 5, "hello", 3.0)
+        entry = store.append_log("plan", b"first", 1.0)
+        store.count("rounds", 3)
+        before = store.round(ROUND.id)
+        store.close()
+        with Store.open(url) as again:
+            assert again.round(ROUND.id) == before
+            assert again.messages(ROUND.id, "ADVERTISE") == [(2, "hello")]
+            assert again.log() == [entry]
+            assert again.counts() == {"rounds": 3}
+            assert again.seat_of(IDENTITIES[2]) == (ROUND.id, 2)
+
+
+class TestPool:
+    def test_who_joins_again_keeps_place_and_seat(self, store: Store) -> None:
+        first = store.pool_join("films", IDENTITIES[0], SEATS[0], 1.0)
+        assert store.pool_join("films", IDENTITIES[0], SEATS[1], 2.0) == first
+        assert store.pool("films") == [first] == [Waiting(IDENTITIES[0], SEATS[0], 1.0)]
+        assert store.waiting(IDENTITIES[0]) == first
+
+    def test_the_longest_waiting_come_first_and_populations_do_not_mix(self, store: Store) -> None:
+        for at, population in ((3.0, "films"), (1.0, "books"), (2.0, "films")):
+            store.pool_join(population, IDENTITIES[int(at)], SEATS[0], at)
+        assert [waiting.since for waiting in store.pool("films")] == [2.0, 3.0]
+
+    def test_who_waited_too_long_is_let_go_and_may_join_again(self, store: Store) -> None:
+        filled(store)
+        assert store.pool_forget("films", 1.0) == 0
+        assert store.pool_forget("films", 1.5) == len(IDENTITIES)
+        assert store.pool_join("films", IDENTITIES[0], SEATS[0], 9.0) is not None
+
+    def test_who_sits_in_a_running_round_cannot_wait_for_another(self, store: Store) -> None:
+        opened(store)
+        assert store.pool_join("films", IDENTITIES[0], SEATS[0], 3.0) is None
+        assert store.waiting(IDENTITIES[0]) is None
+        store.abort(ROUND.id, "too few", 4.0)
+        assert store.pool_join("films", IDENTITIES[0], SEATS[0], 5.0) is not None
+
+
+class TestOpening:
+    def test_opening_seats_the_chosen_and_pays_at_once(self, store: Store) -> None:
+        opened(store)
+        assert [waiting.identity for waiting in store.pool("films")] == list(IDENTITIES[4:])
+        assert store.seat_of(IDENTITIES[3]) == (ROUND.id, 3)
+        assert store.seat_of(IDENTITIES[4]) is None
+        assert store.payments("films") == [Payment(1.5, 0.25)]
+        assert store.spent("films") == [1.5]
+        assert store.spent("books") == []
+        state = store.round(ROUND.id)
+        assert state is not None
+        assert (state.row, state.phase, state.deadline, state.outcome) == (ROUND, "ADVERTISE", 10.0, "")
+
+    def test_opening_the_same_round_again_pays_once(self, store: Store) -> None:
+        opened(store)
+        assert store.open_round(ROUND, 10.0, Payment(1.5, 0.25), 2.0, after=0)
+        assert store.spent("films") == [1.5]
+
+    def test_a_round_id_is_used_once(self, store: Store) -> None:
+        opened(store)
+        other = replace(ROUND, task="another")
+        with pytest.raises(StoreError, match="another round"):
+            store.open_round(other, 10.0, Payment(1.5, 0.25), 2.0)
+
+    def test_a_device_that_waits_no_more_stops_the_opening_and_nothing_is_paid(self, store: Store) -> None:
+        opened(store)
+        overlapping = replace(ROUND, id=b"s" * 32, roster=IDENTITIES[3:7], seats=SEATS[3:7])
+        assert not store.open_round(overlapping, 10.0, Payment(1.5, 0.25), 2.0)
+        assert store.round(overlapping.id) is None
+        assert len(store.pool("films")) == len(IDENTITIES) - 4
+        assert store.spent("films") == [1.5]
+
+    def test_devices_of_another_population_cannot_be_drawn(self, store: Store) -> None:
+        filled(store)
+        assert not store.open_round(replace(ROUND, population="books"), 10.0, Payment(1.5, 0.25), 2.0)
+
+    def test_two_workers_cannot_spend_the_same_money(self, store: Store) -> None:
+        opened(store)
+        second = replace(ROUND, id=b"s" * 32, roster=IDENTITIES[4:8], seats=SEATS[4:8])
+        assert not store.open_round(second, 10.0, Payment(1.5, 0.25), 2.0, after=0)
+        assert store.open_round(second, 10.0, Payment(2.5, 0.25), 2.0, after=1)
+        assert store.spent("films") == [1.5, 2.5]
+
+    def test_the_newest_rounds_come_first(self, store: Store) -> None:
+        opened(store)
+        second = replace(ROUND, id=b"s" * 32, roster=IDENTITIES[4:8], seats=SEATS[4:8])
+        store.open_round(second, 10.0, Payment(1.5, 0.25), 3.0)
+        assert [state.row.id for state in store.rounds("films")] == [second.id, ROUND.id]
+        assert [state.row.id for state in store.rounds("films", 1)] == [second.id]
+
+    def test_a_round_of_many_devices_fits(self, store: Store) -> None:
+        identities = tuple(number.to_bytes(64, "big") for number in range(600))
+        for identity in identities:
+            store.pool_join("films", identity, SEATS[0], 1.0)
+        large = replace(ROUND, roster=identities, seats=(SEATS[0],) * 600)
+        assert store.open_round(large, 10.0, Payment(1.5, 0.25), 2.0)
+        state = store.round(large.id)
+        assert state is not None
+        assert state.row == large
+        assert store.pool("films") == []
+
+
+class TestMessages:
+    def test_the_first_message_counts_and_the_same_again_is_fine(self, store: Store) -> None:
+        opened(store)
+        assert store.accept(ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 3.0) == Accepted()
+        assert store.accept(ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 3.0) == Repeated(same=True)
+        assert store.accept(ROUND.id, "ADVERTISE", 1, bytes(32), 5, "two", 3.0) == Repeated(same=False)
+        assert store.messages(ROUND.id, "ADVERTISE") == [(1, "one")]
+
+    def test_after_the_deadline_a_message_is_late(self, store: Store) -> None:
+        opened(store)
+        assert store.accept(ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 10.0) == Late()
+
+    def test_after_the_claim_a_message_is_late_and_an_accepted_one_known(self, store: Store) -> None:
+        opened(store)
+        store.accept(ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 3.0)
+        claimed(store, 10.0)
+        assert store.accept(ROUND.id, "ADVERTISE", 2, DIGEST, 5, "two", 9.0) == Late()
+        assert store.accept(ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 9.0) == Repeated(same=True)
+        assert store.messages(ROUND.id, "ADVERTISE") == [(1, "one")]
+
+    def test_a_phase_that_is_not_open_hears_nobody(self, store: Store) -> None:
+        opened(store)
+        assert store.accept(ROUND.id, "SHARE", 1, DIGEST, 5, "one", 3.0) == Late()
+
+    def test_only_who_was_sent_something_may_answer(self, store: Store) -> None:
+        opened(store)
+        claimed(store, 10.0)
+        store.advance(ROUND.id, "ADVERTISE", "SHARE", 20.0, {0: "a", 1: "b"}, 10.0)
+        assert store.outgoing(ROUND.id, "SHARE", 1) == "b"
+        assert store.outgoing(ROUND.id, "SHARE", 2) is None
+        assert store.accept(ROUND.id, "SHARE", 1, DIGEST, 5, "one", 11.0) == Accepted()
+        assert store.accept(ROUND.id, "SHARE", 2, DIGEST, 5, "two", 11.0) == Late()
+
+    def test_who_is_not_in_the_roster_is_not_heard(self, store: Store) -> None:
+        opened(store)
+        assert store.accept(ROUND.id, "ADVERTISE", 4, DIGEST, 5, "one", 3.0) == Late()
+        assert store.accept(b"?" * 32, "ADVERTISE", 1, DIGEST, 5, "one", 3.0) == Late()
+
+
+class TestClaims:
+    def test_nothing_is_due_while_devices_are_missing_and_there_is_time(self, store: Store) -> None:
+        opened(store)
+        assert store.claim_due(9.0, "a", 5.0) is None
+
+    def test_a_round_is_due_when_all_have_answered(self, store: Store) -> None:
+        opened(store)
+        say_all(store, "ADVERTISE")
+        state = store.claim_due(4.0, "a", 5.0)
+        assert state is not None
+        assert (state.row, state.phase, state.closed) == (ROUND, "ADVERTISE", True)
+
+    def test_a_round_is_due_at_its_deadline(self, store: Store) -> None:
+        opened(store)
+        assert store.claim_due(10.0, "a", 5.0) is not None
+
+    def test_a_claim_ends_with_its_lease_and_the_phase_stays_closed(self, store: Store) -> None:
+        opened(store)
+        say_all(store, "ADVERTISE")
+        assert store.claim_due(4.0, "a", 5.0) is not None
+        assert store.claim_due(8.9, "b", 5.0) is None
+        state = store.claim_due(9.0, "b", 5.0)
+        assert state is not None
+        assert state.closed
+
+    def test_the_first_to_advance_wins(self, store: Store) -> None:
+        opened(store)
+        claimed(store, 10.0)
+        claimed(store, 20.0)
+        assert store.advance(ROUND.id, "ADVERTISE", "SHARE", 30.0, {0: "a"}, 20.0)
+        assert not store.advance(ROUND.id, "ADVERTISE", "SHARE", 31.0, {0: "other"}, 21.0)
+        state = store.round(ROUND.id)
+        assert state is not None
+        assert (state.phase, state.deadline, state.closed) == ("SHARE", 30.0, False)
+        assert store.outgoing(ROUND.id, "SHARE", 0) == "a"
+
+    def test_a_phase_that_still_hears_devices_cannot_be_ended(self, store: Store) -> None:
+        opened(store)
+        with pytest.raises(StoreError, match="claim the round"):
+            store.advance(ROUND.id, "ADVERTISE", "SHARE", 30.0, {0: "a"}, 3.0)
+
+    def test_phases_come_in_order(self, store: Store) -> None:
+        opened(store)
+        claimed(store, 10.0)
+        with pytest.raises(StoreError, match="does not follow"):
+            store.advance(ROUND.id, "ADVERTISE", "MASK", 30.0, {}, 10.0)
+
+
+class TestEnds:
+    def test_a_round_goes_through_its_phases_and_is_published_with_its_log_entry(self, store: Store) -> None:
+        opened(store)
+        now = 10.0
+        for phase, following in pairwise(COLLECTING):
+            claimed(store, now)
+            assert store.advance(ROUND.id, phase, following, now + 10, {0: "a", 2: "b"}, now)
+            now += 10
+        claimed(store, now)
+        assert store.publish(ROUND.id, "sum", (0, 2), ("model", b"digest"), now)
+        state = store.round(ROUND.id)
+        assert state is not None
+        assert (state.phase, state.outcome, state.result, state.survivors, state.ended) == (
+            PUBLISHED, "published", "sum", (0, 2), now,
+        )  # fmt: skip
+        assert [(entry.kind, entry.body) for entry in store.log()] == [("model", b"digest")]
+        assert store.seat_of(IDENTITIES[0]) is None
+        assert not store.publish(ROUND.id, "sum", (0, 2), ("model", b"digest"), now)
+        assert store.verify_log() == 1
+        assert store.claim_due(1e6, "a", 5.0) is None
+
+    def test_a_round_cannot_be_published_from_an_early_phase(self, store: Store) -> None:
+        opened(store)
+        claimed(store, 10.0)
+        assert not store.publish(ROUND.id, "sum", (0,), ("model", b""), 10.0)
+        assert store.log() == []
+
+    def test_an_abort_lets_devices_go_and_refunds_nothing(self, store: Store) -> None:
+        opened(store)
+        assert store.abort(ROUND.id, "too few", 4.0)
+        state = store.round(ROUND.id)
+        assert state is not None
+        assert (state.phase, state.outcome, state.reason) == (ABORTED, "aborted", "too few")
+        assert store.seat_of(IDENTITIES[0]) is None
+        assert store.spent("films") == [1.5]
+        assert not store.abort(ROUND.id, "again", 5.0)
+        assert store.accept(ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 5.0) == Late()
+        assert store.claim_due(1e6, "a", 5.0) is None
+
+    def test_messages_are_forgotten_when_the_round_is_over_and_not_before(self, store: Store) -> None:
+        opened(store)
+        say_all(store, "ADVERTISE")
+        claimed(store, 10.0)
+        store.advance(ROUND.id, "ADVERTISE", "SHARE", 30.0, {0: "to 0"}, 20.0)
+        assert store.leftovers() == []
+        with pytest.raises(StoreError, match="still runs"):
+            store.clear(ROUND.id)
+        store.abort(ROUND.id, "too few", 21.0)
+        assert store.leftovers() == [(ROUND.id, ["from 0", "from 1", "from 2", "from 3", "to 0"])]
+        store.clear(ROUND.id)
+        assert store.leftovers() == []
+        assert store.messages(ROUND.id, "ADVERTISE") == []
+
+
+class TestBooks:
+    def test_each_log_entry_holds_the_hash_of_the_one_before(self, store: Store) -> None:
+        entries = [store.append_log("plan", body, 1.0) for body in (b"a", b"b", b"c")]
+        assert [entry.previous for entry in entries] == [bytes(32), entries[0].hash, entries[1].hash]
+        assert store.log() == entries
+        assert store.log(since=1, limit=1) == [entries[1]]
+        assert store.verify_log() == 3
+
+    @pytest.mark.parametrize(
+        "forgery",
+        [
+            "UPDATE log SET kind = 'other' WHERE number = 2",
+            "UPDATE log SET at = 2 WHERE number = 1",
+            "DELETE FROM log WHERE number = 2",
+            "DELETE FROM log WHERE number = 3",
+            "DELETE FROM log",
+            "UPDATE log_head SET number = 2",
+        ],
+    )
+    def test_a_changed_log_is_noticed(self, url: str, store: Store, forgery: str) -> None:
+        for body in (b"a", b"b", b"c"):
+            store.append_log("plan", body, 1.0)
+        database = Database(url)
+        with database.writing() as sql:
+            sql.exec_driver_sql(forgery)
+        database.close()
+        with pytest.raises(StoreError, match="public log"):
+            store.verify_log()
+
+    def test_counters_add_up(self, store: Store) -> None:
+        store.count("published")
+        store.count("published", 4)
+        store.count("rejected:late", (1 << 40))
+        assert store.counts() == {"published": 5, "rejected:late": 1 << 40}
+
+
+class TestHostileInput:
+    @pytest.mark.parametrize("identity", [b"", bytes(63), bytes(65), bytes(1 << 20)])
+    def test_identities_have_one_size(self, store: Store, identity: bytes) -> None:
+        with pytest.raises(StoreError, match="give 64"):
+            store.pool_join("films", identity, SEATS[0], 1.0)
+
+    @pytest.mark.parametrize("population", ["", "x" * 201, "nul\0", "\ud800"])
+    def test_names_are_short_text(self, store: Store, population: str) -> None:
+        with pytest.raises(StoreError, match="population"):
+            store.pool_join(population, IDENTITIES[0], SEATS[0], 1.0)
+
+    @pytest.mark.parametrize("now", [math.nan, math.inf, -1.0, 1e12])
+    def test_times_are_times(self, store: Store, now: float) -> None:
+        with pytest.raises(StoreError, match="seconds since 1970"):
+            store.pool_join("films", IDENTITIES[0], SEATS[0], now)
+
+    def test_messages_have_bounds(self, store: Store) -> None:
+        opened(store)
+        for phase, index, digest, size, ref in (
+            ("POOL", 0, DIGEST, 5, "a"),
+            ("x" * 10_000, 0, DIGEST, 5, "a"),
+            ("ADVERTISE", -1, DIGEST, 5, "a"),
+            ("ADVERTISE", 1 << 70, DIGEST, 5, "a"),
+            ("ADVERTISE", 0, DIGEST[:-1], 5, "a"),
+            ("ADVERTISE", 0, DIGEST, -1, "a"),
+            ("ADVERTISE", 0, DIGEST, 1 << 63, "a"),
+            ("ADVERTISE", 0, DIGEST, 5, ""),
+            ("ADVERTISE", 0, DIGEST, 5, "a" * 501),
+        ):
+            with pytest.raises(StoreError):
+                store.accept(ROUND.id, phase, index, digest, size, ref, 3.0)
+        assert store.messages(ROUND.id, "ADVERTISE") == []
+        assert store.accept(ROUND.id, "ADVERTISE", 0, DIGEST, (1 << 63) - 1, "a", 3.0) == Accepted()
+
+    def test_a_round_must_hold_together(self, store: Store) -> None:
+        filled(store)
+        for wrong in (
+            replace(ROUND, id=b"short"),
+            replace(ROUND, roster=()),
+            replace(ROUND, seats=ROUND.seats[:-1]),
+            replace(ROUND, roster=ROUND.roster[:1] * 4),
+            replace(ROUND, roster=(b"short", *ROUND.roster[1:])),
+            replace(ROUND, plan=bytes((64 << 20) + 1)),
+        ):
+            with pytest.raises(StoreError):
+                store.open_round(wrong, 10.0, Payment(1.5, 0.25), 2.0)
+        for noise, share in ((math.nan, 0.5), (-1.0, 0.5), (1.0, 0.0), (1.0, math.inf)):
+            with pytest.raises(StoreError, match="payment"):
+                store.open_round(ROUND, 10.0, Payment(noise, share), 2.0)
+        assert store.rounds("films") == []
+
+    @pytest.mark.parametrize("since", [-1, 1 << 64])
+    def test_a_log_is_asked_for_by_number(self, store: Store, since: int) -> None:
+        with pytest.raises(StoreError):
+            store.log(since)
+
+    def test_text_that_looks_like_sql_is_text(self, store: Store) -> None:
+        name = "'; DROP TABLE pool; --"
+        store.pool_join(name, IDENTITIES[0], SEATS[0], 1.0)
+        assert len(store.pool(name)) == 1
+
+
+@pytest.mark.parametrize("address", ["", "nonsense", "sqlite://", "sqlite:///:memory:", "mysql://host/name"])
+def test_an_address_that_cannot_be_used_is_refused(address: str) -> None:
+    with pytest.raises(StoreError):
+        Store.open(address)
+
+
+@pytest.mark.parametrize("address", ["sqlite:////nowhere/at/all.db", "postgresql://nobody@127.0.0.1:1/none"])
+def test_a_database_that_cannot_be_reached_may_be_tried_again(address: str) -> None:
+    with pytest.raises(StoreError, match="refuses") as raised:
+        Store.open(address)
+    assert raised.value.retry

@@ -1,0 +1,106 @@
+"""What a device agrees to before it takes part over a network, and what it does when nobody answers."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from outward_world import home
+
+from confidante.core.errors import ConsentError, EgressError, PlanError, WireError
+from confidante.core.types import Catalogue
+from confidante.device.ledger import DepartureState
+from confidante.device.participate import Outcome, Participant, Terms
+from confidante.device.values import Purpose
+from confidante.models.popularity import PopularityTask
+from confidante.models.task_wire import CatalogueWire, encode_plan
+from confidante.privacy.plan import Cohort, SumPlan, plan_sum
+
+WIRE = CatalogueWire(Catalogue(("a", "b", "c"), ("A", "B", "C"), ((), (), ())))
+OTHER = CatalogueWire(Catalogue(("a", "b"), ("A", "B"), ((), ())))
+TASK = PopularityTask(3)
+TERMS = Terms(WIRE, least_noise=2.0, least_devices=20, most_bytes=9)
+
+
+def plan(noise: float = 3.0, devices: int = 32, bits: int = 24) -> SumPlan:
+    return plan_sum(TASK.name, 3, TASK.l2_bound, TASK.linf_bound, noise, Cohort(devices), bits)
+
+
+def closed_door() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        return f"http://127.0.0.1:{door.getsockname()[1]}"
+
+
+def test_an_offer_within_the_terms_becomes_an_agreement() -> None:
+    made = TERMS.agreement(encode_plan(plan()), WIRE.encode_task(TASK))
+    assert (made.plan, made.task, made.items, made.purpose) == (plan(), TASK, ("a", "b", "c"), Purpose.TRAIN)
+
+
+@pytest.mark.parametrize(
+    ("offered", "beyond"),
+    [(plan(noise=1.9), "noise"), (plan(devices=19), "19 devices"), (plan(bits=32), "12 bytes")],
+    ids=["too little noise", "too few devices", "too large"],
+)
+def test_an_offer_beyond_the_terms_is_refused(offered: SumPlan, beyond: str) -> None:
+    with pytest.raises(PlanError, match=beyond):
+        TERMS.agreement(encode_plan(offered), WIRE.encode_task(TASK))
+
+
+def test_a_task_of_another_catalogue_is_refused() -> None:
+    with pytest.raises(WireError, match="another catalogue"):
+        TERMS.agreement(encode_plan(plan()), OTHER.encode_task(PopularityTask(2)))
+
+
+def test_with_the_switch_off_the_budget_spent_or_at_a_bad_time_nothing_is_even_written(
+    tmp_path: Path,
+) -> None:
+    url = closed_door()
+    with home(tmp_path / "off") as at:
+        off = Participant(at.vault, at.consents, at.ledger, url, "films", TERMS)
+        with pytest.raises(ConsentError, match="switched off"):
+            off.take_part()
+        assert at.ledger.departures() == ()
+    with home(tmp_path / "on", Purpose.TRAIN) as at:
+        busy = Participant(
+            at.vault, at.consents, at.ledger, url, "films", TERMS, probes=(lambda: "", lambda: "on battery")
+        )
+        assert busy.take_part() == Outcome("not now", "on battery")
+        at.ledger.set_budget(0)
+        with pytest.raises(ConsentError, match="budget is spent"):
+            busy.take_part()
+        assert at.ledger.departures() == ()
+
+
+def test_a_coordinator_that_is_away_is_tried_again_ever_later_and_each_try_is_in_the_ledger(
+    tmp_path: Path,
+) -> None:
+    slept: list[float] = []
+    with home(tmp_path / "on", Purpose.TRAIN) as at:
+        mine = Participant(
+            at.vault, at.consents, at.ledger, closed_door(), "films", TERMS, sleep=slept.append
+        )
+        with pytest.raises(EgressError):
+            mine.take_part()
+        tried = at.ledger.departures()
+        assert len(tried) == 6
+        assert {one.state for one in tried} == {DepartureState.FAILED}
+        at.ledger.verify()
+    assert all(0.5 <= pause / (0.25 * 2**n) <= 1.5 for n, pause in enumerate(slept))
+    assert len(slept) == 5
+
+
+def test_a_device_started_anew_waits_with_the_seat_it_had(tmp_path: Path) -> None:
+    digests = []
+    url = closed_door()
+    for create in (True, False):
+        on = (Purpose.TRAIN,) if create else ()
+        with home(tmp_path / "on", *on, create=create) as at:
+            mine = Participant(at.vault, at.consents, at.ledger, url, "films", TERMS, sleep=lambda _: None)
+            with pytest.raises(EgressError):
+                mine.take_part()
+            digests.append(at.ledger.departures()[0].digest)
+    assert digests[0] == digests[1]
+
+
+def test_nothing_is_sent_to_a_coordinator_without_tls(tmp_path: Path) -> None:
+    with home(tmp_path / "on", Purpose.TRAIN) as at, pytest.raises(EgressError, match="https"):
+        Participant(at.vault, at.consents, at.ledger, "http://sums.example.org", "films", TERMS)
