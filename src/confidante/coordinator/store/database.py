@@ -10,6 +10,8 @@ from typing import Any, final
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, event, exc, text
 
@@ -58,16 +60,31 @@ class Database:
                     sql.execute(text("SET LOCAL synchronous_commit TO OFF"))
                 yield sql
 
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """One transaction that reads one moment of the database, however many statements it takes."""
+        with _refused(), self._engine.connect() as sql:
+            if self.dialect == "postgresql":
+                sql = sql.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with sql.begin():
+                yield sql
+
     def one_at_a_time(self, sql: Connection) -> None:
         """Let no other transaction that seats or removes devices run beside this one."""
         if self.dialect == "postgresql":
             sql.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _SEATING})
 
+    def revision(self, sql: Connection) -> str:
+        """Return the version of the tables, empty when there are none."""
+        return MigrationContext.configure(sql).get_current_revision() or ""
+
+    def newest_revision(self) -> str:
+        """Return the version of the tables that this program works with."""
+        return ScriptDirectory.from_config(_migrations()).get_current_head() or ""
+
     def migrate(self) -> None:
         """Bring the tables to this version's. Several processes may do it at once. Raises StoreError."""
-        config = Config()
-        folder = Path(__file__).parent / "migrations"
-        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        config = _migrations()
         with self.writing() as sql:
             if self.dialect == "postgresql":
                 sql.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATING})
@@ -79,6 +96,13 @@ class Database:
                     f"the tables cannot be brought to this version ({error}): "
                     "was the database made by a newer one?"
                 ) from None
+
+
+def _migrations() -> Config:
+    config = Config()
+    folder = Path(__file__).parent / "migrations"
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    return config
 
 
 def _engine(url: str) -> Engine:
