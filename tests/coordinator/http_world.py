@@ -89,7 +89,9 @@ class Here:
         waiting = {one.identity: one.seat for one in self.store.pool(POPULATION)}
         roster = tuple(person(i).public.encode() for i in range(n))
         seats = tuple(waiting[who] for who in roster)
-        row = RoundRow(config.round_id, POPULATION, "test", b"task", b"plan", config.encode(), roster, seats)
+        row = RoundRow(
+            config.round_id, 1, POPULATION, "test", b"task", b"plan", config.encode(), roster, seats
+        )
         now = time.time()
         assert self.store.open_round(row, now + seconds, Payment(3.0, 1.0), now)
         setup = RoundSetup(config, tuple(map(PublicIdentity.decode, roster)))

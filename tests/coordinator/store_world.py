@@ -5,7 +5,9 @@ from confidante.coordinator.store import Payment, RoundRow, RoundState, Store
 IDENTITIES = tuple(bytes([number]) * 64 for number in range(10))
 SEATS = tuple(bytes([number]) * 32 for number in range(10))
 DIGEST = b"d" * 32
-ROUND = RoundRow(b"r" * 32, "films", "popularity", b"task", b"plan", b"\x00config", IDENTITIES[:4], SEATS[:4])
+ROUND = RoundRow(
+    b"r" * 32, 1, "films", "popularity", b"task", b"plan", b"\x00config", IDENTITIES[:4], SEATS[:4]
+)
 
 
 def filled(store: Store) -> None:

@@ -84,7 +84,7 @@ def test_killed_at_any_call_of_an_opening_it_is_opened_once_and_paid_once(tmp_pa
             killed.fresh(trap.watch(killed.store), trap.watch(killed.bodies)).step(killed.now)
         killed.settle()
         assert len(killed.store.rounds("films")) == len(killed.store.payments("films")) == 1
-        announced = [entry.body for entry in killed.store.log() if killed.newest.row.id in entry.body]
+        announced = [entry for entry in killed.store.log() if entry.hash == killed.newest.row.id]
         assert len(announced) == 1
         killed.close()
     world.close()

@@ -23,10 +23,12 @@ from confidante.coordinator.store.values import (
 from confidante.coordinator.training import Model, Published, Result, Training
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import PlanError
+from confidante.core.publog import LogEntry
 from confidante.models.task import Task
 from confidante.models.task_wire import encode_plan
 from confidante.privacy.plan import SumPlan
-from confidante.protocol.config import ROUND_ID_BYTES, SEED_BYTES, RoundConfig
+from confidante.protocol.config import SEED_BYTES, RoundConfig
+from confidante.protocol.coordination import SALT_BYTES, Announcement, encode
 from confidante.protocol.server import SumResult
 
 _FIRST_LOOK = 8
@@ -76,8 +78,7 @@ class Schedule:
         except PlanError as error:
             self.says = f"no round is opened: {error}"
             return False
-        row = self._row(task, number, plan, now)
-        return row is not None and self._open(row, plan, len(paid), now)
+        return self._open(task, number, plan, len(paid), now)
 
     def conclude(self, state: RoundState, result: SumResult) -> tuple[str, tuple[str, bytes]]:
         """Return where the sum of a round is kept, and the entry of the public log that goes with it.
@@ -125,8 +126,8 @@ class Schedule:
                 return found
             limit *= 4
 
-    def _row(self, task: Task, number: int, plan: SumPlan, now: float) -> RoundRow | None:
-        """Return the round to open, None while too few devices wait."""
+    def _open(self, task: Task, number: int, plan: SumPlan, paid: int, now: float) -> bool:
+        """Announce a round, open it and pay; False while too few wait, or when another was faster."""
         store, population = self._store, self.population
         waiting = store.pool(population.name)
         oldest = max(now - population.waiting, 0.0)
@@ -136,38 +137,43 @@ class Schedule:
         roster = draw_roster(waiting, population.cohort.devices, self._entropy)
         if not roster:
             self.says = f"{len(waiting)} of {population.cohort.devices} devices wait for {task.name}"
-            return None
+            return False
+        name, body = f"{task.name} {number}", self._training.wire.encode_task(task)
+        entry = self._announce(name, plan, body, now)
         # The graph is drawn after the roster: nobody who made an identity could foresee its neighbours.
-        round_id, graph_seed = self._entropy.draw(ROUND_ID_BYTES), self._entropy.draw(SEED_BYTES)
-        return RoundRow(
-            id=round_id,
+        graph_seed = self._entropy.draw(SEED_BYTES)
+        row = RoundRow(
+            id=entry.hash,
+            entry=entry.number,
             population=population.name,
-            task=f"{task.name} {number}",
-            task_body=self._training.wire.encode_task(task),
+            task=name,
+            task_body=body,
             plan=encode_plan(plan),
-            config=config_of(plan, round_id, graph_seed).encode(),
+            config=config_of(plan, entry.hash, graph_seed).encode(),
             roster=tuple(one.identity for one in roster),
             seats=tuple(one.seat for one in roster),
         )
-
-    def _open(self, row: RoundRow, plan: SumPlan, paid: int, now: float) -> bool:
-        """Announce a round, then open and pay for it; False when another worker was faster."""
-        self._bodies.put(self._training.wire.data)
-        said = {
-            "population": row.population,
-            "task": row.task,
-            "round": row.id,
-            "plan": hashlib.sha256(row.plan).digest(),
-            "body": hashlib.sha256(row.task_body).digest(),
-            "catalogue": self._training.wire.digest,
-        }
-        self._store.append_log("round", msgspec.msgpack.encode(said), now)
         payment = Payment(plan.noise_multiplier, self._training.budget.shares[plan.task])
-        deadline = now + self.population.seconds(COLLECTING[0])
-        opened = self._store.open_round(row, deadline, payment, now, after=paid)
+        deadline = now + population.seconds(COLLECTING[0])
+        opened = store.open_round(row, deadline, payment, now, after=paid)
         if opened:
             self.says = f"round {row.id.hex()[:12]} ({row.task}) was opened with {len(row.roster)} devices"
         return opened
+
+    def _announce(self, task: str, plan: SumPlan, body: bytes, now: float) -> LogEntry:
+        """Return the log's entry for a round. Its hash is the round's id, so that whoever is in one round was
+        shown one log."""
+        wire = self._training.wire
+        self._bodies.put(wire.data)
+        said = Announcement(
+            population=self.population.name,
+            task=task,
+            plan=hashlib.sha256(encode_plan(plan)).digest(),
+            body=hashlib.sha256(body).digest(),
+            catalogue=wire.digest,
+            salt=self._entropy.draw(SALT_BYTES),
+        )
+        return self._store.append_log("round", encode(said), now)
 
 
 def config_of(plan: SumPlan, round_id: bytes, graph_seed: bytes) -> RoundConfig:

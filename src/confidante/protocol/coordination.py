@@ -25,6 +25,7 @@ from confidante.protocol.packing import packed_size
 from confidante.protocol.shamir import SHARE_BYTES
 
 SEAT_BYTES = 32
+SALT_BYTES = 16
 IDENTITY_BYTES = 2 * KEY_BYTES
 MOST_CHECK_IN_BYTES = 1024
 MOST_OFFER_BYTES = 16 << 20
@@ -70,6 +71,13 @@ class Refused(StrEnum):
     NO_KEY = "no_key"
 
 
+class Tier(StrEnum):
+    """How much a device takes on: by its processor, its memory and its link, as it says itself."""
+
+    SMALL = "small"
+    LARGE = "large"
+
+
 @final
 class CheckIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A device waits for a round. identity: both public keys; seat: sha256 of its secret seat."""
@@ -92,10 +100,12 @@ class CheckedIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Offered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a coordinator says of a round.
 
-    config: `RoundConfig.encode`; roster: public identities, 64 bytes each, in order; plan: of the sum; task:
-    what to compute; seconds: until the first phase ends.
+    entry: number of its announcement in the public log, whose hash is the round's id. config:
+    `RoundConfig.encode`; roster: public identities, 64 bytes each, in order; plan: of the sum; task: what to
+    compute; seconds: until the first phase ends.
     """
 
+    entry: Annotated[int, Meta(ge=1)]
     config: Annotated[bytes, Meta(max_length=4096)]
     roster: Annotated[bytes, Meta(max_length=MOST_OFFER_BYTES)]
     plan: Annotated[bytes, Meta(max_length=4096)]
@@ -110,6 +120,21 @@ class Offered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             PublicIdentity.decode(self.roster[start : start + IDENTITY_BYTES])
             for start in range(0, len(self.roster), IDENTITY_BYTES)
         )
+
+
+@final
+class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the public log says of a round before it opens; the entry's hash is the round's id.
+
+    plan, body: sha256 of the plan and of the task; catalogue: its name; salt: so that no id can be foreseen.
+    """
+
+    population: _Name
+    task: Annotated[str, Meta(max_length=200)]
+    plan: _Octets32
+    body: _Octets32
+    catalogue: _Octets32
+    salt: Annotated[bytes, Meta(min_length=SALT_BYTES, max_length=SALT_BYTES)]
 
 
 @final

@@ -48,6 +48,7 @@ def open_round(
             id=row.id,
             population=row.population,
             task=row.task,
+            entry=row.entry,
             task_body=row.task_body,
             plan=row.plan,
             config=row.config,
@@ -214,6 +215,7 @@ def _state(row: Row[*tuple[Any, ...]]) -> RoundState:
     return RoundState(
         row=RoundRow(
             id=row.id,
+            entry=row.entry,
             population=row.population,
             task=row.task,
             task_body=row.task_body,

@@ -50,6 +50,7 @@ rounds = Table(
     Column("id", LargeBinary, primary_key=True),
     Column("population", String(NAME), nullable=False),
     Column("task", String(NAME), nullable=False),
+    Column("entry", BigInteger, nullable=False),
     Column("task_body", LargeBinary, nullable=False),
     Column("plan", LargeBinary, nullable=False),
     Column("config", LargeBinary, nullable=False),

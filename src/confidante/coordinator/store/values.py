@@ -32,9 +32,14 @@ class Payment:
 @final
 @dataclass(frozen=True, slots=True)
 class RoundRow:
-    """What is fixed when a round opens. roster[i], 64 bytes, and seats[i], 32 bytes, are of client i."""
+    """What is fixed when a round opens.
+
+    entry: number of its announcement in the public log. roster[i], 64 bytes, and seats[i], 32 bytes, are of
+    client i.
+    """
 
     id: bytes
+    entry: int
     population: str
     task: str
     task_body: bytes

@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("id", sa.LargeBinary, nullable=False),
         sa.Column("population", sa.String(200), nullable=False),
         sa.Column("task", sa.String(200), nullable=False),
+        sa.Column("entry", sa.BigInteger, nullable=False),
         sa.Column("task_body", sa.LargeBinary, nullable=False),
         sa.Column("plan", sa.LargeBinary, nullable=False),
         sa.Column("config", sa.LargeBinary, nullable=False),

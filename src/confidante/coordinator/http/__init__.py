@@ -1,0 +1,6 @@
+"""What a coordinator answers over HTTP, a room for each kind of asker."""
+
+from confidante.coordinator.http.app import Coordinator
+from confidante.coordinator.http.office import Serving
+
+__all__ = ["Coordinator", "Serving"]

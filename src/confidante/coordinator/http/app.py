@@ -1,0 +1,55 @@
+"""What a coordinator answers over HTTP. It keeps nothing: any process of any host answers any request.
+
+Nothing is logged of a request. A seat is shown once a round and belongs to that round alone, so what comes
+in for one round says nothing of another; `confidante.protocol.coordination` has the shapes.
+"""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from typing import final
+
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from confidante.coordinator.bodies import Bodies
+from confidante.coordinator.http.entry import Entry
+from confidante.coordinator.http.office import Office, Serving
+from confidante.coordinator.http.operator import Operator
+from confidante.coordinator.http.public import Public
+from confidante.coordinator.http.rounds import Rounds
+from confidante.coordinator.metrics import Metrics
+from confidante.coordinator.store import Store
+
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+@final
+class Coordinator:
+    """The answers of one process. `app` is to be served; `close` lets its long polls go."""
+
+    def __init__(
+        self,
+        store: Store,
+        bodies: Bodies,
+        serving: Serving,
+        metrics: Metrics | None = None,
+        *,
+        lifespan: Lifespan | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.metrics = metrics or Metrics()
+        self._office = office = Office(store, bodies, serving, self.metrics, now)
+        rooms = (Entry(office), Rounds(office), Public(office), Operator(office))
+        self.app = Starlette(
+            routes=[
+                Route(path, office.answering(method, path, answer), methods=[method])
+                for room in rooms
+                for method, path, answer in room.routes
+            ],
+            lifespan=lifespan,
+        )
+
+    def close(self) -> None:
+        """Let all long polls go on at once, so that the process can end."""
+        self._office.watch.close()

@@ -1,0 +1,196 @@
+"""What every answer over HTTP needs: the store, the round it is about, and how refusals are told."""
+
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Any, TypeVar, final
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from confidante.coordinator.bodies import Bodies
+from confidante.coordinator.http.reading import RefusedError
+from confidante.coordinator.http.waiting import Watch
+from confidante.coordinator.metrics import Metrics
+from confidante.coordinator.store import Store
+from confidante.coordinator.store.values import RoundState
+from confidante.core.errors import StoreError, WireError
+from confidante.protocol.config import RoundConfig, RoundSetup
+from confidante.protocol.coordination import (
+    MSGPACK,
+    PHASES,
+    Refusal,
+    Refused,
+    encode,
+    seat_digest,
+)
+from confidante.protocol.identity import PublicIdentity
+
+T = TypeVar("T")
+Answer = Callable[[Request], Awaitable[Response]]
+Routes = tuple[tuple[str, str, Answer], ...]
+"""Method, path and answer, in the order in which they are tried."""
+
+_KNOWN_ROUNDS = 64
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How requests are answered.
+
+    populations: whose devices may check in. operator_key: what `/metrics` asks for as a bearer token (empty:
+    it is closed). wait: seconds after which a waiting device asks again; poll, body: seconds that a long poll
+    and a body may take; interval: between two looks at a round that somebody waits for; threads: how many may
+    use the database at once.
+    """
+
+    populations: Collection[str]
+    operator_key: str = field(default="", repr=False)
+    wait: float = 5.0
+    poll: float = 10.0
+    body: float = 20.0
+    interval: float = 0.05
+    threads: int = 8
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenRound:
+    """What of a round never changes. places: index by seat digest; entry: of the log."""
+
+    setup: RoundSetup
+    places: Mapping[bytes, int]
+    plan: bytes
+    task: bytes
+    entry: int
+
+
+@final
+class Office:
+    """What the rooms of one process share."""
+
+    def __init__(
+        self,
+        store: Store,
+        bodies: Bodies,
+        serving: Serving,
+        metrics: Metrics,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """now: seconds since 1970."""
+        self.store, self.bodies, self.serving, self.metrics, self.now = store, bodies, serving, metrics, now
+        self._limiter = CapacityLimiter(serving.threads)
+        self.watch = Watch(self.state, interval=serving.interval)
+        self.round = lru_cache(_KNOWN_ROUNDS)(self._look_up)
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do something that blocks, in a thread."""
+        return await to_thread.run_sync(work, limiter=self._limiter)
+
+    async def state(self, round_id: bytes) -> RoundState | None:
+        """Return a round as it stands."""
+        return await self.run(partial(self.store.round, round_id))
+
+    async def running(self, round_id: bytes) -> RoundState:
+        """Return a round that is not over; RefusedError for any other."""
+        state = await self.state(round_id)
+        if state is None:
+            raise no_round()
+        refuse_over(state)
+        return state
+
+    def _look_up(self, round_id: bytes) -> OpenRound:
+        state = self.store.round(round_id)
+        if state is None:
+            raise no_round()
+        row = state.row
+        setup = RoundSetup(RoundConfig.decode(row.config), tuple(map(PublicIdentity.decode, row.roster)))
+        places = {seat: index for index, seat in enumerate(row.seats)}
+        return OpenRound(setup, places, row.plan, row.task_body, row.entry)
+
+    async def seated(self, request: Request) -> tuple[bytes, OpenRound, int]:
+        """Return the round of a request and the place of whoever sent it."""
+        try:
+            round_id = bytes.fromhex(request.path_params["id"])
+            seat = bytes.fromhex(bearer(request))
+        except ValueError:
+            raise RefusedError(400, Refused.MALFORMED, "rounds and seats are hexadecimal") from None
+        if len(round_id) != 32:
+            raise no_round()
+        known = await self.run(partial(self.round, round_id))
+        index = known.places.get(seat_digest(seat))
+        if index is None:
+            raise RefusedError(401, Refused.NO_SEAT, "show your seat of this round, as a bearer token")
+        return round_id, known, index
+
+    def answering(
+        self, method: str, path: str, answer: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Make an answer of every refusal, count it by its reason, and measure."""
+        seconds = self.metrics.seconds.labels(f"{method} {path}")
+
+        async def answered(request: Request) -> Response:
+            with seconds.time():
+                try:
+                    return await answer(request)
+                except RefusedError as error:
+                    refused = error
+                except WireError as error:
+                    refused = RefusedError(400, Refused.MALFORMED, str(error))
+                except (StoreError, OSError):
+                    refused = RefusedError(503, Refused.BUSY, "not now: ask again later")
+                self.metrics.refused.labels(refused.reason).inc()
+                said = packed(Refusal(refused.reason, refused.detail[:1000]), refused.status)
+                if method != "GET":  # what is left of a body is not read
+                    said.headers["connection"] = "close"
+                return said
+
+        return answered
+
+
+def place(phase: str) -> int:
+    """Return where a phase stands among those of `PHASES`; behind them all when the round is over."""
+    name = phase.lower()
+    return PHASES.index(name) if name in PHASES else len(PHASES)
+
+
+def phase_of(request: Request) -> str:
+    """Return the phase that an address names; RefusedError when there is none such."""
+    name = str(request.path_params["phase"])
+    if name not in PHASES:
+        raise RefusedError(404, Refused.NO_SUCH_THING, "there is no such phase")
+    return name
+
+
+def missed(state: RoundState, phase: str) -> RefusedError:
+    """Return why a message of `phase` is not taken while the round is where it is."""
+    if place(state.phase) < PHASES.index(phase):
+        return RefusedError(409, Refused.EARLY, f"the round is at {state.phase}")
+    if place(state.phase) == len(PHASES):
+        return RefusedError(410, Refused.OVER, state.reason or "the round is over")
+    return RefusedError(409, Refused.LATE, f"the phase {phase} has ended")
+
+
+def refuse_over(state: RoundState) -> None:
+    """Refuse what comes for a round that is over."""
+    if place(state.phase) == len(PHASES):
+        raise RefusedError(410, Refused.OVER, state.reason or "the round is over")
+
+
+def no_round() -> RefusedError:
+    """Return the refusal of a round that nobody knows."""
+    return RefusedError(404, Refused.NO_ROUND, "there is no such round")
+
+
+def bearer(request: Request) -> str:
+    """Return the bearer token of a request, empty when it has none."""
+    kind, _, value = request.headers.get("authorization", "").partition(" ")
+    return value.strip() if kind.lower() == "bearer" else ""
+
+
+def packed(value: Any, status: int = 200) -> Response:
+    """Return one of the shapes of `protocol.coordination` as an answer."""
+    return Response(encode(value), status, media_type=MSGPACK)
