@@ -55,6 +55,11 @@ class StoreError(ConfidanteError):
 
 
 @final
+class WorkerError(ConfidanteError):
+    """A worker of a run that is spread over processes cannot be had, or was lost."""
+
+
+@final
 class ConsentError(ConfidanteError):
     """A switch is off that this would need, or a budget is spent."""
 
@@ -81,6 +86,7 @@ class Reject(StrEnum):
     INCONSISTENT = "inconsistent"
     TOO_FEW = "too_few"
     OUT_OF_RANGE = "out_of_range"
+    BAD_PROOF = "bad_proof"
 
 
 @final
