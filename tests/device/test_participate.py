@@ -9,6 +9,7 @@ from outward_world import home
 from confidante.core.errors import ConsentError, EgressError, PlanError, WireError
 from confidante.core.types import Catalogue
 from confidante.device.ledger import DepartureState
+from confidante.device.line import Line
 from confidante.device.participate import Outcome, Participant, Terms
 from confidante.device.values import Purpose
 from confidante.models.popularity import PopularityTask
@@ -55,14 +56,14 @@ def test_with_the_switch_off_the_budget_spent_or_at_a_bad_time_nothing_is_even_w
 ) -> None:
     url = closed_door()
     with home(tmp_path / "off") as at:
-        off = Participant(at.vault, at.consents, at.ledger, url, "films", TERMS)
+        off = Participant(at.vault, at.consents, at.ledger, Line(at.ledger, url), "films", TERMS)
         with pytest.raises(ConsentError, match="switched off"):
             off.take_part()
         assert at.ledger.departures() == ()
     with home(tmp_path / "on", Purpose.TRAIN) as at:
-        busy = Participant(
-            at.vault, at.consents, at.ledger, url, "films", TERMS, probes=(lambda: "", lambda: "on battery")
-        )
+        probes = (lambda: "", lambda: "on battery")
+        line = Line(at.ledger, url)
+        busy = Participant(at.vault, at.consents, at.ledger, line, "films", TERMS, probes=probes)
         assert busy.take_part() == Outcome("not now", "on battery")
         at.ledger.set_budget(0)
         with pytest.raises(ConsentError, match="budget is spent"):
@@ -75,9 +76,8 @@ def test_a_coordinator_that_is_away_is_tried_again_ever_later_and_each_try_is_in
 ) -> None:
     slept: list[float] = []
     with home(tmp_path / "on", Purpose.TRAIN) as at:
-        mine = Participant(
-            at.vault, at.consents, at.ledger, closed_door(), "films", TERMS, sleep=slept.append
-        )
+        line = Line(at.ledger, closed_door(), sleep=slept.append)
+        mine = Participant(at.vault, at.consents, at.ledger, line, "films", TERMS)
         with pytest.raises(EgressError):
             mine.take_part()
         tried = at.ledger.departures()
@@ -94,7 +94,8 @@ def test_a_device_started_anew_waits_with_the_seat_it_had(tmp_path: Path) -> Non
     for create in (True, False):
         on = (Purpose.TRAIN,) if create else ()
         with home(tmp_path / "on", *on, create=create) as at:
-            mine = Participant(at.vault, at.consents, at.ledger, url, "films", TERMS, sleep=lambda _: None)
+            line = Line(at.ledger, url, sleep=lambda _: None)
+            mine = Participant(at.vault, at.consents, at.ledger, line, "films", TERMS)
             with pytest.raises(EgressError):
                 mine.take_part()
             digests.append(at.ledger.departures()[0].digest)
@@ -103,4 +104,4 @@ def test_a_device_started_anew_waits_with_the_seat_it_had(tmp_path: Path) -> Non
 
 def test_nothing_is_sent_to_a_coordinator_without_tls(tmp_path: Path) -> None:
     with home(tmp_path / "on", Purpose.TRAIN) as at, pytest.raises(EgressError, match="https"):
-        Participant(at.vault, at.consents, at.ledger, "http://sums.example.org", "films", TERMS)
+        Line(at.ledger, "http://sums.example.org")

@@ -41,7 +41,8 @@ from confidante.device.vault.store import Vault
 
 if TYPE_CHECKING:  # rounds and file formats are loaded when they are first used, so that a start is quick
     from confidante.device.agreement import Agreement, Offer
-    from confidante.device.participate import Outcome, Probe, Terms, Tls
+    from confidante.device.line import Tls
+    from confidante.device.participate import Outcome, Probe, Terms
     from confidante.device.rounds import Participation, Route
     from confidante.device.transfer import ImportReport
     from confidante.protocol.identity import PublicIdentity
@@ -524,10 +525,12 @@ class Device:
         probes: say why this is no time for it, such as being on battery. tls: in place of the system's
         certificates. Other methods can be used meanwhile. Raises as `Participant.take_part` says.
         """
+        from confidante.device.line import Line
         from confidante.device.participate import Participant
 
+        line = Line(self._ledger, url, tls=tls)
         return Participant(
-            self._vault, self._consents, self._ledger, url, population, terms, probes=probes, tls=tls
+            self._vault, self._consents, self._ledger, line, population, terms, probes=probes
         ).take_part(patience)
 
     @_one_at_a_time

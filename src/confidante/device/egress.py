@@ -17,10 +17,10 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self, cast, final
 
 from confidante.core.errors import ConsentError, EgressError
@@ -40,7 +40,7 @@ _SHOWN = 200
 @final
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a server answered: its status (200 to 299, or 400 to 599) and its body."""
+    """What a server answered: its status (200 to 299, 304, or 400 to 599) and its body."""
 
     status: int
     body: bytes
@@ -179,13 +179,14 @@ class Egress:
         visible: str,
         content_type: str = "application/octet-stream",
         bearer: bytes = b"",
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Response:
         """Write a request into the ledger, send it, return the answer; its digest becomes the receipt.
 
         Raises ConsentError when the purpose is switched off, EgressError when it could not be sent or
         answered.
         """
-        made = render(method, url, body, content_type=content_type, bearer=bearer)
+        made = render(method, url, body, content_type=content_type, bearer=bearer, headers=headers)
         departure = self._ledger.write(
             purpose, task, made.destination, made.data, content, f"{visible} {made.seen}"
         )
@@ -202,7 +203,7 @@ class Egress:
                     raise EgressError(f"the server's answer ends {answer.length} bytes early")
             finally:
                 answer.close()
-            if not (200 <= answer.status <= 299 or 400 <= answer.status <= 599):
+            if not (200 <= answer.status <= 299 or answer.status == 304 or 400 <= answer.status <= 599):
                 raise EgressError(
                     f"the server answered {answer.status}, a redirect or no answer: not followed"
                 )

@@ -6,29 +6,25 @@ device's own clock, so clocks that differ do no harm. What fails on the way is t
 and never in step with other devices; a round that moved on without this device is left.
 """
 
-import ssl
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, final
+from typing import TYPE_CHECKING, Literal, final
 
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConfidanteError, ConsentError, EgressError, PlanError, WireError
 from confidante.device.agreement import Agreement, Offer
-from confidante.device.egress import Egress, Response
-from confidante.device.request import Method, render
+from confidante.device.egress import Response
+from confidante.device.line import FIRST_PAUSE, Line, RefusedError, refused
+from confidante.device.request import render
 from confidante.device.rounds import Participation, Route, device_identity
 from confidante.device.values import Purpose
 from confidante.models.task_wire import CatalogueWire, decode_plan
 from confidante.protocol.coordination import (
-    MSGPACK,
-    OCTETS,
     PHASES,
     SEAT_BYTES,
     CheckedIn,
     Ended,
     Offered,
-    Refusal,
     check_in,
     decode,
     end_path,
@@ -41,16 +37,8 @@ if TYPE_CHECKING:
     from confidante.device.ledger import Ledger
     from confidante.device.vault.store import Vault
 
-T = TypeVar("T")
-
 Probe = Callable[[], str]
 """Why this is no time to take part ("on battery"), or an empty text."""
-
-Tls = ssl.SSLContext
-"""The certificates that a device trusts, where an operator has its own."""
-
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 60.0
-_TRIES = 6
 
 
 @final
@@ -96,14 +84,6 @@ class Outcome:
     round: bytes | None = None
 
 
-class _RefusedError(Exception):
-    """The coordinator said no, for good."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        self.status = status
-        super().__init__(reason)
-
-
 @final
 class Participant:
     """Takes part in the rounds of one population, one at a time."""
@@ -113,26 +93,20 @@ class Participant:
         vault: "Vault",
         consents: "Consents",
         ledger: "Ledger",
-        url: str,
+        line: Line,
         population: str,
         terms: Terms,
         *,
         probes: Sequence[Probe] = (),
-        tls: Tls | None = None,
-        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """url: https://sums.example.org, for one. EgressError for one that nothing is sent to."""
+        """line: the way to the coordinator."""
         self._vault, self._consents, self._ledger = vault, consents, ledger
-        self._url = url.rstrip("/")
-        self._destination = render("GET", self._url).destination
+        self._line = line
         self._population = population
         self._terms = terms
         self._probes = probes
-        self._egress = Egress(ledger, tls=tls)
-        self._sleep = sleep
         self._entropy = SystemEntropy()
         self._seat = b""
-        self._end = 0.0
 
     def take_part(self, patience: float = 600.0) -> Outcome:
         """Take part in one round, waiting for it and going through it for at most `patience` seconds.
@@ -151,24 +125,24 @@ class Participant:
         for probe in self._probes:
             if why := probe():
                 return Outcome("not now", why)
-        self._end = time.monotonic() + patience
+        self._line.allow(patience)
         self._seat = self._waiting_seat()
         try:
             round_id = self._wait_for_a_round()
-        except _RefusedError as error:
+        except RefusedError as error:
             raise EgressError(f"the coordinator takes no check-in: {error}") from None
         if round_id is None:
             return Outcome("not chosen", "no round was held in the time given")
         self._vault.set_setting(self._seat_name, None)  # used up: another round gets another one
         try:
             return self._go_through(round_id)
-        except _RefusedError as error:
+        except RefusedError as error:
             state: Literal["aborted", "left"] = "aborted" if error.status == 410 else "left"
             return Outcome(state, str(error), round_id)
 
     @property
     def _seat_name(self) -> str:
-        return f"seat {self._destination} {self._population}"
+        return f"seat {self._line.destination} {self._population}"
 
     def _waiting_seat(self) -> bytes:
         """Return the seat that this device waits with, also after it was started anew."""
@@ -180,20 +154,21 @@ class Participant:
         return seat
 
     def _wait_for_a_round(self) -> bytes | None:
-        identity = device_identity(self._vault, self._destination)
+        identity = device_identity(self._vault, self._line.destination)
         body = check_in(identity, self._population, self._seat)
         while True:
-            answer = self._ask(
+            answer = self._line.ask(
                 "POST",
                 "/v1/check-in",
                 body,
-                {"message": "check-in", "population": self._population},
-                "That a device is ready for a round, by the key that this coordinator knows it by.",
+                purpose=self._terms.purpose,
+                content={"message": "check-in", "population": self._population},
+                visible="That a device is ready for a round, by the key that this coordinator knows it by.",
             )
             said = decode(answer.body, CheckedIn)
             if said.round is not None:
                 return said.round
-            if not self._pause(said.wait):
+            if not self._line.pause(said.wait):
                 return None
 
     def _go_through(self, round_id: bytes) -> Outcome:
@@ -206,16 +181,16 @@ class Participant:
             message = made
             return render("PUT", self._at(round_id, phase), made, bearer=self._seat).data
 
-        seen = render("PUT", self._url).seen
+        seen = render("PUT", self._line.url).seen
         mine = Participation(
             self._vault,
             self._consents,
             self._ledger,
             self._entropy,
-            device_identity(self._vault, self._destination),
+            device_identity(self._vault, self._line.destination),
             agreement,
             Offer(offered.config, offered.identities()),
-            Route(self._destination, wrap, seen),
+            Route(self._line.destination, wrap, seen),
         )
         if mine.round_id != round_id:
             mine.leave()
@@ -232,7 +207,7 @@ class Participant:
 
     def _incoming(self, round_id: bytes, phase: str) -> bytes | None:
         """Return the coordinator's message that opens a phase; None when time is up."""
-        while time.monotonic() < self._end:
+        while not self._line.over:
             answer = self._look(phase_path(round_id, phase) + "/in", f"the messages for the phase {phase}")
             if answer.status != 204:
                 return answer.body
@@ -244,100 +219,47 @@ class Participant:
         """Send what the ledger holds as `number`; should that fail, the same message again as a new entry."""
         request = render("PUT", self._at(round_id, phase), message(), bearer=self._seat)
         try:
-            answer = self._egress.deliver(number, request)
+            answer = self._line.egress.deliver(number, request)
         except EgressError:
             answer = None
         if answer is None or answer.status >= 500:
-            self._pause(_FIRST_PAUSE)
+            self._line.pause(FIRST_PAUSE)
             mine.check_wanted()
-            self._ask(
+            self._line.ask(
                 "PUT",
                 phase_path(round_id, phase),
                 message(),
-                {"message": f"{phase}, once more", "bytes": len(message())},
-                "The same message as before, which did not get through.",
+                purpose=self._terms.purpose,
+                content={"message": f"{phase}, once more", "bytes": len(message())},
+                visible="The same message as before, which did not get through.",
+                bearer=self._seat,
                 wanted=mine.check_wanted,
             )
         elif answer.status >= 400:
-            raise _refused(answer)
+            raise refused(answer)
 
     def _how_it_ended(self, mine: Participation, round_id: bytes) -> Outcome:
-        while time.monotonic() < self._end:
+        while not self._line.over:
             try:
                 answer = self._look(end_path(round_id), "how a round ended")
                 if answer.status == 204:
                     continue
                 ended = decode(answer.body, Ended)
-            except (ConfidanteError, _RefusedError) as error:
+            except (ConfidanteError, RefusedError) as error:
                 return Outcome("unknown", str(error), round_id)
             mine.attach_receipt({"published": ended.published, "reason": ended.reason})
             return Outcome("published" if ended.published else "aborted", ended.reason, round_id)
         return Outcome("unknown", "its end was not told in the time given", round_id)
 
     def _at(self, round_id: bytes, phase: str) -> str:
-        return self._url + phase_path(round_id, phase)
+        return self._line.url + phase_path(round_id, phase)
 
     def _look(self, path: str, what: str) -> Response:
-        return self._ask(
-            "GET", path, b"", {"message": f"asks for {what}"}, f"That a device in this round asks for {what}."
+        return self._line.ask(
+            "GET",
+            path,
+            purpose=self._terms.purpose,
+            content={"message": f"asks for {what}"},
+            visible=f"That a device in this round asks for {what}.",
+            bearer=self._seat,
         )
-
-    def _ask(
-        self,
-        method: Method,
-        path: str,
-        body: bytes,
-        content: Any,
-        visible: str,
-        *,
-        wanted: Callable[[], None] = lambda: None,
-    ) -> Response:
-        """Send a request and return the answer, trying again what may succeed later.
-
-        _RefusedError when the coordinator says no; EgressError when it could not be reached several times.
-        """
-        pause = _FIRST_PAUSE
-        for left in reversed(range(_TRIES)):
-            problem: EgressError | _RefusedError
-            try:
-                answer = self._egress.request(
-                    method,
-                    self._url + path,
-                    body,
-                    purpose=self._terms.purpose,
-                    task="taking part in a private sum",
-                    content=content,
-                    visible=visible,
-                    content_type=MSGPACK if method == "POST" else OCTETS,
-                    bearer=b"" if method == "POST" else self._seat,
-                )
-            except EgressError as error:
-                problem = error
-            else:
-                if answer.status < 300:
-                    return answer
-                problem = _refused(answer)
-                if answer.status < 500:
-                    raise problem
-            if not left or not self._pause(pause):
-                break
-            wanted()
-            pause = min(pause * 2, _LONGEST_PAUSE)
-        raise problem
-
-    def _pause(self, seconds: float) -> bool:
-        """Sleep 0.5 to 1.5 times so many seconds; False, at once, when that is beyond the end."""
-        part = int.from_bytes(self._entropy.draw(4), "little") / (1 << 32)
-        pause = seconds * (0.5 + part)
-        if time.monotonic() + pause > self._end:
-            return False
-        self._sleep(pause)
-        return True
-
-
-def _refused(answer: Response) -> _RefusedError:
-    try:
-        said = decode(answer.body, Refusal)
-    except WireError:
-        return _RefusedError(answer.status, f"the coordinator answered {answer.status}")
-    return _RefusedError(answer.status, f"{said.reason}: {said.detail}"[:300])

@@ -5,7 +5,9 @@ No cookies, no accounts, no description of this software; `Sec-GPC: 1` always.
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, final
 from urllib.parse import urlsplit
 
@@ -14,6 +16,8 @@ from confidante.core.errors import EgressError
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 _TARGET = re.compile(r"[!-~]*")  # visible ASCII: nothing that could begin another header
+_NAME = re.compile(r"[A-Za-z-]+")
+_NONE: Mapping[str, str] = MappingProxyType({})
 _HOST = re.compile(r"[a-z0-9.:-]+")
 
 
@@ -48,11 +52,13 @@ def render(
     *,
     content_type: str = "application/octet-stream",
     bearer: bytes = b"",
+    headers: Mapping[str, str] = _NONE,
 ) -> Request:
     """Return the request as it will be sent; EgressError for a URL that nothing is sent to.
 
     url: https, or http to this device; a host in ASCII, no user name, no fragment. bearer: a secret for this
-    one errand, such as the seat in a round; the ledger keeps a digest of the request only.
+    one errand, such as the seat in a round; the ledger keeps a digest of the request only. headers: further
+    ones, such as the range that is wanted.
     """
     try:
         parts = urlsplit(url)
@@ -70,6 +76,10 @@ def render(
     named = f"[{host}]" if ":" in host else host
     where = named if port is None else f"{named}:{port}"
     head = [f"{method} {target} HTTP/1.1", f"Host: {where}", "Accept-Encoding: identity", "Connection: close"]
+    for name, value in headers.items():
+        if not (_NAME.fullmatch(name) and _TARGET.fullmatch(value)):
+            raise EgressError(f"the header {name[:40]!r} cannot be sent: use ASCII, without spaces")
+        head.append(f"{name}: {value}")
     if bearer:
         head.append(f"Authorization: Bearer {bearer.hex()}")
     if body or method in ("POST", "PUT"):

@@ -1,0 +1,132 @@
+"""Requests of a device to one coordinator: each in the ledger before it leaves, tried again, never in step.
+
+All waiting is measured by this device's own clock, so clocks that differ do no harm.
+"""
+
+import ssl
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, final
+
+from confidante.core.entropy import SystemEntropy
+from confidante.core.errors import EgressError, WireError
+from confidante.device.egress import Egress, Response
+from confidante.device.request import Method, render
+from confidante.device.values import Purpose
+from confidante.protocol.coordination import MSGPACK, OCTETS, Refusal, decode
+
+if TYPE_CHECKING:
+    from confidante.device.ledger import Ledger
+
+Tls = ssl.SSLContext
+"""The certificates that a device trusts, where an operator has its own."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 60.0
+_TRIES = 6
+
+
+class RefusedError(Exception):
+    """The coordinator said no, for good. reason: of `Refused` or `Reject`, or empty."""
+
+    def __init__(self, status: int, reason: str, said: str) -> None:
+        self.status, self.reason = status, reason
+        super().__init__(said)
+
+
+@final
+class Line:
+    """The way to one coordinator, until its time is up."""
+
+    def __init__(
+        self,
+        ledger: "Ledger",
+        url: str,
+        *,
+        tls: Tls | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """url: https://sums.example.org, for one. EgressError for one that nothing is sent to."""
+        self.url = url.rstrip("/")
+        self.destination = render("GET", self.url).destination
+        self.egress = Egress(ledger, tls=tls)
+        self._sleep = sleep
+        self._entropy = SystemEntropy()
+        self._end = 0.0
+
+    def allow(self, seconds: float) -> None:
+        """Let all requests and pauses from now on take so long together."""
+        self._end = time.monotonic() + seconds
+
+    @property
+    def over(self) -> bool:
+        """Whether time is up."""
+        return time.monotonic() >= self._end
+
+    def ask(
+        self,
+        method: Method,
+        path: str,
+        body: bytes = b"",
+        *,
+        purpose: Purpose,
+        content: Mapping[str, Any],
+        visible: str,
+        task: str = "taking part in a private sum",
+        bearer: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        wanted: Callable[[], None] = lambda: None,
+    ) -> Response:
+        """Send a request and return the answer, trying again what may succeed later.
+
+        content: what is in it, and visible: what the receiver learns, both for the ledger. bearer: a secret
+        for this one errand. wanted: asked before each further try, and may raise.
+
+        RefusedError when the coordinator says no; EgressError when it could not be reached several times.
+        """
+        pause = FIRST_PAUSE
+        for left in reversed(range(_TRIES)):
+            problem: EgressError | RefusedError
+            try:
+                answer = self.egress.request(
+                    method,
+                    self.url + path,
+                    body,
+                    purpose=purpose,
+                    task=task,
+                    content=content,
+                    visible=visible,
+                    content_type=MSGPACK if method == "POST" else OCTETS,
+                    bearer=bearer,
+                    headers=headers or {},
+                )
+            except EgressError as error:
+                problem = error
+            else:
+                if answer.status < 400:
+                    return answer
+                problem = refused(answer)
+                if answer.status < 500:
+                    raise problem
+            if not left or not self.pause(pause):
+                break
+            wanted()
+            pause = min(pause * 2, LONGEST_PAUSE)
+        raise problem
+
+    def pause(self, seconds: float) -> bool:
+        """Sleep 0.5 to 1.5 times so many seconds; False, at once, when that is beyond the end."""
+        part = int.from_bytes(self._entropy.draw(4), "little") / (1 << 32)
+        pause = seconds * (0.5 + part)
+        if time.monotonic() + pause > self._end:
+            return False
+        self._sleep(pause)
+        return True
+
+
+def refused(answer: Response) -> RefusedError:
+    """Return what a coordinator's refusal says."""
+    try:
+        said = decode(answer.body, Refusal)
+    except WireError:
+        return RefusedError(answer.status, "", f"the coordinator answered {answer.status}")
+    return RefusedError(answer.status, said.reason, f"{said.reason}: {said.detail}"[:300])
