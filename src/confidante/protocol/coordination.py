@@ -69,6 +69,13 @@ class Refused(StrEnum):
     OTHERWISE = "otherwise"
     BUSY = "busy"
     NO_KEY = "no_key"
+    NO_TOKEN = "no_token"  # noqa: S105
+    BAD_TOKEN = "bad_token"  # noqa: S105
+    SPENT_TOKEN = "spent_token"  # noqa: S105
+    OLD_KEY = "old_key"
+    NO_EVIDENCE = "no_evidence"
+    BAD_EVIDENCE = "bad_evidence"
+    TOO_MANY = "too_many"
 
 
 class Tier(StrEnum):
@@ -79,13 +86,31 @@ class Tier(StrEnum):
 
 
 @final
+class Redemption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An anonymous token, bound to one check-in: see `protocol.tokens`.
+
+    key_id: of the key it was made with; nonce: what was evaluated; mac: by the output, of the check-in.
+    """
+
+    key_id: _Octets32
+    nonce: _Octets32
+    mac: _Octets32
+
+
+@final
 class CheckIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A device waits for a round. identity: both public keys; seat: sha256 of its secret seat."""
+    """A device waits for a round.
+
+    identity: both public keys, made for this round; seat: sha256 of its secret seat; tier: what it can do;
+    token: where a population asks for one.
+    """
 
     population: _Name
     identity: Annotated[bytes, Meta(min_length=IDENTITY_BYTES, max_length=IDENTITY_BYTES)]
     seat: _Octets32
     signature: Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
+    tier: Tier = Tier.SMALL
+    token: Redemption | None = None
 
 
 @final
@@ -183,20 +208,32 @@ def seat_digest(seat: bytes) -> bytes:
     return hashlib.sha256(b"confidante seat\n" + seat).digest()
 
 
-def check_in(identity: Identity, population: str, seat: bytes) -> bytes:
+def check_in(
+    identity: Identity,
+    population: str,
+    seat: bytes,
+    tier: Tier = Tier.SMALL,
+    token: Redemption | None = None,
+) -> bytes:
     """Return a signed check-in; seat: 32 fresh secret bytes, used for one round."""
-    digest = seat_digest(seat)
-    signature = identity.sign(_statement(population, identity.public.encode(), digest))
-    return encode(CheckIn(population, identity.public.encode(), digest, signature))
+    public, digest = identity.public.encode(), seat_digest(seat)
+    signature = identity.sign(_signed(population, public, digest, tier, token))
+    return encode(CheckIn(population, public, digest, signature, tier, token))
 
 
 def read_check_in(data: bytes) -> CheckIn:
     """Return a check-in; WireError when malformed, ProtocolError BAD_SIGNATURE when not signed by its key."""
     made = decode(data, CheckIn)
     who = PublicIdentity.decode(made.identity)
-    if not who.signed(made.signature, _statement(made.population, made.identity, made.seat)):
+    statement = _signed(made.population, made.identity, made.seat, made.tier, made.token)
+    if not who.signed(made.signature, statement):
         raise ProtocolError(Reject.BAD_SIGNATURE, "the check-in is not signed by the key it names")
     return made
+
+
+def check_in_statement(population: str, identity: bytes, seat: bytes) -> bytes:
+    """Return what a token is bound to: who waits (64 bytes), for what, with which seat (its digest)."""
+    return b"confidante check-in 1\n" + hashlib.sha256(population.encode()).digest() + identity + seat
 
 
 def message_sizes(config: RoundConfig, phase: str) -> tuple[int, int]:
@@ -249,5 +286,6 @@ def end_path(round_id: bytes) -> str:
     return f"/v1/rounds/{round_id.hex()}/end"
 
 
-def _statement(population: str, identity: bytes, seat: bytes) -> bytes:
-    return b"confidante check-in 1\n" + hashlib.sha256(population.encode()).digest() + identity + seat
+def _signed(population: str, identity: bytes, seat: bytes, tier: Tier, token: Redemption | None) -> bytes:
+    shown = b"" if token is None else token.key_id + token.nonce + token.mac
+    return check_in_statement(population, identity, seat) + bytes([len(tier)]) + tier.encode() + shown
