@@ -1,57 +1,54 @@
 """`confidante coordinator ...`: what an operator runs."""
 
-import os
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Literal
 
 import typer
 
+from confidante.cli import coordinator_care, coordinator_watch
+from confidante.cli.coordinator_options import (
+    DEFAULT,
+    BodiesOption,
+    DatabaseOption,
+    Definitions,
+    KeyFileOption,
+    place,
+    say,
+)
 from confidante.core.errors import DataError
 from confidante.core.files import written_whole
 
-if TYPE_CHECKING:
-    from confidante.coordinator.bodies import Bodies
-    from confidante.coordinator.store import Store
-
-coordinator = typer.Typer(help="Hold the rounds in which devices learn together: init, run, doctor.")
-
-Definition = Annotated[Path, typer.Argument(metavar="POPULATION.toml", help="As `init` writes it.")]
-Database = Annotated[
-    str | None,
-    typer.Option(
-        envvar="CONFIDANTE_DATABASE",
-        help="sqlite:///<path> or postgresql://<user>:<password>@<host>/<name>; a SQLite file beside the "
-        "population when left out.",
-    ),
-]
-BodyStore = Annotated[
-    str | None,
-    typer.Option(help="Where uploads and models are kept, as file://<folder>; beside the population."),
-]
-KeyFile = Annotated[
-    Path | None,
-    typer.Option(help="File with the key that /metrics asks for; made, with a random one, when missing."),
-]
+coordinator = typer.Typer(
+    help="Hold the rounds in which devices learn together. First `init`, then `doctor`, then `run`."
+)
 
 
 @coordinator.command(epilog="[bold]Example[/bold]\n\nconfidante coordinator init films.toml")
 def init(
-    file: Annotated[Path, typer.Argument(help="File to write; it must not exist.")],
+    file: Annotated[Path, typer.Argument(help="File to write; it must not exist.")] = DEFAULT,
 ) -> None:
-    """Write a commented population file, to be edited."""
+    """Write a commented population file, and an example of a catalogue where there is none, to be edited."""
     from confidante.coordinator.population import EXAMPLE
 
     if file.exists():
         raise DataError("exists already: name another file", path=file)
     with written_whole(file) as half:
         half.write_text(EXAMPLE, encoding="utf-8")
-    _say(f"wrote {file}: edit it, put its catalogue beside it, and run: confidante coordinator doctor {file}")
+    say(f"wrote {file}")
+    catalogue = file.with_name("items.csv")
+    if not catalogue.exists():
+        with written_whole(catalogue) as half:
+            half.write_text(EXAMPLE_CATALOGUE, encoding="utf-8")
+        say(f"wrote {catalogue}: 12 films, to be replaced by your items")
+    shown = "" if file == DEFAULT else f" {file}"
+    say(f"edit both, then: confidante coordinator doctor{shown}; confidante coordinator run{shown}")
 
 
 RUN_EXAMPLES = """[bold]Examples[/bold]
 
-confidante coordinator run films.toml
+confidante coordinator run
+
+confidante coordinator run films.toml books.toml --workers 4
 
 confidante coordinator run films.toml --database postgresql://me@db/films --bodies file:///srv/bodies
 
@@ -61,82 +58,87 @@ confidante coordinator run films.toml --host 0.0.0.0 --certificate full.pem --ke
 
 @coordinator.command(epilog=RUN_EXAMPLES)
 def run(
-    population: Definition,
+    populations: Definitions = None,
     *,
-    database: Database = None,
-    bodies: BodyStore = None,
+    database: DatabaseOption = None,
+    bodies: BodiesOption = None,
+    operator_key_file: KeyFileOption = None,
     host: Annotated[str, typer.Option(help="Address to listen on; this machine only when left out.")] = (
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8470,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=256,
+            help="Processes that share one port, each of which does all there is to do; on SQLite, too.",
+        ),
+    ] = 1,
     certificate: Annotated[Path | None, typer.Option(help="PEM file, to speak TLS without a proxy.")] = None,
     key: Annotated[Path | None, typer.Option(help="PEM file with the certificate's key.")] = None,
-    operator_key_file: KeyFile = None,
+    proxies: Annotated[
+        str,
+        typer.Option(help="Addresses of proxies in front, with commas between: they say who asks, and how."),
+    ] = "",
     wait: Annotated[float, typer.Option(help="Seconds after which a waiting device asks again.")] = 5.0,
+    drain: Annotated[
+        float,
+        typer.Option(min=0, help="Seconds to go on for after SIGTERM, unready, so that a balancer notices."),
+    ] = 0.0,
+    public_page: Annotated[
+        bool, typer.Option(help="Show the operator page without a login, to be read only.")
+    ] = True,
+    log_format: Annotated[
+        Literal["json", "text"], typer.Option(help="How the log, on stderr, is written.")
+    ] = "json",
 ) -> None:
     """Answer devices and hold rounds, until Ctrl-C or SIGTERM.
 
-    Run it more than once on one database, on one host or many, to share the work. Devices speak TLS only,
-    except on this machine: give a certificate, or put a proxy that has one in front.
+    On SQLite all workers are on one host; on PostgreSQL run it on as many hosts as you like, with the same
+    populations, behind any balancer. Devices speak TLS only, except on this machine: give a certificate, or
+    put a proxy that has one in front.
     """
-    from confidante.coordinator.population import read_population
-    from confidante.coordinator.serve import operator_key, serve
+    from confidante.coordinator.serve import Hosting, operator_key, serve
 
-    defined = read_population(population)
-    secret = operator_key(operator_key_file or population.with_name("operator.key"))
-    store, kept = _open(population, database, bodies)
-    with store:
-        store.migrate()
-        serve(
-            defined,
-            store,
-            kept,
-            host=host,
-            port=port,
-            certificate=certificate,
-            key=key,
-            operator_key=secret,
-            wait=wait,
-            started=lambda address: _say(f"coordinator of {defined.name} at {address}"),
-        )
-
-
-@coordinator.command(epilog="[bold]Example[/bold]\n\nconfidante coordinator doctor films.toml")
-def doctor(population: Definition, *, database: Database = None, bodies: BodyStore = None) -> None:
-    """Check that everything a run needs is there and works; changes nothing but the tables' version."""
-    from confidante.coordinator.population import read_population
-
-    defined = read_population(population)
-    items, devices = len(defined.catalogue), defined.cohort.devices
-    _say(f"population  {defined.name}: {items:,} items, {devices} devices a round")
-    store, kept = _open(population, database, bodies)
-    with store:
-        store.migrate()
-        _say(f"database    the public log holds together ({store.verify_log()} entries)")
-        probe = os.urandom(64)
-        ref = kept.put(probe)
-        try:
-            if kept.get(ref) != probe:
-                raise DataError("bodies do not come back as they were put: name another place")
-        finally:
-            kept.delete(ref)
-        _say("bodies      can be written, read and deleted")
-        rounds = store.rounds(defined.name, 1000)
-        ended = [one.outcome or "running" for one in rounds]
-        told = ", ".join(f"{ended.count(how)} {how}" for how in ("published", "aborted", "running"))
-        _say(f"rounds      {told} (of the last {len(rounds)}); {len(store.pool(defined.name))} devices wait")
-        _say(f"budget      paid for {len(store.payments(defined.name))} rounds")
+    here = place(populations, database, bodies, operator_key_file)
+    defined = here.populations()
+    hosting = Hosting(
+        defined,
+        here.database,
+        here.bodies,
+        operator_key(here.key_file),
+        host=host,
+        port=port,
+        certificate=certificate,
+        key=key,
+        proxies=proxies,
+        wait=wait,
+        drain=drain,
+        public_page=public_page,
+        workers=workers,
+        log_format=log_format,
+    )
+    names = ", ".join(one.name for one in defined)
+    serve(hosting, started=lambda address: say(f"coordinator of {names} at {address}"))
 
 
-def _open(population: Path, database: str | None, bodies: str | None) -> "tuple[Store, Bodies]":
-    from confidante.coordinator.bodies import Bodies
-    from confidante.coordinator.store import Store
+EXAMPLE_CATALOGUE = """\
+item,title,labels
+1,The Lighthouse Keeper (1994),drama|mystery
+2,Twelve Paper Boats (2001),family|adventure
+3,Night Train to Trieste (1978),thriller
+4,A Garden for Ada (2010),drama|romance
+5,The Copper Comet (1986),science fiction|adventure
+6,Laughing Stock (1999),comedy
+7,The Long Dry Summer (1969),western|drama
+8,Nine Lives of Mr Pym (2005),comedy|crime
+9,Below the Ice (2014),thriller|science fiction
+10,Songs of the Ferry (1983),musical|romance
+11,The Clockmaker's Son (2008),family|fantasy
+12,Last Light (2017),horror|mystery
+"""
+"""What stands beside the first population until there is something better."""
 
-    beside = population.resolve()
-    kept = Bodies(bodies or f"file://{beside.with_suffix('')}-bodies")
-    return Store.open(database or f"sqlite:///{beside.with_suffix('.db')}"), kept
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+coordinator_watch.add_to(coordinator)
+coordinator_care.add_to(coordinator)

@@ -58,6 +58,9 @@ class Schedule:
         newest = store.rounds(name, 1)
         if newest and not newest[0].outcome:
             return False
+        if store.paused(name):
+            self.says = "paused: its operator wants no new round"
+            return False
         if newest and newest[0].phase != PUBLISHED and now < newest[0].ended + self.population.rest:
             return False
         number, sums, due = self._standing()

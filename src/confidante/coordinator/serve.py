@@ -3,25 +3,29 @@
 Both keep nothing: several such processes, on one host or many, share a database and a store of bodies.
 """
 
-import json
 import secrets
 import signal
 import socket
-import sys
+import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
 import uvicorn
+from anyio import to_thread
 
 from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.engine import Engine
 from confidante.coordinator.http import Coordinator, Serving
+from confidante.coordinator.http.wire import Wire
+from confidante.coordinator.logs import configure, log
 from confidante.coordinator.metrics import Metrics
 from confidante.coordinator.store import Store
+from confidante.coordinator.workers import supervise
 from confidante.core.errors import DataError, StoreError
 
 if TYPE_CHECKING:
@@ -100,87 +104,140 @@ class Told:
 
 @final
 class _Server(uvicorn.Server):
-    """Lets go of long polls before it waits for requests to end."""
+    """Says that it leaves, goes on for a while, then lets go of long polls and waits for requests to end."""
 
-    def __init__(self, config: uvicorn.Config, leaving: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, coordinator: Coordinator, drain: float) -> None:
         super().__init__(config)
-        self._leaving = leaving
+        self._coordinator, self._drain = coordinator, drain
+        self._leaves: float | None = None
 
     def handle_exit(self, sig: int, frame: "FrameType | None") -> None:  # noqa: ARG002
         """End after what is being answered; at once when told so a second time by Ctrl-C."""
-        self._leaving()
-        if self.should_exit and sig == signal.SIGINT:
-            self.force_exit = True
-        self.should_exit = True  # and the process ends well: the signal is not raised again
+        if self._leaves is not None and sig == signal.SIGINT:
+            self.should_exit = self.force_exit = True
+        self.leave()  # and the process ends well: the signal is not raised again
+
+    def leave(self) -> None:
+        """Be unready from now on, and end `drain` seconds later."""
+        if self._leaves is None:
+            self._coordinator.leave()
+            self._leaves = time.monotonic() + self._drain
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look whether it is time to go; called ten times a second."""
+        if self._leaves is not None and time.monotonic() >= self._leaves:
+            self.should_exit = True
+        if self.should_exit:
+            self._coordinator.close()
+        return await super().on_tick(counter)
 
 
-def serve(
-    population: "Population",
-    store: Store,
-    bodies: Bodies,
-    *,
-    host: str = "127.0.0.1",
-    port: int = 8470,
-    certificate: Path | None = None,
-    key: Path | None = None,
-    operator_key: str = "",
-    wait: float = 5.0,
-    started: Callable[[str], None] = lambda _: None,
-) -> None:
-    """Serve until SIGINT or SIGTERM.
+@final
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """What to serve, where, and from what. Can be handed to another process.
 
-    wait: seconds after which a device asks again; started: told the address.
-
-    Raises DataError when the port is taken or the certificate cannot be used.
+    database, bodies: addresses of `Store` and `Bodies`. port: 0 takes a free one. certificate, key: PEM
+    files, for TLS. proxies: addresses of proxies whose word on who asks is taken, with commas between. wait:
+    seconds after which a device asks again. drain: seconds from the signal to end until connections are
+    refused, while /health/ready says no. public_page: whether the operator page is shown without a login.
+    workers: processes.
     """
-    if (certificate is None) != (key is None):
+
+    populations: "tuple[Population, ...]"
+    database: str = field(repr=False)
+    bodies: str
+    operator_key: str = field(default="", repr=False)
+    host: str = "127.0.0.1"
+    port: int = 8470
+    certificate: Path | None = None
+    key: Path | None = None
+    proxies: str = ""
+    wait: float = 5.0
+    drain: float = 0.0
+    public_page: bool = True
+    workers: int = 1
+    log_format: str = "json"
+
+
+def serve(hosting: Hosting, *, started: Callable[[str], None] = lambda _: None) -> None:
+    """Serve until SIGINT or SIGTERM. started: told the address.
+
+    Raises DataError when the port is taken or the certificate cannot be used, and StoreError when the
+    database cannot.
+    """
+    if (hosting.certificate is None) != (hosting.key is None):
         raise DataError("TLS needs both a certificate and its key: give --certificate and --key")
+    configure(hosting.log_format)
+    _check_certificate(hosting)
+    Bodies(hosting.bodies)
+    with Store.open(hosting.database) as store:
+        store.migrate()
+    with _listen(hosting.host, hosting.port) as listening:
+        scheme = "http" if hosting.certificate is None else "https"
+        shown = f"[{hosting.host}]" if ":" in hosting.host else hosting.host
+        started(f"{scheme}://{shown}:{listening.getsockname()[1]}")
+        if hosting.workers > 1:
+            supervise(hosting, listening)
+        else:
+            work(hosting, listening)
+
+
+def work(hosting: Hosting, listening: socket.socket) -> None:
+    """Answer what comes in at a socket, and move rounds on in a thread beside, until told to end."""
     metrics = Metrics()
+    bodies = Bodies(hosting.bodies)
     servers: list[_Server] = []
 
     def end() -> None:
         for server in servers:
-            server.should_exit = True
+            server.leave()
 
-    engine = Engine(store, bodies, population, worker=f"worker {secrets.token_hex(8)}")
-    worker = Worker(Told(engine), metrics, died=end)
+    with Store.open(hosting.database) as store:
+        engine = Engine(store, bodies, *hosting.populations, worker=f"worker {secrets.token_hex(8)}")
+        worker = Worker(Told(engine), metrics, died=end)
 
-    @asynccontextmanager
-    async def lifespan(_app: "Starlette") -> AsyncIterator[None]:
-        worker.start()
-        try:
-            yield
-        finally:
-            worker.stop()
+        @asynccontextmanager
+        async def lifespan(_app: "Starlette") -> AsyncIterator[None]:
+            worker.start()
+            try:
+                yield
+            finally:
+                await to_thread.run_sync(worker.stop)
 
-    coordinator = Coordinator(
-        store, bodies, Serving((population.name,), operator_key, wait=wait), metrics, lifespan=lifespan
-    )
-    with _listen(host, port) as listening:
+        serving = Serving(
+            tuple(one.name for one in hosting.populations),
+            hosting.operator_key,
+            wait=hosting.wait,
+        )
+        coordinator = Coordinator(store, bodies, serving, metrics, lifespan=lifespan)
         config = uvicorn.Config(
             coordinator.app,
+            http=Wire,
             access_log=False,  # a log of requests would link a device's address across rounds
-            log_level="error",
+            log_config=None,
             server_header=False,
             date_header=False,
-            proxy_headers=False,
+            proxy_headers=bool(hosting.proxies),
+            forwarded_allow_ips=hosting.proxies,
             ws="none",
             lifespan="on",
             limit_concurrency=4096,
             timeout_graceful_shutdown=10,
-            ssl_certfile=certificate,
-            ssl_keyfile=key,
+            ssl_certfile=hosting.certificate,
+            ssl_keyfile=hosting.key,
         )
-        if certificate is not None:
-            try:
-                config.load()
-            except OSError as error:  # ssl.SSLError is one
-                raise DataError(f"cannot be used for TLS ({error})", path=certificate) from None
-        servers.append(_Server(config, coordinator.close))
-        scheme = "http" if certificate is None else "https"
-        shown = f"[{host}]" if ":" in host else host
-        started(f"{scheme}://{shown}:{listening.getsockname()[1]}")
+        servers.append(_Server(config, coordinator, hosting.drain))
         servers[0].run(sockets=[listening])
+
+
+def _check_certificate(hosting: Hosting) -> None:
+    if hosting.certificate is None:
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(hosting.certificate, hosting.key)
+    except OSError as error:  # ssl.SSLError is one
+        raise DataError(f"cannot be used for TLS ({error})", path=hosting.certificate) from None
 
 
 def operator_key(path: Path) -> str:
@@ -200,11 +257,6 @@ def operator_key(path: Path) -> str:
     if len(key) < _KEY_BYTES:
         raise DataError("has no key of 32 characters or more: delete it to have one made", path=path)
     return key
-
-
-def log(event: str, **fields: object) -> None:
-    """Write one line of JSON about the coordinator itself; nothing about a device belongs in it."""
-    sys.stderr.write(json.dumps({"at": round(time.time(), 3), "event": event, **fields}, default=str) + "\n")
 
 
 def _listen(host: str, port: int) -> socket.socket:

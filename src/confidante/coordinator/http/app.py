@@ -40,7 +40,8 @@ class Coordinator:
     ) -> None:
         self.metrics = metrics or Metrics()
         self._office = office = Office(store, bodies, serving, self.metrics, now)
-        rooms = (Entry(office), Rounds(office), Public(office), Operator(office))
+        self._operator = Operator(office)
+        rooms = (Entry(office), Rounds(office), Public(office), self._operator)
         self.app = Starlette(
             routes=[
                 Route(path, office.answering(method, path, answer), methods=[method])
@@ -49,6 +50,10 @@ class Coordinator:
             ],
             lifespan=lifespan,
         )
+
+    def leave(self) -> None:
+        """Say from now on that this process is not ready, so that a balancer takes it out."""
+        self._operator.leaving = True
 
     def close(self) -> None:
         """Let all long polls go on at once, so that the process can end."""

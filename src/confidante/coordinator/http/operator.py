@@ -21,6 +21,7 @@ class Operator:
 
     def __init__(self, office: Office) -> None:
         self._office = office
+        self.leaving = False
         self.routes: Routes = (
             ("GET", "/health/live", self.live),
             ("GET", "/health/ready", self.ready),
@@ -32,7 +33,9 @@ class Operator:
         return Response(b"live\n", media_type="text/plain")
 
     async def ready(self, request: Request) -> Response:  # noqa: ARG002
-        """Say whether the database answers, too."""
+        """Say whether the database answers, too, and whether this process means to stay."""
+        if self.leaving:
+            return Response(b"leaving\n", 503, media_type="text/plain")
         await self._office.run(partial(self._office.store.log, 0, 1))
         return Response(b"ready\n", media_type="text/plain")
 

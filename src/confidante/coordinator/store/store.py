@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from typing import Self, final
 
-from confidante.coordinator.store import books, checks, messages, pool, rounds
+from confidante.coordinator.store import books, checks, facts, messages, pool, rounds
 from confidante.coordinator.store.database import Database
+from confidante.coordinator.store.tokens import TokenBook
 from confidante.coordinator.store.values import (
     Accepted,
     Late,
     Payment,
     Repeated,
+    RoundFacts,
     RoundRow,
     RoundState,
+    Waiters,
     Waiting,
 )
 from confidante.core.publog import LogEntry
@@ -29,6 +32,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         """Use `Store.open`."""
         self._database = database
+        self.tokens = TokenBook(database)
 
     @classmethod
     def open(cls, url: str) -> Self:
@@ -270,6 +274,40 @@ class Store:
         """Return every counter."""
         with self._database.reading() as sql:
             return books.counts(sql)
+
+    # --- what an operator looks at, and says
+
+    def facts(self, population: str, limit: int = 100) -> list[RoundFacts]:
+        """Return the rounds of a population, the newest first, without what makes them large."""
+        checks.text("the population", population)
+        with self._database.reading() as sql:
+            return facts.newest(sql, population, checks.client(limit))
+
+    def fact(self, round_id: bytes) -> RoundFacts | None:
+        """Return one round so, None when there is none."""
+        with self._database.reading() as sql:
+            return facts.one(sql, round_id)
+
+    def outcomes(self) -> dict[tuple[str, str], int]:
+        """Return how many rounds there are by population and outcome (running, published, aborted)."""
+        with self._database.reading() as sql:
+            return facts.outcomes(sql)
+
+    def waiters(self) -> list[Waiters]:
+        """Return how many devices wait, by population and tier."""
+        with self._database.reading() as sql:
+            return facts.waiters(sql)
+
+    def paused(self, population: str) -> bool:
+        """Whether the operator wants no new round of a population."""
+        with self._database.reading() as sql:
+            return bool(facts.flags(sql).get(f"paused {population}"))
+
+    def pause(self, population: str, paused: bool) -> None:
+        """Open no new round of a population, or go on. A round that runs is not touched."""
+        checks.text("the population", population, 190)
+        with self._database.writing() as sql:
+            facts.set_flag(sql, f"paused {population}", "yes" if paused else "")
 
 
 def _check_entry(kind: str, body: bytes) -> None:

@@ -136,6 +136,55 @@ log_head = Table(
     Column("hash", LargeBinary, nullable=False),
 )
 
+# What an operator told a running coordinator, by name; empty: nothing any more.
+flag = Table(
+    "flag",
+    metadata,
+    Column("name", String(NAME), primary_key=True),
+    Column("value", String(NAME), nullable=False),
+)
+
+# Anonymous tokens. The newest key issues; the one before is still taken for an epoch.
+token_key = Table(
+    "token_key",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),  # sha256 of the public key
+    Column("population", String(NAME), nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    UniqueConstraint("population", "epoch"),
+)
+
+# What subjects are hashed with, one an epoch and gone with it; under epoch -1 what invitations are made with.
+token_secret = Table(
+    "token_secret",
+    metadata,
+    Column("population", String(NAME), primary_key=True),
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("value", LargeBinary, nullable=False),
+)
+
+token_given = Table(
+    "token_given",
+    metadata,
+    Column("population", String(NAME), primary_key=True),
+    Column("epoch", BigInteger, primary_key=True, autoincrement=False),
+    Column("subject", LargeBinary, primary_key=True),  # keyed hash
+    Column("request", LargeBinary, primary_key=True),  # sha256 of the elements
+    Column("count", Integer, nullable=False),
+    Column("times", Integer, nullable=False),
+)
+
+# bound: hash of the identity and the seat that a token was spent for; seated: they had their round.
+token_spent = Table(
+    "token_spent",
+    metadata,
+    Column("key_id", LargeBinary, primary_key=True),
+    Column("nonce", LargeBinary, primary_key=True),
+    Column("bound", LargeBinary, nullable=False, index=True),
+    Column("seated", Boolean, nullable=False),
+)
+
 counter = Table(
     "counter",
     metadata,

@@ -1,6 +1,6 @@
 """What goes into the coordinator's store and what comes out. Times are seconds since 1970."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 COLLECTING = ("ADVERTISE", "SHARE", "MASK", "CONFIRM", "REVEAL")
@@ -70,6 +70,63 @@ class RoundState:
     survivors: tuple[int, ...]
     opened: float
     ended: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RoundFacts:
+    """What an operator sees of a round. expected, heard: devices in its phase; clients: of the roster."""
+
+    id: bytes
+    population: str
+    task: str
+    phase: str
+    deadline: float
+    expected: int
+    heard: int
+    clients: int
+    survivors: int
+    outcome: str
+    reason: str
+    opened: float
+    ended: float
+    noise_multiplier: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Waiters:
+    """How many devices of a population and tier wait."""
+
+    population: str
+    tier: str
+    devices: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class KeptKey:
+    """A key of anonymous tokens: sha256 of its public half, its secret scalar, the epoch it began with."""
+
+    id: bytes
+    secret: bytes = field(repr=False)
+    epoch: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """A token that was checked. bound: hash of what it is spent for (`protocol.tokens.bound_to`)."""
+
+    key_id: bytes
+    nonce: bytes
+    bound: bytes
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The token was spent before, by another check-in or for a round that was held."""
 
 
 @final

@@ -108,6 +108,47 @@ def upgrade() -> None:
     )
     op.execute(head.insert().values(id=1, number=0, hash=bytes(32)))
     op.create_table(
+        "flag",
+        sa.Column("name", sa.String(200), nullable=False),
+        sa.Column("value", sa.String(200), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_flag"),
+    )
+    op.create_table(
+        "token_key",
+        sa.Column("id", sa.LargeBinary, nullable=False),
+        sa.Column("population", sa.String(200), nullable=False),
+        sa.Column("secret", sa.LargeBinary, nullable=False),
+        sa.Column("epoch", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_token_key"),
+        sa.UniqueConstraint("population", "epoch", name="uq_token_key_population_epoch"),
+    )
+    op.create_table(
+        "token_secret",
+        sa.Column("population", sa.String(200), nullable=False),
+        sa.Column("epoch", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("value", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("population", "epoch", name="pk_token_secret"),
+    )
+    op.create_table(
+        "token_given",
+        sa.Column("population", sa.String(200), nullable=False),
+        sa.Column("epoch", sa.BigInteger, autoincrement=False, nullable=False),
+        sa.Column("subject", sa.LargeBinary, nullable=False),
+        sa.Column("request", sa.LargeBinary, nullable=False),
+        sa.Column("count", sa.Integer, nullable=False),
+        sa.Column("times", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("population", "epoch", "subject", "request", name="pk_token_given"),
+    )
+    op.create_table(
+        "token_spent",
+        sa.Column("key_id", sa.LargeBinary, nullable=False),
+        sa.Column("nonce", sa.LargeBinary, nullable=False),
+        sa.Column("bound", sa.LargeBinary, nullable=False),
+        sa.Column("seated", sa.Boolean, nullable=False),
+        sa.PrimaryKeyConstraint("key_id", "nonce", name="pk_token_spent"),
+    )
+    op.create_index("ix_token_spent_bound", "token_spent", ["bound"])
+    op.create_table(
         "counter",
         sa.Column("event", sa.String(200), nullable=False),
         sa.Column("value", sa.BigInteger, nullable=False),

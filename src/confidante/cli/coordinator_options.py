@@ -1,0 +1,137 @@
+"""The options that `confidante coordinator` commands share, and what they open."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, final
+
+import typer
+
+from confidante.core.errors import DataError
+
+if TYPE_CHECKING:
+    from confidante.coordinator.bodies import Bodies
+    from confidante.coordinator.population import Population
+    from confidante.coordinator.store import Store
+
+DEFAULT = Path("population.toml")
+
+Definitions = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[POPULATION.toml]...",
+        help="As `init` writes it; population.toml of this folder when left out. Several share one database.",
+        show_default=False,
+    ),
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        envvar="CONFIDANTE_DATABASE",
+        help="sqlite:///<path> (one host) or postgresql://<user>:<password>@<host>/<name> (any number of "
+        "hosts), or @<file> that holds such an address; a SQLite file beside the population when left out.",
+    ),
+]
+BodiesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--bodies",
+        envvar="CONFIDANTE_BODIES",
+        help="Where uploads and models are kept, as file://<folder> (shared by all hosts); beside the "
+        "population when left out.",
+    ),
+]
+KeyFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--operator-key-file",
+        envvar="CONFIDANTE_OPERATOR_KEY_FILE",
+        help="File with the key that /metrics and the page's login ask for; made, with a random one, when "
+        "missing.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a coordinator keeps its things. database may hold a password."""
+
+    files: tuple[Path, ...]
+    database: str
+    bodies: str
+    key_file: Path
+
+    def populations(self) -> "tuple[Population, ...]":
+        """Read all definitions. Raises DataError for one that is wrong, and for a name that comes twice."""
+        from confidante.coordinator.population import read_population
+
+        found = tuple(read_population(path) for path in self.files)
+        if len({one.name for one in found}) != len(found):
+            raise DataError("two populations have the same name: give each its own", path=self.files[-1])
+        return found
+
+    def open_bodies(self) -> "Bodies":
+        """Return the store of bodies."""
+        from confidante.coordinator.bodies import Bodies
+
+        return Bodies(self.bodies)
+
+    @contextmanager
+    def open_store(self) -> "Iterator[Store]":
+        """Open the database as it is; for commands that look at it or change it a little."""
+        from confidante.coordinator.store import Store
+
+        self.refuse_missing()
+        with Store.open(self.database) as store:
+            yield store
+
+    def refuse_missing(self) -> None:
+        """Raise DataError when the database is a file that is not there: looking at it would make it."""
+        path = sqlite_path(self.database)
+        if path is not None and not path.exists():
+            raise DataError("is not there yet: `confidante coordinator run` makes it", path=path)
+
+
+def place(
+    files: list[Path] | None, database: str | None, bodies: str | None, key_file: Path | None = None
+) -> Place:
+    """Return where everything is, with what was left out filled in."""
+    if not files and not DEFAULT.exists():
+        raise DataError(
+            f"there is no {DEFAULT} in this folder: `confidante coordinator init` writes one, "
+            "or name the file that you have"
+        )
+    chosen = tuple(files or (DEFAULT,))
+    beside = chosen[0].resolve()
+    return Place(
+        chosen,
+        _address(database) if database else f"sqlite:///{beside.with_suffix('.db')}",
+        bodies or f"file://{beside.with_suffix('')}-bodies",
+        key_file or beside.with_name("operator.key"),
+    )
+
+
+def sqlite_path(database: str) -> Path | None:
+    """Return the file of a SQLite address, None for another."""
+    return Path(database.removeprefix("sqlite:///")) if database.startswith("sqlite:///") else None
+
+
+def _address(given: str) -> str:
+    if not given.startswith("@"):
+        return given
+    path = Path(given[1:])
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise DataError("cannot be read: it has to hold the database's address", path=path) from None
+
+
+def say(line: str) -> None:
+    """Print one line."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,60 @@
+"""HTTP/1.1 as uvicorn speaks it, for a public address: the head of a request ends in good time and size."""
+
+import asyncio
+from typing import final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST_HEAD_BYTES = 32 << 10
+HEAD_SECONDS = 20.0
+
+
+@final
+class Wire(HttpToolsProtocol):
+    """One connection. A head that is too long, or comes drop by drop, ends it without an answer."""
+
+    _head: asyncio.TimerHandle | None = None
+    _size = 0
+    _whole = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for the first head."""
+        super().connection_made(transport)  # type: ignore[arg-type]
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End all waiting."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came."""
+        if not self._whole:
+            self._size += len(data)
+            if self._head is None:
+                self._await_head()
+        super().data_received(data)
+        if not self._whole and self._size > MOST_HEAD_BYTES:
+            self.transport.abort()
+
+    def on_headers_complete(self) -> None:
+        """Hand the request on."""
+        self._whole = True
+        self._stop()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Be ready for the head of the next request."""
+        self._whole, self._size = False, 0
+        super().on_message_complete()
+
+    def _await_head(self) -> None:
+        self._head = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _give_up(self) -> None:
+        self.transport.abort()
+
+    def _stop(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None

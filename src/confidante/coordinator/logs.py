@@ -1,0 +1,51 @@
+"""What a coordinator writes about itself: one line an event, on stderr, and nothing about a device."""
+
+import json
+import logging
+import sys
+import time
+import traceback
+from typing import Any, final
+
+_shown: dict[str, Any] = {"form": "json", "always": {}}
+
+
+def configure(form: str = "json", **always: object) -> None:
+    """Set how lines look from now on (`json` or `text`), and what each says. Takes over uvicorn's."""
+    _shown.update(form=form, always=always)
+    server = logging.getLogger("uvicorn.error")
+    server.handlers[:] = [_Handler()]
+    server.setLevel(logging.ERROR)
+    server.propagate = False
+
+
+def log(event: str, **fields: object) -> None:
+    """Write one line."""
+    said = {"at": round(time.time(), 3), "event": event, **_shown["always"], **fields}
+    if _shown["form"] == "json":
+        line = json.dumps(said, default=str)
+    else:
+        stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(float(str(said.pop("at")))))
+        rest = " ".join(
+            f"{name}={json.dumps(value, default=str)}" for name, value in said.items() if name != "event"
+        )
+        line = f"{stamp}Z {event} {rest}".rstrip()
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+@final
+class _Handler(logging.Handler):
+    """Writes what uvicorn complains of. Of an error in our own code its type and place, but not its text.
+
+    A text may quote what was being worked at; a type and line numbers cannot.
+    """
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None:
+            log("server", level=record.levelname.lower(), problem=str(record.msg).splitlines()[0][:300])
+            return
+        where = [f"{frame.name}:{frame.lineno}" for frame in traceback.extract_tb(error.__traceback__)]
+        log("error", kind=type(error).__name__, where=where[-12:])
