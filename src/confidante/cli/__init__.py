@@ -20,6 +20,7 @@ _EXTRA = {
         "device",
     ),
     **dict.fromkeys(("alembic", "fsspec", "prometheus_client", "psycopg", "sqlalchemy"), "server"),
+    "ray": "ray",
 }
 """Extra by the module that it brings."""
 

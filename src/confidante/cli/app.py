@@ -1,21 +1,34 @@
 """Commands and their options. What they do is in `confidante.lab`, imported when a command is called."""
 
-import json
 import sys
-from collections.abc import Mapping, Sequence
-from enum import StrEnum
+from collections.abc import Sequence
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from confidante.cli.coordinator_app import coordinator
+from confidante.cli.options import (
+    DEFAULT_DELTA,
+    DEFAULT_EPSILON,
+    AsJson,
+    Delta,
+    Dropout,
+    Engine,
+    Epsilon,
+    MaxCollusion,
+    MaxDropout,
+    MaxUpload,
+    NoNoise,
+    Repeat,
+    Seed,
+    print_json,
+)
 from confidante.cli.profile_app import OPEN_EXAMPLES, open_page_command, profile
+from confidante.cli.simulate_command import SIMULATE_EXAMPLES, simulate_command
 from confidante.core.errors import ConfidanteError, DataError, PlanError
 
-DEFAULT_EPSILON = 4.0
-DEFAULT_DELTA = 1e-5
 PROFILE = "profile"
 """Folder of the demo's device, in the demo's own."""
 
@@ -34,19 +47,10 @@ lab = typer.Typer(help="Train, rank and measure on data of your own, one simulat
 app.add_typer(lab, name="lab", no_args_is_help=True)
 app.add_typer(profile, name="profile", no_args_is_help=True)
 app.add_typer(coordinator, name="coordinator", no_args_is_help=True)
+lab.command("simulate", epilog=SIMULATE_EXAMPLES)(simulate_command)
 app.command("open", epilog=OPEN_EXAMPLES)(open_page_command)
 
 
-class Engine(StrEnum):
-    """How the sums are taken."""
-
-    aggregate = "aggregate"
-    ideal = "ideal"
-    secure = "secure"
-
-
-Seed = Annotated[int, typer.Option(help="Decides all randomness of the run, 0 or more. For the lab only.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 EngineOption = Annotated[
     Engine,
     typer.Option(
@@ -55,7 +59,6 @@ EngineOption = Annotated[
     ),
 ]
 Items = Annotated[Path | None, typer.Option(help="CSV `item,title,labels`, labels separated by `|`.")]
-Delta = Annotated[float, typer.Option(help="Chance in which the promise of epsilon may fail.")]
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -75,10 +78,6 @@ def _fail(problem: str) -> int:
     if problem:  # without: the help was shown instead
         sys.stderr.write(f"confidante: error: {' '.join(problem.split())}\n")
     return 2
-
-
-def _print_json(values: Mapping[str, Any]) -> None:
-    sys.stdout.write(json.dumps(values, allow_nan=False) + "\n")  # ASCII: any terminal can hold it
 
 
 def _version(wanted: bool) -> None:
@@ -111,29 +110,18 @@ def rank(
     out: Annotated[Path, typer.Option(help="Where to write `user,item,rank`; replaced when it exists.")],
     *,
     items: Items = None,
-    epsilon: Annotated[
-        float | None,
-        typer.Option(
-            help="User-level epsilon of all sums together, against the coordinator. "
-            f"[dim]\\[default: {DEFAULT_EPSILON:g}][/dim]",
-            show_default=False,
-        ),
-    ] = None,
+    epsilon: Epsilon = None,
     delta: Delta = DEFAULT_DELTA,
-    no_noise: Annotated[
-        bool, typer.Option("--no-noise", help="Secure aggregation only, no differential privacy.")
-    ] = False,
+    no_noise: NoNoise = False,
     k: Annotated[int, typer.Option("-k", help="Items for each user.")] = 100,
     seed: Seed = 0,
-    repeat: Annotated[
-        bool, typer.Option("--repeat", help="Repurchase data: people's own items are candidates too.")
-    ] = False,
+    repeat: Repeat = False,
     engine: EngineOption = Engine.aggregate,
-    max_dropout: Annotated[float, typer.Option(help="Part of the devices that may vanish.")] = 0.3,
-    max_collusion: Annotated[float, typer.Option(help="Part that may side with the coordinator.")] = 0.1,
-    dropout: Annotated[float, typer.Option(help="Part that really vanishes during each sum.")] = 0.0,
+    max_dropout: MaxDropout = 0.3,
+    max_collusion: MaxCollusion = 0.1,
+    dropout: Dropout = 0.0,
     bits: Annotated[int, typer.Option(help="Bits of an uploaded number, 8 to 32.")] = 20,
-    max_upload: Annotated[int, typer.Option(help="Bytes of the largest upload.")] = 3_000_000,
+    max_upload: MaxUpload = 3_000_000,
     as_json: AsJson = False,
 ) -> None:
     """Train privately on a file of interactions and write everybody's best items.
@@ -160,7 +148,7 @@ def rank(
     with Bars() as bars:
         result = rank_file(train, items, out, k, training, bars)
     if as_json:
-        _print_json(result)
+        print_json(result)
     else:
         from confidante.cli.screen import show_rank
 
@@ -211,7 +199,7 @@ def frontier(
         result = run_frontier(dataset, wanted, seeds=seeds, delta=delta, test=test, progress=bars)
     write_frontier(result, out)
     if as_json:
-        _print_json(result.to_json())
+        print_json(result.to_json())
     else:
         from confidante.cli.screen import show_frontier
 
@@ -276,7 +264,7 @@ def demo(
         )
     page = write_report(result, out)
     if as_json:
-        _print_json(result.to_json())
+        print_json(result.to_json())
     else:
         from confidante.cli.screen import show_demo
 

@@ -43,6 +43,7 @@ def how(engine: str) -> str:
         "secure": "secure sums",
         "ideal": "sums (ideal engine: the secure sums' integers, added in the open)",
         "aggregate": "sums (aggregate engine: simulated, the same law as secure sums)",
+        "ray": "sums (aggregate engine over Ray workers: simulated, the same law as secure sums)",
     }[engine]
 
 

@@ -69,6 +69,14 @@ class EgressError(ConfidanteError):
     """Something was about to be sent that the ledger does not hold, or could not be sent."""
 
 
+@final
+class ForkedLogError(ConfidanteError):
+    """A coordinator shows this device something else than it did before, or than its public log names.
+
+    An alarm with the evidence was kept; nothing is done with that coordinator until a person dismisses it.
+    """
+
+
 class Reject(StrEnum):
     """Why a protocol message was refused. Stable names: they are counted and stand in test vectors."""
 

@@ -19,6 +19,12 @@ class SeededEntropy:
         """Return the stream of a longer label, from its start, wherever this stream has got to."""
         return SeededEntropy(self._seed, *self._label, *label)
 
+    def after(self, draws: int) -> "SeededEntropy":
+        """Return this stream, from its start but for the first so many draws."""
+        stream = SeededEntropy(self._seed, *self._label)
+        stream._counter = draws
+        return stream
+
     def draw(self, size: int) -> bytes:
         """Return the next `size` bytes of the stream."""
         self._counter += 1

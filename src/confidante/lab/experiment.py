@@ -8,6 +8,8 @@ import numpy as np
 
 from confidante.core.errors import DataError
 from confidante.core.types import Catalogue, Histories
+from confidante.lab.adding import Adder
+from confidante.lab.crowd import Crowd
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.simulation import Engine, Progress, Simulator, SumRecord
 from confidante.models.training import Learnt, Settings, budget, settings_for, train, weakness
@@ -42,7 +44,7 @@ class Run:
 
 
 def run_training(
-    histories: Histories,
+    histories: Crowd,
     catalogue: Catalogue,
     *,
     epsilon: float | None,
@@ -51,6 +53,7 @@ def run_training(
     repeat: bool = False,
     settings: Settings | None = None,
     engine: Engine = "aggregate",
+    adder: Adder | None = None,
     max_dropout: float = 0.3,
     max_collusion: float = 0.1,
     dropout: float = 0.0,
@@ -63,9 +66,9 @@ def run_training(
     epsilon: what the coordinator faces at worst, user-level, all sums together, with `max_dropout` of the
     devices gone and `max_collusion` of them telling it their noise; None for secure aggregation without
     noise. repeat: whether people take the same item again (their own items are then candidates). settings:
-    other constants than `settings_for` gives. dropout: part of the devices that really vanish during each
-    sum. Raises `DataError` for data that cannot be trained on, `PlanError` for what cannot be promised, and
-    `ProtocolError` when more devices vanish than `max_dropout` allows for.
+    other constants than `settings_for` gives. adder: see `Simulator`. dropout: part of the devices that
+    really vanish during each sum. Raises `DataError` for data that cannot be trained on, `PlanError` for what
+    cannot be promised, and `ProtocolError` when more devices vanish than `max_dropout` allows for.
     """
     started = time.perf_counter()
     _check(histories, catalogue)
@@ -80,6 +83,7 @@ def run_training(
         dict(zip(shares, noise, strict=True)),
         SeededEntropy(seed, "simulation"),
         engine=engine,
+        adder=adder,
         cohort=cohort,
         dropout=dropout,
         bits=bits,
@@ -94,10 +98,12 @@ def run_training(
     return Run(learnt, records, guarantee, time.perf_counter() - started)
 
 
-def _check(histories: Histories, catalogue: Catalogue) -> None:
+def _check(histories: Crowd, catalogue: Catalogue) -> None:
     """Refuse a catalogue without pairs of items, and events that it does not know."""
     if len(catalogue) < 2:
         raise DataError(f"the catalogue has {len(catalogue)} items: at least 2 are needed to choose between")
+    if not isinstance(histories, Histories):  # made up as they are asked for
+        return
     strange = np.flatnonzero((histories.items < 0) | (histories.items >= len(catalogue)))
     if len(strange):
         event = int(strange[0])

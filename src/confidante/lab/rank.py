@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from confidante.core.errors import DataError, PlanError
 from confidante.core.files import same_place, written_whole
-from confidante.core.types import Histories
+from confidante.core.types import Catalogue, Histories
+from confidante.lab.adding import Adder
+from confidante.lab.crowd import Crowd
 from confidante.lab.data.csv_files import load_csv
 from confidante.lab.data.dataset import Dataset, LoadReport
 from confidante.lab.experiment import Run, run_training
@@ -64,9 +66,20 @@ class Training:
             raise DataError(
                 "has one item only: give at least two to choose between", path=dataset.report.source
             )
+        return self.train(dataset.histories, dataset.catalogue, progress)
+
+    def train(
+        self,
+        crowd: Crowd,
+        catalogue: Catalogue,
+        progress: Progress | None = None,
+        adder: Adder | None = None,
+    ) -> Run:
+        """Train on all events of a crowd; adder: see `Simulator`. Raises ConfidanteError."""
         return run_training(
-            dataset.histories,
-            dataset.catalogue,
+            crowd,
+            catalogue,
+            adder=adder,
             epsilon=self.epsilon,
             delta=self.delta,
             seed=self.seed,
@@ -116,6 +129,19 @@ def rank_file(
 
 
 def summary(run: Run, training: Training, dataset: Dataset) -> dict[str, Any]:
+    """Return what a training on a file took and promises, ready for JSON."""
+    return {
+        **costs(run, training),
+        "devices": dataset.histories.people,
+        "items": len(dataset.catalogue),
+        "engine": training.engine,
+        "seed": training.seed,
+        "seconds": round(run.seconds, 3),
+        **load_report(dataset.report),
+    }
+
+
+def costs(run: Run, training: Training) -> dict[str, Any]:
     """Return what a training took and promises, ready for JSON: a figure that does not exist is None."""
     private = training.epsilon is not None
     guarantee = run.guarantee
@@ -142,12 +168,6 @@ def summary(run: Run, training: Training, dataset: Dataset) -> dict[str, Any]:
         "delta": guarantee.delta if private else None,
         "adjacency": guarantee.adjacency if private else None,
         "assumes": "the list of items is public, also of those that only events name" if private else None,
-        "devices": dataset.histories.people,
-        "items": len(dataset.catalogue),
-        "engine": training.engine,
-        "seed": training.seed,
-        "seconds": round(run.seconds, 3),
-        **load_report(dataset.report),
     }
 
 

@@ -7,13 +7,18 @@ Three engines take the same sums:
 - `aggregate`: as `ideal`, but the noise of all survivors is drawn at once. Sums of Skellam shares are
   Skellam, so the law of the result is exactly the same, and the lab saves one noise vector a device.
 
+Devices need not be in memory together: `aggregate` and `ideal` take them in batches from a `Crowd`, which may
+make them up, and an `Adder` may spread the adding over other processes (`ray_workers`). All the integers stay
+the same.
+
 All randomness is labelled by what it is for (sum, device, upload), not by the order in which it is drawn: so
 `secure` and `ideal` with the same seed return the same integers.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal, final
 
@@ -21,8 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import PlanError, ProtocolError, Reject
-from confidante.core.types import Histories
+from confidante.lab.adding import Adder, Work, added
+from confidante.lab.crowd import Crowd
 from confidante.lab.entropy import SeededEntropy
+from confidante.lab.lots import smallest
 from confidante.models.task import NoisySum, Task
 from confidante.privacy.clipping import IntegerRows, decode, encode
 from confidante.privacy.mechanisms.skellam import sample
@@ -38,8 +45,6 @@ Progress = Callable[[str, float], None]
 """Called with what is going on and how much of it is done, 0 to 1."""
 
 _BATCH = 256
-_LEAST_BATCH = 8
-_BATCH_ENTRIES = 1 << 15  # a batch of so many entries stays in the processor's cache
 
 
 @final
@@ -50,7 +55,7 @@ class SumRecord:
     rounds: uploads of at most the agreed size that the vector was cut into, each its own secure sum;
     survivors: devices in the sum (the fewest over its rounds); bytes up and down: median over the devices
     that took part to the end, all rounds; 0 in the engines without a protocol, where upload_bytes (the
-    masked vector alone) still holds.
+    masked vector alone) still holds. digest: SHA-256 in hex of the integer sum (int64, little-endian).
     """
 
     plan: SumPlan
@@ -61,6 +66,7 @@ class SumRecord:
     bytes_down: int
     upload_bytes: int
     largest_upload: int
+    digest: str
     seconds: float
 
 
@@ -70,11 +76,12 @@ class Simulator:
 
     def __init__(
         self,
-        histories: Histories,
+        histories: Crowd,
         multipliers: Mapping[str, float],
         entropy: SeededEntropy,
         *,
         engine: Engine = "aggregate",
+        adder: Adder | None = None,
         cohort: Cohort | None = None,
         dropout: float = 0.0,
         bits: int = 20,
@@ -84,15 +91,17 @@ class Simulator:
     ) -> None:
         """Make one device of every person.
 
-        multipliers: noise multiplier of each task by name, 0.0 for none. cohort: what the plans promise to
-        withstand; dropout: part of the devices that really vanish during each sum. bits: of the ring.
-        max_upload: bytes of one upload; max_rounds: uploads that one sum may take. Raises PlanError.
+        adder: adds up the same people in place of this process, for the engine `aggregate` only. multipliers:
+        noise multiplier of each task by name, 0.0 for none. cohort: what the plans promise to withstand;
+        dropout: part of the devices that really vanish during each sum. bits: of the ring. max_upload: bytes
+        of one upload; max_rounds: uploads that one sum may take. Raises PlanError.
         """
         self.histories = histories
         self.records: list[SumRecord] = []
         self._multipliers = multipliers
         self._entropy = entropy
         self._engine = engine
+        self._adder = adder
         self._cohort = cohort or Cohort(histories.people)
         self._dropout = dropout
         self._bits = bits
@@ -105,6 +114,8 @@ class Simulator:
             raise PlanError(
                 f"the cohort has {self._cohort.devices} devices, the data {histories.people} people"
             )
+        if adder is not None and engine != "aggregate":
+            raise PlanError(f"the engine {engine} adds up in one process: take aggregate")
         if not 0 <= dropout <= 1:
             raise PlanError(f"dropout is {dropout}: give a part of the devices in [0, 1]")
         if self.max_length < 1:
@@ -153,24 +164,22 @@ class Simulator:
         people = self._cohort.devices
         entropy = self._entropy.child("sum", self._taken)
         self._taken += 1
-        dither = np.frombuffer(entropy.child("dither").draw(8 * people), dtype="<u8").astype(np.uint64)
-        order = np.argsort(
-            np.frombuffer(entropy.child("vanishing").draw(8 * people), dtype="<u8"), kind="stable"
-        )
         # A third of them go before they upload, the rest when the unmasking begins: both must work.
         before, after = self._vanishing
-        early, late = order[:before], order[before : before + after]
-        devices = _Devices(task, plan, self.histories, dither)
+        work = Work(task, plan, entropy)
         if self._engine == "secure":
-            total, counts, up, down = self._secure(plan, devices, early, late, entropy)
+            lots = work.vanishing
+            order = np.argsort(lots.of(0, people), kind="stable")
+            early, late = order[:before], order[before : before + after]
+            total, counts, up, down = self._secure(work, early, late)
         else:
             left = people - before - after
             if left < self._cohort.minimum_survivors:
                 raise ProtocolError(
                     Reject.TOO_FEW, f"{left} devices are left, {self._cohort.minimum_survivors} needed"
                 )
-            staying = np.setdiff1d(np.arange(people), early)
-            total, counts, up, down = self._open(plan, devices, staying, entropy), [len(staying)], 0, 0
+            total, count = self._open(replace(work, gone=smallest(work.vanishing, people, before)))
+            counts, up, down = [count], 0, 0
         survivors = min(counts)
         sizes = [packed_size(part.stop - part.start, plan.bits) for part in self._uploads(plan)]
         self.records.append(
@@ -183,35 +192,33 @@ class Simulator:
                 bytes_down=down,
                 upload_bytes=sum(sizes),
                 largest_upload=max(sizes),
+                digest=hashlib.sha256(total.astype("<i8").tobytes()).hexdigest(),
                 seconds=time.perf_counter() - started,
             )
         )
         variance = float(plan.noise_variance(max(counts))) / plan.scale**2
         return NoisySum(decode(total, plan), variance, survivors)
 
-    def _open(
-        self, plan: SumPlan, devices: "_Devices", staying: NDArray[np.int64], entropy: SeededEntropy
-    ) -> NDArray[np.int64]:
+    def _open(self, work: Work) -> tuple[NDArray[np.int64], int]:
         """Add up the same integers as a secure round would, without the masks."""
-        total = np.zeros(plan.length, dtype=np.int64)
+        plan, people = work.plan, self._cohort.devices
         noisy = plan.noise_multiplier > 0
-        done, size = 0, _LEAST_BATCH
-        while done < len(staying):
-            batch = staying[done : done + size]
-            rows = devices.encode(batch)
-            rows.add_to(total)
-            done += len(batch)
-            size = _next_batch(size, rows)
-            self._progress(plan.task, done / len(staying))
-            if noisy and self._engine == "ideal":
-                for device in batch.tolist():
-                    for part in self._uploads(plan):
-                        total[part] += _share(plan, part, device, entropy)
+        if self._adder is not None:
+            total, count = self._adder.add(work, lambda part: self._progress(plan.task, part))
+        else:
+            total, count = np.zeros(plan.length, dtype=np.int64), 0
+            for batch, done in added(work, self.histories, 0, people, total):
+                count += len(batch)
+                self._progress(plan.task, done / people)
+                if noisy and self._engine == "ideal":
+                    for device in batch.tolist():
+                        for part in self._uploads(plan):
+                            total[part] += _share(plan, part, device, work.entropy)
         if noisy and self._engine == "aggregate":
-            seed = entropy.child("noise").draw(32)
-            total += sample(plan.noise_variance(len(staying)), plan.length, seed)
+            seed = work.entropy.child("noise").draw(32)
+            total += sample(plan.noise_variance(count), plan.length, seed)
         wrapped: NDArray[np.int64] = centred(total.astype(np.uint32), plan.bits)
-        return wrapped
+        return wrapped, count
 
     def _uploads(self, plan: SumPlan) -> list[slice]:
         """Return the parts of the vector, one an upload."""
@@ -219,14 +226,11 @@ class Simulator:
         return [slice(start, min(start + self._chunk, plan.length)) for start in starts]
 
     def _secure(
-        self,
-        plan: SumPlan,
-        devices: "_Devices",
-        early: NDArray[np.int64],
-        late: NDArray[np.int64],
-        entropy: SeededEntropy,
+        self, work: Work, early: NDArray[np.int64], late: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], list[int], int, int]:
         """Run one secure round a chunk and return the sum, survivors a round, and bytes up and down."""
+        plan, entropy = work.plan, work.entropy
+        devices = _Devices(work, self.histories)
         if self._identities is None:
             seeds = self._entropy.child("identities")
             self._identities = [
@@ -273,29 +277,20 @@ def _share(plan: SumPlan, part: slice, device: int, entropy: SeededEntropy) -> N
     return sample(plan.share_variance, part.stop - part.start, seed)
 
 
-def _next_batch(size: int, rows: IntegerRows) -> int:
-    """Return how many devices to take next, from what the last `size` of them sent. The sum is the same."""
-    fitting = _BATCH_ENTRIES * size // max(len(rows.values), 1)
-    return max(_LEAST_BATCH, min(fitting, 4 * size, 4 * _BATCH))
-
-
 @final
 class _Devices:
     """Encodes vectors in batches, one batch held at a time; asked for in increasing order."""
 
-    def __init__(self, task: Task, plan: SumPlan, histories: Histories, dither: NDArray[np.uint64]) -> None:
-        self._task, self._plan, self._histories, self._dither = task, plan, histories, dither
+    def __init__(self, work: Work, crowd: Crowd) -> None:
+        self._work, self._crowd, self._dither = work, crowd, work.dither
         self._first = -1
         self._rows: IntegerRows | None = None
-
-    def encode(self, people: NDArray[np.int64]) -> IntegerRows:
-        return encode(
-            self._task.client_update(self._histories.select(people)), self._plan, self._dither[people]
-        )
 
     def one(self, device: int) -> NDArray[np.int64]:
         first = device // _BATCH * _BATCH
         if self._rows is None or first != self._first:
-            self._first = first
-            self._rows = self.encode(np.arange(first, min(first + _BATCH, self._histories.people)))
+            self._first, stop = first, min(first + _BATCH, self._crowd.people)
+            histories = self._crowd.select(np.arange(first, stop))
+            update = self._work.task.client_update(histories)
+            self._rows = encode(update, self._work.plan, self._dither.of(first, stop))
         return self._rows.dense(device - first)
