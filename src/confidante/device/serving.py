@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # building is not loaded by a start that finds its rows ready
     from confidante.device.text import TextEncoder
     from confidante.models.snapshot import Published
 
-_MODEL = "model"  # the published snapshot, as it came
+MODEL_BODY = "model"
+"""Name of the body that holds the published snapshot, as it came."""
 
 
 @final
@@ -38,7 +39,7 @@ class Serving:
     @property
     def has_model(self) -> bool:
         """Whether a published model is installed."""
-        return bool(self._vault.rows("SELECT 1 FROM snapshot WHERE name = ?", (_MODEL,)))
+        return bool(self._vault.rows("SELECT 1 FROM snapshot WHERE name = ?", (MODEL_BODY,)))
 
     @property
     def library(self) -> Library:
@@ -115,7 +116,7 @@ class Serving:
             with self.as_before_if_it_fails(), self._vault.write():
                 items.put(self._vault, [Item(*row, described.get(row[0], "")) for row in rows])
                 items.remove(self._vault, removed)
-                self._vault.write_body(_MODEL, data)
+                self._vault.write_body(MODEL_BODY, data)
                 self._replace(self._built())
                 self.save()
         except DataError as error:
@@ -159,7 +160,7 @@ class Serving:
     def _published(self) -> "Published | None":
         from confidante.models.snapshot import decode
 
-        body = self._vault.read_body(_MODEL)
+        body = self._vault.read_body(MODEL_BODY)
         return None if body is None else decode(body)
 
     def _placing(self) -> "Published | None":
