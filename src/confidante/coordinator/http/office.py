@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from confidante.coordinator.bodies import Bodies
+from confidante.coordinator.enrolment import Enrolment
 from confidante.coordinator.http.reading import RefusedError
 from confidante.coordinator.http.waiting import Watch
 from confidante.coordinator.metrics import Metrics
@@ -44,7 +45,7 @@ class Serving:
     populations: whose devices may check in. operator_key: what `/metrics` asks for as a bearer token (empty:
     it is closed). wait: seconds after which a waiting device asks again; poll, body: seconds that a long poll
     and a body may take; interval: between two looks at a round that somebody waits for; threads: how many may
-    use the database at once.
+    use the database at once. enrolments: by population; one without is open to everybody.
     """
 
     populations: Collection[str]
@@ -54,6 +55,7 @@ class Serving:
     body: float = 20.0
     interval: float = 0.05
     threads: int = 8
+    enrolments: Mapping[str, Enrolment] = field(default_factory=dict)
 
 
 @final

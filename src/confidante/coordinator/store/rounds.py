@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
+from confidante.coordinator.store import tokens
 from confidante.coordinator.store.tables import message, outbox, payment, pool, rounds, seated
 from confidante.coordinator.store.values import (
     ABORTED,
@@ -16,6 +17,7 @@ from confidante.coordinator.store.values import (
     RoundState,
 )
 from confidante.core.errors import StoreError
+from confidante.protocol.tokens import bound_to
 
 _IDENTITY, _SEAT, _INDEX = 64, 32, 4
 _STATE = select(rounds).where(rounds.c.id == bindparam("round_id"))  # made once: it is asked for often
@@ -73,6 +75,7 @@ def open_round(
         insert(seated),
         [{"identity": who, "round_id": row.id, "client": at} for at, who in enumerate(row.roster)],
     )
+    tokens.seat(sql, [bound_to(*one) for one in zip(row.roster, row.seats, strict=True)])
     sql.execute(
         insert(payment).values(
             round_id=row.id,

@@ -1,0 +1,190 @@
+"""Who gets tokens, how many, and which tokens open the door.
+
+A `Verifier` says whom a request comes from; a subject gets so many tokens in an epoch. What it is remembered
+by is a keyed hash, whose key and rows are deleted when the epoch is over. The tokens themselves are anonymous
+(`protocol.tokens`): nothing here links a check-in to the subject that was given its token.
+
+Keys are made by whichever worker comes first and announced in the public log in the same transaction. The
+newest one issues; the one before is taken for an epoch longer. Workers share all of it through the database.
+"""
+
+import hashlib
+import hmac
+import math
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import final
+
+from confidante.coordinator.store import Store
+from confidante.coordinator.store.values import KeptKey, Spending
+from confidante.coordinator.verifiers import Subject, Verifier
+from confidante.core.entropy import SystemEntropy
+from confidante.protocol import voprf
+from confidante.protocol.coordination import CheckIn, Refusal, Refused, decode, encode
+from confidante.protocol.tokens import (
+    LEAST_KEY_SECONDS,
+    LOG_KIND,
+    TokenKey,
+    TokenRequest,
+    TokenResponse,
+    bound_to,
+    key_id,
+    redeems,
+)
+
+_SECRET_BYTES = 32
+_LOOK_SECONDS = 30.0  # between two looks at the database for keys that others made
+_LEAST_SECONDS = 1.0  # also when one is asked for that nobody here knows
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Enrolling:
+    """What an operator decides.
+
+    verifier: "open" (no tokens are asked for), "address", "invitation" or an own "package.module:Class".
+    most: tokens of one subject in an epoch; seconds: of an epoch; rotate: epochs until a new key is made.
+    """
+
+    verifier: str = "open"
+    most: int = 8
+    seconds: float = 86_400.0
+    rotate: int = 7
+
+
+@final
+class Enrolment:
+    """The tokens of one population. May be used from many threads."""
+
+    def __init__(
+        self,
+        store: Store,
+        population: str,
+        verifier: Verifier,
+        enrolling: Enrolling,
+        *,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """now: seconds since 1970."""
+        self._store, self._population, self._verifier, self._terms = store, population, verifier, enrolling
+        self._now, self._entropy = now, SystemEntropy()
+        self._lock = threading.Lock()
+        self._kept: tuple[KeptKey, ...] = ()
+        self._looked = -math.inf
+        self._epoch = -1
+        self._secret = lru_cache(4)(self._read_secret)
+        self._key = lru_cache(4)(voprf.SecretKey.decode)
+
+    def keep_up(self) -> None:
+        """Make a key when one is due, and forget what belongs to epochs that are over. Raises StoreError."""
+        with self._lock:
+            self._keep_up(self._now())
+
+    def issue(self, asked: TokenRequest, address: str) -> TokenResponse | Refusal:
+        """Give tokens for a request that came from a network address, or say why not.
+
+        Raises WireError for elements that are none, and StoreError.
+        """
+        now = self._now()
+        newest = self._keys(now, asked.key_id)[-1]
+        if asked.key_id != newest.id:
+            return Refusal(Refused.OLD_KEY, "tokens are made with the newest key of the public log only")
+        if asked.kind != self._verifier.kind:
+            return Refusal(Refused.NO_EVIDENCE, f"what is asked for here is: {self._verifier.kind}")
+        found = self._verifier.check(asked.evidence, address)
+        if isinstance(found, Refusal):
+            return found
+        for element in asked.blinded:  # before they count
+            voprf.check_element(element)
+        epoch, count = self._epoch_of(now), len(asked.blinded)
+        request = hashlib.sha256(asked.key_id + b"".join(asked.blinded)).digest()
+        subject = self._hidden(found, epoch)
+        if not self._store.tokens.give(self._population, epoch, subject, request, count, self._terms.most):
+            left = (epoch + 1) * self._terms.seconds - now
+            return Refusal(
+                Refused.TOO_MANY,
+                f"{self._terms.most} tokens are given to one in {self._terms.seconds:g} seconds: "
+                f"ask again in {left:.0f}",
+            )
+        scalar = voprf.scalar_of(self._entropy.draw(voprf.RANDOM_BYTES))
+        return TokenResponse(*voprf.blind_evaluate(self._key(newest.secret), asked.blinded, scalar))
+
+    def redeem(self, made: CheckIn) -> Spending | Refusal:
+        """Check the token of a check-in, or say what is wrong with it; nothing is spent yet.
+
+        Raises StoreError.
+        """
+        if made.token is None:
+            return Refusal(Refused.NO_TOKEN, "this population asks for an anonymous token")
+        now = self._now()
+        taken = self._taken(self._keys(now, made.token.key_id), now)
+        key = next((one for one in taken if one.id == made.token.key_id), None)
+        if key is None:
+            return Refusal(Refused.OLD_KEY, "the key of this token is not in use any more: ask for new ones")
+        if not redeems(self._key(key.secret), made):
+            return Refusal(Refused.BAD_TOKEN, "the token does not belong to this check-in")
+        return Spending(made.token.key_id, made.token.nonce, bound_to(made.identity, made.seat))
+
+    # --- keys
+
+    def _epoch_of(self, now: float) -> int:
+        return int(now // self._terms.seconds)
+
+    def _keys(self, now: float, wanted: bytes) -> tuple[KeptKey, ...]:
+        """Return the keys that are kept, the newest last, looked up anew when it is time to."""
+        with self._lock:
+            known = any(key.id == wanted for key in self._kept)
+            # One that is not known may have been made by another worker just now.
+            if now >= self._looked + (_LOOK_SECONDS if known else _LEAST_SECONDS) or now < self._looked:
+                self._keep_up(now)
+            return self._kept
+
+    def _taken(self, kept: Sequence[KeptKey], now: float) -> Sequence[KeptKey]:
+        """Return the keys whose tokens are taken: the newest, and for an epoch more the one before."""
+        both = self._epoch_of(now) <= self._epoch_of(kept[-1].made) + 1
+        return kept[-2:] if both else kept[-1:]
+
+    def _keep_up(self, now: float) -> None:
+        tokens, epoch = self._store.tokens, self._epoch_of(now)
+        kept = tokens.keys(self._population)
+        if self._due(kept, now):
+            made = self._make(now)
+            tokens.add_key(self._population, made, LOG_KIND, kept[-1].id if kept else None)
+            kept = tokens.keys(self._population)
+        taken = {key.id for key in self._taken(kept, now)}
+        old = [key.id for key in kept if key.id not in taken]
+        if old or epoch != self._epoch:
+            tokens.forget(self._population, epoch, old)
+        self._kept = tuple(key for key in kept if key.id in taken)
+        self._looked, self._epoch = now, epoch
+
+    def _due(self, kept: Sequence[KeptKey], now: float) -> bool:
+        """Whether a new key is to be made: the newest is old, or says what is not true any more."""
+        if not kept:
+            return True
+        newest = kept[-1]
+        says = self._said(decode(newest.said, TokenKey).public) == newest.said
+        due = not says or self._epoch_of(newest.made) + self._terms.rotate <= self._epoch_of(now)
+        return due and now >= newest.made + LEAST_KEY_SECONDS
+
+    def _make(self, now: float) -> KeptKey:
+        made = voprf.SecretKey.derive(self._entropy.draw(_SECRET_BYTES), self._population.encode())
+        return KeptKey(key_id(made.public), made.encode(), self._said(made.public), now)
+
+    def _said(self, public: bytes) -> bytes:
+        return encode(
+            TokenKey(self._population, public, self._terms.seconds, self._verifier.kind, self._terms.most)
+        )
+
+    # --- subjects
+
+    def _hidden(self, subject: Subject, epoch: int) -> bytes:
+        """Return what a subject is remembered by in an epoch."""
+        named = f"{len(self._verifier.kind)} {self._verifier.kind} {subject.name}".encode()
+        return hmac.digest(self._secret(epoch), named, "sha256")
+
+    def _read_secret(self, epoch: int) -> bytes:
+        return self._store.tokens.secret(self._population, epoch, self._entropy.draw(_SECRET_BYTES))

@@ -1,0 +1,140 @@
+"""Anonymous tokens: one is spent for each check-in, so that one person is not a thousand devices.
+
+A device draws nonces, blinds them and asks the coordinator to evaluate them (`voprf`); the coordinator gives
+so many to one subject in an epoch, whoever that is by its `coordinator.enrolment.Verifier`. The output for a
+nonce is a key that only this device and the coordinator can compute. A check-in shows the nonce and a MAC of
+the check-in by that key: the coordinator computes the key anew and checks it. What it saw when it issued has
+been blinded, so it cannot say which token was whose; the MAC names identity, seat and population, so a token
+that is overheard is of no use for another check-in.
+
+Issuing with one key for one device would undo that, so the key stands in the public log, which is the same
+for all devices, and no more often than once in `LEAST_KEY_SECONDS`; the proof of `voprf` shows that it was
+this key. Entries tell the coordinator's time, and their order cannot be changed afterwards.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable
+from typing import Annotated, final
+
+import msgspec
+from msgspec import Meta
+
+from confidante.core.errors import WireError
+from confidante.core.publog import LogEntry
+from confidante.protocol import voprf
+from confidante.protocol.coordination import CheckIn, Redemption, check_in_statement, decode
+
+TOKENS_PATH = "/v1/tokens"
+LOG_KIND = "tokens"
+"""Of the entries of the public log that announce a key."""
+
+NONCE_BYTES = 32
+MOST_BATCH = 32
+MOST_EVIDENCE_BYTES = 16 << 10
+MOST_REQUEST_BYTES = MOST_BATCH * (voprf.ELEMENT_BYTES + 8) + MOST_EVIDENCE_BYTES + 1024
+LEAST_KEY_SECONDS = 3600.0
+"""Between two keys of a population: keys made for single devices could be told by their number."""
+
+_Octets32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
+_Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
+_Kind = Annotated[str, Meta(pattern=r"^[!-~]{1,200}\Z")]
+_Element = Annotated[bytes, Meta(min_length=voprf.ELEMENT_BYTES, max_length=voprf.ELEMENT_BYTES)]
+_Elements = Annotated[tuple[_Element, ...], Meta(min_length=1, max_length=MOST_BATCH)]
+
+
+@final
+class TokenKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the public log says of a key.
+
+    public: the key; seconds: how long an epoch is; evidence: the kind that is asked for; most: tokens that
+    one subject gets in an epoch.
+    """
+
+    population: _Name
+    public: _Element
+    seconds: Annotated[float, Meta(gt=0, le=1e8)]
+    evidence: _Kind
+    most: Annotated[int, Meta(ge=1, le=1 << 20)]
+
+    @property
+    def id(self) -> bytes:
+        """Return what names the key: sha256 of it."""
+        return key_id(self.public)
+
+
+@final
+class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Asks for tokens. key_id: of the newest key; blinded: an element for each; evidence: of that kind."""
+
+    population: _Name
+    key_id: _Octets32
+    blinded: _Elements
+    kind: _Kind
+    evidence: Annotated[bytes, Meta(max_length=MOST_EVIDENCE_BYTES)] = b""
+
+
+@final
+class TokenResponse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The answer: an evaluation for each element, in order, and one proof for all."""
+
+    evaluated: _Elements
+    proof: Annotated[bytes, Meta(min_length=voprf.PROOF_BYTES, max_length=voprf.PROOF_BYTES)]
+
+
+def key_id(public: bytes) -> bytes:
+    """Return what names a key."""
+    return hashlib.sha256(public).digest()
+
+
+def announced(entries: Iterable[LogEntry], population: str) -> tuple[TokenKey, ...]:
+    """Return the keys that a log announces for a population, the newest last; none: it asks for no tokens.
+
+    entries: checked, of any kinds. WireError when an announcement is malformed, or keys follow each other so
+    fast that they might be made for single devices.
+    """
+    keys: list[TokenKey] = []
+    since = 0.0
+    for entry in entries:
+        if entry.kind != LOG_KIND:
+            continue
+        key = decode(entry.body, TokenKey)
+        if key.population != population:
+            continue
+        voprf.check_element(key.public)
+        if keys and entry.at < since + LEAST_KEY_SECONDS:
+            raise WireError(
+                f"entry {entry.number} of the public log announces a token key too soon after the last: "
+                "the coordinator might know devices by their keys, so no token is asked for"
+            )
+        keys.append(key)
+        since = entry.at
+    return tuple(keys)
+
+
+def bind(
+    key_id: bytes, nonce: bytes, output: bytes, population: str, identity: bytes, seat: bytes
+) -> Redemption:
+    """Return a token for one check-in. output: of `voprf` for the nonce; identity, seat: as in `CheckIn`."""
+    return Redemption(key_id, nonce, _mac(output, check_in_statement(population, identity, seat)))
+
+
+def redeems(key: voprf.SecretKey, made: CheckIn) -> bool:
+    """Whether a check-in shows a token that was made with this key, and for it; False when it shows none."""
+    if made.token is None:
+        return False
+    statement = check_in_statement(made.population, made.identity, made.seat)
+    fits = [
+        hmac.compare_digest(_mac(output, statement), made.token.mac)
+        for output in voprf.evaluate_either(key, made.token.nonce)
+    ]
+    return any(fits)
+
+
+def bound_to(identity: bytes, seat: bytes) -> bytes:
+    """Return what a spent token is remembered with: it may be shown again by the same device for its seat."""
+    return hashlib.sha256(b"confidante token is for\n" + identity + seat).digest()
+
+
+def _mac(output: bytes, statement: bytes) -> bytes:
+    return hmac.digest(output, b"confidante token 1\n" + statement, "sha256")
