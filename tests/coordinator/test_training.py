@@ -9,7 +9,6 @@ from confidante.coordinator.store import PUBLISHED
 from confidante.coordinator.training import Model, Published, Result, Training
 from confidante.core.errors import WireError
 from confidante.core.types import Catalogue
-from confidante.lab.entropy import SeededEntropy
 from confidante.lab.experiment import run_training
 from confidante.models.snapshot import decode, publish
 from confidante.models.task_wire import decode_plan
@@ -18,19 +17,6 @@ from confidante.privacy.accounting import epsilon_of
 from confidante.privacy.plan import Cohort
 
 SEED = 3
-
-
-def devices_of_the_lab(histories):
-    """Devices that round as the simulator's do: sum by sum, its own dithers."""
-    entropy = SeededEntropy(SEED, "simulation")
-    draws = [entropy.child("sum", i).child("dither").draw(8 * histories.people) for i in range(len(BUDGET))]
-    return Devices(
-        histories,
-        {
-            name: np.frombuffer(d, dtype="<u8").astype(np.uint64)
-            for name, d in zip(BUDGET, draws, strict=True)
-        },
-    )
 
 
 def train(world, rounds=3):
@@ -49,7 +35,7 @@ def models(world):
 
 def test_without_noise_the_model_is_that_of_the_lab_bit_for_bit(tmp_path):
     histories = crowd(40)
-    world = World(tmp_path, population(40), devices_of_the_lab(histories))
+    world = World(tmp_path, population(40), Devices(histories))
     ended = train(world)
     assert [state.phase for state in ended] == [PUBLISHED] * 3
     assert [state.row.task for state in ended] == [f"{name} 1" for name in BUDGET]

@@ -14,6 +14,7 @@ COHORT = Cohort(devices=100)
 FINE = plan_sum("fine", 64, 1.0, 0.5, 1.0, COHORT, bits=32)
 COARSE = SumPlan("coarse", 64, 1.0, 0.5, 6.0, 16, 2.0, COHORT)
 DENSE = SumPlan("dense", 64, 1.0, 1.0, 3.0, 16, 2.0, COHORT)  # 64 entries round to more than l2_int^2 = 9
+QUIET = SumPlan("quiet", 64, 1.0, 0.5, 6.0, 16, 0.0, COHORT)
 
 entry = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 1e308, -1e308, 5e-324])
 a_row = st.dictionaries(st.integers(0, 63), entry | st.floats(-1, 1), max_size=64)
@@ -30,7 +31,7 @@ def dithers(rows: int, seed: int = 1) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 2**64, rows, dtype=np.uint64)
 
 
-@pytest.mark.parametrize("plan", [FINE, COARSE, DENSE], ids=lambda plan: plan.task)
+@pytest.mark.parametrize("plan", [FINE, COARSE, DENSE, QUIET], ids=lambda plan: plan.task)
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(rows=st.lists(a_row, max_size=5), seed=st.integers(0, 2**32))
 def test_integer_norms_hold_for_any_row(plan, rows, seed):
@@ -41,14 +42,28 @@ def test_integer_norms_hold_for_any_row(plan, rows, seed):
         assert sum(v * v for v in vector) <= plan.l2_int_squared
 
 
+@pytest.mark.parametrize("plan", [COARSE, QUIET], ids=lambda plan: plan.task)
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(rows=st.lists(a_row, min_size=1, max_size=5), seed=st.integers(0, 2**32))
-def test_a_batch_and_its_rows_alone_give_the_same_integers(rows, seed):
+def test_a_batch_and_its_rows_alone_give_the_same_integers(plan, rows, seed):
     dither = dithers(len(rows), seed)
-    batch = encode(sparse(*rows), COARSE, dither)
+    batch = encode(sparse(*rows), plan, dither)
     for i, row in enumerate(rows):
-        alone = encode(sparse(row), COARSE, dither[i : i + 1])
+        alone = encode(sparse(row), plan, dither[i : i + 1])
         assert np.array_equal(batch.dense(i), alone.dense(0))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(rows=st.lists(a_row, min_size=1, max_size=5), seed=st.integers(0, 2**32))
+def test_without_noise_no_dither_matters(rows, seed):
+    one = encode(sparse(*rows), QUIET, dithers(len(rows), seed))
+    other = encode(sparse(*rows), QUIET, dithers(len(rows), seed + 1))
+    assert np.array_equal(one.values, other.values)
+
+
+def test_without_noise_entries_go_to_the_nearest_integer():
+    row = {0: 0.24 / 6, 1: 0.26 / 6, 2: 0.5 / 6, 3: -0.51 / 6, 4: 1.5 / 6, 5: -1.49 / 6}
+    assert encode(sparse(row), QUIET, dithers(1)).values.tolist() == [0, 0, 0, -1, 2, -1]
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
@@ -79,7 +94,7 @@ def test_one_dither_a_row_is_asked_for():
 
 def test_rounding_is_unbiased_and_decode_returns_the_units():
     """Mean of 40,000 roundings within 5 deviations (false alarm below 64 * 6e-7)."""
-    plan = SumPlan("t", 64, 1.0, 1.0, 20.0, 16, 0.0, COHORT)
+    plan = SumPlan("t", 64, 1.0, 1.0, 20.0, 16, 1.0, COHORT)
     row = {i: 0.05 + 0.001 * i for i in range(64)}
     many = 40_000
     mean = decode(encode(sparse(*([row] * many)), plan, dithers(many)).sum(), plan) / many

@@ -5,6 +5,9 @@ keeps a vector unbiased but can lengthen it, so the integer norm is checked afte
 too long is rounded toward zero instead, which never lengthens (the conditional rounding of Kairouz, Liu and
 Steinke 2021, section 4, with a fallback in place of repetition). Each row is worked out from that row alone:
 a device that encodes its own vector and a simulator that encodes thousands get the same integers.
+
+A plan without noise rounds to the nearest integer instead, so that a run over real devices can be held against
+the lab bit for bit. Entries below half an integer are lost then: such a plan wants a fine scale.
 """
 
 from dataclasses import dataclass
@@ -64,7 +67,8 @@ class IntegerRows:
 def encode(rows: SparseRows, plan: SumPlan, dither: NDArray[np.uint64]) -> IntegerRows:
     """Clip, scale and round each row to integers within the plan's bounds.
 
-    dither: uint64 [rows], a fresh random number a row (and a sum). Rounding is unbiased for rows that keep
+    dither: uint64 [rows], a fresh random number a row (and a sum); a plan without noise does not look at it
+    and rounds to the nearest integer (halves to the even one). Random rounding is unbiased for rows that keep
     the l2 bound with a little room (1.5 integers, and an eighth of the row's entries over its norm); a longer
     row is shrunk to that. Whatever the values and the dither, in every encoded row each magnitude is at most
     `plan.linf_int` and the sum of squares at most `plan.l2_int_squared`.
@@ -87,9 +91,12 @@ def encode(rows: SparseRows, plan: SumPlan, dither: NDArray[np.uint64]) -> Integ
     entries = np.diff(rows.indptr)
     scaled *= _room_for_rounding(scaled, squares, entries, row, plan)[row]
 
-    low = np.floor(scaled)
-    values = (low + (_uniform(dither[row], rows.indices) < scaled - low)).astype(np.int64)
-    rounded = values.astype(np.float64)
+    if plan.noise_multiplier == 0:
+        rounded = np.rint(scaled)
+    else:
+        low = np.floor(scaled)
+        rounded = low + (_uniform(dither[row], rows.indices) < scaled - low)
+    values = rounded.astype(np.int64)
     over = _sum_by_row(rounded * rounded, row, rows.rows) > plan.l2_int_squared  # exact below 2^53
     if over.any():
         # The float norm of k entries is off by a relative (k + 8) * 2^-52 at most: the margin makes it true.
