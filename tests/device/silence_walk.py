@@ -179,6 +179,7 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "ledger": lambda device: (device.ledger.departures(), device.ledger.budget(), device.ledger.verify()),
         "identity": lambda device: device.identity("https://example.org"),
         "join": _join_with_its_switch_off,
+        "participate": lambda device: _refused(device.participate, "https://127.0.0.1:9", "films"),
         "export": lambda device: device.export(exported),
         "import_history": lambda device: device.import_history(exported),
         "backup": lambda device: device.backup(folder / "backup"),

@@ -1,6 +1,7 @@
 """What a device agrees to before it takes part over a network, and what it does when nobody answers."""
 
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from confidante.core.types import Catalogue
 from confidante.device.ledger import DepartureState
 from confidante.device.line import Line
 from confidante.device.participate import Outcome, Participant, Terms
+from confidante.device.probes import OK, Finding, Verdict
 from confidante.device.values import Purpose
 from confidante.models.popularity import PopularityTask
 from confidante.models.task_wire import CatalogueWire, encode_plan
@@ -20,6 +22,17 @@ WIRE = CatalogueWire(Catalogue(("a", "b", "c"), ("A", "B", "C"), ((), (), ())))
 OTHER = CatalogueWire(Catalogue(("a", "b"), ("A", "B"), ((), ())))
 TASK = PopularityTask(3)
 TERMS = Terms(WIRE, least_noise=2.0, least_devices=20, most_bytes=9)
+
+
+@dataclass(frozen=True)
+class Says:
+    """A probe that says what it is told to."""
+
+    name: str
+    verdict: Verdict
+
+    def look(self) -> Verdict:
+        return self.verdict
 
 
 def plan(noise: float = 3.0, devices: int = 32, bits: int = 24) -> SumPlan:
@@ -61,10 +74,11 @@ def test_with_the_switch_off_the_budget_spent_or_at_a_bad_time_nothing_is_even_w
             off.take_part()
         assert at.ledger.departures() == ()
     with home(tmp_path / "on", Purpose.TRAIN) as at:
-        probes = (lambda: "", lambda: "on battery")
+        probes = (Says("idle", OK), Says("power", Verdict("not now", "on battery")))
         line = Line(at.ledger, url)
         busy = Participant(at.vault, at.consents, at.ledger, line, "films", TERMS, probes=probes)
-        assert busy.take_part() == Outcome("not now", "on battery")
+        found = tuple(Finding(probe.name, probe.verdict) for probe in probes)
+        assert busy.take_part() == Outcome("not now", "on battery", findings=found)
         at.ledger.set_budget(0)
         with pytest.raises(ConsentError, match="budget is spent"):
             busy.take_part()

@@ -19,6 +19,7 @@ from confidante.core.errors import DataError, VaultError
 from confidante.device import settings
 from confidante.device.answers import Answers
 from confidante.device.consent import Consents
+from confidante.device.journal import keep_what_can_go_on
 from confidante.device.ledger import Ledger
 from confidante.device.person import Person
 from confidante.device.question import NOBODY, Profile, ask
@@ -42,7 +43,8 @@ from confidante.device.vault.store import Vault
 if TYPE_CHECKING:  # rounds and file formats are loaded when they are first used, so that a start is quick
     from confidante.device.agreement import Agreement, Offer
     from confidante.device.line import Tls
-    from confidante.device.participate import Outcome, Probe, Terms
+    from confidante.device.participate import Outcome, Terms
+    from confidante.device.probes import Probe
     from confidante.device.rounds import Participation, Route
     from confidante.device.transfer import ImportReport
     from confidante.protocol.identity import PublicIdentity
@@ -104,7 +106,8 @@ class Device:
         try:
             self._consents = Consents(self._vault)
             self._ledger = Ledger(self._vault, self._consents)
-            self._ledger.rounds.give_up_unfinished()
+            going_on = keep_what_can_go_on(self._vault, self._consents.allowed)
+            self._ledger.rounds.give_up_unfinished(going_on)
             self._serving = Serving(self._vault, graph_bytes)
             self._person = Person(self._vault)
             self._answers = Answers(self._vault, self._serving)
@@ -514,23 +517,34 @@ class Device:
         self,
         url: str,
         population: str,
-        terms: "Terms",
+        terms: "Terms | None" = None,
         *,
         patience: float = 600.0,
         probes: "Sequence[Probe]" = (),
+        allowed: Collection[str] = (),
         tls: "Tls | None" = None,
+        say: Callable[[str], None] = lambda _line: None,
     ) -> "Outcome":
         """Take part in one private sum of a coordinator, for at most `patience` seconds.
 
-        probes: say why this is no time for it, such as being on battery. tls: in place of the system's
-        certificates. Other methods can be used meanwhile. Raises as `Participant.take_part` says.
+        terms: what is agreed to beforehand. probes: whether this is a time for it, such as being on mains;
+        allowed: names of those that may not know. tls: in place of the system's certificates. say: told how
+        it goes. Killed in a round and started anew, a device goes on with that round. Other methods can be
+        used meanwhile. Raises as `Participant.take_part` says.
         """
         from confidante.device.line import Line
-        from confidante.device.participate import Participant
+        from confidante.device.participate import Participant, Terms
 
-        line = Line(self._ledger, url, tls=tls)
         return Participant(
-            self._vault, self._consents, self._ledger, line, population, terms, probes=probes
+            self._vault,
+            self._consents,
+            self._ledger,
+            Line(self._ledger, url, tls=tls),
+            population,
+            terms or Terms(),
+            probes=probes,
+            allowed=allowed,
+            say=say,
         ).take_part(patience)
 
     @_one_at_a_time

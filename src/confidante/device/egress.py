@@ -16,9 +16,10 @@ import io
 import ipaddress
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, cast, final
@@ -166,6 +167,17 @@ class Egress:
         self._timeout = timeout
         self._most = most_bytes
         self._tls = tls
+        self._guard = threading.Lock()
+        self._current: socket.socket | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End the request that is under way in another thread, and refuse any later one."""
+        with self._guard:
+            self._stopped = True
+            if self._current is not None:
+                with suppress(OSError):  # it was closed meanwhile
+                    socket.socket.shutdown(self._current, socket.SHUT_RDWR)  # beneath TLS, which may be busy
 
     def request(
         self,
@@ -253,12 +265,34 @@ class Egress:
             plain = socket.socket(family, kind, protocol)
             try:
                 plain.settimeout(max(end - time.monotonic(), 1e-3))
+                self._watch(plain)
                 plain.connect(address)
-                if not request.tls:
-                    return plain
-                context = self._tls or ssl.create_default_context()
-                return context.wrap_socket(plain, server_hostname=request.host)
+                if request.tls:
+                    plain = self._shake_hands(plain, request.host)
             except OSError as error:
                 plain.close()
                 problem = error
+            except BaseException:
+                plain.close()
+                raise
+            else:
+                return plain
         raise problem
+
+    def _shake_hands(self, plain: socket.socket, host: str) -> socket.socket:
+        context = self._tls or ssl.create_default_context()
+        secure = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+        try:
+            self._watch(secure)
+            secure.do_handshake()
+        except BaseException:
+            secure.close()
+            raise
+        return secure
+
+    def _watch(self, connecting: socket.socket) -> None:
+        """Let `stop` reach this connection; EgressError when all was stopped before."""
+        with self._guard:
+            if self._stopped:
+                raise EgressError("sending was stopped on this device: nothing more is sent")
+            self._current = connecting

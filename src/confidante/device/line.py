@@ -4,6 +4,7 @@ All waiting is measured by this device's own clock, so clocks that differ do no 
 """
 
 import ssl
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, final
@@ -33,6 +34,10 @@ class RefusedError(Exception):
         super().__init__(said)
 
 
+class StoppedError(Exception):
+    """This line was stopped, on this device."""
+
+
 @final
 class Line:
     """The way to one coordinator, until its time is up."""
@@ -43,19 +48,35 @@ class Line:
         url: str,
         *,
         tls: Tls | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] | None = None,
     ) -> None:
         """url: https://sums.example.org, for one. EgressError for one that nothing is sent to."""
         self.url = url.rstrip("/")
         self.destination = render("GET", self.url).destination
         self.egress = Egress(ledger, tls=tls)
-        self._sleep = sleep
+        self._stopped = threading.Event()
+        self._sleep = self._stopped.wait if sleep is None else sleep
         self._entropy = SystemEntropy()
         self._end = 0.0
 
     def allow(self, seconds: float) -> None:
         """Let all requests and pauses from now on take so long together."""
         self._end = time.monotonic() + seconds
+
+    def stop(self) -> None:
+        """End all waiting and the request under way: StoppedError in the thread that asks. For good."""
+        self._stopped.set()
+        self.egress.stop()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it was stopped."""
+        return self._stopped.is_set()
+
+    def require_going(self) -> None:
+        """Raise StoppedError when this line was stopped."""
+        if self._stopped.is_set():
+            raise StoppedError("this device takes no part for now: it was told to stop")
 
     @property
     def over(self) -> bool:
@@ -81,10 +102,12 @@ class Line:
         content: what is in it, and visible: what the receiver learns, both for the ledger. bearer: a secret
         for this one errand. wanted: asked before each further try, and may raise.
 
-        RefusedError when the coordinator says no; EgressError when it could not be reached several times.
+        RefusedError when the coordinator says no; EgressError when it could not be reached several times;
+        StoppedError when this line was stopped.
         """
         pause = FIRST_PAUSE
         for left in reversed(range(_TRIES)):
+            self.require_going()
             problem: EgressError | RefusedError
             try:
                 answer = self.egress.request(
@@ -100,6 +123,7 @@ class Line:
                     headers=headers or {},
                 )
             except EgressError as error:
+                self.require_going()
                 problem = error
             else:
                 if answer.status < 400:
@@ -120,6 +144,7 @@ class Line:
         if time.monotonic() + pause > self._end:
             return False
         self._sleep(pause)
+        self.require_going()
         return True
 
 

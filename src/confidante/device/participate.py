@@ -1,27 +1,43 @@
 """One private sum over a network: wait for a round, join it, carry its messages, and learn how it ended.
 
 Every request, those that only ask included, is in the egress ledger before it leaves. The device decides by
-its own `Terms`, its switch and its budget; the coordinator decides when. All waiting is measured by this
-device's own clock, so clocks that differ do no harm. What fails on the way is tried again, later and later
-and never in step with other devices; a round that moved on without this device is left.
+its own `Terms`, its switches, its probes and its budget; the coordinator decides when. All waiting is
+measured by this device's own clock, so clocks that differ do no harm. What fails on the way is tried again,
+later and later and never in step with other devices; a round that moved on without this device is left.
+
+A device waits, and takes part, under an identity and a seat made for one round, so nothing links its rounds.
+Killed in a round and started anew, it goes on with that round (`device/journal.py`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, final
 
 from confidante.core.entropy import SystemEntropy
-from confidante.core.errors import ConfidanteError, ConsentError, EgressError, PlanError, WireError
+from confidante.core.errors import (
+    ConfidanteError,
+    ConsentError,
+    EgressError,
+    PlanError,
+    WireError,
+)
 from confidante.device.agreement import Agreement, Offer
 from confidante.device.egress import Response
+from confidante.device.journal import KEPT, Beginning, Journal, Kept
+from confidante.device.ledger import DepartureState
 from confidante.device.line import FIRST_PAUSE, Line, RefusedError, refused
-from confidante.device.request import render
-from confidante.device.rounds import Participation, Route, device_identity
+from confidante.device.probes import Finding, Probe, look
+from confidante.device.publiclog import PublicLog
+from confidante.device.request import Request, render
+from confidante.device.rounds import Outgoing, Participation, Place, Route
 from confidante.device.values import Purpose
+from confidante.models.task import Task
 from confidante.models.task_wire import CatalogueWire, decode_plan
+from confidante.protocol.config import RoundConfig
 from confidante.protocol.coordination import (
     PHASES,
     SEAT_BYTES,
+    SENT_IN,
     CheckedIn,
     Ended,
     Offered,
@@ -31,14 +47,12 @@ from confidante.protocol.coordination import (
     offer_path,
     phase_path,
 )
+from confidante.protocol.identity import SEED_BYTES, Identity
 
 if TYPE_CHECKING:
     from confidante.device.consent import Consents
     from confidante.device.ledger import Ledger
     from confidante.device.vault.store import Vault
-
-Probe = Callable[[], str]
-"""Why this is no time to take part ("on battery"), or an empty text."""
 
 
 @final
@@ -46,19 +60,26 @@ Probe = Callable[[], str]
 class Terms:
     """What the person, or the app for them, agrees to beforehand; an offer beyond it is refused.
 
-    catalogue: whose items are counted, in which order; purpose: the switch it needs. least_noise: noise
+    catalogue: whose items are counted, in which order; None: the one that the coordinator's public log names.
+    purpose: the one switch that all of it needs; None: the switch of what is asked for. least_noise: noise
     multiplier of one sum; least_devices: of one round; most_bytes: of one masked vector.
     """
 
-    catalogue: CatalogueWire
-    purpose: Purpose = Purpose.TRAIN
+    catalogue: CatalogueWire | None = None
+    purpose: Purpose | None = None
     least_noise: float = 1.0
     least_devices: int = 16
     most_bytes: int = 256 << 10
 
-    def agreement(self, plan: bytes, task: bytes) -> Agreement:
-        """Return what these terms make of an offer; PlanError beyond them, WireError when malformed."""
-        asked, what = decode_plan(plan), self.catalogue.decode_task(task)
+    def agreement(self, plan: bytes, task: bytes, catalogue: CatalogueWire | None = None) -> Agreement:
+        """Return what these terms make of an offer; PlanError beyond them, WireError when malformed.
+
+        catalogue: the coordinator's, for terms without one of their own.
+        """
+        wire = self.catalogue or catalogue
+        if wire is None:
+            raise PlanError("there is no catalogue to read the offered task by: fetch the one that it names")
+        asked, what = decode_plan(plan), wire.decode_task(task)
         for beyond, problem in (
             (asked.noise_multiplier < self.least_noise, f"a noise multiplier of {asked.noise_multiplier:g}"),
             (asked.cohort.devices < self.least_devices, f"a round of {asked.cohort.devices} devices"),
@@ -66,7 +87,24 @@ class Terms:
         ):
             if beyond:
                 raise PlanError(f"{asked.task}: {problem} is beyond what was agreed to: not joined")
-        return Agreement(asked, what, self.catalogue.catalogue.ids, self.purpose, f"your say in {asked.task}")
+        purpose = self.purpose or purpose_of(what)
+        return Agreement(asked, what, wire.catalogue.ids, purpose, f"your say in {asked.task}")
+
+    @property
+    def purposes(self) -> tuple[Purpose, ...]:
+        """The switches of which one at least must be on."""
+        return _SWITCHES if self.purpose is None else (self.purpose,)
+
+
+_SWITCHES = (Purpose.TRAIN, Purpose.COHORT, Purpose.QUALITY)
+
+
+def purpose_of(task: Task) -> Purpose:
+    """Return the switch that a task needs."""
+    return _BY_NAME.get(task.name, Purpose.TRAIN)
+
+
+_BY_NAME = {"contributors": Purpose.COHORT, "quality of lists": Purpose.QUALITY}
 
 
 @final
@@ -74,14 +112,29 @@ class Terms:
 class Outcome:
     """What came of it.
 
-    state: "not now" (a probe said no; nothing was sent), "not chosen" (no round in the time given),
-    "published", "aborted" (the round ended without a sum), "left" (this device or the network gave it up) or
-    "unknown" (all was sent, and its end was not learnt). why: one sentence, or empty. round: its number.
+    state: "not now" (a probe said no, or another round goes on; nothing was sent), "not chosen" (no round in
+    the time given), "published", "aborted" (the round ended without a sum), "left" (this device or the
+    network gave it up) or "unknown" (all was sent, and its end was not learnt). why: one sentence, or empty.
+    round: its number. findings: what each probe said.
     """
 
     state: Literal["not now", "not chosen", "published", "aborted", "left", "unknown"]
     why: str = ""
     round: bytes | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """What a device waits with: made for one round."""
+
+    seed: bytes
+    seat: bytes
+
+    @property
+    def identity(self) -> Identity:
+        return Identity.from_seed(self.seed)
 
 
 @final
@@ -98,72 +151,115 @@ class Participant:
         terms: Terms,
         *,
         probes: Sequence[Probe] = (),
+        allowed: Collection[str] = (),
+        say: Callable[[str], None] = lambda _line: None,
     ) -> None:
-        """line: the way to the coordinator."""
+        """line: the way to the coordinator. allowed: probes that may not know. say: told how it goes."""
         self._vault, self._consents, self._ledger = vault, consents, ledger
         self._line = line
         self._population = population
         self._terms = terms
-        self._probes = probes
+        self._probes, self._allowed = probes, allowed
+        self._say = say
         self._entropy = SystemEntropy()
-        self._seat = b""
+        self._log = PublicLog(vault, line.destination)
+        self._journal = Journal(vault, line.destination, population)
+        self._purpose = terms.purposes[0]
 
     def take_part(self, patience: float = 600.0) -> Outcome:
         """Take part in one round, waiting for it and going through it for at most `patience` seconds.
 
+        Goes on with the round that this device was in when its process was killed, if there is one.
+
         ConsentError when the switch is off or the budget is spent, PlanError when what is offered is not
         what was agreed to, EgressError when the coordinator cannot be reached or takes nobody in, WireError
-        and ProtocolError when it talks nonsense or cheats.
+        and ProtocolError when it talks nonsense or cheats, ForkedLogError when its public log is not the one
+        that others see.
         """
-        self._consents.require(self._terms.purpose)
+        rounds = self._ledger.rounds
+        if not rounds.at_work.acquire(blocking=False):
+            return Outcome("not now", "this device is in another round already")
+        try:
+            return self._take_part(patience)
+        finally:
+            rounds.at_work.release()
+
+    def _take_part(self, patience: float) -> Outcome:
+        kept = self._kept()
+        self._require(kept)
+        why, findings = look(self._probes, self._allowed)
+        if why:
+            return Outcome("not now", why, findings=findings)
+        self._line.allow(patience)
+        try:
+            outcome = self._wait_and_join() if kept is None else self._go_on(kept)
+        except RefusedError as error:
+            raise EgressError(f"the coordinator takes no check-in: {error}") from None
+        return Outcome(outcome.state, outcome.why, outcome.round, findings)
+
+    def _kept(self) -> Kept | None:
+        """Return the round to go on with, having settled one whose time is over or whose switch is off."""
+        with self._vault.write():
+            kept = self._journal.read()
+            if kept is not None and self._consents.allowed(Purpose(kept.beginning.purpose)):
+                return kept
+            if kept is not None:
+                self._ledger.rounds.give_up(kept.beginning.round_id)
+            self._journal.erase()
+        return None
+
+    def _require(self, kept: Kept | None) -> None:
+        on = [purpose for purpose in self._terms.purposes if self._consents.allowed(purpose)]
+        if not on:
+            self._consents.require(self._terms.purposes[0])
+        self._purpose = on[0]
         budget = self._ledger.budget()
-        if budget.epsilon_spent >= budget.epsilon_limit:
+        if kept is None and budget.epsilon_spent >= budget.epsilon_limit:
             raise ConsentError(
                 f"the privacy budget is spent (epsilon {budget.epsilon_spent:.3g} of "
                 f"{budget.epsilon_limit:.3g}): nothing more is given"
             )
-        for probe in self._probes:
-            if why := probe():
-                return Outcome("not now", why)
-        self._line.allow(patience)
-        self._seat = self._waiting_seat()
-        try:
-            round_id = self._wait_for_a_round()
-        except RefusedError as error:
-            raise EgressError(f"the coordinator takes no check-in: {error}") from None
+
+    # --- waiting
+
+    def _wait_and_join(self) -> Outcome:
+        waiting = self._waiting()
+        self._say("waiting for a round")
+        round_id = self._wait_for_a_round(waiting)
         if round_id is None:
             return Outcome("not chosen", "no round was held in the time given")
-        self._vault.set_setting(self._seat_name, None)  # used up: another round gets another one
+        self._say("chosen for a round: looking at what is asked")
         try:
-            return self._go_through(round_id)
+            return self._join(round_id, waiting)
         except RefusedError as error:
-            state: Literal["aborted", "left"] = "aborted" if error.status == 410 else "left"
-            return Outcome(state, str(error), round_id)
+            return _gone(error, round_id)
+        finally:
+            if self._at_work:
+                self._vault.set_setting(self._waiting_name, None)  # another round gets another one
 
     @property
-    def _seat_name(self) -> str:
-        return f"seat {self._line.destination} {self._population}"
+    def _waiting_name(self) -> str:
+        return f"waiting {self._line.destination} {self._population}"
 
-    def _waiting_seat(self) -> bytes:
-        """Return the seat that this device waits with, also after it was started anew."""
+    def _waiting(self) -> _Waiting:
+        """Return what this device waits with, also after it was started anew."""
         with self._vault.write():
-            seat = self._vault.setting(self._seat_name)
-            if seat is None:
-                seat = self._entropy.draw(SEAT_BYTES)
-                self._vault.set_setting(self._seat_name, seat)
-        return seat
+            made = self._vault.setting(self._waiting_name)
+            if made is None:
+                made = self._entropy.draw(SEED_BYTES + SEAT_BYTES)
+                self._vault.set_setting(self._waiting_name, made)
+        return _Waiting(made[:SEED_BYTES], made[SEED_BYTES:])
 
-    def _wait_for_a_round(self) -> bytes | None:
-        identity = device_identity(self._vault, self._line.destination)
-        body = check_in(identity, self._population, self._seat)
+    def _wait_for_a_round(self, waiting: _Waiting) -> bytes | None:
+        body = check_in(waiting.identity, self._population, waiting.seat)
         while True:
             answer = self._line.ask(
                 "POST",
                 "/v1/check-in",
                 body,
-                purpose=self._terms.purpose,
+                purpose=self._purpose,
                 content={"message": "check-in", "population": self._population},
-                visible="That a device is ready for a round, by the key that this coordinator knows it by.",
+                visible="That a device is ready for a round, by a key made for it.",
             )
             said = decode(answer.body, CheckedIn)
             if said.round is not None:
@@ -171,95 +267,179 @@ class Participant:
             if not self._line.pause(said.wait):
                 return None
 
-    def _go_through(self, round_id: bytes) -> Outcome:
-        offered = decode(self._look(offer_path(round_id), "what a round is").body, Offered)
-        agreement = self._terms.agreement(offered.plan, offered.task)
-        phase, message = PHASES[0], b""
+    # --- in a round
 
-        def wrap(made: bytes) -> bytes:
-            nonlocal message
-            message = made
-            return render("PUT", self._at(round_id, phase), made, bearer=self._seat).data
+    def _join(self, round_id: bytes, waiting: _Waiting) -> Outcome:
+        answer = self._look(waiting, offer_path(round_id), "what a round is")
+        offered = decode(answer.body, Offered)
+        if RoundConfig.decode(offered.config).round_id != round_id:
+            raise WireError("the coordinator offers another round than the one it seated this device in")
+        self._log.catch_up(self._line, self._purpose, upto=offered.entry)
+        announced = self._log.check_offer(round_id, offered, self._population)
+        agreement = self._agreement(offered.plan, offered.task, announced.catalogue)
 
-        seen = render("PUT", self._line.url).seen
+        def begin(randomness: bytes) -> Beginning:
+            self._vault.set_setting(self._waiting_name, None)
+            return Beginning(
+                round_id=round_id,
+                purpose=agreement.purpose.value,
+                seed=waiting.seed,
+                seat=waiting.seat,
+                randomness=randomness,
+                config=offered.config,
+                roster=offered.roster,
+                plan=offered.plan,
+                task=offered.task,
+                catalogue=announced.catalogue,
+                entry=offered.entry,
+                until=self._vault.now() + KEPT,
+            )
+
+        offer = Offer(offered.config, offered.identities())
+        return self._through(waiting, agreement, offer, Place(self._journal, begin))
+
+    def _go_on(self, kept: Kept) -> Outcome:
+        """Take up the round that this device was in when it was last at work."""
+        was = kept.beginning
+        self._say("going on with the round that this device was in")
+        self._purpose = Purpose(was.purpose)
+        try:
+            agreement = self._agreement(was.plan, was.task, was.catalogue)
+            offered = Offered(was.entry, was.config, was.roster, was.plan, was.task, 0.0)
+            offer = Offer(was.config, offered.identities())
+            place = Place(self._journal, lambda _fresh: was, kept)
+            return self._through(_Waiting(was.seed, was.seat), agreement, offer, place)
+        except RefusedError as error:
+            return _gone(error, was.round_id)
+        finally:
+            if self._at_work:
+                with self._vault.write():
+                    self._journal.erase()
+                    self._ledger.rounds.give_up(was.round_id)
+
+    def _agreement(self, plan: bytes, task: bytes, catalogue: bytes) -> Agreement:
+        wire = self._terms.catalogue
+        if wire is None:
+            from confidante.device.fetching import catalogue as fetched
+
+            wire = fetched(self._vault, self._line, catalogue, self._purpose)
+        return self._terms.agreement(plan, task, wire)
+
+    def _through(self, waiting: _Waiting, agreement: Agreement, offer: Offer, place: Place) -> Outcome:
+        """Carry the messages of a round, from its start or from where it was left, and learn its end."""
+        round_id = RoundConfig.decode(offer.config).round_id
+
+        def wrap(message: bytes) -> bytes:
+            return self._request(round_id, waiting, message).data
+
         mine = Participation(
             self._vault,
             self._consents,
             self._ledger,
             self._entropy,
-            device_identity(self._vault, self._line.destination),
+            waiting.identity,
             agreement,
-            Offer(offered.config, offered.identities()),
-            Route(self._line.destination, wrap, seen),
+            offer,
+            Route(self._line.destination, wrap, render("PUT", self._line.url).seen),
+            place,
         )
-        if mine.round_id != round_id:
-            mine.leave()
-            raise WireError("the coordinator offers another round than the one it seated this device in")
         try:
-            for phase in PHASES:  # `wrap` reads it
-                incoming = b"" if phase == PHASES[0] else self._incoming(round_id, phase)
+            again = len(mine.sent)
+            for number, phase in enumerate(PHASES, start=1):
+                if number < again:
+                    continue
+                self._say(f"in a round of {len(offer.roster)} devices: {number} of {len(PHASES)}, {phase}")
+                if number == again:
+                    mine.check_wanted()
+                    self._hand_in(mine, mine.sent[-1], waiting)
+                    continue
+                incoming = b"" if phase == PHASES[0] else self._incoming(waiting, round_id, phase)
                 if incoming is None:
                     return Outcome("left", "the round did not go on in the time given", round_id)
-                self._hand_in(mine, mine.answer(incoming).departure.number, round_id, phase, lambda: message)
+                self._hand_in(mine, mine.answer(incoming), waiting)
+            return self._how_it_ended(mine, waiting)
         finally:
-            mine.leave()  # nothing, when it went through
-        return self._how_it_ended(mine, round_id)
+            if self._at_work:
+                mine.leave()
+            else:
+                mine.let_go()
 
-    def _incoming(self, round_id: bytes, phase: str) -> bytes | None:
+    @property
+    def _at_work(self) -> bool:
+        """Whether this device was neither stopped nor closed: what it was in goes on then, another time."""
+        return not (self._line.stopped or self._vault.closed)
+
+    def _incoming(self, waiting: _Waiting, round_id: bytes, phase: str) -> bytes | None:
         """Return the coordinator's message that opens a phase; None when time is up."""
         while not self._line.over:
-            answer = self._look(phase_path(round_id, phase) + "/in", f"the messages for the phase {phase}")
+            path, what = phase_path(round_id, phase) + "/in", f"the messages for the phase {phase}"
+            answer = self._look(waiting, path, what)
             if answer.status != 204:
                 return answer.body
         return None
 
-    def _hand_in(
-        self, mine: Participation, number: int, round_id: bytes, phase: str, message: Callable[[], bytes]
-    ) -> None:
-        """Send what the ledger holds as `number`; should that fail, the same message again as a new entry."""
-        request = render("PUT", self._at(round_id, phase), message(), bearer=self._seat)
-        try:
-            answer = self._line.egress.deliver(number, request)
-        except EgressError:
-            answer = None
+    def _hand_in(self, mine: Participation, outgoing: Outgoing, waiting: _Waiting) -> None:
+        """Send a message that the ledger holds; should that fail, or was it sent, the same as a new entry."""
+        request = self._request(mine.round_id, waiting, outgoing.message)
+        answer = None
+        if outgoing.departure.state is DepartureState.WRITTEN:
+            try:
+                answer = self._line.egress.deliver(outgoing.departure.number, request)
+            except EgressError:
+                self._line.require_going()
         if answer is None or answer.status >= 500:
             self._line.pause(FIRST_PAUSE)
             mine.check_wanted()
+            phase = _phase_of(outgoing.message)
             self._line.ask(
                 "PUT",
-                phase_path(round_id, phase),
-                message(),
-                purpose=self._terms.purpose,
-                content={"message": f"{phase}, once more", "bytes": len(message())},
-                visible="The same message as before, which did not get through.",
-                bearer=self._seat,
+                phase_path(mine.round_id, phase),
+                outgoing.message,
+                purpose=self._purpose,
+                content={"message": f"{phase}, once more", "bytes": len(outgoing.message)},
+                visible="The same message as before, which may not have got through.",
+                bearer=waiting.seat,
                 wanted=mine.check_wanted,
             )
         elif answer.status >= 400:
             raise refused(answer)
 
-    def _how_it_ended(self, mine: Participation, round_id: bytes) -> Outcome:
+    def _how_it_ended(self, mine: Participation, waiting: _Waiting) -> Outcome:
+        self._say("all is sent: waiting for the round to end")
         while not self._line.over:
             try:
-                answer = self._look(end_path(round_id), "how a round ended")
+                answer = self._look(waiting, end_path(mine.round_id), "how a round ended")
                 if answer.status == 204:
                     continue
                 ended = decode(answer.body, Ended)
             except (ConfidanteError, RefusedError) as error:
-                return Outcome("unknown", str(error), round_id)
+                return Outcome("unknown", str(error), mine.round_id)
             mine.attach_receipt({"published": ended.published, "reason": ended.reason})
-            return Outcome("published" if ended.published else "aborted", ended.reason, round_id)
-        return Outcome("unknown", "its end was not told in the time given", round_id)
+            return Outcome("published" if ended.published else "aborted", ended.reason, mine.round_id)
+        return Outcome("unknown", "its end was not told in the time given", mine.round_id)
 
-    def _at(self, round_id: bytes, phase: str) -> str:
-        return self._line.url + phase_path(round_id, phase)
+    def _request(self, round_id: bytes, waiting: _Waiting, message: bytes) -> Request:
+        url = self._line.url + phase_path(round_id, _phase_of(message))
+        return render("PUT", url, message, bearer=waiting.seat)
 
-    def _look(self, path: str, what: str) -> Response:
+    def _look(self, waiting: _Waiting, path: str, what: str) -> Response:
         return self._line.ask(
             "GET",
             path,
-            purpose=self._terms.purpose,
+            purpose=self._purpose,
             content={"message": f"asks for {what}"},
             visible=f"That a device in this round asks for {what}.",
-            bearer=self._seat,
+            bearer=waiting.seat,
         )
+
+
+_PHASES = {kind.value: phase for phase, kind in SENT_IN.items()}
+
+
+def _phase_of(message: bytes) -> str:
+    """Return the phase that one of this device's messages belongs to."""
+    return _PHASES[message[1]]
+
+
+def _gone(error: RefusedError, round_id: bytes) -> Outcome:
+    return Outcome("aborted" if error.status == 410 else "left", str(error), round_id)

@@ -3,11 +3,14 @@
 A round is `joined`, then `spent` from the moment its masked vector is handed out, or `over` when it was
 given up before. Spent is spent: the sum can be opened without the device's further help, so nothing is
 given back when a round ends badly. A round that a crash or a closed vault left at `joined` is over
-(`give_up_unfinished`); its number stays used.
+(`give_up_unfinished`) unless all that it takes to go on with it was kept; its number stays used.
 """
 
 import math
-from typing import final
+import threading
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal, final
 
 from confidante.core.errors import ConsentError
 from confidante.device.budget import DELTA, EPSILON_LIMIT, Budget, composed, gaussian_epsilon
@@ -18,11 +21,47 @@ _CLOSE = 1 + 1e-6  # the rounding up of many rounds must not refuse a programme 
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class JoinedRound:
+    """A round that this device joined.
+
+    at: when, seconds since 1970; epsilon, delta: what it costs, where it is spent; state: see above.
+    """
+
+    id: bytes
+    task: str
+    at: float
+    epsilon: float
+    delta: float
+    state: Literal["joined", "spent", "over"]
+
+
+@final
 class RoundBook:
-    """The rounds of one vault and its budget."""
+    """The rounds of one vault and its budget. at_work: held by whoever takes part over a network."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
+        self.at_work = threading.Lock()
+
+    def joined(self, limit: int = 50) -> tuple[JoinedRound, ...]:
+        """Return the rounds that were joined last, newest first, at most `limit`."""
+        rows = self._vault.rows(
+            "SELECT id, task, at, epsilon, delta, state FROM round ORDER BY at DESC, id LIMIT ?",
+            (min(max(limit, 0), 1 << 62),),
+        )
+        return tuple(JoinedRound(*row) for row in rows)
+
+    def joined_since(self, at: float) -> int:
+        """Return how many rounds were joined later than `at`, seconds since 1970."""
+        return int(self._vault.rows("SELECT count(*) FROM round WHERE at > ?", (at,))[0][0])
+
+    def cost(self, round_id: bytes) -> float:
+        """Return the epsilon of a round that was joined; ConsentError for another."""
+        rows = self._vault.rows("SELECT epsilon FROM round WHERE id = ?", (round_id,))
+        if not rows:
+            raise ConsentError("this device did not join the round: join it first")
+        return float(rows[0][0])
 
     def state(self, round_id: bytes) -> str | None:
         """Return "joined", "spent" or "over", or None for a round that was never joined."""
@@ -84,15 +123,16 @@ class RoundBook:
         with self._vault.write() as sql:
             sql("UPDATE round SET state = 'over' WHERE id = ? AND state = 'joined'", (round_id,))
 
-    def give_up_unfinished(self) -> int:
-        """Note that every joined round is over, and return how many there were.
+    def give_up_unfinished(self, going_on: Collection[bytes] = ()) -> int:
+        """Note that every joined round but those `going_on` is over, and return how many there were.
 
         Call it after opening a vault.
         """
         with self._vault.write() as sql:
-            left = len(self._costs("joined"))
-            sql("UPDATE round SET state = 'over' WHERE state = 'joined'", ())
-        return left
+            left = {row[0] for row in sql("SELECT id FROM round WHERE state = 'joined'")} - set(going_on)
+            for round_id in left:
+                self.give_up(round_id)
+        return len(left)
 
     def _costs(self, state: str) -> list[tuple[float, float]]:
         return list(self._vault.rows("SELECT epsilon, delta FROM round WHERE state = ?", (state,)))

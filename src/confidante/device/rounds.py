@@ -32,6 +32,7 @@ from confidante.core.types import Histories
 from confidante.device.agreement import Agreement, Offer, agreed_config
 from confidante.device.budget import DELTA
 from confidante.device.consent import Consents
+from confidante.device.journal import Beginning, Journal, Kept, Step
 from confidante.device.ledger import Departure, Ledger
 from confidante.device.person import AGAINST
 from confidante.device.vault.store import Vault
@@ -91,10 +92,24 @@ class Route:
 @final
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """Bytes to send, and the entry of the ledger that holds them."""
+    """Bytes to send, the message in them, and the entry of the ledger that holds them."""
 
     departure: Departure
     data: bytes
+    message: bytes
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A round whose course is kept, so that this device can go on with it.
+
+    begin: makes of the random bytes what to keep when it is joined. kept: how far it went before, if it did.
+    """
+
+    journal: Journal
+    begin: Callable[[bytes], Beginning]
+    kept: Kept | None = None
 
 
 def device_identity(vault: Vault, destination: str) -> Identity:
@@ -125,12 +140,16 @@ class Participation:
         agreement: Agreement,
         offer: Offer,
         route: Route,
+        place: Place | None = None,
     ) -> None:
-        """Join the round; from here on its number is used up on this device.
+        """Join the round, or go on with it; from here on its number is used up on this device.
+
+        place: where its course is kept; left out, it ends with this object.
 
         ConsentError when the switch is off, the budget would be exceeded, or the round was joined before;
         PlanError when the offer is not the round of the agreed plan; WireError when it is malformed;
-        ProtocolError FOREIGN when this identity is not on the roster.
+        ProtocolError FOREIGN when this identity is not on the roster; VaultError when what was kept of a
+        round is not what it was.
         """
         if type(entropy) is not SystemEntropy:
             raise TypeError(f"people are protected by SystemEntropy only, not by {type(entropy).__name__}")
@@ -146,11 +165,25 @@ class Participation:
         self._agreement = agreement
         self._route = route
         self._masked: int | None = None
-        plan = agreement.plan
-        self._epsilon = ledger.rounds.join(self.round_id, plan.task, agreement.digest, plan.noise_multiplier)
-        self._client: Client | None = Client(
-            setup, offer.roster.index(identity.public), identity, entropy.draw(RANDOM_BYTES)
-        )
+        self._place = place
+        self.sent: list[Outgoing] = []
+        self._client: Client | None
+        kept = None if place is None else place.kept
+        fresh = entropy.draw(RANDOM_BYTES) if kept is None else kept.beginning.randomness
+        client = Client(setup, offer.roster.index(identity.public), identity, fresh)
+        if kept is None:
+            plan = agreement.plan
+            with vault.write():
+                self._epsilon = ledger.rounds.join(
+                    self.round_id, plan.task, agreement.digest, plan.noise_multiplier
+                )
+                if place is not None:
+                    place.journal.begin(place.begin(fresh))
+        else:
+            self._epsilon = ledger.rounds.cost(self.round_id)
+            for step in kept.steps:
+                self._take_again(client, step)
+        self._client = client
 
     def __repr__(self) -> str:
         """Show which round and how far, and nothing secret."""
@@ -182,13 +215,14 @@ class Participation:
                 self._still_wanted(client.phase)
                 before = client.phase
                 data, note = self._step(client, message)
-                outgoing = self._hand_out(before, data, note)
+                outgoing = self._hand_out(before, message, data, note)
             except ConfidanteError as error:
                 if client.phase is ClientPhase.FAILED or isinstance(error, ConsentError | VaultError):
                     self._leave()
                 raise
             if client.phase is ClientPhase.REVEALED:
                 self._client = None
+            self.sent.append(outgoing)
             return outgoing
 
     def check_wanted(self) -> None:
@@ -210,6 +244,10 @@ class Participation:
         with self._vault.lock:
             self._leave()
 
+    def let_go(self) -> None:
+        """Answer nothing more here, but keep what it takes to go on, where a `Place` was given."""
+        self._client = None
+
     def attach_receipt(self, receipt: Mapping[str, Any]) -> None:
         """Keep what came of the round (survivors, digest of the model) with the vector that left for it."""
         if self._masked is not None:
@@ -223,6 +261,22 @@ class Participation:
         # Forgetting empties the outbox; what merely expires by age or number does not end a round.
         if phase >= ClientPhase.MASKED and self._ledger.local_note(self.round_id) is None:
             raise ConsentError("something that went into this round was forgotten: this device leaves it")
+
+    def _take_again(self, client: Client, step: Step) -> None:
+        """Bring the client to where it was after `step`; what it makes of it again is not sent."""
+        before = client.phase
+        if before is ClientPhase.SHARED:
+            # What is masked does not change the client's state; the vector that was is not kept.
+            nothing = np.zeros(self._agreement.plan.length, dtype=np.int64)
+            same = len(client.mask(step.incoming, nothing)) == len(step.outgoing)
+            self._masked = step.departure
+        else:
+            same = self._step(client, step.incoming)[0] == step.outgoing
+        if not same:
+            raise VaultError("what was kept of the round is not what was sent: this device leaves it")
+        self.sent.append(
+            Outgoing(self._ledger.departure(step.departure), self._route.wrap(step.outgoing), step.outgoing)
+        )
 
     def _step(self, client: Client, message: bytes) -> tuple[bytes, dict[str, Any]]:
         """Return the next message and, for the vector, what only the person may read of it."""
@@ -239,8 +293,10 @@ class Participation:
             case _:
                 return client.reveal(message), {}
 
-    def _hand_out(self, before: ClientPhase, message: bytes, note: dict[str, Any]) -> Outgoing:
-        """Write a message into the ledger, with what it spends, in one transaction."""
+    def _hand_out(
+        self, before: ClientPhase, incoming: bytes, message: bytes, note: dict[str, Any]
+    ) -> Outgoing:
+        """Write a message into the ledger and the journal, with what it spends, in one transaction."""
         name, what, visible = _MESSAGES[before]
         plan, agreement = self._agreement.plan, self._agreement
         masked = before is ClientPhase.SHARED
@@ -270,7 +326,9 @@ class Participation:
             if masked:
                 self._ledger.note_locally(self.round_id, note)
                 self._masked = departure.number
-        return Outgoing(departure, data)
+            if self._place is not None:
+                self._place.journal.step(len(self.sent) + 1, Step(incoming, message, departure.number))
+        return Outgoing(departure, data, message)
 
     def _events(self) -> list[tuple[str, float]]:
         """Return item and time of the own events that speak for their item, oldest first."""
@@ -308,5 +366,7 @@ class Participation:
 
     def _leave(self) -> None:
         self._client = None
-        with suppress(VaultError):  # a vault that failed or was closed: the round is over when it opens again
+        with suppress(VaultError), self._vault.write():  # failed or closed: settled when it opens again
+            if self._place is not None:
+                self._place.journal.erase()
             self._ledger.rounds.give_up(self.round_id)

@@ -18,6 +18,9 @@ from confidante.device.vault import folder as files
 from confidante.device.vault.keyfile import Keys
 from confidante.device.vault.keys import KeySource
 
+RUNNING_ROUND = "personal:round "
+"""How the names of snapshots begin that hold a running round: forgotten with the history, never copied."""
+
 
 def open_or_make(
     folder: Path, source: KeySource, migrations: Sequence[str], *, create: bool
@@ -64,7 +67,10 @@ def renew(connection: apsw.Connection, folder: Path, keys: Keys) -> tuple[apsw.C
 
 
 def back_up(connection: apsw.Connection, keys: Keys, target: Path) -> None:
-    """Copy the vault, encrypted under a key of its own, into an empty or new folder."""
+    """Copy the vault, encrypted under a key of its own, into an empty or new folder.
+
+    But for a round that it is in: two copies that went on with one round could betray each other.
+    """
     files.make_folder(target)
     with files.refused(target):
         if any(target.iterdir()):
@@ -72,7 +78,9 @@ def back_up(connection: apsw.Connection, keys: Keys, target: Path) -> None:
     copied = replace(keys.following(), generation=keys.generation)
     try:
         files.prepare_key_file(target, copied.encode())
-        database.copy(connection, files.database(target, copied.generation), copied.database)
+        path = files.database(target, copied.generation)
+        database.copy(connection, path, copied.database)
+        _leave_running_rounds_out(path, copied.database)
     except VaultError:
         _remove_everything(target)
         raise
@@ -144,6 +152,17 @@ def _empty(folder: Path, keys: Keys, migrations: Sequence[str]) -> apsw.Connecti
         connection.close()
         raise
     return connection
+
+
+def _leave_running_rounds_out(path: Path, key: bytes) -> None:
+    with database.refused(path):
+        copy = database.connect(path, key)
+        try:
+            copy.execute(
+                "DELETE FROM snapshot WHERE substr(name, 1, ?) = ?", (len(RUNNING_ROUND), RUNNING_ROUND)
+            ).fetchall()
+        finally:
+            copy.close()
 
 
 def _remove_everything(folder: Path) -> None:
