@@ -24,7 +24,7 @@ MAGIC = b"confidante delta 1\n"
 BLOCK = 64
 """Bytes of the shortest piece that is looked for in the older body."""
 
-MOST_BYTES = 1 << 26
+MOST_BYTES = 1 << 25
 """Size of the largest body for which a difference is worked out: more takes minutes."""
 
 _SEGMENT = 1 << 20
