@@ -1,0 +1,182 @@
+"""Models and catalogues, fetched by the sha256 that the public log or an announcement names.
+
+The digest says all: a body that is at hand is not asked for, and one that came is used only if it is the one.
+It comes in ranges, each kept in the vault as it arrives, so a link that breaks, or a device that is switched
+off, loses one range at most. To a device that has an older body, the coordinator may give the difference.
+
+A catalogue says what the entries of a sum count, and does not fill the person's library: what can be
+recommended comes with the model, whose snapshot names its items, or from the app.
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+from confidante.core import delta
+from confidante.core.errors import EgressError, WireError
+from confidante.device.alarms import Caught, require_none, sound
+from confidante.device.line import Line, RefusedError
+from confidante.device.publiclog import PublicLog
+from confidante.device.serving import MODEL_BODY
+from confidante.device.values import Purpose
+from confidante.device.vault.store import Vault
+from confidante.models import snapshot, task_wire
+from confidante.models.task_wire import CatalogueWire
+
+RANGE = 1 << 20
+"""Bytes asked for at a time."""
+
+_CATALOGUES = 4
+_PART = "fetched part of "
+_CATALOGUE = "catalogue "
+
+
+def fetch(
+    vault: Vault,
+    line: Line,
+    digest: bytes,
+    *,
+    what: str,
+    purpose: Purpose,
+    most_bytes: int,
+    base: bytes = b"",
+) -> bytes:
+    """Return the body whose sha256 is `digest`, going on where an earlier call was cut off.
+
+    what: "model" or "catalogue". base: an older one, from which a difference will do.
+
+    RefusedError and EgressError as `Line.ask`; WireError when it is larger than `most_bytes`; ForkedLogError,
+    with an alarm, when what came is not what the digest names.
+    """
+    require_none(vault, line.destination)
+    path = f"/v1/models/{digest.hex()}"
+    if base:
+        data = _whole(
+            vault, line, f"{path}?from={hashlib.sha256(base).hexdigest()}", what, purpose, most_bytes
+        )
+        try:
+            return data if _is(data, digest) else delta.apply(base, data, digest, most_bytes)
+        except WireError:
+            pass  # a difference that leads elsewhere proves nothing: only the body itself does
+    for _again in range(2):  # parts that were kept may be of an answer that was cut off unseen
+        data = _whole(vault, line, path, what, purpose, most_bytes)
+        if _is(data, digest):
+            return data
+    raise sound(
+        vault,
+        line.destination,
+        Caught.MODEL,
+        f"The coordinator handed out a {what} that is not the one its public log names.",
+        {"named in the log": digest.hex(), "handed out": hashlib.sha256(data).hexdigest()},
+    )
+
+
+def catalogue(vault: Vault, line: Line, digest: bytes, purpose: Purpose) -> CatalogueWire:
+    """Return the catalogue of that name, from the vault when it came before; raises as `fetch`."""
+    name = _CATALOGUE + digest.hex()
+    data = vault.read_body(name)
+    if data is None:
+        most, base = task_wire.MAX_BYTES, _newest_catalogue(vault)
+        data = fetch(vault, line, digest, what="catalogue", purpose=purpose, most_bytes=most, base=base)
+        wire = CatalogueWire.decode(data)
+        with vault.write() as sql:
+            vault.write_body(name, data)
+            sql(
+                "DELETE FROM snapshot WHERE name IN (SELECT name FROM snapshot WHERE name LIKE ? "
+                "ORDER BY made DESC, rowid DESC LIMIT -1 OFFSET ?)",
+                (_CATALOGUE + "%", _CATALOGUES),
+            )
+        return wire
+    return CatalogueWire.decode(data)
+
+
+def update(
+    vault: Vault,
+    line: Line,
+    log: PublicLog,
+    population: str,
+    purpose: Purpose,
+    install: Callable[[bytes], Any],
+) -> bool:
+    """Install the newest model that the log names for a population; False when it is there, or none is named.
+
+    Raises as `PublicLog.catch_up`, `fetch` and `Device.install_model`.
+    """
+    log.catch_up(line, purpose)
+    newest = log.newest_model(population)
+    found = vault.rows("SELECT digest FROM snapshot WHERE name = ?", (MODEL_BODY,))
+    if newest is None or (found and found[0][0] == newest):
+        return False
+    most, base = snapshot.MAX_BYTES, vault.read_body(MODEL_BODY) or b""
+    install(fetch(vault, line, newest, what="model", purpose=purpose, most_bytes=most, base=base))
+    return True
+
+
+def _whole(vault: Vault, line: Line, path: str, what: str, purpose: Purpose, most_bytes: int) -> bytes:
+    """Return all bytes of an address, from the parts that are kept and those that are missing."""
+    prefix = f"{_PART}{what} "
+    mine = f"{prefix}{line.destination}{path} "
+    with vault.write() as sql:  # parts of others of its sort are never gone on with
+        sql(
+            "DELETE FROM snapshot WHERE substr(name, 1, ?) = ? AND substr(name, 1, ?) <> ?",
+            (len(prefix), prefix, len(mine), mine),
+        )
+    parts: list[bytes] = []
+    size = 0
+    while True:
+        name = f"{mine}{len(parts):06}"
+        part = vault.read_body(name)
+        if part is None:
+            part = _range(line, path, size, what, purpose)
+            if size + len(part) > most_bytes:
+                _drop(vault, prefix)
+                raise WireError(f"the {what} has more than {most_bytes:,} bytes: not taken")
+            vault.write_body(name, part)
+        parts.append(part)
+        size += len(part)
+        if len(part) != RANGE:  # the last one, or a server that knows no ranges and gave all
+            _drop(vault, prefix)
+            return b"".join(parts)
+
+
+def _range(line: Line, path: str, start: int, what: str, purpose: Purpose) -> bytes:
+    """Return RANGE bytes from `start` on, fewer at the end, none behind it."""
+    try:
+        answer = line.ask(
+            "GET",
+            path,
+            purpose=purpose,
+            content={"question": f"a {what}", "from byte": start},
+            visible=f"That a device fetches this {what}"
+            + (", and which older one it has." if "?" in path else "."),
+            task=f"fetching a {what}",
+            headers={"Range": f"bytes={start}-{start + RANGE - 1}"},
+        )
+    except RefusedError as error:
+        if error.status == 416 and start:
+            return b""
+        raise
+    if answer.status == 206:
+        if len(answer.body) > RANGE:
+            raise EgressError(f"{RANGE:,} bytes of a {what} were asked for, {len(answer.body):,} came")
+        return answer.body
+    if start:  # all of it, once more
+        raise EgressError(f"the server does not give the rest of a {what}: try again later")
+    return answer.body
+
+
+def _newest_catalogue(vault: Vault) -> bytes:
+    found = vault.rows(
+        "SELECT name FROM snapshot WHERE name LIKE ? ORDER BY made DESC, rowid DESC LIMIT 1",
+        (_CATALOGUE + "%",),
+    )
+    return (vault.read_body(found[0][0]) or b"") if found else b""
+
+
+def _drop(vault: Vault, prefix: str) -> None:
+    with vault.write() as sql:
+        sql("DELETE FROM snapshot WHERE substr(name, 1, ?) = ?", (len(prefix), prefix))
+
+
+def _is(data: bytes, digest: bytes) -> bool:
+    return hashlib.sha256(data).digest() == digest

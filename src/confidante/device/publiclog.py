@@ -1,0 +1,232 @@
+"""A coordinator's public log as this device has verified it: one history, from the first look on.
+
+The device remembers number and hash of the newest entry that it verified. Whatever it is shown later has to
+go on from there; where it does not, the coordinator keeps several logs, rewrote one, or lost its end, and
+the person is told (`alarms`). A round's id is the hash of its announcement, and all devices of a round sign
+its id: devices that were shown different logs are never in one round.
+
+A question names no place of this device's own: it begins at a multiple of 64 entries, so that who asks is
+one of many.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, final
+
+import msgspec
+
+from confidante.core.errors import DataError, EgressError, ForkedLogError, WireError
+from confidante.core.publog import GENESIS, LogEntry, verify
+from confidante.device.alarms import Caught, log_setting, require_none, sound, was_told_of
+from confidante.device.line import Line
+from confidante.device.values import Purpose
+from confidante.device.vault.store import Vault
+from confidante.protocol.coordination import Announcement, Logged, Offered, decode
+
+FAR_AHEAD = 31 * 86_400.0
+"""Seconds by which an entry may be ahead of this device's clock, which may be wrong."""
+
+KEPT: Mapping[str, int] = MappingProxyType({"round": 64, "tokens": 64, "model": 8, "sum": 16})
+"""Kinds of entries that are kept to be looked up, and how many of the newest of each population."""
+
+_MOST_KEPT = 4096
+_MOST_BODY = 2048
+_STEP = 64
+
+
+@final
+class _Verified(msgspec.Struct, array_like=True, frozen=True):
+    """Number and hash of the newest entry that was verified, and those that are kept, oldest first."""
+
+    number: int = 0
+    hash: bytes = GENESIS
+    entries: tuple[LogEntry, ...] = ()
+
+
+@final
+class PublicLog:
+    """What one device knows of one coordinator's log. May be used by several threads."""
+
+    def __init__(self, vault: Vault, destination: str) -> None:
+        """destination: of the coordinator, as `Line.destination`."""
+        self._vault = vault
+        self.destination = destination
+
+    @property
+    def number(self) -> int:
+        """Number of the newest entry that was verified; 0: none yet."""
+        return self._verified().number
+
+    def entries(self, kind: str) -> tuple[LogEntry, ...]:
+        """Return the newest verified entries of a kind of `KEPT`, oldest first."""
+        return tuple(entry for entry in self._verified().entries if entry.kind == kind)
+
+    def newest_model(self, population: str) -> bytes | None:
+        """Return the sha256 of the newest model that the log names for a population."""
+        for entry in reversed(self.entries("model")):
+            said = _said(entry)
+            digest = said.get("model")
+            if said.get("population") == population and isinstance(digest, bytes) and len(digest) == 32:
+                return digest
+        return None
+
+    def announcement(self, number: int) -> tuple[Announcement, bytes]:
+        """Return what entry `number` says of a round, and its hash; WireError when it is not at hand."""
+        for entry in self.entries("round"):
+            if entry.number == number:
+                return decode(entry.body, Announcement), entry.hash
+        raise WireError(f"entry {number} of the public log is no round that was announced of late")
+
+    def catch_up(self, line: Line, purpose: Purpose, *, upto: int | None = None) -> None:
+        """Fetch and verify what was added to the log; what was verified is kept even if this raises.
+
+        upto: number of an entry with which to be content. ForkedLogError when the log is not the one this
+        device saw before; RefusedError and EgressError as `Line.ask`, and EgressError when time is up.
+        """
+        require_none(self._vault, self.destination)
+        known = self._verified()
+        at = max(known.number - 1, 0) // _STEP * _STEP
+        previous = None if at else GENESIS
+        while upto is None or self.number < upto or at < known.number:
+            if line.over:
+                raise EgressError("the public log could not be read to its end in time: go on later")
+            page = self._ask(line, purpose, at)
+            if not page:
+                if at < known.number:
+                    raise self._shorter(known, at)
+                return
+            at, previous = self._verify_page(page, at, previous or page[0].previous, known)
+            self._keep(page)
+
+    def check_offer(self, round_id: bytes, offered: Offered, population: str) -> Announcement:
+        """Return a round's announcement, having held the offer against it. Catch up first.
+
+        ForkedLogError when the round is not what the log announces; WireError when it was announced so long
+        ago that it is not at hand.
+        """
+        rounds = self.entries("round")
+        entry = next((one for one in rounds if one.number == offered.entry), None)
+        evidence = {"entry": str(offered.entry), "round offered": round_id.hex()}
+        if entry is None:
+            if rounds and offered.entry < rounds[0].number:
+                raise WireError(f"the round of entry {offered.entry} was announced too long ago: not joined")
+            raise self._caught(
+                Caught.OFFER, "A round was offered that the public log does not announce.", evidence
+            )
+        said, evidence = decode(entry.body, Announcement), {**evidence, "entry's hash": entry.hash.hex()}
+        for holds, what in (
+            (entry.hash == round_id, "its number"),
+            (said.population == population, "its population"),
+            (said.plan == hashlib.sha256(offered.plan).digest(), "its plan"),
+            (said.body == hashlib.sha256(offered.task).digest(), "its task"),
+        ):
+            if not holds:
+                raise self._caught(
+                    Caught.OFFER,
+                    f"A round was offered that is not the one the public log announces: {what} differs.",
+                    evidence,
+                )
+        return said
+
+    # --- within
+
+    def _verified(self) -> _Verified:
+        stored = self._vault.setting(log_setting(self.destination))
+        return _Verified() if stored is None else msgspec.msgpack.decode(stored, type=_Verified)
+
+    def _ask(self, line: Line, purpose: Purpose, since: int) -> list[LogEntry]:
+        answer = line.ask(
+            "GET",
+            f"/v1/log?since={since}",
+            purpose=purpose,
+            content={"question": "the public log", "entries after": since},
+            visible="That a device reads the public log, and about how far it has read.",
+            task="checking what the coordinator publishes",
+        )
+        return [
+            LogEntry(one.number, one.kind, one.body, one.at, one.previous, one.hash)
+            for one in decode(answer.body, list[Logged])
+        ]
+
+    def _verify_page(
+        self, page: list[LogEntry], at: int, previous: bytes, known: _Verified
+    ) -> tuple[int, bytes]:
+        """Check a page that follows entry `at`; return number and hash of its end."""
+        try:
+            end = verify(page, number=at, previous=previous)
+        except DataError as error:
+            evidence = {"after entry": str(at), "its hash": previous.hex(), "what is wrong": str(error)}
+            what = "The coordinator's public log does not hold together."
+            raise self._caught(Caught.LOG, what, evidence) from None
+        if at < known.number <= end[0]:
+            shown = page[known.number - at - 1].hash
+            if shown != known.hash:
+                raise self._caught(
+                    Caught.LOG,
+                    "The coordinator's public log is another one than this device was shown before.",
+                    {
+                        "entry": str(known.number),
+                        "hash this device verified": known.hash.hex(),
+                        "hash shown now": shown.hex(),
+                    },
+                )
+        if not was_told_of(self._vault, self.destination, Caught.TIME):
+            latest = self._vault.now() + FAR_AHEAD
+            for entry in page:
+                if not entry.at <= latest:
+                    raise self._caught(
+                        Caught.TIME,
+                        "The coordinator's public log has an entry from the future, or this device's clock "
+                        "is wrong.",
+                        {"entry": str(entry.number), "its hash": entry.hash.hex(), "its time": str(entry.at)},
+                    )
+        return end
+
+    def _shorter(self, known: _Verified, ends: int) -> ForkedLogError:
+        return self._caught(
+            Caught.LOG,
+            "The coordinator's public log is shorter than it was: entries that this device saw are gone.",
+            {
+                "entry": str(known.number),
+                "hash this device verified": known.hash.hex(),
+                "the log shown now ends with entry": str(ends),
+            },
+        )
+
+    def _caught(self, kind: Caught, what: str, evidence: Mapping[str, str]) -> ForkedLogError:
+        return sound(self._vault, self.destination, kind, what, evidence)
+
+    def _keep(self, page: list[LogEntry]) -> None:
+        """Store what a verified page adds, unless another thread was faster."""
+        with self._vault.write():
+            now = self._verified()
+            new = [entry for entry in page if entry.number > now.number]
+            if not new or new[0].previous != now.hash:
+                return
+            kept = _newest((*now.entries, *new))
+            data = msgspec.msgpack.encode(_Verified(new[-1].number, new[-1].hash, kept))
+            self._vault.set_setting(log_setting(self.destination), data)
+
+
+def _said(entry: LogEntry) -> dict[str, Any]:
+    """Return what an entry says; nothing when it is no map of names to values."""
+    try:
+        return decode(entry.body, dict[str, Any])
+    except WireError:
+        return {}
+
+
+def _newest(entries: Iterable[LogEntry]) -> tuple[LogEntry, ...]:
+    """Return those entries that are worth keeping, oldest first."""
+    counts: dict[tuple[str, str], int] = {}
+    kept: list[LogEntry] = []
+    for entry in reversed(tuple(entries)):
+        population = _said(entry).get("population")
+        if entry.kind not in KEPT or len(entry.body) > _MOST_BODY or not isinstance(population, str):
+            continue
+        place = (entry.kind, population)
+        counts[place] = counts.get(place, 0) + 1
+        if counts[place] <= KEPT[entry.kind] and len(kept) < _MOST_KEPT:
+            kept.append(entry)
+    return tuple(reversed(kept))
