@@ -17,6 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from local_world import small_device
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from confidante.device.alarms import Caught, sound
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
 from confidante.device.local.open import serve
@@ -400,6 +401,7 @@ def test_every_tab_is_accessible_and_fits(browser: Browser, device: Device, sche
     device.ledger.write(
         Purpose.REFINE, "refine", "https://example.org", b"sealed", {"items": 3}, "that you asked"
     )
+    sound(device._vault, "https://sums.example.org", Caught.LOG, "Another log.", {"hash": "ab" * 32})
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     with served(device) as (link, _), visiting(browser, link) as page:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import pytest
 from local_world import page_client, small_device
 from starlette.testclient import TestClient
 
+from confidante.device.alarms import MEANING, Caught, sound
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
 from confidante.device.local import passing, words
@@ -31,6 +32,7 @@ POSTS = (
     "/pause",
     "/retention",
     "/budget",
+    "/alarm",
     "/api-off",
     "/erase",
 )
@@ -186,6 +188,25 @@ def test_what_left_is_shown_with_what_it_was_and_who_saw_what(device: Device, cl
     assert one.digest.hex() in page
     assert "List complete and unchanged" in page
     assert "1 of 4 sending switches on" in page
+
+
+def test_an_alarm_stands_above_all_else_that_left_until_it_is_dismissed(
+    device: Device, client: TestClient
+) -> None:
+    assert 'id="alarms"' not in client.get("/left").text
+    evidence = {"hash shown now": "<ab>"}
+    raised = sound(device._vault, "https://sums.example.org", Caught.LOG, "Another <log>.", evidence)
+    assert "until alarm 1 is dismissed" in str(raised)
+    shown = client.get("/left").text
+    assert shown.index('id="alarms"') < shown.index('id="budget"')
+    page = html.unescape(shown)
+    for words_said in ("Another <log>.", MEANING[Caught.LOG], "https://sums.example.org", "<ab>"):
+        assert words_said in page
+    assert "&lt;ab&gt;" in shown
+    after = post(client, "/alarm", alarm="1")
+    assert "The alarm is dismissed" in after
+    assert 'id="alarms"' not in after
+    assert device.alarms() == ()
 
 
 def test_a_file_is_imported_and_leaves_no_copy(

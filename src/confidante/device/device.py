@@ -1,7 +1,7 @@
 """The one object that an app talks to: a person's history, what it recommends from it, and every switch.
 
-Nothing here sends anything, but for `participate`. All methods may be called from any thread; each is done
-when it returns, and what it changed is on disk.
+Nothing here sends anything, but for `participate` and `update_model`. All methods may be called from any
+thread; each is done when it returns, and what it changed is on disk.
 """
 
 import math
@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar, final
 
 from confidante.core.entropy import SystemEntropy
-from confidante.core.errors import DataError, VaultError
+from confidante.core.errors import DataError, EgressError, VaultError
 from confidante.device import settings
 from confidante.device.answers import Answers
 from confidante.device.consent import Consents
@@ -42,6 +42,7 @@ from confidante.device.vault.store import Vault
 
 if TYPE_CHECKING:  # rounds and file formats are loaded when they are first used, so that a start is quick
     from confidante.device.agreement import Agreement, Offer
+    from confidante.device.alarms import Alarm
     from confidante.device.line import Tls
     from confidante.device.participate import Outcome, Terms
     from confidante.device.probes import Probe
@@ -546,6 +547,54 @@ class Device:
             allowed=allowed,
             say=say,
         ).take_part(patience)
+
+    def update_model(
+        self,
+        url: str,
+        population: str,
+        *,
+        purpose: Purpose = Purpose.TRAIN,
+        patience: float = 600.0,
+        tls: "Tls | None" = None,
+    ) -> bool:
+        """Install the newest model that a coordinator's public log names; False when it is installed already.
+
+        It takes at most `patience` seconds; what came until then is kept, and the next call goes on from
+        there. purpose: the switch that allows the questions. Raises ConsentError when it is off, EgressError
+        when the coordinator cannot be reached, WireError when it talks nonsense, and ForkedLogError when it
+        shows this device another log or model than before, or than others.
+        """
+        from confidante.device import fetching
+        from confidante.device.line import Line, RefusedError
+        from confidante.device.publiclog import PublicLog
+
+        self._consents.require(purpose)
+        line = Line(self._ledger, url, tls=tls)
+        line.allow(patience)
+        log = PublicLog(self._vault, line.destination)
+        try:
+            return fetching.update(self._vault, line, log, population, purpose, self.install_model)
+        except RefusedError as error:
+            raise EgressError(f"the coordinator does not give its newest model: {error}") from None
+
+    def alarms(self) -> "tuple[Alarm, ...]":
+        """Return what coordinators were caught at and the person has not dismissed, newest first.
+
+        Nothing is sent to such a coordinator meanwhile.
+        """
+        from confidante.device.alarms import alarms
+
+        return alarms(self._vault)
+
+    def dismiss_alarm(self, number: int) -> None:
+        """Deal with a coordinator again in spite of an alarm; for the person to decide.
+
+        After an alarm about the public log, what the log shows next is believed. DataError when no such alarm
+        is open.
+        """
+        from confidante.device.alarms import dismiss
+
+        dismiss(self._vault, number)
 
     @_one_at_a_time
     def import_history(

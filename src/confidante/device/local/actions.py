@@ -80,6 +80,7 @@ def page_routes(page: Page, stop: Callable[[], None]) -> list[Route]:
         "/pause": actions.pause,
         "/retention": actions.retention,
         "/budget": actions.budget,
+        "/alarm": actions.alarm,
         "/api-off": actions.close_api,
         "/erase": actions.erase,
     }
@@ -258,6 +259,14 @@ class Actions:
             raise DataError("a limit is a number")
         self._device.ledger.set_budget(limit)
         return self._back(fields, "/left", f"The limit is ε = {limit:g} now.")
+
+    def alarm(self, fields: Fields) -> Response:
+        """Dismiss an alarm."""
+        number = fields.whole("alarm")
+        if number is None:
+            raise DataError("which alarm? give its number")
+        self._device.dismiss_alarm(number)
+        return self._back(fields, "/left", "The alarm is dismissed. That coordinator is dealt with again.")
 
     def close_api(self, fields: Fields) -> Response:
         """Make the API key worthless."""

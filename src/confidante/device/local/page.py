@@ -19,6 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from confidante.core.errors import DataError, VaultError
+from confidante.device.alarms import MEANING
 from confidante.device.consent_records import NOTICES
 from confidante.device.local import words
 from confidante.device.local.security import IMPORT_LIMIT, Gate
@@ -207,6 +208,8 @@ class Page:
             spent=0.0 if budget.epsilon_spent == 0 else 100 * min(share, 1.0),
             notices=NOTICES,
             damage=damage,
+            alarms=self.device.alarms(),
+            meaning=MEANING,
         )
 
     def switches(self, request: "Request") -> HTMLResponse:
