@@ -112,8 +112,14 @@ def test_features_of_another_version_are_refused():
 
 
 def test_only_tasks_of_this_catalogue_and_of_a_known_kind_are_sent():
-    with pytest.raises(DataError, match="kind"):
+    with pytest.raises(DataError, match="publish it first"):
         WIRE.encode_task(QualityTask(None))
+
+    class Strange:
+        name = "strange"
+
+    with pytest.raises(DataError, match="kind"):
+        WIRE.encode_task(Strange())
     with pytest.raises(DataError, match="length or bounds"):
         WIRE.encode_task(PopularityTask(31))
     with pytest.raises(DataError, match="length or bounds"):

@@ -1,9 +1,10 @@
 """A task, its plan and its catalogue as bytes: what a coordinator shows a device before the device agrees.
 
 A task names its catalogue by digest, since entries of a vector are counted in the order of its items.
-Features do not travel: both ends work them out from the catalogue. Anybody may hand a device such bytes:
-whatever is malformed, out of bounds or of another catalogue is a WireError. The same task gives the same
-bytes.
+Features do not travel: both ends work them out from the catalogue. Nor do models: a task names them by the
+sha256 of their bytes, as the public log does, and who computes fetches them first. Anybody may hand a device
+such bytes: whatever is malformed, out of bounds or of another catalogue is a WireError. The same task gives
+the same bytes.
 """
 
 import hashlib
@@ -17,10 +18,13 @@ import numpy as np
 
 from confidante.core.errors import DataError, PlanError, WireError
 from confidante.core.types import Catalogue
+from confidante.models.contributors import ContributorTask
 from confidante.models.feature_sequential import FeaturePairTask
 from confidante.models.features import feature_basis
 from confidante.models.item_sequential import ItemPairTask
 from confidante.models.popularity import PopularityTask
+from confidante.models.quality import CompareTask, QualityTask
+from confidante.models.scoring import ModelName, PublishedScores, Scores
 from confidante.models.task import Task
 from confidante.privacy.plan import Cohort, SumPlan
 
@@ -60,6 +64,30 @@ class _ItemPairs(
     window: _Events
     half_life: _Positive
     history: _Events
+
+
+class _Contributors(
+    msgspec.Struct, tag="contributors 1", array_like=True, forbid_unknown_fields=True, frozen=True
+):
+    catalogue: _Digest
+    most_items: _Events
+
+
+class _Quality(msgspec.Struct, tag="quality 1", array_like=True, forbid_unknown_fields=True, frozen=True):
+    catalogue: _Digest
+    model: _Digest
+    k: _Events
+
+
+class _Compare(msgspec.Struct, tag="compare 1", array_like=True, forbid_unknown_fields=True, frozen=True):
+    catalogue: _Digest
+    a: _Digest
+    b: _Digest
+    k: _Events
+
+
+_Form = _Popularity | _FeaturePairs | _ItemPairs | _Contributors | _Quality | _Compare
+Models = Callable[[bytes], Scores]
 
 
 class _Plan(msgspec.Struct, tag="plan 1", array_like=True, forbid_unknown_fields=True, frozen=True):
@@ -136,6 +164,12 @@ class CatalogueWire:
                     task.half_life,
                     task.history,
                 )
+            case ContributorTask():
+                form = _Contributors(self.digest, task.most_items)
+            case QualityTask():
+                form = _Quality(self.digest, _named(task.model), task.k)
+            case CompareTask():
+                form = _Compare(self.digest, _named(task.a), _named(task.b), task.k)
             case _:
                 raise DataError(f"{task.name}: a task of this kind cannot be sent to devices")
         data = msgspec.msgpack.encode(form)
@@ -147,9 +181,13 @@ class CatalogueWire:
             raise DataError(f"{task.name}: length or bounds are not those of its kind over this catalogue")
         return data
 
-    def decode_task(self, data: bytes) -> Task:
-        """Return the task in `data`; WireError when it is malformed or of another catalogue."""
-        form = _read(data, _Popularity | _FeaturePairs | _ItemPairs, "a task")
+    def decode_task(self, data: bytes, models: Models = ModelName) -> Task:
+        """Return the task in `data`; WireError when it is malformed or of another catalogue.
+
+        models: gives the model of a digest (`models_named`), ready to score this catalogue. Without it a task
+        that grades lists can be looked at and not computed.
+        """
+        form = _read(data, _Form, "a task")
         _require(
             form.catalogue == self.digest,
             "a task is of another catalogue than the one at hand: fetch the catalogue that it names",
@@ -165,6 +203,12 @@ class CatalogueWire:
                     "device and coordinator run different versions",
                 )
                 return FeaturePairTask(matrix, form.window, form.half_life, form.history)
+            case _Contributors():
+                return ContributorTask(len(self.catalogue), form.most_items)
+            case _Quality():
+                return QualityTask(models(form.model), form.k)
+            case _Compare():
+                return CompareTask(models(form.a), models(form.b), form.k)
         return self._item_pairs(form)
 
     def _item_pairs(self, form: _ItemPairs) -> ItemPairTask:
@@ -185,6 +229,16 @@ class CatalogueWire:
         if self._features is None:
             self._features = feature_basis(self.catalogue).matrix
         return self._features
+
+
+def models_named(task: bytes) -> tuple[bytes, ...]:
+    """Return the models, by sha256 of their bytes, that a task in bytes needs; WireError when malformed."""
+    match _read(task, _Form, "a task"):
+        case _Quality(model=model):
+            return (model,)
+        case _Compare(a=a, b=b):
+            return (a, b) if a != b else (a,)
+    return ()
 
 
 def encode_plan(plan: SumPlan) -> bytes:
@@ -212,6 +266,12 @@ def decode_plan(data: bytes) -> SumPlan:
         )
     except OverflowError:
         raise PlanError(f"{form.task}: its bounds are out of all proportion") from None
+
+
+def _named(model: Scores) -> bytes:
+    if not isinstance(model, PublishedScores | ModelName):
+        raise DataError("a model that was not published has no name: publish it first")
+    return model.digest
 
 
 def _outside(task: Task) -> tuple[str, int, float, float]:

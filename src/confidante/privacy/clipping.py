@@ -6,8 +6,8 @@ too long is rounded toward zero instead, which never lengthens (the conditional 
 Steinke 2021, section 4, with a fallback in place of repetition). Each row is worked out from that row alone:
 a device that encodes its own vector and a simulator that encodes thousands get the same integers.
 
-A plan without noise rounds to the nearest integer instead, so that a run over real devices can be held against
-the lab bit for bit. Entries below half an integer are lost then: such a plan wants a fine scale.
+A plan without noise rounds to the nearest integer instead, so that a run over real devices can be held
+against the lab bit for bit. Entries below half an integer are lost then: such a plan wants a fine scale.
 """
 
 from dataclasses import dataclass
