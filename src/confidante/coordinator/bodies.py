@@ -3,6 +3,8 @@
 import hashlib
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
@@ -31,15 +33,25 @@ class Bodies:
 
     def put(self, data: bytes) -> str:
         """Keep `data` and return its name. It is on disk, whole, when this returns. Raises StoreError."""
+        ref = self.write(data)
+        self.settle()
+        return ref
+
+    def write(self, data: bytes) -> str:
+        """Do what `put` does, but for the name: only after the next `settle` will a power cut leave that."""
         ref = hashlib.sha256(data).hexdigest()
-        try:
+        with _said():
             if self._on_disk:
                 _write(Path(self._path(ref)), data)
             else:
                 self._files.pipe_file(self._path(ref), data)
-        except OSError as error:
-            raise StoreError(f"a body cannot be kept ({error}): see that there is room", retry=True) from None
         return ref
+
+    def settle(self) -> None:
+        """Make the names of all bodies that were written so far survive a power cut. Raises StoreError."""
+        if self._on_disk:
+            with _said():
+                _sync(self._root)
 
     def get(self, ref: str) -> bytes:
         """Return what is kept under `ref`. Raises StoreError when it is missing or damaged."""
@@ -68,22 +80,35 @@ class Bodies:
         return f"{self._root}/{ref}"
 
 
+@contextmanager
+def _said() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(f"a body cannot be kept ({error}): see that there is room", retry=True) from None
+
+
 def _write(path: Path, data: bytes) -> None:
-    """Write a file whose name leads to all of it or to nothing, and that survives a power cut.
+    """Write a file whose name leads to all of it or to nothing, also after a power cut.
 
     Also when there is one already: that may be damaged, or not yet survive.
     """
     half = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
-        with half.open("wb") as file:
-            file.write(data)
-            file.flush()
+        with half.open("wb", buffering=0) as file:
+            left = memoryview(data)
+            while left:
+                left = left[file.write(left) :]
             os.fsync(file.fileno())
         half.replace(path)
-    finally:
+    except BaseException:
         half.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
+        raise
+
+
+def _sync(folder: str) -> None:
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)

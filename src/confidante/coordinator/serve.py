@@ -50,37 +50,55 @@ class Worker:
         metrics: Metrics,
         *,
         died: Callable[[], None] = lambda: None,
+        stepped: Callable[[], None] = lambda: None,
         idle: float = _IDLE,
         now: Callable[[], float] = time.time,
     ) -> None:
-        """work: one step at a time given, True when there was something to do; died: called if it raises."""
+        """Begin with `start`.
+
+        work: one step at a time given, True when there was something to do; stepped: called after each such;
+        died: called if it raises.
+        """
         self._work, self._metrics, self._died, self._idle, self._now = work, metrics, died, idle, now
-        self._stopped = threading.Event()
+        self._stepped = stepped
+        self._stopped = False
+        self._stirred = threading.Event()
         self._thread = threading.Thread(target=self._go, name="coordinator worker")
 
     def start(self) -> None:
         """Begin."""
         self._thread.start()
 
+    def wake(self) -> None:
+        """Look at once whether there is something to do. May be called from any thread."""
+        self._stirred.set()
+
     def stop(self) -> None:
         """Finish the step at hand, and end."""
-        self._stopped.set()
+        self._stopped = True
+        self.wake()
         if self._thread.is_alive():
             self._thread.join()
 
     def _go(self) -> None:
         pause = 0.0
         try:
-            while not self._stopped.wait(pause):
+            while not self._stopped:
                 try:
-                    pause = 0.0 if self._work(self._now()) else self._idle
+                    if self._work(self._now()):
+                        self._stepped()
+                        pause = 0.0
+                    else:
+                        pause = self._idle
                     self._metrics.steps.labels("done").inc()
                 except StoreError as error:  # it may come back; another worker may have what this one held
                     self._metrics.steps.labels("store").inc()
                     pause = min(max(pause * 2, self._idle * 4), _MOST_IDLE)
                     log("step failed", problem=str(error), again_in=pause)
+                self._stirred.wait(pause)
+                self._stirred.clear()  # before the next look, so that nothing behind it is missed
         finally:
-            if not self._stopped.is_set():
+            if not self._stopped:
                 self._died()
 
 
@@ -195,7 +213,7 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
 
     with Store.open(hosting.database) as store:
         engine = Engine(store, bodies, *hosting.populations, worker=f"worker {secrets.token_hex(8)}")
-        worker = Worker(Told(engine), metrics, died=end)
+        worker = Worker(Told(engine), metrics, died=end, stepped=lambda: coordinator.nudge())
 
         @asynccontextmanager
         async def lifespan(_app: "Starlette") -> AsyncIterator[None]:
@@ -210,7 +228,7 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
             hosting.operator_key,
             wait=hosting.wait,
         )
-        coordinator = Coordinator(store, bodies, serving, metrics, lifespan=lifespan)
+        coordinator = Coordinator(store, bodies, serving, metrics, lifespan=lifespan, wake=worker.wake)
         config = uvicorn.Config(
             coordinator.app,
             http=Wire,

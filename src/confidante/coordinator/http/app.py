@@ -37,9 +37,10 @@ class Coordinator:
         *,
         lifespan: Lifespan | None = None,
         now: Callable[[], float] = time.time,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         self.metrics = metrics or Metrics()
-        self._office = office = Office(store, bodies, serving, self.metrics, now)
+        self._office = office = Office(store, bodies, serving, self.metrics, now, wake)
         self._operator = Operator(office)
         rooms = (Entry(office), Rounds(office), Public(office), self._operator)
         self.app = Starlette(
@@ -54,6 +55,10 @@ class Coordinator:
     def leave(self) -> None:
         """Say from now on that this process is not ready, so that a balancer takes it out."""
         self._operator.leaving = True
+
+    def nudge(self) -> None:
+        """Have long polls look again at once: this process changed a round. May be called from any thread."""
+        self._office.watch.nudge()
 
     def close(self) -> None:
         """Let all long polls go on at once, so that the process can end."""

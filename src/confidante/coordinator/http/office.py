@@ -1,9 +1,10 @@
 """What every answer over HTTP needs: the store, the round it is about, and how refusals are told."""
 
+import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any, TypeVar, final
 
 from anyio import CapacityLimiter, to_thread
@@ -16,7 +17,7 @@ from confidante.coordinator.http.reading import RefusedError
 from confidante.coordinator.http.waiting import Watch
 from confidante.coordinator.metrics import Metrics
 from confidante.coordinator.store import Store
-from confidante.coordinator.store.values import RoundState
+from confidante.coordinator.store.values import Standing
 from confidante.core.errors import StoreError, WireError
 from confidante.protocol.config import RoundConfig, RoundSetup
 from confidante.protocol.coordination import (
@@ -81,28 +82,34 @@ class Office:
         serving: Serving,
         metrics: Metrics,
         now: Callable[[], float] = time.time,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
-        """now: seconds since 1970."""
+        """now: seconds since 1970; wake: called when a phase has heard all, so that it is ended at once."""
         self.store, self.bodies, self.serving, self.metrics, self.now = store, bodies, serving, metrics, now
+        self.wake = wake
         self._limiter = CapacityLimiter(serving.threads)
-        self.watch = Watch(self.state, interval=serving.interval)
-        self.round = lru_cache(_KNOWN_ROUNDS)(self._look_up)
+        self.watch = Watch(self.standing, interval=serving.interval)
+        self._known: dict[bytes, OpenRound] = {}
+        self._knowing = threading.Lock()
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do something that blocks, in a thread."""
         return await to_thread.run_sync(work, limiter=self._limiter)
 
-    async def state(self, round_id: bytes) -> RoundState | None:
-        """Return a round as it stands."""
-        return await self.run(partial(self.store.round, round_id))
+    async def standing(self, round_id: bytes) -> Standing | None:
+        """Return where a round stands."""
+        return await self.run(partial(self.store.standing, round_id))
 
-    async def running(self, round_id: bytes) -> RoundState:
-        """Return a round that is not over; RefusedError for any other."""
-        state = await self.state(round_id)
-        if state is None:
-            raise no_round()
-        refuse_over(state)
-        return state
+    def round(self, round_id: bytes) -> OpenRound:
+        """Return what of a round never changes; RefusedError when there is none."""
+        known = self._known.get(round_id)
+        if known is None:
+            known = self._look_up(round_id)
+            with self._knowing:
+                self._known[round_id] = known
+                while len(self._known) > _KNOWN_ROUNDS:
+                    del self._known[next(iter(self._known))]
+        return known
 
     def _look_up(self, round_id: bytes) -> OpenRound:
         state = self.store.round(round_id)
@@ -122,7 +129,9 @@ class Office:
             raise RefusedError(400, Refused.MALFORMED, "rounds and seats are hexadecimal") from None
         if len(round_id) != 32:
             raise no_round()
-        known = await self.run(partial(self.round, round_id))
+        known = self._known.get(round_id)
+        if known is None:
+            known = await self.run(partial(self.round, round_id))
         index = known.places.get(seat_digest(seat))
         if index is None:
             raise RefusedError(401, Refused.NO_SEAT, "show your seat of this round, as a bearer token")
@@ -167,7 +176,7 @@ def phase_of(request: Request) -> str:
     return name
 
 
-def missed(state: RoundState, phase: str) -> RefusedError:
+def missed(state: Standing, phase: str) -> RefusedError:
     """Return why a message of `phase` is not taken while the round is where it is."""
     if place(state.phase) < PHASES.index(phase):
         return RefusedError(409, Refused.EARLY, f"the round is at {state.phase}")
@@ -176,7 +185,7 @@ def missed(state: RoundState, phase: str) -> RefusedError:
     return RefusedError(409, Refused.LATE, f"the phase {phase} has ended")
 
 
-def refuse_over(state: RoundState) -> None:
+def refuse_over(state: Standing) -> None:
     """Refuse what comes for a round that is over."""
     if place(state.phase) == len(PHASES):
         raise RefusedError(410, Refused.OVER, state.reason or "the round is over")

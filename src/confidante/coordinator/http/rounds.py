@@ -1,6 +1,7 @@
 """What devices that sit in a round ask for and hand in."""
 
 import hashlib
+from collections.abc import Sequence
 from functools import partial
 from typing import final
 
@@ -8,8 +9,10 @@ import anyio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from confidante.coordinator.http.batching import Batched
 from confidante.coordinator.http.office import (
     Office,
+    OpenRound,
     Routes,
     missed,
     no_round,
@@ -19,7 +22,7 @@ from confidante.coordinator.http.office import (
     refuse_over,
 )
 from confidante.coordinator.http.reading import RefusedError, read_body
-from confidante.coordinator.store.values import PUBLISHED, Accepted, Repeated, RoundState
+from confidante.coordinator.store.values import PUBLISHED, Accepted, Late, Repeated, Sent, Standing
 from confidante.core.errors import ProtocolError, Reject
 from confidante.protocol.coordination import (
     OCTETS,
@@ -40,6 +43,7 @@ class Rounds:
 
     def __init__(self, office: Office) -> None:
         self._office = office
+        self._accept = Batched(office.run, self._keep)
         self.routes: Routes = (
             ("GET", "/v1/rounds/{id}/offer", self.offer),
             ("GET", "/v1/rounds/{id}/end", self.end),
@@ -50,7 +54,10 @@ class Rounds:
     async def offer(self, request: Request) -> Response:
         """Say what a round is, to those who sit in it."""
         round_id, known, _index = await self._office.seated(request)
-        state = await self._office.running(round_id)
+        state = await self._office.standing(round_id)
+        if state is None:
+            raise no_round()
+        refuse_over(state)
         config, roster = known.setup.config, known.setup.roster
         return packed(
             Offered(
@@ -70,28 +77,32 @@ class Rounds:
         if phase == PHASES[0]:
             raise RefusedError(404, Refused.NO_SUCH_THING, "the first phase opens without a message")
         end = anyio.current_time() + self._office.serving.poll
-        state: RoundState | None = await self._office.running(round_id)
-        while state is not None and place(state.phase) < PHASES.index(phase):
+        state, data = await self._office.run(partial(self._look, round_id, phase, index))
+        while place(state.phase) < PHASES.index(phase):
             left = end - anyio.current_time()
             before = state.phase
-            state = await self._office.watch.beyond(round_id, before, left) if left > 0 else state
-            if state is None or state.phase == before:
+            if left <= 0:
                 return Response(status_code=204)
-        if state is None:
-            raise no_round()
+            await self._office.watch.beyond(round_id, before, left)
+            state, data = await self._office.run(partial(self._look, round_id, phase, index))
+            if state.phase == before:
+                return Response(status_code=204)
         refuse_over(state)
         if place(state.phase) > PHASES.index(phase):
             raise RefusedError(410, Refused.LATE, f"the round is at {state.phase}")
-
-        def fetch() -> bytes | None:
-            ref = self._office.store.outgoing(round_id, phase.upper(), index)
-            return None if ref is None else self._office.bodies.get(ref)
-
-        data = await self._office.run(fetch)
         if data is None:
             raise RefusedError(410, Reject.DROPPED, "this device missed an earlier phase of the round")
         self._office.metrics.sent.inc(len(data))
         return Response(data, media_type=OCTETS)
+
+    def _look(self, round_id: bytes, phase: str, index: int) -> tuple[Standing, bytes | None]:
+        """Return where a round stands, and what a device gets once it is at `phase`."""
+        state = self._office.store.standing(round_id, phase.upper(), index)
+        if state is None:
+            raise no_round()
+        if state.incoming is None or place(state.phase) != PHASES.index(phase):
+            return state, None
+        return state, self._office.bodies.get(state.incoming)
 
     async def take(self, request: Request) -> Response:
         """Take a device's message of the running phase, durably."""
@@ -100,21 +111,22 @@ class Rounds:
         config = known.setup.config
         data = await read_body(request, OCTETS, message_sizes(config, phase)[1], self._office.serving.body)
         self._office.metrics.received.inc(len(data))
-        try:
-            await self._office.run(partial(check_message, known.setup, phase, index, data))
-        except ProtocolError as error:
-            raise RefusedError(409, error.reason, str(error)) from error
-        answer = await self._office.run(partial(self._keep, round_id, phase, index, data))
-        if answer is not None:
-            raise answer
-        self._office.metrics.taken.labels(phase).inc()
-        return Response(status_code=202)
+        sent = await self._office.run(partial(self._write, round_id, known, phase, index, data))
+        match await self._accept(sent):
+            case Accepted() | Repeated(same=True):
+                self._office.metrics.taken.labels(phase).inc()
+                return Response(status_code=202)
+            case Repeated():
+                raise RefusedError(409, Reject.REPEATED, "another message of this phase was taken before")
+            case _:
+                state = await self._office.standing(round_id)
+                raise no_round() if state is None else missed(state, phase)
 
     async def end(self, request: Request) -> Response:
         """Say how the round ended, as soon as it has."""
         round_id, _known, _index = await self._office.seated(request)
         end = anyio.current_time() + self._office.serving.poll
-        state = await self._office.state(round_id)
+        state = await self._office.standing(round_id)
         while state is not None and place(state.phase) < len(PHASES):
             left = end - anyio.current_time()
             before = state.phase
@@ -125,22 +137,30 @@ class Rounds:
             raise no_round()
         return packed(Ended(state.phase == PUBLISHED, state.reason))
 
-    def _keep(self, round_id: bytes, phase: str, index: int, data: bytes) -> RefusedError | None:
-        """Keep a message; None when it is kept now or was before, else why not."""
-        name, digest = phase.upper(), hashlib.sha256(data).digest()
-        state = self._office.store.round(round_id)
+    def _write(self, round_id: bytes, known: OpenRound, phase: str, index: int, data: bytes) -> Sent:
+        """Check a message and write its body, if it can still count; RefusedError when it cannot be one."""
+        try:
+            check_message(known.setup, phase, index, data)
+        except ProtocolError as error:
+            raise RefusedError(409, error.reason, str(error)) from error
+        name = phase.upper()
+        state = self._office.store.standing(round_id, name, index)
         if state is None:
-            return no_round()
+            raise no_round()
         if place(state.phase) < PHASES.index(phase):
-            return missed(state, phase)
-        if phase != PHASES[0] and self._office.store.outgoing(round_id, name, index) is None:
-            return RefusedError(409, Reject.DROPPED, "this device missed an earlier phase of the round")
-        # Once a phase is over nothing is kept for it, but what was kept before is still acknowledged.
-        ref = self._office.bodies.put(data) if place(state.phase) == PHASES.index(phase) else _NOTHING
-        match self._office.store.accept(round_id, name, index, digest, len(data), ref, self._office.now()):
-            case Accepted() | Repeated(same=True):
-                return None
-            case Repeated():
-                return RefusedError(409, Reject.REPEATED, "another message of this phase was taken before")
-            case _:
-                return missed(self._office.store.round(round_id) or state, phase)
+            raise missed(state, phase)
+        if phase != PHASES[0] and state.incoming is None:
+            raise RefusedError(409, Reject.DROPPED, "this device missed an earlier phase of the round")
+        if place(state.phase) > PHASES.index(phase):
+            # Nothing is kept any more, but what was kept before is still acknowledged.
+            return Sent(round_id, name, index, hashlib.sha256(data).digest(), len(data), _NOTHING)
+        ref = self._office.bodies.write(data)
+        return Sent(round_id, name, index, bytes.fromhex(ref), len(data), ref)
+
+    def _keep(self, sent: Sequence[Sent]) -> list[Accepted | Repeated | Late]:
+        """Keep messages whose bodies are written: first the names of these, then the rows that name them."""
+        self._office.bodies.settle()
+        verdicts = self._office.store.accept_all(sent, self._office.now())
+        if any(isinstance(one, Accepted) and one.complete for one in verdicts):
+            self._office.wake()
+        return verdicts

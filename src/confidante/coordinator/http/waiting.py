@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, final
 
 if TYPE_CHECKING:
-    from confidante.coordinator.store.values import RoundState
+    from confidante.coordinator.store.values import Standing
 
-Read = Callable[[bytes], Awaitable["RoundState | None"]]
+Read = Callable[[bytes], Awaitable["Standing | None"]]
 
 
 @final
@@ -18,15 +18,24 @@ class Watch:
         """read: how to look a round up; interval: seconds between two looks at one round."""
         self._read = read
         self._interval = interval
-        self._closing = asyncio.Event()
-        self._followed: dict[tuple[bytes, str], tuple[asyncio.Task[RoundState | None], int]] = {}
+        self._closing = False
+        self._stirred = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._followed: dict[tuple[bytes, str], tuple[asyncio.Task[Standing | None], int]] = {}
 
     def close(self) -> None:
         """Let everybody who waits go on at once, now and from now on."""
-        self._closing.set()
+        self._closing = True
+        self._stir()
 
-    async def beyond(self, round_id: bytes, phase: str, seconds: float) -> "RoundState | None":
+    def nudge(self) -> None:
+        """Have all rounds looked at again now: this process changed one. May be called from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stir)
+
+    async def beyond(self, round_id: bytes, phase: str, seconds: float) -> "Standing | None":
         """Return the round once it is not at `phase` any more, or as it is after so many seconds."""
+        self._loop = asyncio.get_running_loop()
         key = (round_id, phase)
         task, waiting = self._followed.get(key) or (asyncio.create_task(self._follow(*key)), 0)
         self._followed[key] = task, waiting + 1
@@ -42,12 +51,17 @@ class Watch:
                 del self._followed[key]
                 task.cancel()
 
-    async def _follow(self, round_id: bytes, phase: str) -> "RoundState | None":
+    async def _follow(self, round_id: bytes, phase: str) -> "Standing | None":
         while True:
+            stirred = self._stirred  # taken before the look, so that no change behind it is missed
             state = await self._read(round_id)
-            if state is None or state.phase != phase or self._closing.is_set():
+            if state is None or state.phase != phase or self._closing:
                 return state
             try:
-                await asyncio.wait_for(self._closing.wait(), self._interval)
+                await asyncio.wait_for(stirred.wait(), self._interval)
             except TimeoutError:
                 continue
+
+    def _stir(self) -> None:
+        self._stirred.set()
+        self._stirred = asyncio.Event()

@@ -11,6 +11,8 @@ from confidante.coordinator.store.values import (
     Repeated,
     RoundRow,
     RoundState,
+    Sent,
+    Standing,
     Waiting,
 )
 from confidante.core.publog import LogEntry
@@ -26,6 +28,8 @@ __all__ = [
     "Repeated",
     "RoundRow",
     "RoundState",
+    "Sent",
+    "Standing",
     "Store",
     "Waiting",
 ]

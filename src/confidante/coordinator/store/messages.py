@@ -1,26 +1,35 @@
 """What devices said in a phase, and what each finds there for it."""
 
-from sqlalchemy import Connection, Table, bindparam, delete, select
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Table, bindparam, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
 from confidante.coordinator.store.tables import message, outbox, rounds
-from confidante.coordinator.store.values import COLLECTING, Accepted, Late, Repeated
+from confidante.coordinator.store.values import COLLECTING, Accepted, Late, Repeated, Sent, Standing
 from confidante.core.errors import StoreError
 
 
 def _at(table: Table) -> tuple[ColumnElement[bool], ...]:
-    return tuple(table.c[name] == bindparam(name) for name in ("round_id", "phase", "client"))
+    return table.c.round_id == bindparam("round_id"), table.c.phase == bindparam("phase")
 
 
 # Made once: building them costs more than running them.
 _STANDING = (
-    select(rounds.c.phase, rounds.c.closed, rounds.c.deadline, rounds.c.clients, rounds.c.outcome)
-    .where(rounds.c.id == bindparam("round_id"))
+    select(rounds.c.phase, rounds.c.closed, rounds.c.deadline, rounds.c.clients, rounds.c.expected)
+    .where(rounds.c.id == bindparam("round_id"), rounds.c.outcome == "")
     .with_for_update(read=True)
 )
-_KNOWN = select(message.c.digest).where(*_at(message))
-_OUTGOING = select(outbox.c.ref).where(*_at(outbox))
+_SOME = bindparam("clients", expanding=True)
+_KNOWN = select(message.c.client, message.c.digest).where(*_at(message), message.c.client.in_(_SOME))
+_SENT_TO = select(outbox.c.client).where(*_at(outbox), outbox.c.client.in_(_SOME))
+_HEARD = select(func.count()).select_from(message).where(*_at(message))
+_OUTGOING = select(outbox.c.ref).where(*_at(outbox), outbox.c.client == bindparam("client"))
+_STANDS = select(
+    rounds.c.phase, rounds.c.deadline, rounds.c.reason, _OUTGOING.scalar_subquery().label("incoming")
+).where(rounds.c.id == bindparam("round_id"))
 # RETURNING, as the count of rows is not told of an INSERT.
 _KEEP = {
     "postgresql": postgresql.insert(message).on_conflict_do_nothing().returning(message.c.client),
@@ -28,27 +37,79 @@ _KEEP = {
 }
 
 
-def accept(
-    sql: Connection, round_id: bytes, phase: str, client: int, digest: bytes, size: int, ref: str, now: float
-) -> Accepted | Repeated | Late:
-    """Keep one message of the running phase."""
+def accept(sql: Connection, sent: Sequence[Sent], now: float) -> list[Accepted | Repeated | Late]:
+    """Keep messages of running phases; return what came of each."""
+    verdicts: list[Accepted | Repeated | Late] = [Late()] * len(sent)
+    places: dict[tuple[bytes, str], list[int]] = {}
+    for place, one in enumerate(sent):
+        places.setdefault((one.round_id, one.phase), []).append(place)
+    for (round_id, phase), some in sorted(places.items()):
+        for place, verdict in zip(
+            some, _accept(sql, round_id, phase, [sent[place] for place in some], now), strict=True
+        ):
+            verdicts[place] = verdict
+    return verdicts
+
+
+def _accept(
+    sql: Connection, round_id: bytes, phase: str, sent: list[Sent], now: float
+) -> list[Accepted | Repeated | Late]:
     # FOR SHARE: who claims the round waits for us or is seen by us, so that a message that was accepted is in
     # every replay of the phase and one that comes too late is in none.
-    place = {"round_id": round_id, "phase": phase, "client": client}
     standing = sql.execute(_STANDING, {"round_id": round_id}).one_or_none()
-    if standing is None:
-        return Late()
-    known = sql.scalar(_KNOWN, place)
-    if known is not None:
-        return Repeated(known == digest)
-    if standing.outcome or standing.phase != phase or standing.closed or now >= standing.deadline:
-        return Late()
-    if not _expected(sql, round_id, phase, client, standing.clients):
-        return Late()
-    kept = sql.scalar(
-        _KEEP[sql.dialect.name], place | {"digest": digest, "size": size, "ref": ref, "at": now}
-    )
-    return Accepted() if kept is not None else Repeated(sql.scalar(_KNOWN, place) == digest)
+    where: dict[str, Any] = {"round_id": round_id, "phase": phase}
+    known = _known(sql, where, sent)
+    kept: dict[int, Sent] = {}
+    heard = expected = 0
+    if standing is not None and standing.phase == phase and not standing.closed and now < standing.deadline:
+        fresh = {one.client: one for one in reversed(sent) if one.client not in known}
+        counted_on = _counted_on(sql, where, fresh, standing.clients)
+        rows = [_row(one, now) for client, one in sorted(fresh.items()) if client in counted_on]
+        if rows:
+            kept = {client: fresh[client] for client in sql.scalars(_KEEP[sql.dialect.name], rows)}
+            heard, expected = sql.scalar(_HEARD, where) or 0, standing.expected
+            if len(kept) < len(rows):  # another process was first
+                known |= _known(sql, where, sent)
+            known |= {client: one.digest for client, one in kept.items()}
+    verdicts: list[Accepted | Repeated | Late] = []
+    for one in sent:
+        if kept.get(one.client) is one:
+            verdicts.append(Accepted(complete=heard >= expected))
+        elif one.client in known:
+            verdicts.append(Repeated(known[one.client] == one.digest))
+        else:
+            verdicts.append(Late())
+    return verdicts
+
+
+def _known(sql: Connection, where: dict[str, Any], sent: list[Sent]) -> dict[int, bytes]:
+    rows = sql.execute(_KNOWN, where | {"clients": [one.client for one in sent]})
+    return {row.client: row.digest for row in rows}
+
+
+def _counted_on(sql: Connection, where: dict[str, Any], asked: Iterable[int], clients: int) -> set[int]:
+    """Return the devices that the round still counts on: they were sent what they need for this phase."""
+    if where["phase"] == COLLECTING[0]:
+        return {client for client in asked if client < clients}
+    return set(sql.scalars(_SENT_TO, where | {"clients": list(asked)}))
+
+
+def _row(one: Sent, now: float) -> dict[str, Any]:
+    return {
+        "round_id": one.round_id,
+        "phase": one.phase,
+        "client": one.client,
+        "digest": one.digest,
+        "size": one.size,
+        "ref": one.ref,
+        "at": now,
+    }
+
+
+def standing(sql: Connection, round_id: bytes, phase: str, client: int) -> Standing | None:
+    """Return where a round stands, and what a device needs for answering in a phase."""
+    row = sql.execute(_STANDS, {"round_id": round_id, "phase": phase, "client": client}).one_or_none()
+    return None if row is None else Standing(row.phase, row.deadline, row.reason, row.incoming)
 
 
 def heard(sql: Connection, round_id: bytes, phase: str) -> list[tuple[int, str]]:
@@ -98,10 +159,3 @@ def clear(sql: Connection, round_id: bytes) -> None:
         raise StoreError("the round still runs: its messages are needed")
     for table in (message, outbox):
         sql.execute(delete(table).where(table.c.round_id == round_id))
-
-
-def _expected(sql: Connection, round_id: bytes, phase: str, client: int, clients: int) -> bool:
-    """Whether the round still counts on a device: it was sent what it needs for this phase."""
-    if phase == COLLECTING[0]:
-        return client < clients
-    return outgoing(sql, round_id, phase, client) is not None

@@ -1,12 +1,13 @@
 """The store: all that a coordinator must not forget. Workers share it and keep nothing themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Self, final
 
 from confidante.coordinator.store import books, checks, facts, messages, pool, rounds
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.tokens import TokenBook
 from confidante.coordinator.store.values import (
+    COLLECTING,
     Accepted,
     Late,
     Payment,
@@ -14,6 +15,8 @@ from confidante.coordinator.store.values import (
     RoundFacts,
     RoundRow,
     RoundState,
+    Sent,
+    Standing,
     Waiters,
     Waiting,
 )
@@ -199,14 +202,27 @@ class Store:
 
         Only the first message of a device in a phase counts.
         """
-        checks.phase(phase)
-        checks.client(index)
-        checks.exact("a digest", digest, checks.DIGEST_BYTES)
-        checks.size(size)
-        checks.reference(ref)
+        [verdict] = self.accept_all([Sent(round_id, phase, index, digest, size, ref)], now)
+        return verdict
+
+    def accept_all(self, sent: Sequence[Sent], now: float) -> list[Accepted | Repeated | Late]:
+        """Do the same for any number of messages, in one transaction; return what came of each."""
+        for one in sent:
+            checks.phase(one.phase)
+            checks.client(one.client)
+            checks.exact("a digest", one.digest, checks.DIGEST_BYTES)
+            checks.size(one.size)
+            checks.reference(one.ref)
         checks.moment("now", now)
         with self._database.writing() as sql:
-            return messages.accept(sql, round_id, phase, index, digest, size, ref, now)
+            return messages.accept(sql, sent, now)
+
+    def standing(self, round_id: bytes, phase: str = COLLECTING[0], index: int = 0) -> Standing | None:
+        """Return where a round stands, with what device `index` needs for answering in `phase`."""
+        checks.phase(phase)
+        checks.client(index)
+        with self._database.reading() as sql:
+            return messages.standing(sql, round_id, phase, index)
 
     def messages(self, round_id: bytes, phase: str) -> list[tuple[int, str]]:
         """Return (index, body) of what was accepted in a phase, by index."""

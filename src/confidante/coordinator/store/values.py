@@ -131,8 +131,34 @@ class Spent:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """What device `client` said in a phase: digest (sha256) and size of the body, and its name."""
+
+    round_id: bytes
+    phase: str
+    client: int
+    digest: bytes
+    size: int
+    ref: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a round stands. incoming: the body that a device needs for the phase asked about, if any."""
+
+    phase: str
+    deadline: float
+    reason: str
+    incoming: str | None
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Accepted:
-    """The message is kept, on disk."""
+    """The message is kept, on disk; `complete`: the phase has heard all that it expects."""
+
+    complete: bool = field(default=False, compare=False)
 
 
 @final
