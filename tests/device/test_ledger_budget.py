@@ -15,6 +15,7 @@ from confidante.core.errors import ConsentError
 from confidante.device.budget import (
     DELTA,
     EPSILON_LIMIT,
+    NO_LIMIT,
     composed,
     gaussian_epsilon,
     gaussian_mu,
@@ -74,6 +75,7 @@ def test_a_new_vault_has_spent_nothing_of_eight(tmp_path: Path) -> None:
         assert (budget.epsilon_spent, budget.epsilon_limit, budget.delta, budget.rounds) == (
             0,
             EPSILON_LIMIT,
+            NO_LIMIT,
             DELTA,
             0,
         )
@@ -147,9 +149,23 @@ def test_a_programme_made_for_just_the_limit_fits_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-3])
-def test_a_sum_without_noise_is_never_joined(tmp_path: Path, noise: float) -> None:
+def test_a_sum_without_noise_is_joined_within_no_limit(tmp_path: Path, noise: float) -> None:
     with home(tmp_path / "new", Purpose.TRAIN) as at, pytest.raises(ConsentError, match="little noise"):
         at.ledger.rounds.join(drawn("r"), "greeting", PLAN, noise)
+
+
+def test_who_wants_no_limit_joins_sums_without_noise_and_no_limit_ever_holds_again(tmp_path: Path) -> None:
+    with home(tmp_path / "v") as at:
+        rounds = at.ledger.rounds
+        at.ledger.set_budget(NO_LIMIT)
+        assert not at.ledger.budget().limited
+        cost = rounds.join(drawn("1"), "popularity", PLAN, 0.0)
+        rounds.spend(drawn("1"), "popularity", cost, DELTA)
+        assert at.ledger.budget().unbounded
+        assert "nearly always" in at.ledger.budget().sentence
+        at.ledger.set_budget(1e300)
+        with pytest.raises(ConsentError, match="would reach inf"):
+            rounds.join(drawn("2"), "popularity", PLAN, 100.0)
 
 
 def test_a_round_is_joined_once_even_after_it_was_given_up_and_the_vault_reopened(tmp_path: Path) -> None:

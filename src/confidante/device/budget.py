@@ -15,6 +15,7 @@ plan allows.
 """
 
 import math
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import final
@@ -24,6 +25,9 @@ DELTA = 1e-5
 
 EPSILON_LIMIT = 8.0
 """The epsilon that may be spent in a lifetime, unless the person sets another."""
+
+NO_LIMIT = sys.float_info.max
+"""The limit of somebody who wants none: sums without noise are joined, too, and count as this much each."""
 
 _MOST = 100.0  # no epsilon above it is told apart: it protects nobody
 _CLOSE = 1 + 1e-9
@@ -50,6 +54,16 @@ class Budget:
         Rounds compose by squares: one round of this size may still not fit.
         """
         return max(0.0, self.epsilon_limit - self.epsilon_spent)
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit at all."""
+        return self.epsilon_limit < NO_LIMIT
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether something was given to a sum without noise, so that no epsilon holds."""
+        return not math.isfinite(self.epsilon_spent)
 
     @property
     def sentence(self) -> str:

@@ -13,7 +13,14 @@ from dataclasses import dataclass
 from typing import Literal, final
 
 from confidante.core.errors import ConsentError
-from confidante.device.budget import DELTA, EPSILON_LIMIT, Budget, composed, gaussian_epsilon
+from confidante.device.budget import (
+    DELTA,
+    EPSILON_LIMIT,
+    NO_LIMIT,
+    Budget,
+    composed,
+    gaussian_epsilon,
+)
 from confidante.device.vault.store import Vault
 
 _LIMIT = "budget.epsilon"
@@ -85,11 +92,14 @@ class RoundBook:
         """Note that a round is joined and return the epsilon that it will cost by itself, at `DELTA`.
 
         plan: digest of what was agreed to. ConsentError for a round that was joined before, for a sum
-        without noise, and when this round with all that are spent or joined would exceed the limit.
+        without noise (unless the limit is `NO_LIMIT`), and when this round with all that are spent or joined
+        would exceed the limit.
         """
         epsilon = gaussian_epsilon(1 / noise_multiplier) if noise_multiplier > 0 else math.inf
         if not math.isfinite(epsilon):
-            raise ConsentError(f"{task}: a sum with so little noise gives away too much: no device joins it")
+            if self.budget().epsilon_limit < NO_LIMIT:
+                raise ConsentError(f"{task}: a sum with so little noise gives away too much: not joined")
+            epsilon = NO_LIMIT
         with self._vault.write() as sql:
             self._refuse_used(round_id, task)
             self._refuse_beyond_limit(task, epsilon, DELTA, self._costs("spent") + self._costs("joined"))
