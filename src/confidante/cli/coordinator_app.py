@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from confidante.cli import coordinator_care, coordinator_watch
+from confidante.cli import coordinator_care, coordinator_people, coordinator_watch
 from confidante.cli.coordinator_options import (
     DEFAULT,
     BodiesOption,
@@ -142,3 +142,4 @@ item,title,labels
 
 coordinator_watch.add_to(coordinator)
 coordinator_care.add_to(coordinator)
+coordinator_people.add_to(coordinator)

@@ -20,7 +20,7 @@ from typing import final
 
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import KeptKey, Spending
-from confidante.coordinator.verifiers import Subject, Verifier
+from confidante.coordinator.verifiers import Subject, Verifier, verifier_of
 from confidante.core.entropy import SystemEntropy
 from confidante.protocol import voprf
 from confidante.protocol.coordination import CheckIn, Refusal, Refused, decode, encode
@@ -53,6 +53,18 @@ class Enrolling:
     most: int = 8
     seconds: float = 86_400.0
     rotate: int = 7
+
+
+def enrolment_of(store: Store, population: str, enrolling: Enrolling) -> "Enrolment | None":
+    """Return who is let into a population, None when everybody is; it has its key when this returns.
+
+    Raises DataError when there is no such verifier, and StoreError.
+    """
+    if enrolling.verifier == "open":
+        return None
+    made = Enrolment(store, population, verifier_of(enrolling.verifier, store, population), enrolling)
+    made.keep_up()
+    return made
 
 
 @final

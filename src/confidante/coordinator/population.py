@@ -4,12 +4,13 @@ import csv
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, final
 
 import msgspec
 
+from confidante.coordinator.enrolment import Enrolling
 from confidante.coordinator.store.values import COLLECTING
 from confidante.core.errors import DataError, PlanError
 from confidante.core.types import Catalogue
@@ -41,6 +42,13 @@ every_hours = 168.0       # from one model to the next training
 [upload]
 bits = 20                 # an entry of a sum, 8 to 32
 max_bytes = 262144        # of one masked vector
+
+[enrolment]               # who may take part; each round costs a device one anonymous token
+verifier = "open"         # whoever asks. "address": tokens by network; "invitation": by code, as written by
+                          # `confidante coordinator invite`; "package.module:Class": your own verifier
+tokens = 8                # that one network, invitation or other subject gets, each
+hours = 24.0              # so many hours
+keep_key = 7              # after so many times these hours the tokens' key is replaced
 
 [seconds]                 # a phase ends when all answered, or after so many seconds
 advertise = 60.0
@@ -85,6 +93,13 @@ class _Upload(_Table, frozen=True):
     max_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 28)] = 262144
 
 
+class _EnrolmentTable(_Table, frozen=True):
+    verifier: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "open"
+    tokens: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = 8
+    hours: Annotated[float, msgspec.Meta(ge=1, le=24 * 366)] = 24.0
+    keep_key: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 7
+
+
 class _SecondsTable(_Table, frozen=True):
     advertise: _Seconds = 60.0
     share: _Seconds = 60.0
@@ -103,6 +118,7 @@ class _File(_Table, frozen=True):
     privacy: _Privacy = _Privacy()
     training: _Training = _Training()
     upload: _Upload = _Upload()
+    enrolment: _EnrolmentTable = _EnrolmentTable()
     seconds: _SecondsTable = _SecondsTable()
 
 
@@ -115,7 +131,7 @@ class Population:
     only; then epsilon is not looked at. epsilon: limit of all rounds together, with delta;
     training_epsilon: of one training. every: seconds from a model to the next training. bits, max_bytes: of
     an upload. phases: seconds by phase; rest: seconds after a round that failed; waiting: seconds for which
-    a device that waits is counted on.
+    a device that waits is counted on. enrolment: who may take part.
     """
 
     name: str
@@ -132,6 +148,7 @@ class Population:
     phases: tuple[tuple[str, float], ...]
     rest: float
     waiting: float
+    enrolment: Enrolling = field(default_factory=Enrolling)
 
     def seconds(self, phase: str) -> float:
         """Return how long a phase may take."""
@@ -189,6 +206,12 @@ def read_population(path: Path) -> Population:
         phases=tuple((phase, getattr(found.seconds, phase.lower())) for phase in COLLECTING),
         rest=found.seconds.rest,
         waiting=found.seconds.waiting,
+        enrolment=Enrolling(
+            found.enrolment.verifier,
+            found.enrolment.tokens,
+            found.enrolment.hours * 3600,
+            found.enrolment.keep_key,
+        ),
     )
     if len(catalogue) > population.max_length:
         raise DataError(

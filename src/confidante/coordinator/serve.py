@@ -20,6 +20,7 @@ from anyio import to_thread
 
 from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.engine import Engine
+from confidante.coordinator.enrolment import enrolment_of
 from confidante.coordinator.http import Coordinator, Serving
 from confidante.coordinator.http.wire import Wire
 from confidante.coordinator.logs import configure, log
@@ -227,6 +228,11 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
             tuple(one.name for one in hosting.populations),
             hosting.operator_key,
             wait=hosting.wait,
+            enrolments={
+                one.name: enrolment
+                for one in hosting.populations
+                if (enrolment := enrolment_of(store, one.name, one.enrolment)) is not None
+            },
         )
         coordinator = Coordinator(store, bodies, serving, metrics, lifespan=lifespan, wake=worker.wake)
         config = uvicorn.Config(

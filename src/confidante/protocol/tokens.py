@@ -90,26 +90,22 @@ def key_id(public: bytes) -> bytes:
 def announced(entries: Iterable[LogEntry], population: str) -> tuple[TokenKey, ...]:
     """Return the keys that a log announces for a population, the newest last; none: it asks for no tokens.
 
-    entries: checked, of any kinds. WireError when an announcement is malformed, or keys follow each other so
-    fast that they might be made for single devices.
+    entries: checked, of any kinds. WireError when an announcement is malformed, or the newest key came so
+    soon after the one before that it might be made for a single device.
     """
-    keys: list[TokenKey] = []
-    since = 0.0
-    for entry in entries:
-        if entry.kind != LOG_KIND:
-            continue
-        key = decode(entry.body, TokenKey)
-        if key.population != population:
-            continue
+    found = [
+        (entry, key)
+        for entry in entries
+        if entry.kind == LOG_KIND and (key := decode(entry.body, TokenKey)).population == population
+    ]
+    for _, key in found[-1:]:
         voprf.check_element(key.public)
-        if keys and entry.at < since + LEAST_KEY_SECONDS:
-            raise WireError(
-                f"entry {entry.number} of the public log announces a token key too soon after the last: "
-                "the coordinator might know devices by their keys, so no token is asked for"
-            )
-        keys.append(key)
-        since = entry.at
-    return tuple(keys)
+    if len(found) > 1 and found[-1][0].at < found[-2][0].at + LEAST_KEY_SECONDS:
+        raise WireError(
+            f"entry {found[-1][0].number} of the public log announces a token key too soon after the last: "
+            "the coordinator might know devices by their keys, so no token is asked for"
+        )
+    return tuple(key for _, key in found)
 
 
 def bind(
