@@ -75,7 +75,6 @@ def test_a_new_vault_has_spent_nothing_of_eight(tmp_path: Path) -> None:
         assert (budget.epsilon_spent, budget.epsilon_limit, budget.delta, budget.rounds) == (
             0,
             EPSILON_LIMIT,
-            NO_LIMIT,
             DELTA,
             0,
         )
