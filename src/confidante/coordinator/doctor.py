@@ -5,7 +5,7 @@ import shutil
 import socket
 import ssl
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
@@ -120,21 +120,18 @@ def check_budget(store: Store, population: Population) -> Check:
 
 def check_clock(store: Store, now: float) -> Check:
     """Compare the clock with what the database saw."""
-    newest = 0.0
-    since = 0
-    while page := store.log(since, 1000):
-        newest, since = max(newest, max(one.at for one in page)), page[-1].number
+    newest = max((one.at for one in store.log_tail(100)), default=0.0)
     if newest > now + _CLOCK_SECONDS:
         return Check(
             "clock",
             good=False,
-            said=f"the clock is {newest - now:.0f} seconds behind the newest entry of the log: set it (NTP)",
+            said=f"the clock is {newest - now:.0f} seconds behind the newest of the log: set it (NTP)",
         )
     return Check("clock", good=True, said=f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S} UTC")
 
 
-def check_bodies(address: str, populations: tuple[Population, ...]) -> Iterator[Check]:
-    """Write, read and delete a body, and look whether there is room for the uploads of some rounds."""
+def check_bodies(address: str, populations: Sequence[Population]) -> Iterator[Check]:
+    """Write, read and delete a body, and look at the room there is."""
 
     def probe() -> str:
         bodies, data = Bodies(address), os.urandom(64)
@@ -147,9 +144,15 @@ def check_bodies(address: str, populations: tuple[Population, ...]) -> Iterator[
 
     found = guarded("bodies", probe)
     yield found
-    if not (found.good and address.startswith("file://")):
+    if found.good:
+        yield from check_disk(address, populations)
+
+
+def check_disk(address: str, populations: Sequence[Population]) -> Iterator[Check]:
+    """Look whether there is room for the uploads of some rounds; nothing where bodies are not on a disk."""
+    if not address.startswith("file://"):
         return
-    needed = max(_ROOM, *(2 * _ROUNDS_OF_ROOM * one.cohort.devices * one.max_bytes for one in populations))
+    needed = max([_ROOM, *(2 * _ROUNDS_OF_ROOM * one.cohort.devices * one.max_bytes for one in populations)])
     free = shutil.disk_usage(address.removeprefix("file://")).free
     said = f"{free / 1e9:,.2f} GB are free"
     if free < needed:

@@ -25,6 +25,7 @@ from confidante.coordinator.http import Coordinator, Serving
 from confidante.coordinator.http.wire import Wire
 from confidante.coordinator.logs import configure, log
 from confidante.coordinator.metrics import Metrics
+from confidante.coordinator.page.view import Desk
 from confidante.coordinator.store import Store
 from confidante.coordinator.workers import supervise
 from confidante.core.errors import DataError, StoreError
@@ -213,7 +214,13 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
             server.leave()
 
     with Store.open(hosting.database) as store:
-        engine = Engine(store, bodies, *hosting.populations, worker=f"worker {secrets.token_hex(8)}")
+        engine = Engine(
+            store,
+            bodies,
+            *hosting.populations,
+            worker=f"worker {secrets.token_hex(8)}",
+            phase_ended=lambda phase, seconds: metrics.phases.labels(phase.lower()).observe(seconds),
+        )
         worker = Worker(Told(engine), metrics, died=end, stepped=lambda: coordinator.nudge())
 
         @asynccontextmanager
@@ -224,6 +231,7 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
             finally:
                 await to_thread.run_sync(worker.stop)
 
+        desk = Desk(hosting.populations, hosting.bodies, lambda: engine.says, hosting.public_page)
         serving = Serving(
             tuple(one.name for one in hosting.populations),
             hosting.operator_key,
@@ -234,7 +242,9 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
                 if (enrolment := enrolment_of(store, one.name, one.enrolment)) is not None
             },
         )
-        coordinator = Coordinator(store, bodies, serving, metrics, lifespan=lifespan, wake=worker.wake)
+        coordinator = Coordinator(
+            store, bodies, serving, metrics, lifespan=lifespan, desk=desk, wake=worker.wake
+        )
         config = uvicorn.Config(
             coordinator.app,
             http=Wire,

@@ -19,6 +19,7 @@ from confidante.coordinator.http.operator import Operator
 from confidante.coordinator.http.public import Public
 from confidante.coordinator.http.rounds import Rounds
 from confidante.coordinator.metrics import Metrics
+from confidante.coordinator.page.view import Desk
 from confidante.coordinator.store import Store
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
@@ -36,12 +37,14 @@ class Coordinator:
         metrics: Metrics | None = None,
         *,
         lifespan: Lifespan | None = None,
+        desk: Desk | None = None,
         now: Callable[[], float] = time.time,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
+        """desk: what the operator's page shows; wake: called when a worker may have something to do."""
         self.metrics = metrics or Metrics()
         self._office = office = Office(store, bodies, serving, self.metrics, now, wake)
-        self._operator = Operator(office)
+        self._operator = Operator(office, desk or Desk())
         rooms = (Entry(office), Rounds(office), Public(office), self._operator)
         self.app = Starlette(
             routes=[

@@ -5,8 +5,9 @@ from typing import Any
 from sqlalchemy import Connection, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from confidante.coordinator.store.tables import flag, message, payment, pool, rounds
+from confidante.coordinator.store.tables import flag, log, message, payment, pool, rounds
 from confidante.coordinator.store.values import RoundFacts, Waiters
+from confidante.core.publog import LogEntry
 
 _INDEX = 4  # bytes of a survivor
 _HEARD = (
@@ -50,6 +51,12 @@ def waiters(sql: Connection) -> list[Waiters]:
     counted = select(pool.c.population, tier.label("tier"), func.count().label("n"))
     grouped = counted.group_by(pool.c.population, "tier").order_by(pool.c.population, "tier")
     return [Waiters(row.population, row.tier, row.n) for row in sql.execute(grouped)]
+
+
+def log_tail(sql: Connection, limit: int) -> list[LogEntry]:
+    """Return the newest entries of the public log, the newest first."""
+    rows = sql.execute(select(log).order_by(log.c.number.desc()).limit(limit))
+    return [LogEntry(row.number, row.kind, row.body, row.at, row.previous, row.hash) for row in rows]
 
 
 def flags(sql: Connection) -> dict[str, str]:

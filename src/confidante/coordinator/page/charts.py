@@ -1,0 +1,93 @@
+"""Small pictures as SVG text. Colours come from the page's stylesheet, so they follow light and dark."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import final
+
+Scale = Callable[[float], float]
+
+_WIDTH, _HEIGHT = 640, 200
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 12, 26
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One value of a picture. x: where, in any unit; label: what a person calls this place."""
+
+    x: float
+    y: float
+    label: str
+
+
+def curve(points: Sequence[Point], title: str) -> str:
+    """Return a line through the points, oldest first; empty when there are none."""
+    if not points:
+        return ""
+    across, up, ticks = _scales([one.x for one in points], [one.y for one in points])
+    places = [(across(one.x), up(one.y)) for one in points]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
+    dots = "".join(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{escape(one.label)}: {one.y:.4g}</title></circle>'
+        for (x, y), one in zip(places, points, strict=True)
+    )
+    return _picture(title, ticks, f'<polyline points="{line}"/>{dots}', points)
+
+
+def bars(points: Sequence[Point], title: str, of: Sequence[float]) -> str:
+    """Return a bar for each point, oldest first, in front of a paler one for what it could have been."""
+    if not points:
+        return ""
+    wide = (_WIDTH - _LEFT - _RIGHT) / len(points)
+    _across, up, ticks = _scales([0.0], [*(one.y for one in points), *of, 0.0])
+    drawn = []
+    for place, (one, whole) in enumerate(zip(points, of, strict=True)):
+        x, gap = _LEFT + place * wide, min(wide * 0.25, 6)
+        for value, name in ((whole, "whole"), (one.y, "part")):
+            drawn.append(
+                f'<rect class="{name}" x="{x + gap / 2:.1f}" y="{up(value):.1f}" '
+                f'width="{max(wide - gap, 1):.1f}" height="{_HEIGHT - _BOTTOM - up(value):.1f}">'
+                f"<title>{escape(one.label)}: {one.y:g} of {whole:g}</title></rect>"
+            )
+    return _picture(title, ticks, "".join(drawn), points)
+
+
+def _scales(xs: Sequence[float], ys: Sequence[float]) -> tuple[Scale, Scale, str]:
+    """Return how x and y become places, and the lines across with their figures."""
+    left, right, low, high = min(xs), max(xs), min(0.0, *ys), max(ys)
+    high = high if high > low else low + 1
+
+    def across(x: float) -> float:
+        part = (x - left) / (right - left) if right > left else 0.5
+        return _LEFT + part * (_WIDTH - _LEFT - _RIGHT)
+
+    def up(y: float) -> float:
+        return _HEIGHT - _BOTTOM - (y - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+
+    ticks = "".join(
+        f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{up(y):.1f}" y2="{up(y):.1f}"/>'
+        f'<text x="{_LEFT - 6}" y="{up(y) + 4:.1f}" text-anchor="end">{y:.3g}</text>'
+        for y in _round_figures(low, high)
+    )
+    return across, up, ticks
+
+
+def _round_figures(low: float, high: float) -> list[float]:
+    """Return a few figures between two, such as people would choose."""
+    rough = (high - low) / 4
+    unit = 10.0 ** math.floor(math.log10(rough))
+    step = next(unit * part for part in (1, 2, 5, 10) if unit * part >= rough * 0.999)
+    return [step * place for place in range(math.ceil(low / step), math.floor(high / step + 1e-9) + 1)]
+
+
+def _picture(title: str, ticks: str, drawn: str, points: Sequence[Point]) -> str:
+    foot = _HEIGHT - 8
+    ends = f'<text x="{_LEFT}" y="{foot}">{escape(points[0].label)}</text>'
+    if len(points) > 1:
+        ends += f'<text x="{_WIDTH - _RIGHT}" y="{foot}" text-anchor="end">{escape(points[-1].label)}</text>'
+    return (
+        f'<svg class="chart" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}">'
+        f'<g class="grid">{ticks}{ends}</g><g class="drawn">{drawn}</g></svg>'
+    )
