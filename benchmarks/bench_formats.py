@@ -1,6 +1,7 @@
 """What 8, 12, 16, 20 and 32 bits a number cost in accuracy and save in bytes, on MovieLens-100K.
 
-    python benchmarks/bench_formats.py [--bits 8 12 16 20 32] [--epsilon 8 4] [--seeds 4] [--phase test] [--json]
+    python benchmarks/bench_formats.py [--bits 8 12 16 20 32] [--epsilon 8 4] [--seeds 4] [--phase test]
+                                       [--json]
 
 Needs the data set in the folder that CONFIDANTE_SHARED names; without it, says so and stops. The whole
 training through the real plans (`privacy.plan.plan_sum`), with noise: NDCG@10 of the held-out event among all
@@ -136,7 +137,7 @@ def line(data: Data, epsilon: float, bits: int, seeds: int, widest: Run) -> dict
 
 def report(rows: list[dict[str, Any]], devices: int, seconds: float) -> None:
     print(
-        "| epsilon | bits | NDCG@10 (standard error) | against the widest | HR@10 | bytes up | cohort at most |"
+        "| epsilon | bits | NDCG@10 (standard error) | less the widest | HR@10 | bytes up | cohort at most |"
     )
     print("|---|---|---|---|---|---|---|")
     widest = max(row["bits"] for row in rows)
