@@ -85,12 +85,15 @@ class Entry:
         store, now = self._office.store, self._office.now()
         enrolment = self._enrolments.get(made.population)
         if enrolment is None:
-            store.pool_join(made.population, made.identity, made.seat, now)
+            store.pool_join(made.population, made.identity, made.seat, now, made.tier.value)
             return
         spending = enrolment.redeem(made)
         if isinstance(spending, Refusal):
             raise RefusedError(403, spending.reason, spending.detail)
-        if isinstance(store.tokens.admit(made.population, made.identity, made.seat, spending, now), Spent):
+        admitted = store.tokens.admit(
+            made.population, made.identity, made.seat, spending, now, made.tier.value
+        )
+        if isinstance(admitted, Spent):
             raise RefusedError(
                 403, Refused.SPENT_TOKEN, "this token was used before, by another or for another round"
             )

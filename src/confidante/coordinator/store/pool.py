@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from confidante.coordinator.store.tables import pool, seated
 from confidante.coordinator.store.values import Waiting
 
-_WAITING = (pool.c.identity, pool.c.seat, pool.c.since)
+_WAITING = (pool.c.identity, pool.c.seat, pool.c.since, pool.c.tier)
 # Made once: building them costs more than running them.
 _ONE = select(*_WAITING).where(pool.c.identity == bindparam("identity"))
 _SEATED = select(seated.c.client).where(seated.c.identity == bindparam("identity"))
@@ -18,11 +18,13 @@ _JOIN = {
 }
 
 
-def join(sql: Connection, population: str, identity: bytes, seat: bytes, now: float) -> Waiting | None:
+def join(
+    sql: Connection, population: str, identity: bytes, seat: bytes, now: float, tier: str
+) -> Waiting | None:
     """Let a device wait; return how it waits, None when a running round has it."""
     sql.execute(
         _JOIN[sql.dialect.name],
-        {"identity": identity, "population": population, "seat": seat, "since": now},
+        {"identity": identity, "population": population, "seat": seat, "since": now, "tier": tier},
     )
     # After the insert, not before: it waits for a round that is being opened to take the device away.
     if sql.scalar(_SEATED, {"identity": identity}) is not None:
@@ -50,4 +52,4 @@ def forget(sql: Connection, population: str, before: float) -> int:
 
 
 def _waiting(row: Row[*tuple[Any, ...]]) -> Waiting:
-    return Waiting(row.identity, row.seat, row.since)
+    return Waiting(row.identity, row.seat, row.since, row.tier)

@@ -60,18 +60,22 @@ class Store:
 
     # --- devices that wait
 
-    def pool_join(self, population: str, identity: bytes, seat: bytes, now: float) -> Waiting | None:
+    def pool_join(
+        self, population: str, identity: bytes, seat: bytes, now: float, tier: str = "large"
+    ) -> Waiting | None:
         """Let a device wait, and return how it waits: None when a running round already has it.
 
-        identity: its two public keys, 64 bytes; seat: sha256 of its seat token. Who waits already goes on
-        waiting as it did, with the seat it had. A power cut may undo it: the device comes again.
+        identity: its two public keys, 64 bytes; seat: sha256 of its seat token; tier: how much it takes on.
+        Who waits already goes on waiting as it did, with the seat it had. A power cut may undo it: the device
+        comes again.
         """
         checks.text("the population", population)
+        checks.text("the tier", tier, 20)
         checks.exact("an identity", identity, checks.IDENTITY_BYTES)
         checks.exact("a seat", seat, checks.SEAT_BYTES)
         checks.moment("now", now)
         with self._database.writing(durable=False) as sql:
-            return pool.join(sql, population, identity, seat, now)
+            return pool.join(sql, population, identity, seat, now, tier)
 
     def waiting(self, identity: bytes) -> Waiting | None:
         """Return how a device waits, None when it does not."""

@@ -41,6 +41,7 @@ pool = Table(
     Column("population", String(NAME), nullable=False),
     Column("seat", LargeBinary, nullable=False),
     Column("since", Double, nullable=False),
+    Column("tier", String(20), nullable=False),
     Index("ix_pool_population_since", "population", "since"),
 )
 

@@ -80,7 +80,13 @@ class TokenBook:
             return _give(sql, population, epoch, subject, request, count, most)
 
     def admit(
-        self, population: str, identity: bytes, seat: bytes, spending: Spending, now: float
+        self,
+        population: str,
+        identity: bytes,
+        seat: bytes,
+        spending: Spending,
+        now: float,
+        tier: str = "large",
     ) -> Waiting | Spent | None:
         """Let a device wait and spend its token, both or neither; otherwise as `Store.pool_join`.
 
@@ -92,7 +98,7 @@ class TokenBook:
         checks.moment("now", now)
         try:
             with self._database.writing(durable=False) as sql:
-                waiting = pool.join(sql, population, identity, seat, now)
+                waiting = pool.join(sql, population, identity, seat, now, tier)
                 if waiting is not None:  # who is being seated just now has a token that looks used up
                     _spend(sql, spending)
                 return waiting

@@ -13,11 +13,15 @@ ABORTED = "ABORTED"
 @final
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A waiting device: its two public keys (64 bytes), sha256 of its seat token, since when it waits."""
+    """A waiting device: its two public keys (64 bytes), sha256 of its seat token, since when it waits.
+
+    tier: how much it takes on, "small" or "large".
+    """
 
     identity: bytes
     seat: bytes
     since: float
+    tier: str = "large"
 
 
 @final

@@ -15,6 +15,7 @@ def upgrade() -> None:
         sa.Column("population", sa.String(200), nullable=False),
         sa.Column("seat", sa.LargeBinary, nullable=False),
         sa.Column("since", sa.Double, nullable=False),
+        sa.Column("tier", sa.String(20), nullable=False),
         sa.PrimaryKeyConstraint("identity", name="pk_pool"),
     )
     op.create_index("ix_pool_population_since", "pool", ["population", "since"])
