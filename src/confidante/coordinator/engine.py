@@ -5,21 +5,25 @@ the protocol's server again from the first message, and commits what the server 
 keeps nothing else: killed anywhere, another does the same again and gets the same bytes.
 """
 
-from contextlib import suppress
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from typing import final
 
 from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.population import Population
 from confidante.coordinator.schedule import Schedule
 from confidante.coordinator.store import Store
-from confidante.coordinator.store.values import COLLECTING, RoundState
+from confidante.coordinator.store.values import COLLECTING, Noted, RoundState
 from confidante.core.entropy import SystemEntropy
-from confidante.core.errors import ProtocolError, StoreError, WireError
+from confidante.core.errors import ConfidanteError, ProtocolError, StoreError, WireError
 from confidante.protocol.config import RoundConfig, RoundSetup
+from confidante.protocol.coordination import Refused
 from confidante.protocol.identity import PublicIdentity
 from confidante.protocol.server import Phase, Server
 
 _LONGEST_REASON = 1000
+_MOST_CLAIMS = 100  # of one phase; each but the last was by a worker that died of it, or lost the database
 
 
 class LostError(Exception):
@@ -39,11 +43,18 @@ class Engine:
         bodies: Bodies,
         *populations: Population,
         worker: str = "worker",
-        lease: float = 120.0,
+        lease: float = 15.0,
+        phase_ended: Callable[[str, float], None] = lambda _phase, _seconds: None,
     ) -> None:
-        """worker: a name for the database; lease: seconds that a step may take before others try it, too."""
-        self._store, self._bodies, self._worker, self._lease = store, bodies, worker, lease
-        self._schedules = {one.name: Schedule(store, bodies, one, SystemEntropy()) for one in populations}
+        """worker: a name for the database; lease: seconds without a sign of life until others try, too.
+
+        phase_ended: told each phase that this engine ended, and how many seconds it was open.
+        """
+        entropy = SystemEntropy()
+        self._phase_ended = phase_ended
+        self._store, self._bodies, self._lease = store, bodies, lease
+        self._worker = f"{worker} {entropy.draw(8).hex()}"  # nobody else's: it may claim again what it had
+        self._schedules = {one.name: Schedule(store, bodies, one, entropy) for one in populations}
 
     @property
     def says(self) -> dict[str, str]:
@@ -66,36 +77,59 @@ class Engine:
     def _end_phase(self, state: RoundState, now: float) -> None:
         """End the phase of a claimed round, and so perhaps the round."""
         store, round_id, phase = self._store, state.row.id, state.phase
+        name = f"round {round_id.hex()[:12]} ({state.row.task})"
         schedule = self._schedules.get(state.row.population)
         if schedule is None:
-            store.abort(round_id, "its population is not served any more", now)
+            self._abort(round_id, "its population is not served any more", now, {})
             return
-        name = f"round {round_id.hex()[:12]} ({state.row.task})"
+        counts: dict[str, int] = {}
+        if state.claims > _MOST_CLAIMS:
+            self._abort(round_id, f"{_MOST_CLAIMS} workers did not live to end {phase}", now, {})
+            return
         try:
-            server = replay(store, self._bodies, state)
-            missing = len(server.waiting_for)
+            server, refused = replay(store, self._bodies, state, self._beat(round_id, now))
+            counts = _counts(phase, len(server.waiting_for) - len(refused), refused.values())
             out = server.advance()
-        except (ProtocolError, LostError) as error:
-            if store.abort(round_id, str(error)[:_LONGEST_REASON], now):
+            noted = Noted(counts, refused)
+            if server.phase is Phase.DONE:
+                survivors = server.result.survivors
+                ref, entry = schedule.conclude(state, server.result)
+                noted = Noted(counts | {"round published": 1}, refused)
+                done = store.publish(round_id, ref, survivors, entry, now, noted=noted)
+                says = f"{name} was published with {len(survivors)} devices"
+            else:
+                following = COLLECTING[COLLECTING.index(phase) + 1]
+                refs = {data: self._bodies.put(data) for data in set(out.values())}
+                outbox = {client: refs[data] for client, data in out.items()}
+                deadline = now + schedule.population.seconds(following)
+                done = store.advance(round_id, phase, following, deadline, outbox, now, noted=noted)
+                says = f"{name} is at {following} with {len(out)} devices"
+        except (ConfidanteError, LostError) as error:
+            if isinstance(error, StoreError) and error.retry:
+                raise
+            if self._abort(round_id, str(error), now, counts):
                 schedule.says = f"{name} ended without a sum: {error}"
-                store.count("round aborted")
             return
-        if server.phase is Phase.DONE:
-            ref, entry = schedule.conclude(state, server.result)
-            survivors = server.result.survivors
-            done = store.publish(round_id, ref, survivors, entry, now)
-            schedule.says = f"{name} was published with {len(survivors)} devices"
-            if done:
-                store.count("round published")
-        else:
-            following = COLLECTING[COLLECTING.index(phase) + 1]
-            refs = {data: self._bodies.put(data) for data in set(out.values())}
-            outbox = {client: refs[data] for client, data in out.items()}
-            deadline = now + schedule.population.seconds(following)
-            done = store.advance(round_id, phase, following, deadline, outbox, now)
-            schedule.says = f"{name} is at {following} with {len(out)} devices"
-        if done and missing:
-            store.count(f"missing at {phase}", missing)
+        schedule.says = says
+        if done:
+            self._phase_ended(phase, max(now - state.since, 0.0))
+
+    def _abort(self, round_id: bytes, why: str, now: float, counts: Mapping[str, int]) -> bool:
+        noted = Noted({**counts, "round aborted": 1})
+        return self._store.abort(round_id, why[:_LONGEST_REASON], now, noted=noted)
+
+    def _beat(self, round_id: bytes, now: float) -> Callable[[], None]:
+        """Return what to call in the course of a long step, so that nobody takes the worker for dead."""
+        began = last = time.monotonic()
+
+        def beat() -> None:
+            nonlocal last
+            at = time.monotonic()
+            if at - last > self._lease / 3:
+                last = at
+                self._store.renew(round_id, self._worker, now + at - began + self._lease)
+
+        return beat
 
     def _tidy(self) -> bool:
         """Delete what devices sent in a round that is over; False when nothing is left of any."""
@@ -107,25 +141,41 @@ class Engine:
         return bool(left)
 
 
-def replay(store: Store, bodies: Bodies, state: RoundState) -> Server:
+def replay(
+    store: Store, bodies: Bodies, state: RoundState, beat: Callable[[], None] = lambda: None
+) -> tuple[Server, dict[int, str]]:
     """Return the protocol's server of a round as it is before its phase ends: what it was sent, sent again.
 
-    Who sent what the protocol refuses counts as not heard. Raises LostError when a message is gone or
-    damaged, and StoreError when it may be there later.
+    Who sent what the protocol refuses counts as not heard; of the phase at hand the reasons are returned,
+    too, by client. beat: called now and then. Raises LostError when a message is gone or damaged, and
+    StoreError when it may be there later.
     """
     row = state.row
     roster = tuple(PublicIdentity.decode(one) for one in row.roster)
     server = Server(RoundSetup(RoundConfig.decode(row.config), roster))
+    refused: dict[int, str] = {}
     for phase in COLLECTING[: COLLECTING.index(state.phase) + 1]:
+        refused.clear()
         for client, ref in store.messages(row.id, phase):
+            beat()
             try:
                 data = bodies.get(ref)
             except StoreError as error:
                 if error.retry:
                     raise
                 raise LostError(f"a message of phase {phase} cannot be read: {error}") from None
-            with suppress(WireError, ProtocolError):
+            try:
                 server.receive(client, data)
+            except WireError:
+                refused[client] = Refused.MALFORMED
+            except ProtocolError as error:
+                refused[client] = error.reason
         if phase != state.phase:
             server.advance()
-    return server
+    return server, refused
+
+
+def _counts(phase: str, missing: int, refused: Iterable[str]) -> dict[str, int]:
+    """Return what to count of a phase: devices that were silent, and messages that were refused."""
+    counts = Counter(f"rejected {reason}" for reason in refused)
+    return {**counts, **({f"missing at {phase}": missing} if missing else {})}

@@ -19,6 +19,7 @@ import uvicorn
 from anyio import to_thread
 
 from confidante.coordinator.bodies import Bodies
+from confidante.coordinator.clock import SteadyClock
 from confidante.coordinator.engine import Engine
 from confidante.coordinator.enrolment import enrolment_of
 from confidante.coordinator.http import Coordinator, Serving
@@ -221,7 +222,8 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
             worker=f"worker {secrets.token_hex(8)}",
             phase_ended=lambda phase, seconds: metrics.phases.labels(phase.lower()).observe(seconds),
         )
-        worker = Worker(Told(engine), metrics, died=end, stepped=lambda: coordinator.nudge())
+        clock = SteadyClock()
+        worker = Worker(Told(engine), metrics, died=end, stepped=lambda: coordinator.nudge(), now=clock.now)
 
         @asynccontextmanager
         async def lifespan(_app: "Starlette") -> AsyncIterator[None]:
@@ -243,7 +245,7 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
             },
         )
         coordinator = Coordinator(
-            store, bodies, serving, metrics, lifespan=lifespan, desk=desk, wake=worker.wake
+            store, bodies, serving, metrics, lifespan=lifespan, desk=desk, wake=worker.wake, now=clock.now
         )
         config = uvicorn.Config(
             coordinator.app,

@@ -91,7 +91,7 @@ class Rounds:
         if place(state.phase) > PHASES.index(phase):
             raise RefusedError(410, Refused.LATE, f"the round is at {state.phase}")
         if data is None:
-            raise RefusedError(410, Reject.DROPPED, "this device missed an earlier phase of the round")
+            raise await self._office.run(partial(self._dropped, 410, round_id, index))
         self._office.metrics.sent.inc(len(data))
         return Response(data, media_type=OCTETS)
 
@@ -103,6 +103,13 @@ class Rounds:
         if state.incoming is None or place(state.phase) != PHASES.index(phase):
             return state, None
         return state, self._office.bodies.get(state.incoming)
+
+    def _dropped(self, status: int, round_id: bytes, index: int) -> RefusedError:
+        """Return why a device is out of a round that goes on."""
+        why = self._office.store.refusal(round_id, index)
+        if not why:
+            return RefusedError(status, Reject.DROPPED, "this device missed an earlier phase of the round")
+        return RefusedError(status, why, "the protocol refused what this device said in an earlier phase")
 
     async def take(self, request: Request) -> Response:
         """Take a device's message of the running phase, durably."""
@@ -150,7 +157,7 @@ class Rounds:
         if place(state.phase) < PHASES.index(phase):
             raise missed(state, phase)
         if phase != PHASES[0] and state.incoming is None:
-            raise RefusedError(409, Reject.DROPPED, "this device missed an earlier phase of the round")
+            raise self._dropped(409, round_id, index)
         if place(state.phase) > PHASES.index(phase):
             # Nothing is kept any more, but what was kept before is still acknowledged.
             return Sent(round_id, name, index, hashlib.sha256(data).digest(), len(data), _NOTHING)

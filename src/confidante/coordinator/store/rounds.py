@@ -6,12 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
 
-from confidante.coordinator.store import tokens
+from confidante.coordinator.store import books, tokens
 from confidante.coordinator.store.tables import message, outbox, payment, pool, rounds, seated
 from confidante.coordinator.store.values import (
     ABORTED,
     COLLECTING,
     PUBLISHED,
+    Noted,
     Payment,
     RoundRow,
     RoundState,
@@ -22,7 +23,14 @@ from confidante.protocol.tokens import bound_to
 _IDENTITY, _SEAT, _INDEX = 64, 32, 4
 _STATE = select(rounds).where(rounds.c.id == bindparam("round_id"))  # made once: it is asked for often
 _SEAT_OF = select(seated.c.round_id, seated.c.client).where(seated.c.identity == bindparam("identity"))
+_REFUSAL = (
+    select(message.c.refused)
+    .where(message.c.round_id == bindparam("round_id"), message.c.client == bindparam("client"))
+    .where(message.c.refused.is_not(None))
+    .limit(1)
+)
 _CHUNK = 500  # values in one IN (...): SQLite has a limit
+_SKEW = 60.0  # seconds by which the clocks of two hosts may differ
 
 
 def open_round(
@@ -61,7 +69,9 @@ def open_round(
             deadline=deadline,
             expected=len(row.roster),
             closed=False,
+            since=now,
             worker="",
+            claims=0,
             leased_until=0.0,
             outcome="",
             reason="",
@@ -108,7 +118,8 @@ def seat_of(sql: Connection, identity: bytes) -> tuple[bytes, int] | None:
 
 
 def claim_due(sql: Connection, now: float, worker: str, lease: float) -> RoundState | None:
-    """Close the phase of a round that is due and that nobody works at, and give the round to `worker`."""
+    """Close the phase of a round that is due and that nobody else works at, and give it to `worker`."""
+    _set_back(sql, now)
     heard = (
         select(func.count())
         .select_from(message)
@@ -119,7 +130,11 @@ def claim_due(sql: Connection, now: float, worker: str, lease: float) -> RoundSt
         select(rounds)
         .where(
             rounds.c.outcome == "",
-            rounds.c.leased_until <= now,
+            or_(
+                rounds.c.leased_until <= now,
+                rounds.c.leased_until > now + lease + _SKEW,
+                rounds.c.worker == worker,  # it failed at it a moment ago
+            ),
             or_(rounds.c.closed, rounds.c.deadline <= now, heard >= rounds.c.expected),
         )
         .order_by(rounds.c.deadline, rounds.c.id)
@@ -132,15 +147,43 @@ def claim_due(sql: Connection, now: float, worker: str, lease: float) -> RoundSt
     sql.execute(
         update(rounds)
         .where(rounds.c.id == row.id)
-        .values(closed=True, worker=worker, leased_until=now + lease)
+        .values(
+            closed=True,
+            worker=worker,
+            claims=rounds.c.claims + (row.worker != worker),
+            leased_until=now + lease,
+        )
     )
     claimed = state(sql, row.id)
     assert claimed is not None  # noqa: S101  (we hold its lock)
     return claimed
 
 
+def _set_back(sql: Connection, now: float) -> None:
+    """Give a phase that began in the future its time from now: the clock was wrong then, or is wrong now."""
+    length = rounds.c.deadline - rounds.c.since
+    sql.execute(
+        update(rounds)
+        .where(rounds.c.outcome == "", rounds.c.since > now + _SKEW)
+        .values(deadline=now + length, since=now)
+    )
+
+
+def renew(sql: Connection, round_id: bytes, worker: str, until: float) -> bool:
+    """Let a worker keep the round that it has claimed for longer; False when it has it no more."""
+    mine = (rounds.c.id == round_id, rounds.c.worker == worker, rounds.c.outcome == "")
+    return bool(sql.execute(update(rounds).where(*mine).values(leased_until=until)).rowcount)
+
+
 def advance(
-    sql: Connection, round_id: bytes, from_phase: str, to_phase: str, deadline: float, out: Mapping[int, str]
+    sql: Connection,
+    round_id: bytes,
+    from_phase: str,
+    to_phase: str,
+    deadline: float,
+    out: Mapping[int, str],
+    now: float,
+    noted: Noted,
 ) -> bool:
     """Move a claimed round to its next phase and leave each device what it needs there."""
     if COLLECTING.index(to_phase) != COLLECTING.index(from_phase) + 1:
@@ -154,10 +197,14 @@ def advance(
             "deadline": deadline,
             "expected": len(out),
             "closed": False,
+            "since": now,
             "worker": "",
+            "claims": 0,
             "leased_until": 0.0,
         },
     )
+    if moved:
+        _note(sql, round_id, from_phase, noted)
     if moved and out:
         sql.execute(
             insert(outbox),
@@ -169,7 +216,9 @@ def advance(
     return moved
 
 
-def publish(sql: Connection, round_id: bytes, result: str, survivors: tuple[int, ...], now: float) -> bool:
+def publish(
+    sql: Connection, round_id: bytes, result: str, survivors: tuple[int, ...], now: float, noted: Noted
+) -> bool:
     """End a claimed round well, and let its devices go."""
     done = _leave(
         sql,
@@ -185,10 +234,11 @@ def publish(sql: Connection, round_id: bytes, result: str, survivors: tuple[int,
     )
     if done:
         _release(sql, round_id)
+        _note(sql, round_id, COLLECTING[-1], noted)
     return done
 
 
-def abort(sql: Connection, round_id: bytes, reason: str, now: float) -> bool:
+def abort(sql: Connection, round_id: bytes, reason: str, now: float, noted: Noted) -> bool:
     """End a running round without a sum, and let its devices go."""
     ended = sql.execute(
         update(rounds)
@@ -197,7 +247,22 @@ def abort(sql: Connection, round_id: bytes, reason: str, now: float) -> bool:
     ).rowcount
     if ended:
         _release(sql, round_id)
+        _note(sql, round_id, "", noted)
     return bool(ended)
+
+
+def refusal(sql: Connection, round_id: bytes, client: int) -> str:
+    """Return why the protocol refused a message of a device, empty when it refused none."""
+    why: str | None = sql.scalar(_REFUSAL, {"round_id": round_id, "client": client})
+    return why or ""
+
+
+def _note(sql: Connection, round_id: bytes, phase: str, noted: Noted) -> None:
+    for event, by in sorted(noted.counts.items()):  # in one order, so that no two workers wait for each other
+        books.count(sql, event, by)
+    for client, why in noted.refused.items():
+        where = (message.c.round_id == round_id, message.c.phase == phase, message.c.client == client)
+        sql.execute(update(message).where(*where).values(refused=why))
 
 
 def _leave(sql: Connection, round_id: bytes, phase: str, values: dict[str, Any]) -> bool:
@@ -236,6 +301,8 @@ def _state(row: Row[*tuple[Any, ...]]) -> RoundState:
         survivors=struct.unpack(f"<{len(row.survivors) // _INDEX}I", row.survivors),
         opened=row.opened,
         ended=row.ended,
+        since=row.since,
+        claims=row.claims,
     )
 
 

@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Self, final
 
-from confidante.coordinator.store import books, checks, facts, messages, pool, rounds
+from confidante.coordinator.store import books, checks, facts, history, messages, pool, rounds
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.tokens import TokenBook
 from confidante.coordinator.store.values import (
     COLLECTING,
     Accepted,
     Late,
+    Noted,
     Payment,
+    PublishedRound,
     Repeated,
     RoundFacts,
     RoundRow,
@@ -21,6 +23,8 @@ from confidante.coordinator.store.values import (
     Waiting,
 )
 from confidante.core.publog import LogEntry
+
+_NOTHING = Noted()
 
 
 @final
@@ -126,6 +130,17 @@ class Store:
         with self._database.reading() as sql:
             return rounds.newest(sql, population, checks.client(limit))
 
+    def published(
+        self, population: str, limit: int = 100, *, begins: str = "", otherwise: str = ""
+    ) -> list[PublishedRound]:
+        """Return rounds with a sum, the newest first, without their rosters.
+
+        begins: how the name of the task begins; otherwise: how it does not (empty: whatever).
+        """
+        checks.text("the population", population)
+        with self._database.reading() as sql:
+            return history.published(sql, population, checks.client(limit), begins, otherwise)
+
     def seat_of(self, identity: bytes) -> tuple[bytes, int] | None:
         """Return the running round that has a device, and its index there."""
         with self._database.reading() as sql:
@@ -135,7 +150,7 @@ class Store:
         """Claim a round whose phase has heard all it expects or is past its deadline; None when none is due.
 
         The phase is closed: it hears nobody from now on, whoever finishes it, so that every replay of it sees
-        the same messages. Nobody else can claim the round for `lease` seconds.
+        the same messages. No other worker can claim the round for `lease` seconds.
         """
         checks.moment("now", now)
         checks.moment("the end of the lease", now + lease)
@@ -151,6 +166,8 @@ class Store:
         deadline: float,
         outbox: Mapping[int, str],
         now: float,
+        *,
+        noted: Noted = _NOTHING,
     ) -> bool:
         """Move a claimed round on; outbox: the body for each device that to_phase may hear, by index.
 
@@ -164,7 +181,7 @@ class Store:
             checks.client(client)
             checks.reference(ref)
         with self._database.writing() as sql:
-            return rounds.advance(sql, round_id, from_phase, to_phase, deadline, outbox)
+            return rounds.advance(sql, round_id, from_phase, to_phase, deadline, outbox, now, noted)
 
     def publish(
         self,
@@ -173,6 +190,8 @@ class Store:
         survivors: tuple[int, ...],
         entry: tuple[str, bytes] | None,
         now: float,
+        *,
+        noted: Noted = _NOTHING,
     ) -> bool:
         """End a claimed round with its sum; entry: (kind, body) to add to the public log with it.
 
@@ -185,17 +204,30 @@ class Store:
         if entry is not None:
             _check_entry(*entry)
         with self._database.writing() as sql:
-            done = rounds.publish(sql, round_id, result_ref, survivors, now)
+            done = rounds.publish(sql, round_id, result_ref, survivors, now, noted)
             if done and entry is not None:
                 books.append(sql, *entry, now)
             return done
 
-    def abort(self, round_id: bytes, reason: str, now: float) -> bool:
+    def abort(self, round_id: bytes, reason: str, now: float, *, noted: Noted = _NOTHING) -> bool:
         """End a running round without a sum; False when none runs. What was paid stays paid."""
         checks.reason(reason)
         checks.moment("now", now)
         with self._database.writing() as sql:
-            return rounds.abort(sql, round_id, reason, now)
+            return rounds.abort(sql, round_id, reason, now, noted)
+
+    def renew(self, round_id: bytes, worker: str, until: float) -> bool:
+        """Let a worker keep a claimed round until then; False when it has it no more."""
+        checks.text("the worker", worker)
+        checks.moment("the end of the lease", until)
+        with self._database.writing() as sql:
+            return rounds.renew(sql, round_id, worker, until)
+
+    def refusal(self, round_id: bytes, index: int) -> str:
+        """Return why the protocol refused what a device said in a running round, empty if it did not."""
+        checks.client(index)
+        with self._database.reading() as sql:
+            return rounds.refusal(sql, round_id, index)
 
     # --- messages
 
@@ -267,6 +299,11 @@ class Store:
         """Return the entries after number `since`, oldest first; check them with `core.publog.verify`."""
         with self._database.reading() as sql:
             return books.entries(sql, checks.size(since), checks.client(limit))
+
+    def log_tail(self, limit: int = 10) -> list[LogEntry]:
+        """Return the newest entries, the newest first."""
+        with self._database.reading() as sql:
+            return facts.log_tail(sql, checks.client(limit))
 
     def verify_log(self) -> int:
         """Check every entry and that none is missing at the end; return how many there are."""

@@ -62,7 +62,9 @@ rounds = Table(
     Column("deadline", Double, nullable=False),
     Column("expected", Integer, nullable=False),  # how many devices the phase may hear
     Column("closed", Boolean, nullable=False),
+    Column("since", Double, nullable=False),  # when the phase began
     Column("worker", String(NAME), nullable=False),
+    Column("claims", Integer, nullable=False),  # how many workers tried to end the phase
     Column("leased_until", Double, nullable=False),
     Column("outcome", String(20), nullable=False),
     Column("reason", Text, nullable=False),
@@ -94,6 +96,7 @@ message = Table(
     Column("size", BigInteger, nullable=False),
     Column("ref", String(REF), nullable=False),
     Column("at", Double, nullable=False),
+    Column("refused", String(NAME)),  # why the protocol refused it when its phase ended
 )
 
 outbox = Table(
@@ -152,8 +155,9 @@ token_key = Table(
     Column("id", LargeBinary, primary_key=True),  # sha256 of the public key
     Column("population", String(NAME), nullable=False),
     Column("secret", LargeBinary, nullable=False),
-    Column("epoch", BigInteger, nullable=False),
-    UniqueConstraint("population", "epoch"),
+    Column("said", LargeBinary, nullable=False),  # its entry of the log
+    Column("made", Double, nullable=False),
+    UniqueConstraint("population", "made"),
 )
 
 # What subjects are hashed with, one an epoch and gone with it; under epoch -1 what invitations are made with.

@@ -1,5 +1,6 @@
 """What goes into the coordinator's store and what comes out. Times are seconds since 1970."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import final
 
@@ -61,7 +62,8 @@ class RoundState:
     phase: one of COLLECTING, PUBLISHED or ABORTED. deadline: when the phase ends at the latest. outcome: ""
     while it runs, then "published" or "aborted". reason: why it was aborted. closed: somebody claimed the
     phase, so it hears nobody any more. result, survivors: where the sum is kept, and whose vectors are in it.
-    opened, ended: when (ended is 0.0 while it runs).
+    opened, ended: when (ended is 0.0 while it runs). since: when the phase began; claims: how many workers
+    have tried to end it.
     """
 
     row: RoundRow
@@ -73,6 +75,34 @@ class RoundState:
     result: str
     survivors: tuple[int, ...]
     opened: float
+    ended: float
+    since: float
+    claims: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What the end of a phase adds to the books, in its own transaction.
+
+    counts: to counters, by name. refused: why the protocol refused a message of the phase, by client.
+    """
+
+    counts: Mapping[str, int] = field(default_factory=dict)
+    refused: Mapping[int, str] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class PublishedRound:
+    """What became of a round that ended well. result: where its sum is; survivors: how many are in it."""
+
+    id: bytes
+    task: str
+    task_body: bytes
+    plan: bytes
+    result: str
+    survivors: int
     ended: float
 
 
@@ -110,11 +140,12 @@ class Waiters:
 @final
 @dataclass(frozen=True, slots=True)
 class KeptKey:
-    """A key of anonymous tokens: sha256 of its public half, its secret scalar, the epoch it began with."""
+    """A key of anonymous tokens: sha256 of its public half, its secret scalar, its entry of the log, when."""
 
     id: bytes
     secret: bytes = field(repr=False)
-    epoch: int
+    said: bytes
+    made: float
 
 
 @final

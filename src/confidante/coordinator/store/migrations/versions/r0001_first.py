@@ -35,7 +35,9 @@ def upgrade() -> None:
         sa.Column("deadline", sa.Double, nullable=False),
         sa.Column("expected", sa.Integer, nullable=False),
         sa.Column("closed", sa.Boolean, nullable=False),
+        sa.Column("since", sa.Double, nullable=False),
         sa.Column("worker", sa.String(200), nullable=False),
+        sa.Column("claims", sa.Integer, nullable=False),
         sa.Column("leased_until", sa.Double, nullable=False),
         sa.Column("outcome", sa.String(20), nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
@@ -65,6 +67,7 @@ def upgrade() -> None:
         sa.Column("size", sa.BigInteger, nullable=False),
         sa.Column("ref", sa.String(500), nullable=False),
         sa.Column("at", sa.Double, nullable=False),
+        sa.Column("refused", sa.String(200)),
         sa.PrimaryKeyConstraint("round_id", "phase", "client", name="pk_message"),
         sa.ForeignKeyConstraint(["round_id"], ["rounds.id"], name="fk_message_rounds"),
     )
@@ -119,9 +122,10 @@ def upgrade() -> None:
         sa.Column("id", sa.LargeBinary, nullable=False),
         sa.Column("population", sa.String(200), nullable=False),
         sa.Column("secret", sa.LargeBinary, nullable=False),
-        sa.Column("epoch", sa.BigInteger, nullable=False),
+        sa.Column("said", sa.LargeBinary, nullable=False),
+        sa.Column("made", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_token_key"),
-        sa.UniqueConstraint("population", "epoch", name="uq_token_key_population_epoch"),
+        sa.UniqueConstraint("population", "made", name="uq_token_key_population_made"),
     )
     op.create_table(
         "token_secret",
