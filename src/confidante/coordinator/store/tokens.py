@@ -186,10 +186,10 @@ def _give(
 def _spend(sql: Connection, token: Spending) -> None:
     """Spend a token; _SpentError when it was, for somebody or something else, or had its seat in a round."""
     row = {"key_id": token.key_id, "nonce": token.nonce, "bound": token.bound, "seated": False}
-    if sql.execute(_SPEND[sql.dialect.name], row).rowcount:
-        return
-    found = sql.execute(_SPENT, {"key_id": token.key_id, "nonce": token.nonce}).one_or_none()
-    if found is None or found.bound != token.bound or found.seated:
+    sql.execute(_SPEND[sql.dialect.name], row)
+    # Whose it is now: on PostgreSQL the insert has waited for whoever was spending it just then.
+    found = sql.execute(_SPENT, {"key_id": token.key_id, "nonce": token.nonce}).one()
+    if found.bound != token.bound or found.seated:
         raise _SpentError
 
 
