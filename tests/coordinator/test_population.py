@@ -1,11 +1,17 @@
 """A population is read whole, or refused with the key that is wrong."""
 
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from confidante.coordinator.measures import Measure
 from confidante.coordinator.population import EXAMPLE, read_catalogue, read_population
+from confidante.coordinator.uploads import bytes_of, upload_sizes
 from confidante.core.errors import DataError
+from confidante.models.item_sequential import ItemPairTask
+from confidante.protocol.coordination import Tier
 
 ITEMS = "item,title,labels\na,Alien (1979),horror|space\nb,Brazil (1985),\n"
 
@@ -26,7 +32,9 @@ def test_the_example_is_a_population_and_says_the_defaults(tmp_path):
     assert example.seconds("MASK") == 300
     assert example.cohort.devices == 200
     assert example.every == 168 * 3600
-    assert example.max_length == 262144 * 8 // 20
+    assert example.max_length < 262144 * 8 // 20
+    assert bytes_of(example, example.max_length) <= 262144 < bytes_of(example, example.max_length + 1)
+    assert (example.tasks, example.small_bytes) == ((), 65536)
 
 
 @pytest.mark.parametrize(
@@ -52,6 +60,8 @@ def test_the_example_is_a_population_and_says_the_defaults(tmp_path):
         ("mask = 300.0", "mask = 0", "seconds.mask"),
         ("every_hours = 168.0", "every_hours = -1", "training.every_hours"),
         ("[seconds]", "[second]", "second"),
+        ("bits = 20", "bits = 8", "and 12 bits would do"),
+        ("small_bytes = 65536", "small_bytes = -1", "upload.small_bytes"),
         ("[cohort]", "[cohort", "is no TOML"),
         ('catalogue = "items.csv"', 'catalogue = "nowhere.csv"', "nowhere.csv"),
     ],
@@ -64,10 +74,80 @@ def test_a_wrong_key_is_named(tmp_path, old, new, said):
     assert "\n" not in str(error.value)
 
 
+WITH_TASKS = EXAMPLE.replace("\n# [[task]]", "\n[[task]]").replace("\n# kind", "\nkind")
+for key in ("every_hours", "epsilon", "most_items", "model", "k ", "a ", "b "):
+    WITH_TASKS = WITH_TASKS.replace(f"\n# {key}", f"\n{key}")
+
+
+def test_the_tasks_of_the_example_are_tasks(tmp_path):
+    found = read_population(written(tmp_path, WITH_TASKS))
+    assert found.tasks == (
+        Measure("popularity", "popularity", 604800, 1.0),
+        Measure("contributors", "contributors", 604800, 1.0, most_items=50),
+        Measure("quality", "quality", 86400, 0.5, ("newest",), 10),
+        Measure("compare", "compare", 604800, 0.5, ("previous", "newest"), 10),
+    )
+    sizes = upload_sizes(found)
+    assert [one.task for one in sizes[3:]] == [one.prefix.strip() for one in found.tasks]
+    assert {one.tier for one in sizes[3:]} == {Tier.SMALL}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('kind = "quality"', 'kind = "taste"', "task[2]"),
+        ('kind = "quality"', 'kind = "compare"', "task[2]"),
+        ('kind = "quality"', 'kind = "quality"\nname = "popularity"', "called 'popularity'"),
+        ('kind = "quality"', 'kind = "quality"\nname = "two words"', "task[2].name"),
+        ('model = "newest"', 'model = "best"', "task[2].model"),
+        ('a = "previous"', 'a = "newest"', "with itself"),
+        ("most_items = 50", "most_items = 0", "task[1].most_items"),
+        ("epsilon = 0.5", "epsilon = 9.0", "task.epsilon of 'quality' is 9.0, and privacy.epsilon"),
+        ("epsilon = 0.5", "", "epsilon"),
+        ("every_hours = 24.0", "every_hours = 0", "task[2].every_hours"),
+    ],
+)
+def test_a_wrong_key_of_a_task_is_named(tmp_path, old, new, said):
+    assert old in WITH_TASKS
+    with pytest.raises(DataError) as error:
+        read_population(written(tmp_path, WITH_TASKS.replace(old, new, 1)))
+    assert said in str(error.value)
+
+
+def ten_thousand(folder: Path, bits: int):
+    kinds = [f"kind {k}" for k in range(30)]
+    rows = (f"i{i},Title {i} ({1950 + i % 70}),{kinds[i % 30]}|{kinds[i * 7 % 30]}" for i in range(10_000))
+    text = WITH_TASKS.replace("bits = 20", f"bits = {bits}")
+    return read_population(written(folder, text, "item,title,labels\n" + "\n".join(rows) + "\n"))
+
+
+@pytest.mark.parametrize("bits", [12, 16, 20])
+def test_every_upload_of_a_catalogue_of_10_000_items_fits_256_kib(tmp_path, bits):
+    found = ten_thousand(tmp_path, bits)
+    sizes = upload_sizes(found)
+    assert len(sizes) == 7
+    assert {one.bits for one in sizes} == {bits}
+    assert max(one.bytes for one in sizes) <= 256 * 1024
+    assert [one.tier for one in sizes] == [Tier.SMALL, Tier.SMALL, Tier.LARGE, *[Tier.SMALL] * 4]
+    assert max(one.rounding for one in sizes) < (0.05 if bits == 12 else 1e-3)  # parts of the noise
+    # The basis of item pairs is as large as fits, and the bounds are those of the task.
+    pairs = sizes[2]
+    size = math.isqrt(2 * pairs.entries) + 1
+    task = ItemPairTask(np.arange(size), np.ones(size), 10_000, 8, 3.0, 500)
+    assert (task.length, task.l2_bound, task.linf_bound) == (pairs.entries, 1.0, 0.2)
+    assert size * (size + 1) // 2 > found.max_length
+
+
+def test_eight_bits_hold_a_small_cohort(tmp_path):
+    text = EXAMPLE.replace("devices = 200", "devices = 40").replace("bits = 20", "bits = 8")
+    found = read_population(written(tmp_path, text.replace("noise = true", "noise = false")))
+    assert {one.bits for one in upload_sizes(found)} == {8}
+
+
 def test_a_catalogue_that_does_not_fit_an_upload_is_refused(tmp_path):
     items = "item,title,labels\n" + "".join(f"{i},t,\n" for i in range(500))
     text = EXAMPLE.replace("max_bytes = 262144", "max_bytes = 1024")
-    with pytest.raises(DataError, match="500 items at 20 bits need 1250"):
+    with pytest.raises(DataError, match="popularity has 500 entries, which at 20 bits need 9312"):
         read_population(written(tmp_path, text, items))
 
 

@@ -1,22 +1,23 @@
 """What an operator decides: one TOML file a population, read whole or refused with the key that is wrong."""
 
-import csv
 import re
 import tomllib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, final
+from typing import Annotated, final
 
 import msgspec
 
+from confidante.coordinator.catalogue_file import read_catalogue
 from confidante.coordinator.enrolment import Enrolling
+from confidante.coordinator.measures import AnyTable, Measure, read_measures
+from confidante.coordinator.sizes import other_bytes
 from confidante.coordinator.store.values import COLLECTING
 from confidante.core.errors import DataError, PlanError
 from confidante.core.types import Catalogue
-from confidante.models.popularity import PopularityTask
-from confidante.privacy.plan import Cohort, plan_sum
-from confidante.protocol.config import RoundConfig
+from confidante.privacy.plan import Cohort
+
+__all__ = ["EXAMPLE", "Population", "read_catalogue", "read_population"]
 
 EXAMPLE = """\
 # A population: the people whose devices learn one model together.
@@ -39,9 +40,39 @@ delta = 1e-5
 epsilon = 4.0             # of one training; a round that fails has used up its part and is paid for again
 every_hours = 168.0       # from one model to the next training
 
+# Measured besides the training, each time as a private sum of its own, paid for out of privacy.epsilon.
+# Take away the # of those that you want; a task may have a `name` of its own, and then be there twice.
+
+# [[task]]
+# kind = "popularity"     # how many people met each item, each person with the same say
+# every_hours = 168.0
+# epsilon = 1.0           # of one such sum
+
+# [[task]]
+# kind = "contributors"   # how many devices met each item
+# most_items = 50         # of one person, the newest, are counted
+# every_hours = 168.0
+# epsilon = 1.0
+
+# [[task]]
+# kind = "quality"        # hit rate and NDCG at k: does the model foretell what people took last?
+# model = "newest"        # or "previous", or the sha256 of a published one
+# k = 10
+# every_hours = 24.0
+# epsilon = 0.5
+
+# [[task]]
+# kind = "compare"        # the same for two models, on the same people
+# a = "previous"
+# b = "newest"
+# k = 10
+# every_hours = 168.0
+# epsilon = 0.5
+
 [upload]
-bits = 20                 # an entry of a sum, 8 to 32
-max_bytes = 262144        # of one masked vector
+bits = 20                 # an entry of a sum, 8 to 32; 8, 12, 16 and 20 are measured: fewer are coarser
+max_bytes = 262144        # all that a device sends in one round
+small_bytes = 65536       # a longer vector, and pairs of items, are for devices that call themselves large
 
 [enrolment]               # who may take part; each round costs a device one anonymous token
 verifier = "open"         # whoever asks. "address": tokens by network; "invitation": by code, as written by
@@ -91,6 +122,7 @@ class _Training(_Table, frozen=True):
 class _Upload(_Table, frozen=True):
     bits: Annotated[int, msgspec.Meta(ge=8, le=32)] = 20
     max_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 28)] = 262144
+    small_bytes: Annotated[int, msgspec.Meta(ge=0, le=1 << 28)] = 65536
 
 
 class _EnrolmentTable(_Table, frozen=True):
@@ -117,6 +149,7 @@ class _File(_Table, frozen=True):
     cohort: _CohortTable = _CohortTable()
     privacy: _Privacy = _Privacy()
     training: _Training = _Training()
+    task: Annotated[tuple[AnyTable, ...], msgspec.Meta(max_length=32)] = ()
     upload: _Upload = _Upload()
     enrolment: _EnrolmentTable = _EnrolmentTable()
     seconds: _SecondsTable = _SecondsTable()
@@ -129,9 +162,10 @@ class Population:
 
     catalogue: the public items. repeat: whether people take an item again. noise: False for secure sums
     only; then epsilon is not looked at. epsilon: limit of all rounds together, with delta;
-    training_epsilon: of one training. every: seconds from a model to the next training. bits, max_bytes: of
-    an upload. phases: seconds by phase; rest: seconds after a round that failed; waiting: seconds for which
-    a device that waits is counted on. enrolment: who may take part.
+    training_epsilon: of one training. every: seconds from a model to the next training. tasks: what else is
+    summed. bits: of an entry; max_bytes: of all that a device sends in a round; small_bytes: the longest
+    vector of a small device. phases: seconds by phase; rest: seconds after a round that failed; waiting:
+    seconds for which a device that waits is counted on. enrolment: who may take part.
     """
 
     name: str
@@ -149,6 +183,8 @@ class Population:
     rest: float
     waiting: float
     enrolment: Enrolling = field(default_factory=Enrolling)
+    tasks: tuple[Measure, ...] = ()
+    small_bytes: int = 65536
 
     def seconds(self, phase: str) -> float:
         """Return how long a phase may take."""
@@ -157,7 +193,7 @@ class Population:
     @property
     def max_length(self) -> int:
         """Entries of the longest vector that fits an upload."""
-        return self.max_bytes * 8 // self.bits
+        return (self.max_bytes - other_bytes(self.cohort)) * 8 // self.bits
 
 
 def read_population(path: Path) -> Population:
@@ -185,10 +221,21 @@ def read_population(path: Path) -> Population:
             f"{found.privacy.epsilon}: lower the one or raise the other",
             path=path,
         )
+    try:
+        tasks = read_measures(found.task)
+    except DataError as error:
+        raise DataError(error.problem, path=path) from None
+    dear = [one for one in tasks if one.epsilon > found.privacy.epsilon]
+    if dear and found.privacy.noise:
+        raise DataError(
+            f"task.epsilon of {dear[0].name!r} is {dear[0].epsilon}, and privacy.epsilon, the limit of all, "
+            f"is {found.privacy.epsilon}: lower the one or raise the other",
+            path=path,
+        )
     catalogue = read_catalogue(path.parent / found.catalogue)
     try:
         cohort = Cohort(found.cohort.devices, found.cohort.max_dropout, found.cohort.max_collusion)
-        _check_rounds(cohort)
+        other_bytes(cohort)  # whether there can be such a round at all
     except PlanError as error:
         raise DataError(f"cohort: {error}", path=path) from None
     population = Population(
@@ -212,73 +259,16 @@ def read_population(path: Path) -> Population:
             found.enrolment.hours * 3600,
             found.enrolment.keep_key,
         ),
+        tasks=tasks,
+        small_bytes=found.upload.small_bytes,
     )
-    if len(catalogue) > population.max_length:
-        raise DataError(
-            f"upload.max_bytes is {population.max_bytes}: {len(catalogue)} items at {population.bits} bits "
-            f"need {(len(catalogue) * population.bits + 7) // 8}",
-            path=path,
-        )
-    task = PopularityTask(len(catalogue))
-    try:  # the least that a plan asks for: without noise
-        plan_sum(task.name, task.length, task.l2_bound, task.linf_bound, 0.0, cohort, population.bits)
+    from confidante.coordinator.uploads import upload_sizes  # it works on a population
+
+    try:
+        upload_sizes(population)
     except PlanError as error:
-        raise DataError(f"upload.bits: {error}", path=path) from None
+        raise DataError(str(error), path=path) from None
     return population
-
-
-def read_catalogue(path: Path) -> Catalogue:
-    """Return the items of a CSV file `item,title,labels`, in its order; DataError naming file and line."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = list(_rows(path, file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(
-            f"the catalogue cannot be read ({_said(error)}): give UTF-8 `item,title,labels`", path=path
-        ) from None
-    if len(rows) < 2:
-        raise DataError(f"has {len(rows)} items: at least 2 are needed to choose between", path=path)
-    ids, titles, labels = zip(*rows, strict=True)
-    try:
-        return Catalogue(ids, titles, labels)
-    except DataError as error:
-        raise DataError(error.problem, path=path) from None
-
-
-def _rows(path: Path, file: Any) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    reader = csv.reader(file, strict=True)
-    try:
-        names = next(reader, [])
-        if not {"item", "title", "labels"} <= set(names):
-            raise DataError("its first line has to name the columns item,title,labels", path=path, line=1)
-        item, title, labels = map(names.index, ("item", "title", "labels"))
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(names):
-                raise DataError(
-                    f"has {len(row)} fields, the first line {len(names)}", path=path, line=reader.line_num
-                )
-            if not row[item].strip():
-                raise DataError("has no item id: give one", path=path, line=reader.line_num)
-            split = (label.strip() for label in row[labels].split("|"))
-            yield row[item].strip(), row[title].strip(), tuple(dict.fromkeys(filter(None, split)))
-    except csv.Error as error:
-        raise DataError(f"is no CSV: {error}", path=path, line=reader.line_num) from None
-
-
-def _check_rounds(cohort: Cohort) -> None:
-    """Raise PlanError when no secure round can have such a cohort."""
-    RoundConfig.plan(
-        round_id=bytes(32),
-        graph_seed=bytes(32),
-        n=cohort.devices,
-        length=1,
-        bits=32,
-        max_abs_entry=1,
-        max_dropout=cohort.max_dropout,
-        max_collusion=cohort.max_collusion,
-    )
 
 
 def _key_of(error: msgspec.ValidationError) -> str:

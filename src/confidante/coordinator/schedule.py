@@ -1,42 +1,71 @@
 """Which round a population needs next, and what a round that ends well was good for.
 
-What is remembered between calls is worked out from the store and saves time only.
+A population has one training after the other, and measures. One round runs at a time; what is due and fits
+the budget is opened, a training before any measure. All of it follows from the store: what is remembered
+between calls saves time only, and of two workers that find the same one opens it (`Store.open_round`).
 """
 
 import hashlib
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, final
 
 import msgspec
 
 from confidante.coordinator.bodies import Bodies
+from confidante.coordinator.budgeting import costs, overspends
+from confidante.coordinator.measures import NEWEST, PREFIX, PREVIOUS, Measure
 from confidante.coordinator.population import Population
-from confidante.coordinator.selection import draw_roster
+from confidante.coordinator.selection import draw_roster, fit_for
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import (
     COLLECTING,
     PUBLISHED,
     Payment,
+    PublishedRound,
     RoundRow,
     RoundState,
+    Waiting,
 )
 from confidante.coordinator.training import Model, Published, Result, Training
+from confidante.coordinator.uploads import tier_of
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import PlanError
 from confidante.core.publog import LogEntry
 from confidante.models.task import Task
 from confidante.models.task_wire import encode_plan
-from confidante.privacy.plan import SumPlan
+from confidante.privacy.plan import SumPlan, plan_sum
 from confidante.protocol.config import SEED_BYTES, RoundConfig
-from confidante.protocol.coordination import SALT_BYTES, Announcement, encode
+from confidante.protocol.coordination import SALT_BYTES, Announcement, Tier, encode
 from confidante.protocol.server import SumResult
 
 _FIRST_LOOK = 8
 
 
 @final
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A round that is to be opened. name: of it; what: for people; due: from when on.
+
+    task: None while it cannot be told what to compute, and lacks: why. multiplier: of its noise; share: of
+    what it belongs to. ahead: multipliers of it and of all that it would be in vain without.
+    """
+
+    name: str
+    what: str
+    due: float
+    task: Task | None
+    multiplier: float
+    share: float
+    ahead: tuple[float, ...]
+    lacks: str = ""
+
+
+@final
 class Schedule:
-    """The trainings of one population, one after the other. `says` tells a person where they stand."""
+    """The rounds of one population, one after the other. `says` tells a person where they stand."""
 
     def __init__(self, store: Store, bodies: Bodies, population: Population, entropy: SystemEntropy) -> None:
         self._store, self._bodies, self._entropy = store, bodies, entropy
@@ -45,13 +74,14 @@ class Schedule:
         training = Training(population)
         self._training = training
         self._go_on = lru_cache(4)(training.go_on)
-        self._overspends = lru_cache(4)(training.overspends)
         self._kept = lru_cache(8)(lambda ref: Result.read(bodies.get(ref)))
+        self._model_in = lru_cache(4096)(lambda ref: self._kept(ref).model)
+        self._costs = costs(population)
 
     def open_next(self, now: float) -> bool:
-        """Open the round that the training waits for, if enough devices wait; False when nothing was opened.
+        """Open the round that is due, if enough devices wait for it; False when nothing was opened.
 
-        Raises StoreError.
+        What does not fit the budget is passed over. Raises StoreError.
         """
         store, name = self._store, self.population.name
         paid = store.payments(name)  # before all else is read: `after` makes one moment of it
@@ -63,25 +93,107 @@ class Schedule:
             return False
         if newest and newest[0].phase != PUBLISHED and now < newest[0].ended + self.population.rest:
             return False
+        training, reserved = self._training_next()
+        wanted = [training, *self._measures()]
+        due = sorted(
+            (one for one in wanted if one.due <= now), key=lambda one: (one is not training, one.due)
+        )
+        spent = tuple(payment.noise_multiplier for payment in paid)
+        said = []
+        for one in due:
+            # A measure must not take what a training that has begun needs for its end.
+            ahead = one.ahead if one is training else (*one.ahead, *reserved)
+            problem = overspends(self.population, spent, ahead, one.what)
+            if problem:
+                said.append(f"skipped, as {problem}")
+                continue
+            found = self._devices_for(one, now)
+            if isinstance(found, str):
+                said.append(found)
+                continue
+            return self._open(one, *found, len(paid), now)
+        self.says = self._words(said, spent, wanted, now)
+        return False
+
+    def _words(self, said: list[str], spent: tuple[float, ...], wanted: list[_Wanted], now: float) -> str:
+        """Return why nothing was opened."""
+        if said and all(one.startswith("skipped") for one in said):
+            problems = [overspends(self.population, spent, cost, what) for what, cost in self._costs.items()]
+            if all(problems):
+                why = said[0].removeprefix("skipped, as ")
+                return f"the budget is spent: {why}; no further round is opened"
+        lacking = [one.lacks for one in wanted if one.lacks]
+        coming = min(
+            (one for one in wanted if now < one.due < math.inf), key=lambda one: one.due, default=None
+        )
+        if not said and coming is not None:
+            said = [f"{coming.what} begins in {coming.due - now:.0f} seconds"]
+        return "; ".join(said or lacking)
+
+    def _training_next(self) -> tuple[_Wanted, tuple[float, ...]]:
+        """Return what the training waits for, and the multipliers that one which has begun still needs."""
         number, sums, due = self._standing()
-        if now < due:
-            self.says = f"training {number} begins in {due - now:.0f} seconds"
-            return False
         task = self._go_on(sums)
         if isinstance(task, Model):  # of a catalogue that was changed and changed back: learn it anew
-            number, task = number + 1, self._go_on(())
+            number, sums, task = number + 1, (), self._go_on(())
         assert not isinstance(task, Model)  # noqa: S101  (nothing is learnt from no sums)
-        spent = tuple(payment.noise_multiplier for payment in paid)
-        problem = self._overspends(spent, task.name)
-        if problem:
-            self.says = problem
-            return False
-        try:
-            plan = self._training.plan(task)
-        except PlanError as error:
-            self.says = f"no round is opened: {error}"
-            return False
-        return self._open(task, number, plan, len(paid), now)
+        budget, ahead = self._training.budget, self._training.ahead(task.name)
+        what = f"training {number}" if not sums else f"from {task.name} on training {number}"
+        wanted = _Wanted(
+            f"{task.name} {number}",
+            what,
+            due,
+            task,
+            budget.multipliers[task.name],
+            budget.shares[task.name],
+            ahead,
+        )
+        return wanted, ahead if sums else ()
+
+    def _measures(self) -> Iterator[_Wanted]:
+        """Give the next round of each measure, in the order of the file."""
+        for one in self.population.tasks:
+            last = self._store.published(self.population.name, 1, begins=one.prefix)
+            number, due = (_number(last[0].task) + 1, last[0].ended + one.every) if last else (1, 0.0)
+            multiplier = self._costs.get(one.prefix.strip(), (0.0,))[0]
+            task, lacks = self._task_of(one), ""
+            if task is None:
+                due, lacks = math.inf, f"{one.prefix}waits for {' and '.join(one.models)}: not published yet"
+            yield _Wanted(
+                f"{one.prefix}{number}", one.prefix.strip(), due, task, multiplier, 1.0, (multiplier,), lacks
+            )
+
+    def _task_of(self, measure: Measure) -> Task | None:
+        """Return what a measure asks of devices now; None before its models are published."""
+        models = list[bytes]()
+        for wanted in measure.models:
+            found = next(self._models(wanted), None)
+            if found is None:
+                return None
+            models.append(bytes.fromhex(found))
+        return measure.task(len(self.population.catalogue), models)
+
+    def _models(self, wanted: str) -> Iterator[str]:
+        """Give the published model of that name (hex), none when there is none."""
+        newest = ""
+        for row in self._trainings():
+            model = self._model_in(row.result)
+            if not model:
+                continue
+            newest = newest or model
+            other = wanted == PREVIOUS and model != newest
+            if wanted in (model, NEWEST) or other:
+                yield model
+
+    def _trainings(self) -> Iterator[PublishedRound]:
+        """Give all published rounds of trainings, the newest first, a few at a time."""
+        given, limit = 0, _FIRST_LOOK
+        while True:
+            rounds = self._store.published(self.population.name, limit, otherwise=PREFIX)
+            yield from rounds[given:]
+            if len(rounds) < limit:
+                return
+            given, limit = len(rounds), 4 * limit
 
     def conclude(self, state: RoundState, result: SumResult) -> tuple[str, tuple[str, bytes]]:
         """Return where the sum of a round is kept, and the entry of the public log that goes with it.
@@ -97,51 +209,64 @@ class Schedule:
             "survivors": len(result.survivors),
             "sum": hashlib.sha256(kept.total).digest(),
         }
-        kind, number = "sum", _number(state)
-        running, sums, _due = self._standing()
-        mine = Published(row.task_body, row.plan, len(result.survivors), kept.total)
-        found = self._go_on((*sums, mine)) if running == number else None
-        if isinstance(found, Model):
-            kind, kept = "model", Result.of(result.sum, self._bodies.put(found.data))
-            said |= {"training": number, "model": bytes.fromhex(kept.model)}
+        kind, number = "sum", _number(row.task)
+        if not row.task.startswith(PREFIX):
+            running, sums, _due = self._standing()
+            mine = Published(row.task_body, row.plan, len(result.survivors), kept.total)
+            found = self._go_on((*sums, mine)) if running == number else None
+            if isinstance(found, Model):
+                kind, kept = "model", Result.of(result.sum, self._bodies.put(found.data))
+                said |= {"training": number, "model": bytes.fromhex(kept.model)}
         return self._bodies.put(kept.encode()), (kind, msgspec.msgpack.encode(said))
 
     def _standing(self) -> tuple[int, tuple[Published, ...], float]:
         """Return the number of the running training, the sums it has, and when it may go on."""
         number, sums = 0, list[Published]()
-        for state in self._published():
-            if number and _number(state) != number:
+        for row in self._trainings():
+            if number and _number(row.task) != number:
                 break
-            kept = self._kept(state.result)
+            kept = self._kept(row.result)
             if kept.model:
-                return _number(state) + 1, (), state.ended + self.population.every
-            number = _number(state)
-            sums.append(Published(state.row.task_body, state.row.plan, len(state.survivors), kept.total))
+                return _number(row.task) + 1, (), row.ended + self.population.every
+            number = _number(row.task)
+            sums.append(Published(row.task_body, row.plan, row.survivors, kept.total))
         return max(number, 1), tuple(sums), 0.0
 
-    def _published(self) -> list[RoundState]:
-        """Return published rounds, the newest first, back to another training than the newest's."""
-        limit = _FIRST_LOOK
-        while True:
-            rounds = self._store.rounds(self.population.name, limit)
-            found = [state for state in rounds if state.phase == PUBLISHED]
-            if len(rounds) < limit or len({_number(state) for state in found}) > 1:
-                return found
-            limit *= 4
-
-    def _open(self, task: Task, number: int, plan: SumPlan, paid: int, now: float) -> bool:
-        """Announce a round, open it and pay; False while too few wait, or when another was faster."""
+    def _devices_for(self, wanted: _Wanted, now: float) -> tuple[SumPlan, list[Waiting]] | str:
+        """Return the plan of a round and who is to be in it, or in words why there is none yet."""
         store, population = self._store, self.population
+        assert wanted.task is not None  # noqa: S101  (what lacks something is never due)
+        task = wanted.task
+        try:
+            plan = plan_sum(
+                task.name,
+                task.length,
+                task.l2_bound,
+                task.linf_bound,
+                wanted.multiplier,
+                population.cohort,
+                population.bits,
+            )
+        except PlanError as error:
+            return f"no round is opened: {error}"
         waiting = store.pool(population.name)
         oldest = max(now - population.waiting, 0.0)
         if any(one.since < oldest for one in waiting):
             store.pool_forget(population.name, oldest)
             waiting = [one for one in waiting if one.since >= oldest]
-        roster = draw_roster(waiting, population.cohort.devices, self._entropy)
+        tier = tier_of(plan, population.small_bytes)
+        fit = fit_for(waiting, tier)
+        roster = draw_roster(fit, population.cohort.devices, self._entropy)
         if not roster:
-            self.says = f"{len(waiting)} of {population.cohort.devices} devices wait for {task.name}"
-            return False
-        name, body = f"{task.name} {number}", self._training.wire.encode_task(task)
+            large = "large " if tier is Tier.LARGE else ""
+            return f"{len(fit)} of {population.cohort.devices} {large}devices wait for {wanted.name}"
+        return plan, roster
+
+    def _open(self, wanted: _Wanted, plan: SumPlan, roster: list[Waiting], paid: int, now: float) -> bool:
+        """Announce a round, open it and pay; False when another worker was faster."""
+        store, population = self._store, self.population
+        assert wanted.task is not None  # noqa: S101  (nobody is seated for it otherwise)
+        name, body = wanted.name, self._training.wire.encode_task(wanted.task)
         entry = self._announce(name, plan, body, now)
         # The graph is drawn after the roster: nobody who made an identity could foresee its neighbours.
         graph_seed = self._entropy.draw(SEED_BYTES)
@@ -156,7 +281,7 @@ class Schedule:
             roster=tuple(one.identity for one in roster),
             seats=tuple(one.seat for one in roster),
         )
-        payment = Payment(plan.noise_multiplier, self._training.budget.shares[plan.task])
+        payment = Payment(plan.noise_multiplier, wanted.share)
         deadline = now + population.seconds(COLLECTING[0])
         opened = store.open_round(row, deadline, payment, now, after=paid)
         if opened:
@@ -194,6 +319,6 @@ def config_of(plan: SumPlan, round_id: bytes, graph_seed: bytes) -> RoundConfig:
     )
 
 
-def _number(state: RoundState) -> int:
-    """Return the number of the training that a round is of."""
-    return int(state.row.task.rpartition(" ")[2])
+def _number(task: str) -> int:
+    """Return the number of the training that a round is of, or of the measure's rounds."""
+    return int(task.rpartition(" ")[2])

@@ -5,11 +5,21 @@ from collections.abc import Sequence
 
 from confidante.coordinator.store.values import Waiting
 from confidante.core.entropy import SystemEntropy
+from confidante.protocol.coordination import Tier
 from confidante.protocol.identity import PublicIdentity, degenerate
+
+
+def fit_for(waiting: Sequence[Waiting], tier: Tier) -> list[Waiting]:
+    """Return those who take on a task of this tier: all a small one, the large a large one."""
+    return [one for one in waiting if tier is Tier.SMALL or one.tier == tier]
 
 
 def draw_roster(waiting: Sequence[Waiting], devices: int, entropy: SystemEntropy) -> list[Waiting]:
     """Return `devices` of those who wait, drawn by lot and in random order; empty when they are too few.
+
+    Each set of so many is as likely as any other, whoever took part before: every device may take part in
+    every round, and the accounting counts on nothing else. Nobody is invited on top: `devices` is the number
+    of which the plan lets max_dropout vanish.
 
     Who shows a key that somebody shows who waits for longer, or a degenerate one, is passed over: a roster
     with either is impossible.

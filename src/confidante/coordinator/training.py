@@ -22,9 +22,8 @@ from confidante.models.snapshot import publish
 from confidante.models.task import NoisySum, Task
 from confidante.models.task_wire import CatalogueWire, decode_plan
 from confidante.models.training import Settings, budget, settings_for, train, weakness
-from confidante.privacy.accounting import calibrate, epsilon_of
+from confidante.privacy.accounting import calibrate
 from confidante.privacy.clipping import decode
-from confidante.privacy.plan import SumPlan, plan_sum
 
 
 @final
@@ -138,38 +137,10 @@ class Training:
             return wanted.task
         return Model(publish(learnt, self.population.catalogue))
 
-    def plan(self, task: Task) -> SumPlan:
-        """Return the plan of a task's sum. Raises PlanError when none can be kept."""
-        return plan_sum(
-            task.name,
-            task.length,
-            task.l2_bound,
-            task.linf_bound,
-            self.budget.multipliers[task.name],
-            self.population.cohort,
-            self.population.bits,
-        )
-
-    def overspends(self, spent: Sequence[float], task: str) -> str:
-        """Return why the budget does not hold this and the later sums of the training; empty when it does.
-
-        spent: noise multipliers of all rounds that were ever paid for. A training that could not be ended is
-        not begun or gone on with: what it took would be paid for nothing.
-        """
-        population = self.population
-        if not population.noise:
-            return ""
+    def ahead(self, task: str) -> tuple[float, ...]:
+        """Return the noise multipliers of a task's sum and of those that follow it to the training's end."""
         names = list(self.budget.multipliers)
-        ahead = [self.budget.multipliers[name] for name in names[names.index(task) :]]
-        needed = epsilon_of([*spent, *ahead], population.delta)
-        if needed <= population.epsilon:
-            return ""
-        shown = "no finite epsilon" if needed == math.inf else f"epsilon {needed:.4g}"
-        return (
-            f"the budget is spent: {len(spent)} rounds used up epsilon "
-            f"{epsilon_of(list(spent), population.delta):.4g} of {population.epsilon:g}, and from {task} on "
-            f"the training needs {shown} in all; no further round is opened"
-        )
+        return tuple(self.budget.multipliers[name] for name in names[names.index(task) :])
 
 
 @final

@@ -181,6 +181,11 @@ class CatalogueWire:
             raise DataError(f"{task.name}: length or bounds are not those of its kind over this catalogue")
         return data
 
+    def names(self, task: bytes) -> bool:
+        """Whether a task in bytes is of this catalogue; WireError when it is malformed."""
+        form = _read(task, _Form, "a task")
+        return bool(form.catalogue == self.digest)
+
     def decode_task(self, data: bytes, models: Models = ModelName) -> Task:
         """Return the task in `data`; WireError when it is malformed or of another catalogue.
 
@@ -229,6 +234,12 @@ class CatalogueWire:
         if self._features is None:
             self._features = feature_basis(self.catalogue).matrix
         return self._features
+
+
+def kind_of(task: bytes) -> str:
+    """Return the kind of a task in bytes, as "item pairs" or "quality"; WireError when malformed."""
+    form = _read(task, _Form, "a task")
+    return str(form.__struct_config__.tag).rpartition(" ")[0]
 
 
 def models_named(task: bytes) -> tuple[bytes, ...]:

@@ -178,6 +178,16 @@ class SumPlan:
         return 0 if variance == 0 else math.ceil(odds / 3 + math.sqrt(odds * odds / 9 + 2 * variance * odds))
 
     @property
+    def rounding(self) -> float:
+        """Variance that random rounding adds to an entry of the sum at most, in parts of the noise's.
+
+        0.0 without noise. A number rounded at random has variance 1/4 at most: few bits cost this much.
+        """
+        if self.noise_multiplier == 0:
+            return 0.0
+        return self.cohort.devices / 4 / float(self.noise_variance(self.cohort.devices))
+
+    @property
     def upload_bytes(self) -> int:
         """Bytes of a masked vector, packed at `bits` bits an entry."""
         return (self.length * self.bits + 7) // 8
@@ -221,6 +231,13 @@ def plan_sum(
     bits: int,
 ) -> SumPlan:
     """Return the plan with the largest useful scale that cannot wrap in Z_2^bits.
+
+    The rule is the worst case: every device at its largest entry, all of one sign, and noise that is exceeded
+    with a chance below 2^-40. A norm bound gives no less (all may put their whole norm into one entry, which
+    linf_bound allows), and a bound on what entries are likely to be would rest on people's data. The noise is
+    the smaller part of it (of 20 bits' range a fifth, for 200 devices), so a looser tail would gain a few
+    hundredths of the scale. So bits cost scale, which rounding pays for: `SumPlan.rounding` says how much.
+    Devices and coordinator hold every plan against the same rule again.
 
     The arguments are those of `SumPlan`. The scale stops where the noise of the sum has a standard deviation
     of 8,192 integers: rounding is invisible then, and the sampler's tables stay small. A scale of 64 or more

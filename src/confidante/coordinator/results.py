@@ -1,0 +1,138 @@
+"""What the rounds of a population found: read from the store and the bodies, nothing is changed or spent."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.coordinator.bodies import Bodies
+from confidante.coordinator.measures import PREFIX
+from confidante.coordinator.population import Population
+from confidante.coordinator.store import Store
+from confidante.coordinator.store.values import PublishedRound
+from confidante.coordinator.training import Result
+from confidante.models.quality import Comparison, Quality, comparison, quality
+from confidante.models.task import NoisySum
+from confidante.models.task_wire import CatalogueWire, decode_plan, kind_of, models_named
+from confidante.privacy.accounting import epsilon_of
+from confidante.privacy.clipping import decode
+
+_SHOWN = 20
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ItemCounts:
+    """The items with the largest sums, largest first: (item id, title, value).
+
+    value: people, for contributors; for popularity people who met that item only, others by 1 / sqrt(items
+    they met). error: standard error that the noise adds to each value. Sums are as they came out: noise can
+    make one negative.
+    """
+
+    top: tuple[tuple[str, str, float], ...]
+    error: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One published round.
+
+    id: its id; task: its name; at: when it ended, seconds since 1970; devices: in the sum; epsilon: what it
+    cost alone (infinite without noise); kind: "training", "popularity", "contributors", "quality" or
+    "compare". found: what a measure found; None for a sum of a training, and for one of another catalogue
+    than today's. models: sha256 in hex of those that were graded, or of the one that the round completed.
+    """
+
+    id: bytes
+    task: str
+    kind: str
+    at: float
+    devices: int
+    epsilon: float
+    found: ItemCounts | Quality | Comparison | None
+    models: tuple[str, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class CurvePoint:
+    """How good a model's lists were. at: seconds since 1970; error: of the hit rate, noise and sampling."""
+
+    at: float
+    model: str
+    hit_rate: float
+    ndcg: float
+    error: float
+
+
+def results(store: Store, bodies: Bodies, population: Population, limit: int = 100) -> list[Outcome]:
+    """Return what was published, the newest first. Raises StoreError, WireError for what is damaged."""
+    wire = CatalogueWire(population.catalogue)
+    found = store.published(population.name, limit)
+    return [_outcome(row, bodies, population, wire) for row in found]
+
+
+def quality_curve(store: Store, bodies: Bodies, population: Population, limit: int = 100) -> list[CurvePoint]:
+    """Return how good the graded models were, the oldest first; comparisons count for both models."""
+    wire = CatalogueWire(population.catalogue)
+    rows = store.published(population.name, limit, begins=PREFIX)
+    outcomes = [_outcome(row, bodies, population, wire) for row in rows]
+    return [point for outcome in reversed(outcomes) for point in _points(outcome)]
+
+
+def _points(outcome: Outcome) -> Iterator[CurvePoint]:
+    found = outcome.found
+    graded: Sequence[Quality] = ()
+    if isinstance(found, Quality):
+        graded = (found,)
+    elif isinstance(found, Comparison):
+        graded = (found.a, found.b)
+    for model, one in zip(outcome.models, graded, strict=False):  # without a grade: no point
+        yield CurvePoint(outcome.at, model, one.hit_rate, one.ndcg, math.hypot(one.error, one.sampling))
+
+
+def _outcome(row: PublishedRound, bodies: Bodies, population: Population, wire: CatalogueWire) -> Outcome:
+    plan = decode_plan(row.plan)
+    kept = Result.read(bodies.get(row.result))
+    epsilon = _epsilon(plan.noise_multiplier, population.delta)
+    graded = tuple(model.hex() for model in models_named(row.task_body))
+    kind = "training"
+    found: ItemCounts | Quality | Comparison | None = None
+    if row.task.startswith(PREFIX):
+        total = np.frombuffer(kept.total, dtype="<i8").astype(np.int64)
+        variance = float(plan.noise_variance(row.survivors)) / plan.scale**2
+        noisy = NoisySum(decode(total, plan), variance, row.survivors)
+        kind = kind_of(row.task_body)
+        found = _found(wire, kind, row.task_body, noisy)
+    models = graded or ((kept.model,) if kept.model else ())
+    return Outcome(row.id, row.task, kind, row.ended, row.survivors, epsilon, found, models)
+
+
+def _found(
+    wire: CatalogueWire, kind: str, body: bytes, total: NoisySum
+) -> ItemCounts | Quality | Comparison | None:
+    match kind:
+        case "quality":
+            return quality(total)
+        case "compare":
+            return comparison(total)
+        case _:
+            return _counts(wire, total) if wire.names(body) else None
+
+
+def _counts(wire: CatalogueWire, total: NoisySum) -> ItemCounts:
+    largest: NDArray[np.int64] = np.argsort(-total.values, kind="stable")[:_SHOWN]
+    ids, titles = wire.catalogue.ids, wire.catalogue.titles
+    top = tuple((ids[i], titles[i], float(total.values[i])) for i in largest.tolist())
+    return ItemCounts(top, math.sqrt(total.variance))
+
+
+@lru_cache(maxsize=256)
+def _epsilon(multiplier: float, delta: float) -> float:
+    return epsilon_of((multiplier,), delta)
