@@ -170,3 +170,11 @@ def test_where_a_difference_saves_nothing_all_comes(world: Here) -> None:
         answer = get(world, f"/v1/models/{second}?from={older}")
         assert hashlib.sha256(answer.content).hexdigest() == second
         assert answer.headers["etag"] == f'"{second}"'
+
+
+def test_who_has_nothing_may_have_it_compressed(world: Here) -> None:
+    nothing = hashlib.sha256(b"").hexdigest()
+    ref = name(world, bytes(50_000) + BODY)
+    answer = get(world, f"/v1/models/{ref}?from={nothing}")
+    assert len(answer.content) < 2000
+    assert delta.apply(b"", answer.content, bytes.fromhex(ref), 1 << 20) == bytes(50_000) + BODY

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import tracemalloc
+import zlib
 
 import msgspec
 import pytest
@@ -25,7 +26,7 @@ def back(base: bytes, delta: bytes, target: bytes) -> bytes:
 
 def by_hand(size: int, steps: list[tuple[int, int, int]], inserted: bytes) -> bytes:
     packed = b"".join(number.to_bytes(4, "little") for step in steps for number in step)
-    return MAGIC + msgspec.msgpack.encode([size, packed, inserted])
+    return MAGIC + msgspec.msgpack.encode([size, packed, zlib.compress(inserted)])
 
 
 BODY = drawn("body", 300_000)
@@ -45,13 +46,13 @@ def test_any_two_bodies(base: bytes, target: bytes) -> None:
     delta = make(base, target)
     assert back(base, delta, target) == target
     assert delta == make(base, target)
-    assert len(delta) <= len(target) + 12 * (len(target) // BLOCK) + 60
+    assert len(delta) <= len(target) + 12 * (len(target) // BLOCK) + 80
 
 
 @pytest.mark.parametrize(
     ("target", "most"),
     [
-        (BODY, 60),
+        (BODY, 80),
         (BODY[:1000] + b"new" + BODY[1000:], 80),
         (BODY[200_000:] + BODY[:200_000], 80),
         (BODY[5:-5], 80),
@@ -100,9 +101,12 @@ def test_bodies_too_large_are_refused_before_any_work() -> None:
         (by_hand(9, [(0, 8, 9)], b""), "copies what there is not"),
         (by_hand(9, [(0, (1 << 32) - 1, (1 << 32) - 1)], b""), "copies what there is not"),
         (by_hand(9, [(0, 0, 8)], b""), "add up"),
-        (by_hand(8, [(0, 0, 8)], b"left over"), "insert"),
-        (by_hand(8, [(9, 0, 0)], b"too few"), "insert"),
-        (by_hand(16, [(8, 0, 8), (8, 0, 0)], bytes(8)), "insert"),
+        (by_hand(8, [(0, 0, 8)], b"left over"), "more or less"),
+        (by_hand(9, [(9, 0, 0)], b"too few"), "more or less"),
+        (by_hand(24, [(8, 0, 8), (8, 0, 0)], bytes(8)), "more or less"),
+        (by_hand(9, [(9, 0, 0)], bytes(9))[:-4] + bytes(4), "unpacked"),
+        (MAGIC + msgspec.msgpack.encode([0, b"", b""]), "more or less"),
+        (MAGIC + msgspec.msgpack.encode([0, b"", zlib.compress(b"") + b"x"]), "more or less"),
         (by_hand(8, [(0, 0, 8)], b""), "another body"),
     ],
 )
@@ -126,6 +130,23 @@ def test_a_changed_byte_gives_the_right_body_or_a_refusal(flip: int, to: int) ->
 def test_any_bytes_are_refused(tail: bytes) -> None:
     with pytest.raises(WireError):
         apply(BODY[:100], MAGIC + tail, bytes(32), PLENTY)
+
+
+def test_the_difference_from_nothing_is_the_body_compressed() -> None:
+    text = b"title " * 10_000
+    assert back(b"", make(b"", text), text) == text
+    assert len(make(b"", text)) < 1000
+
+
+def test_a_small_difference_that_unpacks_to_much_is_not_unpacked() -> None:
+    bomb = by_hand(1000, [(1000, 0, 0)], bytes(50_000_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(WireError, match="more or less"):
+            apply(b"", bomb, bytes(32), 1 << 20)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_small_difference_that_speaks_of_much_allocates_nothing() -> None:

@@ -10,6 +10,7 @@ recommended comes with the model, whose snapshot names its items, or from the ap
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from confidante.core import delta
@@ -43,21 +44,19 @@ def fetch(
 ) -> bytes:
     """Return the body whose sha256 is `digest`, going on where an earlier call was cut off.
 
-    what: "model" or "catalogue". base: an older one, from which a difference will do.
+    what: "model" or "catalogue". base: an older one, from which a difference will do; from nothing, the
+    difference is the body, compressed.
 
     RefusedError and EgressError as `Line.ask`; WireError when it is larger than `most_bytes`; ForkedLogError,
     with an alarm, when what came is not what the digest names.
     """
     require_none(vault, line.destination)
     path = f"/v1/models/{digest.hex()}"
-    if base:
-        data = _whole(
-            vault, line, f"{path}?from={hashlib.sha256(base).hexdigest()}", what, purpose, most_bytes
-        )
-        try:
-            return data if _is(data, digest) else delta.apply(base, data, digest, most_bytes)
-        except WireError:
-            pass  # a difference that leads elsewhere proves nothing: only the body itself does
+    data = _whole(vault, line, f"{path}?from={hashlib.sha256(base).hexdigest()}", what, purpose, most_bytes)
+    if _is(data, digest):
+        return data
+    with suppress(WireError):  # a difference that leads elsewhere proves nothing: only the body itself does
+        return delta.apply(base, data, digest, most_bytes)
     for _again in range(2):  # parts that were kept may be of an answer that was cut off unseen
         data = _whole(vault, line, path, what, purpose, most_bytes)
         if _is(data, digest):
@@ -148,12 +147,16 @@ def _range(line: Line, path: str, start: int, what: str, purpose: Purpose) -> by
             purpose=purpose,
             content={"question": f"a {what}", "from byte": start},
             visible=f"That a device fetches this {what}"
-            + (", and which older one it has." if "?" in path else "."),
+            + (
+                f", and which older one it has ({path[-64:][:8]}..., e3b0c442...: none)."
+                if "?" in path
+                else "."
+            ),
             task=f"fetching a {what}",
             headers={"Range": f"bytes={start}-{start + RANGE - 1}"},
         )
     except RefusedError as error:
-        if error.status == 416 and start:
+        if error.status == 416:
             return b""
         raise
     if answer.status == 206:

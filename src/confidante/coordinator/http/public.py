@@ -3,6 +3,7 @@
 Whatever stands between may keep it: a body, by its name, for ever, and a full page of the log likewise.
 """
 
+import hashlib
 import re
 from collections import OrderedDict
 from functools import partial
@@ -25,6 +26,7 @@ _LOG_PAGE_BYTES = 1 << 20
 _NEWEST = 16
 """How many of the newest bodies that the log names may be had as a difference from each other."""
 
+_NOTHING = hashlib.sha256(b"").hexdigest()
 _SHELF_BYTES = 64 << 20
 _RANGE = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
@@ -66,8 +68,8 @@ class Public:
     async def model(self, request: Request) -> Response:
         """Return a body that the log names, or the part of it that is asked for.
 
-        With `from`, the name of one that the log names as well: the difference from that one
-        (`confidante.core.delta`), where it is the smaller.
+        With `from`, the name of one that the log names as well, or of the empty body: the difference from
+        that one (`confidante.core.delta`), where it is the smaller.
         """
         digest, older = str(request.path_params["digest"]), request.query_params.get("from", "")
         if not await self._office.run(partial(self._is_named, digest)):
@@ -116,14 +118,14 @@ class Public:
     async def _delta(self, older: str, newer: str) -> str:
         """Return where the difference between two bodies is kept; empty when there is none worth having."""
         newest = list(self._named)[-_NEWEST:]
-        if older == newer or older not in newest or newer not in newest:
+        if older == newer or older not in (*newest, _NOTHING) or newer not in newest:
             return ""
         return await to_thread.run_sync(partial(self._make, older, newer), limiter=self._one_at_a_time)
 
     def _make(self, older: str, newer: str) -> str:
         kept = self._deltas.get((older, newer))
         if kept is None:
-            base, target = self._take(older), self._take(newer)
+            base, target = b"" if older == _NOTHING else self._take(older), self._take(newer)
             kept = ""
             if max(len(base), len(target)) <= delta.MOST_BYTES:
                 made = delta.make(base, target)
