@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar, final
 T = TypeVar("T")
 R = TypeVar("R")
 
+_MOST = 256  # items of one batch
+
 
 @final
 class Batched(Generic[T, R]):
@@ -25,7 +27,7 @@ class Batched(Generic[T, R]):
 
     async def __call__(self, item: T) -> R:
         """Do it for one item, and return what came of it."""
-        if self._next is None:
+        if self._next is None or len(self._next[0]) >= _MOST:
             items: list[T] = []
             self._next = items, asyncio.create_task(self._go(items))
         items, task = self._next
@@ -35,6 +37,7 @@ class Batched(Generic[T, R]):
 
     async def _go(self, items: list[T]) -> Sequence[R]:
         async with self._turn:
-            self._next = None  # whoever comes from now on is in the next batch
+            if self._next is not None and self._next[0] is items:
+                self._next = None  # whoever comes from now on is in the next batch
             done: Sequence[R] = await self._run(partial(self._work, items))
             return done

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, func, select
+from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -22,7 +22,7 @@ _STANDING = (
     .where(rounds.c.id == bindparam("round_id"), rounds.c.outcome == "")
     .with_for_update(read=True)
 )
-_SOME = bindparam("clients", expanding=True)
+_SOME: BindParameter[int] = bindparam("clients", expanding=True)
 _KNOWN = select(message.c.client, message.c.digest).where(*_at(message), message.c.client.in_(_SOME))
 _SENT_TO = select(outbox.c.client).where(*_at(outbox), outbox.c.client.in_(_SOME))
 _HEARD = select(func.count()).select_from(message).where(*_at(message))

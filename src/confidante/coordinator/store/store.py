@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Self, final
 
-from confidante.coordinator.store import books, checks, facts, history, messages, pool, rounds
+from confidante.coordinator.store import books, checks, facts, history, joining, messages, pool, rounds
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.tokens import TokenBook
 from confidante.coordinator.store.values import (
     COLLECTING,
     Accepted,
+    Joining,
     Late,
     Noted,
     Payment,
@@ -80,6 +81,25 @@ class Store:
         checks.moment("now", now)
         with self._database.writing(durable=False) as sql:
             return pool.join(sql, population, identity, seat, now, tier)
+
+    def admit(self, asked: Sequence[Joining], now: float) -> list[bool]:
+        """Let devices wait, as `pool_join` does, and spend their tokens; a device does both or neither.
+
+        Returns False for those whose token was spent by another check-in, or has had its seat in a round.
+        """
+        for one in asked:
+            checks.text("the population", one.population)
+            checks.exact("an identity", one.identity, checks.IDENTITY_BYTES)
+            checks.exact("a seat", one.seat, checks.SEAT_BYTES)
+            checks.text("the tier", one.tier, 20)
+        checks.moment("now", now)
+        with self._database.writing(durable=False) as sql:
+            return joining.admit(sql, asked, now)
+
+    def known(self, identities: Sequence[bytes]) -> tuple[dict[bytes, bytes], set[bytes]]:
+        """Return the running rounds of those devices that sit in one, and those that wait."""
+        with self._database.reading() as sql:
+            return joining.known(sql, identities)
 
     def waiting(self, identity: bytes) -> Waiting | None:
         """Return how a device waits, None when it does not."""

@@ -2,25 +2,18 @@
 
 from typing import Any, final
 
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from confidante.coordinator.store import books, checks, pool
+from confidante.coordinator.store import books, checks, joining, pool
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.tables import log_head, token_given, token_key, token_secret, token_spent
-from confidante.coordinator.store.values import KeptKey, Spending, Spent, Waiting
+from confidante.coordinator.store.values import Joining, KeptKey, Spending, Spent, Waiting
 
 _SECRET = {
     "postgresql": postgresql.insert(token_secret).on_conflict_do_nothing(),
     "sqlite": sqlite.insert(token_secret).on_conflict_do_nothing(),
 }
-_SPEND = {
-    "postgresql": postgresql.insert(token_spent).on_conflict_do_nothing(),
-    "sqlite": sqlite.insert(token_spent).on_conflict_do_nothing(),
-}
-_SPENT = select(token_spent.c.bound, token_spent.c.seated).where(
-    token_spent.c.key_id == bindparam("key_id"), token_spent.c.nonce == bindparam("nonce")
-)
 _LASTING = -1  # the epoch of a secret that outlives epochs
 _CHUNK = 500
 
@@ -96,18 +89,10 @@ class TokenBook:
         checks.exact("an identity", identity, checks.IDENTITY_BYTES)
         checks.exact("a seat", seat, checks.SEAT_BYTES)
         checks.moment("now", now)
-        try:
-            with self._database.writing(durable=False) as sql:
-                waiting = pool.join(sql, population, identity, seat, now, tier)
-                if waiting is not None:  # who is being seated just now has a token that looks used up
-                    _spend(sql, spending)
-                return waiting
-        except _SpentError:
-            return Spent()
-
-
-class _SpentError(Exception):
-    """Undoes the transaction."""
+        one = Joining(population, identity, seat, tier, spending)
+        with self._database.writing(durable=False) as sql:
+            [fine] = joining.admit(sql, [one], now)
+            return pool.waiting(sql, identity) if fine else Spent()
 
 
 def _keys(sql: Connection, population: str) -> list[KeptKey]:
@@ -181,16 +166,6 @@ def _give(
         return False
     sql.execute(insert(token_given).values(**who, request=request, count=count, times=1))
     return True
-
-
-def _spend(sql: Connection, token: Spending) -> None:
-    """Spend a token; _SpentError when it was, for somebody or something else, or had its seat in a round."""
-    row = {"key_id": token.key_id, "nonce": token.nonce, "bound": token.bound, "seated": False}
-    sql.execute(_SPEND[sql.dialect.name], row)
-    # Whose it is now: on PostgreSQL the insert has waited for whoever was spending it just then.
-    found = sql.execute(_SPENT, {"key_id": token.key_id, "nonce": token.nonce}).one()
-    if found.bound != token.bound or found.seated:
-        raise _SpentError
 
 
 def seat(sql: Connection, bound: list[bytes]) -> None:

@@ -160,6 +160,18 @@ class Spending:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Joining:
+    """A device that asks to wait. tier: how much it takes on; spending: its token, where one is asked for."""
+
+    population: str
+    identity: bytes
+    seat: bytes
+    tier: str
+    spending: Spending | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Spent:
     """The token was spent before, by another check-in or for a round that was held."""
 

@@ -1,0 +1,84 @@
+"""Many check-ins in one transaction: each device waits and spends its token, both or neither."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BindParameter, Connection, bindparam, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from confidante.coordinator.store.tables import pool, seated, token_spent
+from confidante.coordinator.store.values import Joining, Spending
+
+# Made once: building them costs more than running them.
+_SOME: BindParameter[bytes] = bindparam("identities", expanding=True)
+_SEATED = select(seated.c.identity, seated.c.round_id).where(seated.c.identity.in_(_SOME))
+_WAITING = select(pool.c.identity).where(pool.c.identity.in_(_SOME))
+_LEAVE = delete(pool).where(pool.c.identity.in_(_SOME))
+_SPENT = select(token_spent.c.bound, token_spent.c.seated).where(
+    token_spent.c.key_id == bindparam("key_id"), token_spent.c.nonce == bindparam("nonce")
+)
+_JOIN = {
+    "postgresql": postgresql.insert(pool).on_conflict_do_nothing().returning(pool.c.identity),
+    "sqlite": sqlite.insert(pool).on_conflict_do_nothing().returning(pool.c.identity),
+}
+_SPEND = {
+    "postgresql": postgresql.insert(token_spent)
+    .on_conflict_do_nothing()
+    .returning(token_spent.c.key_id, token_spent.c.nonce),
+    "sqlite": sqlite.insert(token_spent)
+    .on_conflict_do_nothing()
+    .returning(token_spent.c.key_id, token_spent.c.nonce),
+}
+
+
+def known(sql: Connection, identities: Sequence[bytes]) -> tuple[dict[bytes, bytes], set[bytes]]:
+    """Return the running rounds of those who sit in one, and who waits."""
+    asked = {"identities": list(set(identities))}
+    rounds = {row.identity: row.round_id for row in sql.execute(_SEATED, asked)}
+    return rounds, set(sql.scalars(_WAITING, asked))
+
+
+def admit(sql: Connection, asked: Sequence[Joining], now: float) -> list[bool]:
+    """Let devices wait; False for those whose token was spent before."""
+    # Sorted: two processes that let the same devices in wait for each other, and never both at once.
+    rows = {one.identity: _row(one, now) for one in reversed(asked)}
+    joined = set(sql.scalars(_JOIN[sql.dialect.name], [rows[who] for who in sorted(rows)]))
+    # After the insert, not before: it waits for a round that is being opened to take a device away.
+    taken = {row.identity for row in sql.execute(_SEATED, {"identities": list(rows)})}
+    # Who is being seated just now has a token that looks used up.
+    good = _spend(sql, [one.spending for one in asked if one.spending and one.identity not in taken])
+    fine = [one.identity in taken or one.spending is None or one.spending in good for one in asked]
+    gone = taken | (joined - {one.identity for one, well in zip(asked, fine, strict=True) if well})
+    if gone:
+        sql.execute(_LEAVE, {"identities": list(gone)})
+    return fine
+
+
+def _spend(sql: Connection, tokens: Sequence[Spending]) -> set[Spending]:
+    """Spend tokens, and return which are good: new ones, and those spent for the same and not yet seated."""
+    first: dict[tuple[bytes, bytes], Spending] = {}
+    for one in tokens:
+        first.setdefault((one.key_id, one.nonce), one)
+    if not first:
+        return set()
+    new = sql.execute(_SPEND[sql.dialect.name], [_spending_row(first[name]) for name in sorted(first)])
+    good = {first[row.key_id, row.nonce] for row in new}
+    for one in {*tokens} - good:
+        found = sql.execute(_SPENT, {"key_id": one.key_id, "nonce": one.nonce}).one_or_none()
+        if found is not None and found.bound == one.bound and not found.seated:
+            good.add(one)
+    return good
+
+
+def _row(one: Joining, now: float) -> dict[str, Any]:
+    return {
+        "identity": one.identity,
+        "population": one.population,
+        "seat": one.seat,
+        "since": now,
+        "tier": one.tier,
+    }
+
+
+def _spending_row(one: Spending) -> dict[str, Any]:
+    return {"key_id": one.key_id, "nonce": one.nonce, "bound": one.bound, "seated": False}
