@@ -183,6 +183,10 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "identity": lambda device: device.identity("https://example.org"),
         "join": _join_with_its_switch_off,
         "participate": lambda device: _refused(device.participate, "https://127.0.0.1:9", "films"),
+        "participate_in_background": lambda device: device.participate_in_background(
+            "https://127.0.0.1:9", "films", probes=()
+        ),
+        "backgrounds": lambda device: device.backgrounds[0].close(),
         "export": lambda device: device.export(exported),
         "import_history": lambda device: device.import_history(exported),
         "backup": lambda device: device.backup(folder / "backup"),

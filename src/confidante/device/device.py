@@ -43,10 +43,12 @@ from confidante.device.vault.store import Vault
 if TYPE_CHECKING:  # rounds and file formats are loaded when they are first used, so that a start is quick
     from confidante.device.agreement import Agreement, Offer
     from confidante.device.alarms import Alarm
-    from confidante.device.line import Tls
-    from confidante.device.participate import Outcome, Terms
+    from confidante.device.background import Background, Pace
+    from confidante.device.line import Line, Tls
+    from confidante.device.participate import Outcome, Participant, Terms
     from confidante.device.probes import Probe
     from confidante.device.rounds import Participation, Route
+    from confidante.device.tokens import Evidence
     from confidante.device.transfer import ImportReport
     from confidante.protocol.identity import PublicIdentity
 
@@ -112,6 +114,7 @@ class Device:
             self._serving = Serving(self._vault, graph_bytes)
             self._person = Person(self._vault)
             self._answers = Answers(self._vault, self._serving)
+            self._backgrounds: list[Background] = []
         except BaseException:
             self._vault.close()
             raise
@@ -131,7 +134,11 @@ class Device:
         return f"<Device in {str(self._vault.folder)!r}>"
 
     def close(self) -> None:
-        """Write what was derived, so that the next start is quick, and let go of the folder."""
+        """Write what was derived, so that the next start is quick, and let go of the folder.
+
+        Whatever takes part in the background stops first; a round it is in goes on at the next start.
+        """
+        self._stop_backgrounds()
         with self._vault.lock:
             if not self._vault.closed:
                 with suppress(VaultError):  # they are derived, and made again at the next start
@@ -523,30 +530,71 @@ class Device:
         patience: float = 600.0,
         probes: "Sequence[Probe]" = (),
         allowed: Collection[str] = (),
+        evidence: "Evidence | None" = None,
         tls: "Tls | None" = None,
         say: Callable[[str], None] = lambda _line: None,
     ) -> "Outcome":
         """Take part in one private sum of a coordinator, for at most `patience` seconds.
 
         terms: what is agreed to beforehand. probes: whether this is a time for it, such as being on mains;
-        allowed: names of those that may not know. tls: in place of the system's certificates. say: told how
-        it goes. Killed in a round and started anew, a device goes on with that round. Other methods can be
-        used meanwhile. Raises as `Participant.take_part` says.
+        allowed: names of those that may not know. evidence: what to show where tokens are asked for. tls: in
+        place of the system's certificates. say: told how it goes. Killed in a round and started anew, a
+        device goes on with it. Other methods can be used meanwhile. Raises as `Participant.take_part` says.
         """
         from confidante.device.line import Line
-        from confidante.device.participate import Participant, Terms
 
-        return Participant(
-            self._vault,
-            self._consents,
-            self._ledger,
-            Line(self._ledger, url, tls=tls),
-            population,
-            terms or Terms(),
-            probes=probes,
-            allowed=allowed,
-            say=say,
-        ).take_part(patience)
+        line = Line(self._ledger, url, tls=tls)
+        return self._participant(line, population, terms, probes, allowed, evidence, say).take_part(patience)
+
+    def participate_in_background(
+        self,
+        url: str,
+        population: str,
+        terms: "Terms | None" = None,
+        *,
+        pace: "Pace | None" = None,
+        probes: "Sequence[Probe] | None" = None,
+        allowed: Collection[str] = (),
+        evidence: "Evidence | None" = None,
+        tls: "Tls | None" = None,
+    ) -> "Background":
+        """Take part in a coordinator's rounds, and keep the model fresh, until this device is closed.
+
+        pace: how often. probes: the usual ones when left out; the rest as for `participate`. What fails is
+        told by the state of what is returned, and tried again later. Raises EgressError for an address that
+        nothing is sent to.
+        """
+        from confidante.device import probes as asking
+        from confidante.device.background import Background
+        from confidante.device.line import Line
+
+        asked = asking.usual(self.folder) if probes is None else probes
+
+        def take_part(line: Line, patience: float, say: Callable[[str], None]) -> "Outcome":
+            return self._participant(line, population, terms, asked, allowed, evidence, say).take_part(
+                patience
+            )
+
+        def line() -> Line:
+            return Line(self._ledger, url, tls=tls)
+
+        line()
+        background = Background(
+            line,
+            take_part,
+            self._ledger.rounds,
+            self._vault.now,
+            lambda: self._vault.closed,
+            pace=pace,
+            refresh=lambda line: self._refresh_model(line, population),
+        )
+        self._backgrounds.append(background)
+        return background
+
+    @property
+    def backgrounds(self) -> "tuple[Background, ...]":
+        """What takes part in the background, or did since this device was opened."""
+        return tuple(self._backgrounds)
 
     def update_model(
         self,
@@ -674,10 +722,52 @@ class Device:
 
     def erase(self) -> None:
         """Destroy the keys, then the vault, and close. Nothing can be taken back."""
+        self._stop_backgrounds()
         with self._vault.lock:
             self._vault.erase()
 
     # --- within
+
+    def _participant(
+        self,
+        line: "Line",
+        population: str,
+        terms: "Terms | None",
+        probes: "Sequence[Probe]",
+        allowed: Collection[str],
+        evidence: "Evidence | None",
+        say: Callable[[str], None],
+    ) -> "Participant":
+        from confidante.device.participate import Participant, Terms
+
+        return Participant(
+            self._vault,
+            self._consents,
+            self._ledger,
+            line,
+            population,
+            terms or Terms(),
+            probes=probes,
+            allowed=allowed,
+            evidence=evidence,
+            say=say,
+        )
+
+    def _refresh_model(self, line: "Line", population: str) -> None:
+        """Install the newest model; without a switch that allows the question, or an answer, it stays."""
+        from confidante.device import fetching
+        from confidante.device.line import RefusedError
+        from confidante.device.publiclog import PublicLog
+
+        purpose = next((one for one in Purpose if one.sends and self._consents.allowed(one)), None)
+        if purpose is not None:
+            log = PublicLog(self._vault, line.destination)
+            with suppress(RefusedError):
+                fetching.update(self._vault, line, log, population, purpose, self.install_model)
+
+    def _stop_backgrounds(self) -> None:
+        for background in self._backgrounds:
+            background.close()
 
     def _learning(self) -> bool:
         return self._consents.allowed(Purpose.LEARN) and self.paused_until is None

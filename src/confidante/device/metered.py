@@ -48,10 +48,9 @@ def _call(
     serial: int, path: str, destination: str, member: str, interface: str = "", body: bytes = b""
 ) -> bytes:
     """Return a method call. body: two strings, or nothing."""
-    fields = _field(1, "o", path) + _field(2, "s", interface or destination)
-    fields += _field(3, "s", member) + _field(6, "s", destination)
-    if body:
-        fields += b"\x08\x01g\x00\x02ss\x00"  # the signature of the body
+    fields = b"\x08\x01g\x00\x02ss\x00" if body else b""  # the signature of the body
+    fields += _field(1, "o", path) + _field(2, "s", interface or destination)
+    fields += _field(3, "s", member) + struct.pack("<BBcB", 6, 1, b"s", 0) + _string(destination)
     head = struct.pack("<cBBBIII", b"l", _CALL, 0, 1, len(body), serial, len(fields))
     return _padded(head + fields, 8) + body
 

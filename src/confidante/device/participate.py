@@ -10,6 +10,7 @@ Killed in a round and started anew, it goes on with that round (`device/journal.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, final
 
@@ -22,6 +23,7 @@ from confidante.core.errors import (
     WireError,
 )
 from confidante.device.agreement import Agreement, Offer
+from confidante.device.alarms import require_none
 from confidante.device.egress import Response
 from confidante.device.journal import KEPT, Beginning, Journal, Kept
 from confidante.device.ledger import DepartureState
@@ -30,6 +32,7 @@ from confidante.device.probes import Finding, Probe, look
 from confidante.device.publiclog import PublicLog
 from confidante.device.request import Request, render
 from confidante.device.rounds import Outgoing, Participation, Place, Route
+from confidante.device.tokens import Evidence, Wallet
 from confidante.device.values import Purpose
 from confidante.models.task import Task
 from confidante.models.task_wire import CatalogueWire, decode_plan
@@ -41,6 +44,7 @@ from confidante.protocol.coordination import (
     CheckedIn,
     Ended,
     Offered,
+    Tier,
     check_in,
     decode,
     end_path,
@@ -53,6 +57,8 @@ if TYPE_CHECKING:
     from confidante.device.consent import Consents
     from confidante.device.ledger import Ledger
     from confidante.device.vault.store import Vault
+
+_TOKENS_TRIED = 3
 
 
 @final
@@ -152,14 +158,20 @@ class Participant:
         *,
         probes: Sequence[Probe] = (),
         allowed: Collection[str] = (),
+        tier: Tier = Tier.SMALL,
+        evidence: Evidence | None = None,
         say: Callable[[str], None] = lambda _line: None,
     ) -> None:
-        """line: the way to the coordinator. allowed: probes that may not know. say: told how it goes."""
+        """line: the way to the coordinator. allowed: probes that may not know. tier: what it takes on.
+
+        evidence: what is shown where tokens are asked for. say: told how it goes.
+        """
         self._vault, self._consents, self._ledger = vault, consents, ledger
         self._line = line
         self._population = population
         self._terms = terms
         self._probes, self._allowed = probes, allowed
+        self._tier, self._evidence = tier, evidence
         self._say = say
         self._entropy = SystemEntropy()
         self._log = PublicLog(vault, line.destination)
@@ -209,12 +221,13 @@ class Participant:
         return None
 
     def _require(self, kept: Kept | None) -> None:
+        require_none(self._vault, self._line.destination)
         on = [purpose for purpose in self._terms.purposes if self._consents.allowed(purpose)]
         if not on:
             self._consents.require(self._terms.purposes[0])
         self._purpose = on[0]
         budget = self._ledger.budget()
-        if kept is None and budget.epsilon_spent >= budget.epsilon_limit:
+        if kept is None and budget.limited and budget.epsilon_spent >= budget.epsilon_limit:
             raise ConsentError(
                 f"the privacy budget is spent (epsilon {budget.epsilon_spent:.3g} of "
                 f"{budget.epsilon_limit:.3g}): nothing more is given"
@@ -223,11 +236,11 @@ class Participant:
     # --- waiting
 
     def _wait_and_join(self) -> Outcome:
-        waiting = self._waiting()
         self._say("waiting for a round")
-        round_id = self._wait_for_a_round(waiting)
-        if round_id is None:
+        found = self._wait_for_a_round()
+        if found is None:
             return Outcome("not chosen", "no round was held in the time given")
+        round_id, waiting = found
         self._say("chosen for a round: looking at what is asked")
         try:
             return self._join(round_id, waiting)
@@ -250,15 +263,35 @@ class Participant:
                 self._vault.set_setting(self._waiting_name, made)
         return _Waiting(made[:SEED_BYTES], made[SEED_BYTES:])
 
-    def _wait_for_a_round(self, waiting: _Waiting) -> bytes | None:
-        body = check_in(waiting.identity, self._population, waiting.seat)
+    def _wait_for_a_round(self) -> tuple[bytes, _Waiting] | None:
+        """Return the round that this device was seated in, and what it waited with; None when time is up."""
+        wallet = Wallet(self._vault, self._line, self._log, self._population, self._purpose, self._evidence)
+        for left in reversed(range(_TOKENS_TRIED)):
+            waiting = self._waiting()
+            try:
+                round_id = self._check_in(waiting, wallet)
+            except RefusedError as error:
+                if not (left and wallet.refused(waiting.seat, error.reason)):
+                    raise
+                self._vault.set_setting(self._waiting_name, None)
+                continue
+            if round_id is None:
+                return None
+            wallet.used(waiting.seat)
+            return round_id, waiting
+        raise AssertionError  # the last refusal raises
+
+    def _check_in(self, waiting: _Waiting, wallet: Wallet) -> bytes | None:
+        """Ask to be seated until this device is, or time is up (None)."""
+        token = wallet.take(waiting.identity, waiting.seat)
+        body = check_in(waiting.identity, self._population, waiting.seat, self._tier, token)
         while True:
             answer = self._line.ask(
                 "POST",
                 "/v1/check-in",
                 body,
                 purpose=self._purpose,
-                content={"message": "check-in", "population": self._population},
+                content={"message": "check-in", "population": self._population, "tier": self._tier.value},
                 visible="That a device is ready for a round, by a key made for it.",
             )
             said = decode(answer.body, CheckedIn)
@@ -351,7 +384,9 @@ class Participant:
                 self._say(f"in a round of {len(offer.roster)} devices: {number} of {len(PHASES)}, {phase}")
                 if number == again:
                     mine.check_wanted()
-                    self._hand_in(mine, mine.sent[-1], waiting)
+                    # Once a round is over its coordinator knows of no message: how it ended says the rest.
+                    with suppress(RefusedError) if phase == PHASES[-1] else nullcontext():
+                        self._hand_in(mine, mine.sent[-1], waiting)
                     continue
                 incoming = b"" if phase == PHASES[0] else self._incoming(waiting, round_id, phase)
                 if incoming is None:
