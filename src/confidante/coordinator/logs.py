@@ -5,6 +5,7 @@ import logging
 import sys
 import time
 import traceback
+from contextlib import suppress
 from typing import Any, final
 
 _shown: dict[str, Any] = {"form": "json", "always": {}}
@@ -30,8 +31,9 @@ def log(event: str, **fields: object) -> None:
             f"{name}={json.dumps(value, default=str)}" for name, value in said.items() if name != "event"
         )
         line = f"{stamp}Z {event} {rest}".rstrip()
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
+    with suppress(OSError):  # no room for the log is no reason to stop
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
 
 
 @final

@@ -150,7 +150,7 @@ def claim_due(sql: Connection, now: float, worker: str, lease: float) -> RoundSt
         .values(
             closed=True,
             worker=worker,
-            claims=rounds.c.claims + (row.worker != worker),
+            claims=rounds.c.claims + int(row.worker != worker),
             leased_until=now + lease,
         )
     )
