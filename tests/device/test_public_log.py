@@ -16,6 +16,7 @@ from confidante.core.errors import DataError, EgressError, ForkedLogError, WireE
 from confidante.core.publog import LogEntry, entry_after
 from confidante.device.alarms import Caught, alarms, dismiss, require_none
 from confidante.device.line import Line
+from confidante.device.participate import Participant, Terms
 from confidante.device.publiclog import FAR_AHEAD, KEPT, PublicLog
 from confidante.device.values import Purpose
 from confidante.protocol.config import RoundConfig, RoundSetup
@@ -341,6 +342,18 @@ def test_devices_that_are_shown_two_logs_are_never_in_one_round_and_who_sees_bot
         dismiss(one.vault, 1)
         with pytest.raises(ForkedLogError, match="another one than this device was shown"):
             catch_up(one, place)
+
+
+def test_with_an_alarm_open_not_even_a_check_in_leaves(at: Home, place: Door, shown: Log) -> None:
+    entry = shown.announce()
+    with pytest.raises(ForkedLogError):
+        catch_up(at, place).check_offer(bytes(32), offer(entry), POPULATION)
+    before = at.ledger.departures()
+    way = line(at, place)
+    participant = Participant(at.vault, at.consents, at.ledger, way, POPULATION, Terms())
+    with pytest.raises(ForkedLogError, match="until alarm 1 is dismissed"):
+        participant.take_part(1.0)
+    assert at.ledger.departures() == before
 
 
 def test_an_alarm_is_of_one_coordinator(at: Home, place: Door, shown: Log, other: Log) -> None:

@@ -9,8 +9,8 @@ directions. Both ends are pure and give the same bytes each time.
 
 The difference from an empty body is the body, compressed. Of a MovieLens-1M model (606 KB, epsilon 8) it is
 32 %; from the model of the training before, 24 %: ids, titles and labels stay, trained numbers all change,
-and written as changes they would be no shorter. Without noise (4.4 MB) it is 76 % and 75 %. Of a catalogue with
-1 % new items it is 1 %.
+and written as changes they would be no shorter. Without noise (4.4 MB) it is 76 % and 75 %. Of a catalogue
+with 1 % new items it is 1 %.
 """
 
 import hashlib
