@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from faults_world import Faults, Nursery
 from postgres import NoPostgresError, Postgres
 
 from confidante.coordinator.store import Store
@@ -38,3 +39,19 @@ def store(url: str) -> Iterator[Store]:
     with Store.open(url) as made:
         made.migrate()
         yield made
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """A process that coordinators are forked from."""
+    made = Nursery()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def world(nursery: Nursery, tmp_path: Path, url: str) -> Iterator[Faults]:
+    """A folder and an empty database for coordinators that are to be hurt."""
+    made = Faults(nursery, tmp_path / "world", url)
+    yield made
+    made.close()
