@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from confidante.cli import coordinator_care, coordinator_people, coordinator_watch
+from confidante.cli import coordinator_care, coordinator_people, coordinator_results, coordinator_watch
 from confidante.cli.coordinator_options import (
     DEFAULT,
     BodiesOption,
@@ -141,5 +141,6 @@ item,title,labels
 """What stands beside the first population until there is something better."""
 
 coordinator_watch.add_to(coordinator)
+coordinator_results.add_to(coordinator)
 coordinator_care.add_to(coordinator)
 coordinator_people.add_to(coordinator)

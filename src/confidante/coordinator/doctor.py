@@ -15,11 +15,14 @@ from typing import final
 from cryptography import x509
 
 from confidante.coordinator.bodies import Bodies
+from confidante.coordinator.budgeting import standing
 from confidante.coordinator.overview import budget_words, spending
 from confidante.coordinator.population import Population
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.database import Database
-from confidante.core.errors import ConfidanteError
+from confidante.coordinator.uploads import upload_sizes
+from confidante.core.errors import ConfidanteError, PlanError
+from confidante.protocol.coordination import Tier
 
 _ENOUGH_DAYS = 14
 _CLOCK_SECONDS = 30.0
@@ -51,22 +54,19 @@ def check_population(population: Population) -> list[Check]:
     ]
 
 
-def check_uploads(population: Population) -> list[Check]:
-    """Return the bytes of an upload, task by task."""
-    return [
-        Check("uploads", good=True, said=f"{name}: {said}") for name, said in population_uploads(population)
-    ]
-
-
-def population_uploads(population: Population) -> list[tuple[str, str]]:
-    """Return (task, its bytes in words). How long a later sum of a training is, an earlier one says."""
-    most = f"at most {population.max_bytes:,} bytes"
-    length = len(population.catalogue)
-    first = (length * population.bits + 7) // 8
-    return [
-        ("popularity", f"{first:,} bytes ({length:,} entries of {population.bits} bits)"),
-        ("feature pairs, item pairs", f"{most} each ({population.max_length:,} entries)"),
-    ]
+def check_uploads(population: Population) -> Iterator[Check]:
+    """Return the bytes that a device sends in a round, task by task; a cross where one does not fit."""
+    try:
+        found = upload_sizes(population)
+    except PlanError as error:
+        yield Check("uploads", good=False, said=f"{population.name}: {error}")
+        return
+    for one in found:
+        who = "all devices" if one.tier is Tier.SMALL else "large devices"
+        said = (
+            f"{one.task}: at most {one.bytes:,} bytes a device ({one.entries:,} entries of {one.bits} bits)"
+        )
+        yield Check("uploads", good=True, said=f"{said}, of {who}")
 
 
 def check_database(address: str, populations: tuple[Population, ...], now: float) -> Iterator[Check]:
@@ -105,17 +105,15 @@ def check_database(address: str, populations: tuple[Population, ...], now: float
 
 
 def check_budget(store: Store, population: Population) -> Check:
-    """Return what was spent; a cross when not even one more training fits."""
-    found = spending(store, population)
-    running = any(not one.outcome for one in store.facts(population.name, 1))
-    if not found.noise or found.trainings or running:
-        return Check("budget", good=True, said=f"{population.name}: {budget_words(found)}")
-    return Check(
-        "budget",
-        good=False,
-        said=f"{population.name}: {budget_words(found)}; no training begins unless privacy.epsilon "
-        "is raised, which people have to agree to",
-    )
+    """Return what was spent; a cross when nothing fits any more."""
+    found = standing(store, population)
+    if found.stopped:
+        said = f"{found.words}, unless privacy.epsilon is raised, which people have to agree to"
+    else:
+        said = budget_words(spending(store, population))
+        missing = [name for name, fits in found.fits.items() if not fits]
+        said += f"; does not fit any more: {', '.join(missing)}" if missing else ""
+    return Check("budget", not found.stopped, f"{population.name}: {said}")
 
 
 def check_clock(store: Store, now: float) -> Check:

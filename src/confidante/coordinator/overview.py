@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, final
 
+from confidante.coordinator.budgeting import costs
 from confidante.coordinator.population import Population
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import RoundFacts, Waiters
-from confidante.coordinator.training import budget_of
 from confidante.privacy.accounting import epsilon_of
 
 _MOST_TRAININGS = 1000
@@ -105,7 +105,7 @@ def spending(store: Store, population: Population) -> Spending:
         limit=population.epsilon,
         delta=population.delta,
         paid=len(paid),
-        trainings=_trainings(paid, population.delta, population.epsilon, _costs(population)),
+        trainings=_trainings(paid, population.delta, population.epsilon, costs(population)["training"]),
     )
 
 
@@ -122,18 +122,6 @@ def budget_words(spending: Spending) -> str:
 
 def _many(trainings: int) -> str:
     return f"{_MOST_TRAININGS} or" if trainings == _MOST_TRAININGS else str(trainings or "no")
-
-
-def _costs(population: Population) -> tuple[float, ...]:
-    """Return the noise multipliers of one training."""
-    found = budget_of(
-        population.cohort.devices,
-        population.training_epsilon,
-        population.delta,
-        noise=population.noise,
-        repeat=population.repeat,
-    )
-    return tuple(found.multipliers.values())
 
 
 @lru_cache(maxsize=64)

@@ -34,7 +34,7 @@ class Operator:
     def __init__(self, office: Office, desk: Desk) -> None:
         self._office, self._desk = office, desk
         self.leaving = False
-        self._viewer = Viewer(office.store, desk)
+        self._viewer = Viewer(office.store, office.bodies, desk)
         self._sessions = Sessions(office.serving.operator_key)
         self._patience = Patience()
         self.routes: Routes = (

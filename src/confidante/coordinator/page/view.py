@@ -8,14 +8,18 @@ from typing import Any, final
 
 import msgspec
 
+from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.doctor import Check, check_budget, check_clock, check_disk, guarded
 from confidante.coordinator.overview import Overview, overview
-from confidante.coordinator.page.charts import Point, bars
+from confidante.coordinator.page.charts import Point, bars, curve
 from confidante.coordinator.population import Population
+from confidante.coordinator.results import CurvePoint, quality_curve
 from confidante.coordinator.store import LogEntry, Store
+from confidante.core.errors import WireError
 
 LOG_SHOWN = 12
 ROUNDS_SHOWN = 30
+GRADES_SHOWN = 50
 _MISSING = "missing at "
 _NAMED = (("population", "{}"), ("task", "{}"), ("training", "training {}"), ("survivors", "{} devices"))
 _CHECKED_FOR = 60.0  # seconds; the whole log is read
@@ -36,23 +40,16 @@ class Entry:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Quality:
-    """What was measured of the served model at one time; values: in words, in the order of the names."""
-
-    at: float
-    values: tuple[str, ...]
-
-
-@final
-@dataclass(frozen=True, slots=True)
 class Seen:
-    """A population as the page shows it. says: what its worker waits for; cohorts: a picture, as SVG."""
+    """A population as the page shows it.
+
+    says: what its worker waits for; cohorts, quality_curve: pictures, as SVG; quality: the newest first.
+    """
 
     overview: Overview
     says: str
     cohorts: str
-    quality: tuple[Quality, ...] = ()
-    quality_names: tuple[str, ...] = ()
+    quality: tuple[CurvePoint, ...] = ()
     quality_curve: str = ""
 
 
@@ -87,10 +84,11 @@ class Desk:
 class Viewer:
     """Gathers the page, at most once a second however many look at it."""
 
-    def __init__(self, store: Store, desk: Desk) -> None:
-        self._store, self._desk = store, desk
+    def __init__(self, store: Store, bodies: Bodies, desk: Desk) -> None:
+        self._store, self._bodies, self._desk = store, bodies, desk
         self._seen = lru_cache(1)(self._gather)
         self._checked = lru_cache(1)(self._check)
+        self._graded = lru_cache(len(desk.populations) or 1)(self._grade)
 
     def view(self, now: float) -> View:
         """Return the page. Raises StoreError."""
@@ -109,7 +107,7 @@ class Viewer:
         }
         return View(
             now,
-            tuple(self._see(one, says.get(one.name, "")) for one in self._desk.populations),
+            tuple(self._see(one, says.get(one.name, ""), now) for one in self._desk.populations),
             tuple(
                 (phase, dropped.get(phase, 0))
                 for phase in ("advertise", "share", "mask", "confirm", "reveal")
@@ -118,14 +116,25 @@ class Viewer:
             self._checked(now // _CHECKED_FOR),
         )
 
-    def _see(self, population: Population, says: str) -> Seen:
+    def _see(self, population: Population, says: str, now: float) -> Seen:
         found = overview(self._store, population, rounds=ROUNDS_SHOWN)
         ended = [one for one in reversed(found.rounds) if one.outcome]
         points = [Point(one.opened, one.survivors, moment(one.opened)) for one in ended]
         picture = bars(
             points, "Devices whose vectors are in each sum, by round", [one.clients for one in ended]
         )
-        return Seen(found, "" if found.running else says, picture)
+        grades = self._graded(population.name, now // _CHECKED_FOR)
+        drawn = curve(
+            [Point(one.at, one.hit_rate, moment(one.at)) for one in grades], "Hit rate of the served model"
+        )
+        return Seen(found, "" if found.running else says, picture, tuple(reversed(grades)), drawn)
+
+    def _grade(self, name: str, _moment: float) -> tuple[CurvePoint, ...]:
+        [population] = [one for one in self._desk.populations if one.name == name]
+        try:
+            return tuple(quality_curve(self._store, self._bodies, population, GRADES_SHOWN))
+        except WireError:  # `doctor` says what is damaged; the page goes on
+            return ()
 
     def _check(self, _moment: float) -> tuple[Check, ...]:
         store, desk = self._store, self._desk

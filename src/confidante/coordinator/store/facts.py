@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, func, literal, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from confidante.coordinator.store.tables import flag, log, message, payment, pool, rounds
@@ -47,9 +47,8 @@ def outcomes(sql: Connection) -> dict[tuple[str, str], int]:
 
 def waiters(sql: Connection) -> list[Waiters]:
     """Return how many devices wait, by population and tier."""
-    tier = pool.c.get("tier", literal("small"))
-    counted = select(pool.c.population, tier.label("tier"), func.count().label("n"))
-    grouped = counted.group_by(pool.c.population, "tier").order_by(pool.c.population, "tier")
+    counted = select(pool.c.population, pool.c.tier, func.count().label("n"))
+    grouped = counted.group_by(pool.c.population, pool.c.tier).order_by(pool.c.population, pool.c.tier)
     return [Waiters(row.population, row.tier, row.n) for row in sql.execute(grouped)]
 
 

@@ -1,0 +1,81 @@
+"""`confidante coordinator results`: what the sums of the rounds found."""
+
+import json
+import math
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from confidante.cli.coordinator_options import (
+    BodiesOption,
+    DatabaseOption,
+    Definitions,
+    JsonOption,
+    place,
+    say,
+)
+
+if TYPE_CHECKING:
+    from confidante.coordinator.results import Outcome
+    from confidante.models.quality import Quality
+
+
+def add_to(commands: typer.Typer) -> None:
+    """Add this command to those of the coordinator."""
+    commands.command()(results)
+
+
+def results(
+    populations: Definitions = None,
+    *,
+    database: DatabaseOption = None,
+    bodies: BodiesOption = None,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many of each.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what the sums found: quality, comparisons, popularity, contributors, and models learnt."""
+    from confidante.coordinator.results import results as read
+
+    here = place(populations, database, bodies)
+    opened = here.open_bodies()
+    with here.open_store() as store:
+        found = [(one.name, it) for one in here.populations() for it in read(store, opened, one, limit)]
+    if as_json:
+        say(json.dumps([{"population": name, **_fields(it)} for name, it in found], indent=1))
+        return
+    for name, it in found:
+        when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(it.at))
+        say(f"{when}Z  {it.id.hex()[:12]}  {name}  {it.task}: {it.devices} devices, epsilon {it.epsilon:.4g}")
+        for line in _words(it):
+            say(f"    {line}")
+    if not found:
+        say("no round was published yet")
+
+
+def _words(it: "Outcome") -> list[str]:
+    """Return what a round found, in words."""
+    from confidante.coordinator.results import ItemCounts
+    from confidante.models.quality import Comparison, Quality
+
+    match it.found:
+        case ItemCounts(top=top, error=error):
+            return [f"{value:10.2f} ± {error:.2f}  {title or item}" for item, title, value in top]
+        case Quality():
+            return [_grade(it.models, 0, it.found)]
+        case Comparison(a=a, b=b):
+            return [_grade(it.models, 0, a), _grade(it.models, 1, b)]
+    return [f"model {model[:12]}" for model in it.models]
+
+
+def _grade(models: tuple[str, ...], place: int, one: "Quality") -> str:
+    shown = models[place][:12] if place < len(models) else "?"
+    return f"model {shown}: hit rate {one.hit_rate:.4f}, NDCG {one.ndcg:.4f} (noise ± {one.error:.4f})"
+
+
+def _fields(it: "Outcome") -> dict[str, Any]:
+    found = asdict(it)
+    found["id"] = it.id.hex()
+    found["epsilon"] = it.epsilon if math.isfinite(it.epsilon) else None
+    return found
