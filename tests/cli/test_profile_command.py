@@ -9,6 +9,7 @@ import stat
 import pytest
 
 from confidante.cli.app import run
+from confidante.device.alarms import Caught, sound
 from confidante.device.device import Device
 from confidante.device.vault.keys import KeyBeside
 
@@ -109,6 +110,7 @@ def test_a_passphrase_comes_from_a_file_or_the_environment(call, files, monkeypa
         ("why", "a1"),
         ("history",),
         ("left",),
+        ("dismiss", 1),
         ("switch",),
         ("forget", "--everything", "--yes"),
         ("export", "out.jsonl"),
@@ -211,6 +213,19 @@ def test_what_left_is_nothing_until_something_leaves(told):
     found = told("left")
     assert (found["departures"], found["epsilon_spent"]) == ([], 0)
     assert "Nothing has ever left this device." in told("left", as_json=False)
+
+
+def test_an_alarm_is_told_before_all_else_and_dismissed(call, told):
+    evidence = {"hash shown now": "ab"}
+    with Device(told.folder, KeyBeside(), create=False) as device:
+        sound(device._vault, "https://sums.example.org", Caught.LOG, "Another log was shown.", evidence)
+    [alarm] = told("left")["alarms"]
+    assert (alarm["number"], alarm["kind"], alarm["evidence"]) == (1, "log", evidence)
+    shown = told("left", as_json=False)
+    assert shown.index("ALARM 1") < shown.index("Nothing has ever left")
+    assert told("dismiss", 1) == {"dismissed": 1}
+    assert told("left")["alarms"] == []
+    assert "no open alarm 1" in failing(call, "profile", "dismiss", 1, "--profile", told.folder)
 
 
 def test_an_export_is_read_back_by_another_profile(call, files, told):

@@ -301,9 +301,21 @@ def left(
 
     with open_profile(folder, passphrase_file) as device:
         gone, budget = device.ledger.departures(limit=limit), device.ledger.budget()
+        alarms = device.alarms()
     if as_json:
         _print_json(
             {
+                "alarms": [
+                    {
+                        "number": alarm.number,
+                        "at": _time(alarm.at),
+                        "coordinator": alarm.coordinator,
+                        "kind": alarm.kind.value,
+                        "what": alarm.what,
+                        "evidence": dict(alarm.evidence),
+                    }
+                    for alarm in alarms
+                ],
                 "departures": [
                     {
                         "number": departure.number,
@@ -327,6 +339,9 @@ def left(
             }
         )
         return
+    for alarm in alarms:
+        _say(f"ALARM {alarm.number}  {_time(alarm.at)}  {alarm.coordinator}: {alarm.what}")
+        _say(f"      Nothing is sent there any more, until `confidante profile dismiss {alarm.number}`.")
     if not gone:
         _say("Nothing has ever left this device.")
     for departure in gone:
@@ -335,6 +350,25 @@ def left(
             f"{departure.destination} ({departure.state.value})"
         )
     _say(f"privacy budget: epsilon {budget.epsilon_spent:g} of {budget.epsilon_limit:g} spent")
+
+
+@profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile dismiss 1")
+def dismiss(
+    alarm: Annotated[int, typer.Argument(help="Number of the alarm, as `left` lists it.")],
+    *,
+    folder: Folder = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Deal with a coordinator again in spite of what it was caught at."""
+    from confidante.cli.profiles import open_profile
+
+    with open_profile(folder, passphrase_file) as device:
+        device.dismiss_alarm(alarm)
+    if as_json:
+        _print_json({"dismissed": alarm})
+    else:
+        _say(f"Alarm {alarm} is dismissed. That coordinator is dealt with again.")
 
 
 SWITCH_EXAMPLES = """[bold]Examples[/bold]
@@ -403,8 +437,12 @@ def erase(
 
 
 def _say(line: str) -> None:
-    """Print a line. A title is anybody's: what would command the terminal is shown, not obeyed."""
-    sys.stdout.write(_CONTROL.sub(lambda found: ascii(found[0])[1:-1], line) + "\n")
+    sys.stdout.write(shown(line) + "\n")
+
+
+def shown(line: str) -> str:
+    """Return a line to print. A title is anybody's: what would command the terminal is shown, not obeyed."""
+    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], line)
 
 
 def _print_json(values: dict[str, Any]) -> None:
