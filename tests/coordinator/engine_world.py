@@ -15,8 +15,8 @@ from confidante.coordinator.training import Result
 from confidante.core.types import Catalogue, Histories
 from confidante.device.agreement import Agreement, Offer, agreed_config
 from confidante.device.values import Purpose
+from confidante.models.scoring import ModelName
 from confidante.models.task_wire import CatalogueWire, decode_plan
-from confidante.models.training import BUDGET
 from confidante.privacy.clipping import encode
 from confidante.privacy.mechanisms.skellam import sample
 from confidante.privacy.plan import Cohort
@@ -68,31 +68,28 @@ def crowd(count: int, seed: int = 0) -> Histories:
 
 
 class Devices:
-    """Devices that wait, answer and remember their part in a round. dithers: of each sum, uint64 [people]."""
+    """Devices that wait, answer and remember their part in a round. models: gives what a task grades."""
 
-    def __init__(self, histories: Histories, dithers=None) -> None:
+    def __init__(self, histories: Histories) -> None:
         self.histories = histories
         self.people = histories.people
-        self.dithers = dithers or {
-            name: np.frombuffer(drawn(f"dither {name}", 8 * self.people), dtype="<u8").astype(np.uint64)
-            for name in BUDGET
-        }
+        self.models = ModelName
         self.identities = [Identity.from_seed(drawn(f"device {i}", 32)) for i in range(self.people)]
         self.person = {one.public.encode(): i for i, one in enumerate(self.identities)}
         self.clients: dict[bytes, dict[int, Client]] = {}
         self.joined = 0
 
-    def wait(self, store: Store, now: float) -> None:
+    def wait(self, store: Store, now: float, tier: str = "large") -> None:
         self.joined += 1
         for i, one in enumerate(self.identities):
-            store.pool_join("films", one.public.encode(), drawn(f"seat {self.joined} {i}", 32), now)
+            store.pool_join("films", one.public.encode(), drawn(f"seat {self.joined} {i}", 32), now, tier)
 
     def join(self, state) -> dict[int, Client]:
         """Check the offer as a device does, and make each device's client."""
         row = state.row
         if row.id not in self.clients:
             roster = tuple(map(PublicIdentity.decode, row.roster))
-            plan, task = decode_plan(row.plan), WIRE.decode_task(row.task_body)
+            plan, task = decode_plan(row.plan), WIRE.decode_task(row.task_body, self.models)
             Agreement(plan, task, CATALOGUE.ids, next(one for one in Purpose if one.sends), "pairs")
             setup = RoundSetup(agreed_config(plan, Offer(row.config, roster)), roster)
             self.clients[row.id] = {
@@ -105,10 +102,11 @@ class Devices:
 
     def vector(self, state, index: int) -> np.ndarray:
         """What device `index` of a round adds to the sum, its noise included."""
-        plan, task = decode_plan(state.row.plan), WIRE.decode_task(state.row.task_body)
+        plan, task = decode_plan(state.row.plan), WIRE.decode_task(state.row.task_body, self.models)
         person = self.person[state.row.roster[index]]
         rows = task.client_update(self.histories.slice(person, person + 1))
-        own = encode(rows, plan, self.dithers[plan.task][person : person + 1]).dense(0)
+        dither = np.frombuffer(drawn(f"dither {plan.task} {person}", 8), dtype="<u8").astype(np.uint64)
+        own = encode(rows, plan, dither).dense(0)
         noise = drawn(f"noise {state.row.id.hex()} {index}", 32)
         return own + sample(plan.share_variance, plan.length, noise)
 
@@ -182,8 +180,8 @@ class World:
         for index, data in self.devices.say(self.store, self.bodies, state).items():
             send(self.store, self.bodies, state, index, data, self.now)
 
-    def open(self):
-        self.devices.wait(self.store, self.now)
+    def open(self, tier: str = "large"):
+        self.devices.wait(self.store, self.now, tier)
         self.settle()
         return self.newest
 

@@ -40,9 +40,11 @@ def test_each_device_counts_its_newest_distinct_items_once(histories, most):
     assert set(rows.values.tolist()) <= {1.0}
 
 
-def test_counts_are_exact_integers_at_the_bound_too():
-    task = ContributorTask(30, 7)
-    plan = plan_sum(task.name, 30, task.l2_bound, task.linf_bound, 0.8, Cohort(50), 20)
+@pytest.mark.parametrize("noise", [0.0, 0.8])
+@pytest.mark.parametrize("most", [2, 3, 5, 6, 7, 10, 13])
+def test_counts_are_exact_integers_at_the_bound_too(most, noise):
+    task = ContributorTask(30, most)
+    plan = plan_sum(task.name, 30, task.l2_bound, task.linf_bound, noise, Cohort(50), 20)
     rows = integers(task.client_update(people(range(30), range(3))), plan, np.zeros(2, dtype=np.uint64))
     assert set(rows.values.tolist()) == {int(plan.scale)}
 
