@@ -89,6 +89,16 @@ def catalogue(vault: Vault, line: Line, digest: bytes, purpose: Purpose) -> Cata
     return CatalogueWire.decode(data)
 
 
+def model(vault: Vault, line: Line, digest: bytes, purpose: Purpose) -> bytes:
+    """Return the model file whose sha256 is `digest`: the installed one, or fetched. Raises as `fetch`."""
+    installed = vault.read_body(MODEL_BODY) or b""
+    if hashlib.sha256(installed).digest() == digest:
+        return installed
+    return fetch(
+        vault, line, digest, what="model", purpose=purpose, most_bytes=snapshot.MAX_BYTES, base=installed
+    )
+
+
 def update(
     vault: Vault,
     line: Line,

@@ -34,8 +34,8 @@ from confidante.device.request import Request, render
 from confidante.device.rounds import Outgoing, Participation, Place, Route
 from confidante.device.tokens import Evidence, Wallet
 from confidante.device.values import Purpose
-from confidante.models.task import Task
-from confidante.models.task_wire import CatalogueWire, decode_plan
+from confidante.models.scoring import ModelName, read_scores
+from confidante.models.task_wire import CatalogueWire, Models, decode_plan, models_named
 from confidante.protocol.config import RoundConfig
 from confidante.protocol.coordination import (
     PHASES,
@@ -68,7 +68,8 @@ class Terms:
 
     catalogue: whose items are counted, in which order; None: the one that the coordinator's public log names.
     purpose: the one switch that all of it needs; None: the switch of what is asked for. least_noise: noise
-    multiplier of one sum; least_devices: of one round; most_bytes: of one masked vector.
+    multiplier of one sum; least_devices: of one round; most_bytes: of one masked vector; tier: what this
+    device says that it takes on.
     """
 
     catalogue: CatalogueWire | None = None
@@ -76,16 +77,26 @@ class Terms:
     least_noise: float = 1.0
     least_devices: int = 16
     most_bytes: int = 256 << 10
+    tier: Tier = Tier.SMALL
 
-    def agreement(self, plan: bytes, task: bytes, catalogue: CatalogueWire | None = None) -> Agreement:
+    def agreement(
+        self,
+        plan: bytes,
+        task: bytes,
+        catalogue: CatalogueWire | None = None,
+        *,
+        purpose: Purpose = Purpose.TRAIN,
+        models: Models = ModelName,
+    ) -> Agreement:
         """Return what these terms make of an offer; PlanError beyond them, WireError when malformed.
 
-        catalogue: the coordinator's, for terms without one of their own.
+        catalogue, purpose: of what is offered, for terms without one of their own. models: gives those that a
+        task names.
         """
         wire = self.catalogue or catalogue
         if wire is None:
             raise PlanError("there is no catalogue to read the offered task by: fetch the one that it names")
-        asked, what = decode_plan(plan), wire.decode_task(task)
+        asked, what = decode_plan(plan), wire.decode_task(task, models)
         for beyond, problem in (
             (asked.noise_multiplier < self.least_noise, f"a noise multiplier of {asked.noise_multiplier:g}"),
             (asked.cohort.devices < self.least_devices, f"a round of {asked.cohort.devices} devices"),
@@ -93,8 +104,8 @@ class Terms:
         ):
             if beyond:
                 raise PlanError(f"{asked.task}: {problem} is beyond what was agreed to: not joined")
-        purpose = self.purpose or purpose_of(what)
-        return Agreement(asked, what, wire.catalogue.ids, purpose, f"your say in {asked.task}")
+        switch = self.purpose or purpose
+        return Agreement(asked, what, wire.catalogue.ids, switch, f"your say in {asked.task}")
 
     @property
     def purposes(self) -> tuple[Purpose, ...]:
@@ -105,12 +116,17 @@ class Terms:
 _SWITCHES = (Purpose.TRAIN, Purpose.COHORT, Purpose.QUALITY)
 
 
-def purpose_of(task: Task) -> Purpose:
-    """Return the switch that a task needs."""
-    return _BY_NAME.get(task.name, Purpose.TRAIN)
+def purpose_of(task: str, announced: str) -> Purpose:
+    """Return the switch that a sum needs. task: its name in the plan; announced: in the public log."""
+    if task in _QUALITY:
+        return Purpose.QUALITY
+    if task == "contributors" or announced.startswith(_MEASURE):
+        return Purpose.COHORT
+    return Purpose.TRAIN
 
 
-_BY_NAME = {"contributors": Purpose.COHORT, "quality of lists": Purpose.QUALITY}
+_QUALITY = ("quality of lists", "comparison of lists")
+_MEASURE = "measure "  # how the names of sums begin that no training needs
 
 
 @final
@@ -158,20 +174,19 @@ class Participant:
         *,
         probes: Sequence[Probe] = (),
         allowed: Collection[str] = (),
-        tier: Tier = Tier.SMALL,
         evidence: Evidence | None = None,
         say: Callable[[str], None] = lambda _line: None,
     ) -> None:
-        """line: the way to the coordinator. allowed: probes that may not know. tier: what it takes on.
+        """line: the way to the coordinator. allowed: probes that may not know. say: told how it goes.
 
-        evidence: what is shown where tokens are asked for. say: told how it goes.
+        evidence: what is shown where tokens are asked for.
         """
         self._vault, self._consents, self._ledger = vault, consents, ledger
         self._line = line
         self._population = population
         self._terms = terms
         self._probes, self._allowed = probes, allowed
-        self._tier, self._evidence = tier, evidence
+        self._evidence = evidence
         self._say = say
         self._entropy = SystemEntropy()
         self._log = PublicLog(vault, line.destination)
@@ -284,14 +299,18 @@ class Participant:
     def _check_in(self, waiting: _Waiting, wallet: Wallet) -> bytes | None:
         """Ask to be seated until this device is, or time is up (None)."""
         token = wallet.take(waiting.identity, waiting.seat)
-        body = check_in(waiting.identity, self._population, waiting.seat, self._tier, token)
+        body = check_in(waiting.identity, self._population, waiting.seat, self._terms.tier, token)
         while True:
             answer = self._line.ask(
                 "POST",
                 "/v1/check-in",
                 body,
                 purpose=self._purpose,
-                content={"message": "check-in", "population": self._population, "tier": self._tier.value},
+                content={
+                    "message": "check-in",
+                    "population": self._population,
+                    "tier": self._terms.tier.value,
+                },
                 visible="That a device is ready for a round, by a key made for it.",
             )
             said = decode(answer.body, CheckedIn)
@@ -309,7 +328,9 @@ class Participant:
             raise WireError("the coordinator offers another round than the one it seated this device in")
         self._log.catch_up(self._line, self._purpose, upto=offered.entry)
         announced = self._log.check_offer(round_id, offered, self._population)
-        agreement = self._agreement(offered.plan, offered.task, announced.catalogue)
+        purpose = purpose_of(decode_plan(offered.plan).task, announced.task)
+        self._consents.require(self._terms.purpose or purpose)
+        agreement = self._agreement(offered.plan, offered.task, announced.catalogue, purpose)
 
         def begin(randomness: bytes) -> Beginning:
             self._vault.set_setting(self._waiting_name, None)
@@ -337,7 +358,10 @@ class Participant:
         self._say("going on with the round that this device was in")
         self._purpose = Purpose(was.purpose)
         try:
-            agreement = self._agreement(was.plan, was.task, was.catalogue)
+            masked = len(kept.steps) > PHASES.index("mask")
+            agreement = self._agreement(
+                was.plan, was.task, was.catalogue, self._purpose, models=() if masked else None
+            )
             offered = Offered(was.entry, was.config, was.roster, was.plan, was.task, 0.0)
             offer = Offer(was.config, offered.identities())
             place = Place(self._journal, lambda _fresh: was, kept)
@@ -350,13 +374,29 @@ class Participant:
                     self._journal.erase()
                     self._ledger.rounds.give_up(was.round_id)
 
-    def _agreement(self, plan: bytes, task: bytes, catalogue: bytes) -> Agreement:
+    def _agreement(
+        self,
+        plan: bytes,
+        task: bytes,
+        catalogue: bytes,
+        purpose: Purpose,
+        models: tuple[bytes, ...] | None = None,
+    ) -> Agreement:
+        """Return what the terms make of an offer, having fetched what it names. models: only these."""
+        from confidante.device import fetching
+
         wire = self._terms.catalogue
         if wire is None:
-            from confidante.device.fetching import catalogue as fetched
-
-            wire = fetched(self._vault, self._line, catalogue, self._purpose)
-        return self._terms.agreement(plan, task, wire)
+            wire = fetching.catalogue(self._vault, self._line, catalogue, self._purpose)
+        named = models_named(task) if models is None else models
+        if not named:
+            return self._terms.agreement(plan, task, wire, purpose=purpose)
+        read = {}
+        for digest in named:
+            self._say("fetching a model that is to be graded")
+            data = fetching.model(self._vault, self._line, digest, self._purpose)
+            read[digest] = read_scores(data, wire.catalogue)
+        return self._terms.agreement(plan, task, wire, purpose=purpose, models=read.__getitem__)
 
     def _through(self, waiting: _Waiting, agreement: Agreement, offer: Offer, place: Place) -> Outcome:
         """Carry the messages of a round, from its start or from where it was left, and learn its end."""

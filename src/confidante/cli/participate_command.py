@@ -1,0 +1,259 @@
+"""`confidante profile participate` and `confidante profile rounds`: a device in private sums."""
+
+import math
+import ssl
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from confidante.cli.options import AsJson, print_json
+from confidante.cli.profile_app import PassphraseFile, Where, shown
+from confidante.core.errors import DataError
+
+if TYPE_CHECKING:
+    from confidante.device.background import Background, BackgroundState
+    from confidante.device.participate import Outcome
+    from confidante.device.probes import Probe
+
+NOTHING_NOW, NO_SUM = 3, 4
+"""Exit codes: this was no time for it, or no round came; the round that this device was in gave no sum."""
+
+_TOLD = {
+    "not now": "Not now: {}.",
+    "not chosen": "No round was held in the time given. Nothing of yours was sent.",
+    "published": "Done: the sum is published. What left is listed by `confidante profile left`.",
+    "aborted": "The round ended without a sum: {}.",
+    "left": "This device left the round: {}.",
+    "unknown": "All was sent; how the round ended was not learnt: {}.",
+}
+
+PARTICIPATE_EXAMPLES = """[bold]Examples[/bold]
+
+confidante profile participate my-profile https://sums.example.org films
+
+confidante profile participate my-profile https://sums.example.org films --background --hours 22-6
+
+[bold]Exit codes[/bold]
+
+0 the sum is published; 2 something has to be mended, such as a switch that is off; 3 not now, or no round;
+4 the round gave no sum
+"""
+
+
+def participate_command(
+    folder: Annotated[Path, typer.Argument(metavar="PROFILE", help="The profile.")],
+    url: Annotated[str, typer.Argument(help="Address of the coordinator, https.")],
+    population: Annotated[str, typer.Argument(help="Name of the population.")],
+    *,
+    background: Annotated[
+        bool,
+        typer.Option("--background/--once", help="Go on until Ctrl-C, a few rounds a day; or one round."),
+    ] = False,
+    patience: Annotated[
+        float, typer.Option(min=1.0, help="Seconds for one round, waiting for it included.")
+    ] = 600.0,
+    rounds_a_day: Annotated[int, typer.Option(min=1, help="Most rounds in 24 hours.")] = 4,
+    any_network: Annotated[bool, typer.Option("--any-network", help="On a metered network, too.")] = False,
+    any_power: Annotated[bool, typer.Option("--any-power", help="On battery, too.")] = False,
+    any_load: Annotated[bool, typer.Option("--any-load", help="While the device is busy, too.")] = False,
+    hours: Annotated[
+        str | None, typer.Option(metavar="FROM-TO", help="Only between these hours of the day, like 22-6.")
+    ] = None,
+    least_devices: Annotated[int, typer.Option(min=2, help="Join no round of fewer devices.")] = 16,
+    least_noise: Annotated[
+        float, typer.Option(min=0.0, help="Join no sum with a smaller noise multiplier.")
+    ] = 1.0,
+    large: Annotated[bool, typer.Option("--large", help="Offer to take on large tasks.")] = False,
+    invitation: Annotated[
+        Path | None, typer.Option(help="File with the invitation, where the coordinator asks for one.")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM file of the certificate to trust in place of the system's.")
+    ] = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take part in private sums: your numbers leave clipped, noised and masked, and only sums are opened.
+
+    Needs a switch that is on (`confidante profile switch train on`) and budget that is left. A round that was
+    cut off goes on from where it was.
+    """
+    from confidante.cli.profiles import open_profile
+    from confidante.device.background import Pace
+    from confidante.device.participate import Terms
+    from confidante.device.tokens import Evidence
+    from confidante.protocol.coordination import Tier
+
+    tls = None if certificate is None else _trusting(certificate)
+    evidence = None if invitation is None else Evidence("invitation", _read(invitation).strip())
+    terms = Terms(
+        least_noise=least_noise, least_devices=least_devices, tier=Tier.LARGE if large else Tier.SMALL
+    )
+    dropped = {"network": any_network, "power": any_power, "idle": any_load}
+    probes = _probes(folder, {name for name, wanted in dropped.items() if wanted}, hours)
+    with open_profile(folder, passphrase_file) as device:
+        if background:
+            _watch(
+                device.participate_in_background(
+                    url,
+                    population,
+                    terms,
+                    pace=Pace(patience=patience, rounds_a_day=rounds_a_day),
+                    probes=probes,
+                    evidence=evidence,
+                    tls=tls,
+                )
+            )
+            return
+        outcome = device.participate(
+            url,
+            population,
+            terms,
+            patience=patience,
+            probes=probes,
+            evidence=evidence,
+            tls=tls,
+            say=_progress,
+        )
+    if as_json:
+        print_json(_outcome(outcome))
+    else:
+        _say(_told(outcome))
+    if outcome.state != "published":
+        raise typer.Exit(NOTHING_NOW if outcome.state in ("not now", "not chosen") else NO_SUM)
+
+
+ROUNDS_EXAMPLES = """[bold]Examples[/bold]
+
+confidante profile rounds my-profile
+
+confidante profile rounds my-profile --json
+"""
+
+
+def rounds_command(
+    folder: Where = None,
+    *,
+    limit: Annotated[int, typer.Option(min=0, help="How many, newest first.")] = 50,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the private sums that this device was in, how each ended here, and what it cost of the budget."""
+    from confidante.cli.profiles import open_profile
+
+    with open_profile(folder, passphrase_file) as device:
+        joined, budget = device.ledger.rounds.joined(limit), device.ledger.budget()
+    if as_json:
+        print_json(
+            {
+                "rounds": [
+                    {
+                        "round": one.id.hex(),
+                        "task": one.task,
+                        "at": _time(one.at),
+                        "state": one.state,
+                        "epsilon": one.epsilon if one.state == "spent" else 0.0,
+                        "delta": one.delta if one.state == "spent" else 0.0,
+                    }
+                    for one in joined
+                ],
+                "epsilon_spent": budget.epsilon_spent,
+                "epsilon_limit": _finite(budget.epsilon_limit),
+                "delta": budget.delta,
+            }
+        )
+        return
+    if not joined:
+        _say("This device was in no private sum.")
+    for one in joined:
+        cost = f"epsilon {one.epsilon:.3g} by itself" if one.state == "spent" else "cost nothing"
+        _say(f"{_time(one.at)}  {one.id.hex()[:12]}  {one.task}: {_STATES[one.state]}, {cost}")
+    _say(f"all together: epsilon {budget.epsilon_spent:.3g} of {budget.epsilon_limit:.3g} spent")
+
+
+_STATES = {"joined": "it goes on", "spent": "your vector was given", "over": "left before anything was given"}
+
+
+def _watch(background: "Background") -> None:
+    """Say what a background participant does until it is interrupted."""
+    before = None
+    while (state := background.state).running:
+        now = (state.doing, state.problem, state.last)
+        if now != before:
+            before = now
+            _progress(_standing(state))
+        time.sleep(0.2)
+
+
+def _standing(state: "BackgroundState") -> str:
+    parts = [state.doing]
+    if state.problem:
+        parts.append(state.problem)
+    elif state.last is not None and state.next_try is not None:
+        parts.append(_told(state.last))
+    if state.next_try is not None:
+        parts.append(f"next try at {_time(state.next_try)} UTC")
+    return "; ".join(parts)
+
+
+def _told(outcome: "Outcome") -> str:
+    return _TOLD[outcome.state].format(outcome.why or "no reason was given")
+
+
+def _outcome(outcome: "Outcome") -> dict[str, Any]:
+    return {
+        "state": outcome.state,
+        "why": outcome.why,
+        "round": None if outcome.round is None else outcome.round.hex(),
+        "probes": {
+            one.name: {"state": one.verdict.state, "why": one.verdict.why} for one in outcome.findings
+        },
+    }
+
+
+def _probes(folder: Path, dropped: set[str], hours: str | None) -> "list[Probe]":
+    from confidante.device.probes import Hours, usual
+
+    probes: list[Probe] = [probe for probe in usual(folder) if probe.name not in dropped]
+    if hours is not None:
+        first, dash, last = hours.partition("-")
+        try:
+            probes.append(Hours(float(first), float(last if dash else "")))
+        except ValueError:
+            raise DataError(f"hours are given like 22-6, not {hours!r}") from None
+    return probes
+
+
+def _trusting(certificate: Path) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=str(certificate))
+    except OSError as error:  # an SSLError as well
+        raise DataError(f"is no certificate that can be trusted ({error})", path=certificate) from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", path=path) from None
+
+
+def _progress(line: str) -> None:
+    sys.stderr.write(shown(line) + "\n")
+    sys.stderr.flush()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(shown(line) + "\n")
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _time(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
