@@ -55,14 +55,17 @@ class Enrolling:
     rotate: int = 7
 
 
-def enrolment_of(store: Store, population: str, enrolling: Enrolling) -> "Enrolment | None":
+def enrolment_of(
+    store: Store, population: str, enrolling: Enrolling, *, now: Callable[[], float] = time.time
+) -> "Enrolment | None":
     """Return who is let into a population, None when everybody is; it has its key when this returns.
 
     Raises DataError when there is no such verifier, and StoreError.
     """
     if enrolling.verifier == "open":
         return None
-    made = Enrolment(store, population, verifier_of(enrolling.verifier, store, population), enrolling)
+    verifier = verifier_of(enrolling.verifier, store, population)
+    made = Enrolment(store, population, verifier, enrolling, now=now)
     made.keep_up()
     return made
 
@@ -91,9 +94,14 @@ class Enrolment:
         self._key = lru_cache(4)(voprf.SecretKey.decode)
 
     def keep_up(self) -> None:
-        """Make a key when one is due, and forget what belongs to epochs that are over. Raises StoreError."""
+        """Make a key when one is due, and forget what belongs to epochs that are over. Raises StoreError.
+
+        To be called often: it looks at the database once in a while only.
+        """
+        now = self._now()
         with self._lock:
-            self._keep_up(self._now())
+            if not self._looked <= now < self._looked + _LOOK_SECONDS:
+                self._keep_up(now)
 
     def issue(self, asked: TokenRequest, address: str) -> TokenResponse | Refusal:
         """Give tokens for a request that came from a network address, or say why not.

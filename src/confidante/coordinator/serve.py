@@ -194,6 +194,8 @@ def serve(hosting: Hosting, *, started: Callable[[str], None] = lambda _: None) 
     Bodies(hosting.bodies)
     with Store.open(hosting.database) as store:
         store.migrate()
+        for one in hosting.populations:  # what cannot be is said now, not by each worker
+            enrolment_of(store, one.name, one.enrolment)
     with _listen(hosting.host, hosting.port) as listening:
         scheme = "http" if hosting.certificate is None else "https"
         shown = f"[{hosting.host}]" if ":" in hosting.host else hosting.host
@@ -223,7 +225,19 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
             phase_ended=lambda phase, seconds: metrics.phases.labels(phase.lower()).observe(seconds),
         )
         clock = SteadyClock()
-        worker = Worker(Told(engine), metrics, died=end, stepped=lambda: coordinator.nudge(), now=clock.now)
+        enrolments = {
+            one.name: enrolment
+            for one in hosting.populations
+            if (enrolment := enrolment_of(store, one.name, one.enrolment, now=clock.now)) is not None
+        }
+        told = Told(engine)
+
+        def step(now: float) -> bool:
+            for enrolment in enrolments.values():
+                enrolment.keep_up()
+            return told(now)
+
+        worker = Worker(step, metrics, died=end, stepped=lambda: coordinator.nudge(), now=clock.now)
 
         @asynccontextmanager
         async def lifespan(_app: "Starlette") -> AsyncIterator[None]:
@@ -238,11 +252,7 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
             tuple(one.name for one in hosting.populations),
             hosting.operator_key,
             wait=hosting.wait,
-            enrolments={
-                one.name: enrolment
-                for one in hosting.populations
-                if (enrolment := enrolment_of(store, one.name, one.enrolment)) is not None
-            },
+            enrolments=enrolments,
         )
         coordinator = Coordinator(
             store, bodies, serving, metrics, lifespan=lifespan, desk=desk, wake=worker.wake, now=clock.now

@@ -22,7 +22,6 @@ from confidante.protocol import voprf
 from confidante.protocol.coordination import Redemption, Refused, decode, encode, seat_digest
 from confidante.protocol.identity import Identity
 from confidante.protocol.tokens import (
-    MOST_BATCH,
     NONCE_BYTES,
     TOKENS_PATH,
     TokenKey,
@@ -31,6 +30,8 @@ from confidante.protocol.tokens import (
     announced,
     bind,
 )
+
+_BATCH = 8  # few, and half of what one gets at the most: others may share the network address
 
 
 @final
@@ -187,7 +188,7 @@ class Wallet:
             purse = self._purse()
             if purse.asked is not None and purse.asked.key == key:
                 return purse.asked
-            count = min(max(key.most // 2, 1), MOST_BATCH)
+            count = min(max(key.most // 2, 1), _BATCH)
             asked = _Asked(
                 key,
                 tuple(self._entropy.draw(NONCE_BYTES) for _ in range(count)),
