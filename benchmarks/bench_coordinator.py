@@ -24,6 +24,9 @@ import psutil
 
 import _rounds as rounds
 from _timing import in_child, parser, spread
+from confidante.device.device import Device
+from confidante.device.values import Purpose
+from confidante.device.vault.keys import KeyBeside
 from confidante.protocol.coordination import MSGPACK, Tier, check_in
 from confidante.protocol.identity import Identity
 from confidante.testing.round_clients import VanishedError, play, raw_devices, small_vector
@@ -47,15 +50,12 @@ begun = float(sys.argv[3])
 from confidante.core.types import Catalogue
 from confidante.device.device import Device
 from confidante.device.participate import Terms
-from confidante.device.values import Purpose
 from confidante.device.vault.keys import KeyBeside
 from confidante.models.task_wire import CatalogueWire
 import psutil, threading
 catalogue = Catalogue(tuple(f"item-{i}" for i in range(60)), tuple(f"Title {i}" for i in range(60)),
     tuple(("ab"[i % 2],) for i in range(60)))
-with Device(sys.argv[1], KeyBeside()) as device:
-    device.consents.switch(Purpose.TRAIN, True, how="person")
-    device.ledger.set_budget(100.0)
+with Device(sys.argv[1], KeyBeside(), create=False) as device:
     def look():
         while not device.ledger.departures():
             time.sleep(0.005)
@@ -179,6 +179,9 @@ def played(url: str, count: int, place: int, kill: bool) -> None:
 def device(_count: int) -> dict[str, Any]:
     """Return the seconds from a device process's start to its first check-in, and its memory then."""
     with tempfile.TemporaryDirectory() as folder, rounds.coordinator(Path(folder) / "here") as here:
+        with Device(f"{folder}/device", KeyBeside()) as made:
+            made.consents.switch(Purpose.TRAIN, True, how="person")
+            made.ledger.set_budget(100.0)
         arguments = [sys.executable, "-c", DEVICE, f"{folder}/device", here.url]
         ran = subprocess.run([*arguments, str(time.time())], check=True, capture_output=True, text=True)
         seconds, resident = map(float, ran.stdout.split())
