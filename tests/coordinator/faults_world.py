@@ -150,7 +150,8 @@ class Faults:
     def play(
         self, urls: Sequence[str], devices: Sequence[RawDevice] | None = None, **more: object
     ) -> list[Seen]:
-        return play(urls, NAME, people(self.devices) if devices is None else devices, **more)  # type: ignore[arg-type]
+        who = people(self.devices) if devices is None else devices
+        return play(urls, NAME, who, **{"patience": 120.0, **more})  # type: ignore[arg-type]
 
     def newest(self) -> RoundState | None:
         return next(iter(self.store.rounds(NAME, 1)), None)
@@ -205,11 +206,13 @@ def people(count: int) -> list[RawDevice]:
     return raw_devices(count, small_vector)
 
 
-def wait_until(true: Callable[[], bool], out: Path | None = None, seconds: float = 60.0) -> None:
+def wait_until(true: Callable[[], bool], out: Path | None = None, seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not _holds(true):
         if time.monotonic() > end:
-            raise AssertionError(out.read_text() if out and out.exists() else "nothing happened for a minute")
+            raise AssertionError(
+                out.read_text() if out and out.exists() else "nothing happened for two minutes"
+            )
         time.sleep(0.02)
 
 
