@@ -1,6 +1,10 @@
 """What a device agrees to before it takes part over a network, and what it does when nobody answers."""
 
+import http.server
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +15,14 @@ from confidante.core.errors import ConsentError, EgressError, PlanError, WireErr
 from confidante.core.types import Catalogue
 from confidante.device.ledger import DepartureState
 from confidante.device.line import Line
-from confidante.device.participate import Outcome, Participant, Terms
+from confidante.device.participate import Outcome, Participant, Terms, purpose_of
 from confidante.device.probes import OK, Finding, Verdict
+from confidante.device.rounds import device_identity
 from confidante.device.values import Purpose
 from confidante.models.popularity import PopularityTask
 from confidante.models.task_wire import CatalogueWire, encode_plan
 from confidante.privacy.plan import Cohort, SumPlan, plan_sum
+from confidante.protocol.coordination import CheckedIn, CheckIn, encode, read_check_in
 
 WIRE = CatalogueWire(Catalogue(("a", "b", "c"), ("A", "B", "C"), ((), (), ())))
 OTHER = CatalogueWire(Catalogue(("a", "b"), ("A", "B"), ((), ())))
@@ -102,18 +108,87 @@ def test_a_coordinator_that_is_away_is_tried_again_ever_later_and_each_try_is_in
     assert len(slept) == 5
 
 
+@contextmanager
+def desk(seats: bool) -> Iterator[tuple[str, list[CheckIn]]]:
+    """A coordinator with an empty log that takes check-ins and knows no round; its address, and who came."""
+    came: list[CheckIn] = []
+
+    class Desk(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.answer(200 if self.path.startswith("/v1/log") else 404, encode([]))
+
+        def do_POST(self) -> None:
+            came.append(read_check_in(self.rfile.read(int(self.headers["content-length"]))))
+            self.answer(200, encode(CheckedIn(0.01, bytes(32) if seats else None)))
+
+        def answer(self, status: int, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_arguments: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Desk) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", came
+        finally:
+            server.shutdown()
+            thread.join()
+
+
 def test_a_device_started_anew_waits_with_the_seat_it_had(tmp_path: Path) -> None:
-    digests = []
-    url = closed_door()
-    for create in (True, False):
-        on = (Purpose.TRAIN,) if create else ()
-        with home(tmp_path / "on", *on, create=create) as at:
-            line = Line(at.ledger, url, sleep=lambda _: None)
-            mine = Participant(at.vault, at.consents, at.ledger, line, "films", TERMS)
-            with pytest.raises(EgressError):
-                mine.take_part()
-            digests.append(at.ledger.departures()[0].digest)
-    assert digests[0] == digests[1]
+    with desk(seats=False) as (url, came):
+        for create in (True, False):
+            with home(tmp_path / "on", *((Purpose.TRAIN,) if create else ()), create=create) as at:
+                mine = Participant(at.vault, at.consents, at.ledger, Line(at.ledger, url), "films", TERMS)
+                assert mine.take_part(patience=0.5).state == "not chosen"
+        assert len(came) > 1
+        assert len(set(came)) == 1
+
+
+def test_no_two_rounds_see_the_same_identity_or_seat(tmp_path: Path) -> None:
+    with desk(seats=True) as (url, came), home(tmp_path / "on", Purpose.TRAIN) as at:
+        for _round in range(3):
+            mine = Participant(at.vault, at.consents, at.ledger, Line(at.ledger, url), "films", TERMS)
+            assert mine.take_part(patience=5).state == "left"
+        assert len({one.identity for one in came}) == len({one.seat for one in came}) == 3
+        known = device_identity(at.vault, url).public.encode()
+        assert known not in {one.identity for one in came}
+
+
+def test_a_device_in_a_round_joins_no_other(tmp_path: Path) -> None:
+    with home(tmp_path / "on", Purpose.TRAIN) as at:
+        mine = Participant(at.vault, at.consents, at.ledger, Line(at.ledger, closed_door()), "films", TERMS)
+        with at.ledger.rounds.at_work:
+            assert mine.take_part() == Outcome("not now", "this device is in another round already")
+        assert at.ledger.departures() == ()
+
+
+@pytest.mark.parametrize(
+    ("task", "announced", "switch"),
+    [
+        ("popularity", "popularity 3", Purpose.TRAIN),
+        ("item pairs", "item pairs 1", Purpose.TRAIN),
+        ("popularity", "measure popular films 2", Purpose.COHORT),
+        ("contributors", "measure who gives 1", Purpose.COHORT),
+        ("quality of lists", "measure quality 4", Purpose.QUALITY),
+        ("comparison of lists", "comparison of lists 1", Purpose.QUALITY),
+    ],
+)
+def test_each_kind_of_sum_has_its_switch(task: str, announced: str, switch: Purpose) -> None:
+    assert purpose_of(task, announced) is switch
+
+
+def test_terms_without_a_catalogue_need_the_one_that_is_offered() -> None:
+    open_to_any = Terms(least_noise=2.0)
+    offered = encode_plan(plan()), WIRE.encode_task(TASK)
+    assert open_to_any.agreement(*offered, WIRE, purpose=Purpose.COHORT).purpose is Purpose.COHORT
+    with pytest.raises(PlanError, match="no catalogue"):
+        open_to_any.agreement(*offered)
 
 
 def test_nothing_is_sent_to_a_coordinator_without_tls(tmp_path: Path) -> None:
