@@ -48,7 +48,7 @@ def command(*words: object) -> list[str]:
 def called(*words: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
-        command(*words), capture_output=True, text=True, cwd=folder, timeout=120, check=False
+        command(*words), capture_output=True, text=True, cwd=folder, timeout=240, check=False
     )
 
 
@@ -60,9 +60,9 @@ class Running:
     rest: str = ""
 
     def http(self, **more: Any) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=30, trust_env=False, **more)
+        return httpx.Client(base_url=self.url, timeout=240, trust_env=False, **more)
 
-    def until(self, true: Callable[[], Any], seconds: float = 60.0) -> Any:
+    def until(self, true: Callable[[], Any], seconds: float = 240.0) -> Any:
         """Wait for something that has to come."""
         end = time.monotonic() + seconds
         while not (found := true()):
@@ -75,7 +75,7 @@ class Running:
 
     def end(self, sort: int = signal.SIGTERM) -> int:
         self.process.send_signal(sort)
-        return self.process.wait(60)
+        return self.process.wait(240)
 
 
 @contextmanager
@@ -111,7 +111,7 @@ def running(*words: object) -> Iterator[Running]:
         if process.poll() is None:
             process.terminate()
             try:
-                process.wait(60)
+                process.wait(240)
             except subprocess.TimeoutExpired:
                 process.kill()
         process.wait()

@@ -61,7 +61,7 @@ def test_a_request_in_progress_is_answered_before_all_end(world: Running) -> Non
         f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )
     with socket.create_connection((host, int(port))) as late:
-        late.settimeout(60)
+        late.settimeout(240)
         late.sendall(head.encode() + body[:50])
         time.sleep(0.5)  # a worker has it now
         world.process.send_signal(signal.SIGTERM)
@@ -72,7 +72,7 @@ def test_a_request_in_progress_is_answered_before_all_end(world: Running) -> Non
         while part := late.recv(4096):
             answer += part
     assert answer.startswith(b"HTTP/1.1 400 ")
-    assert world.process.wait(60) == 0
+    assert world.process.wait(240) == 0
 
 
 def test_workers_go_when_their_parent_is_killed(world: Running) -> None:
@@ -91,7 +91,7 @@ def test_while_it_drains_it_is_not_ready_and_still_answers(tmp_path: Path) -> No
         world.until(lambda: http.get("/health/ready").status_code == 503)
         assert http.get("/health/live").status_code == 200
         world.process.send_signal(signal.SIGINT)  # and Ctrl-C still ends it at once
-        assert world.process.wait(60) == 0
+        assert world.process.wait(240) == 0
 
 
 def test_several_populations_share_one_coordinator(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_several_populations_share_one_coordinator(tmp_path: Path) -> None:
 def test_a_head_that_is_too_long_or_too_slow_ends_the_connection(world: Running) -> None:
     host, port = world.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as hostile:
-        hostile.settimeout(60)
+        hostile.settimeout(240)
         try:
             hostile.sendall(b"GET /v1/log HTTP/1.1\r\nx: " + b"a" * 1_000_000)
             assert hostile.recv(100) == b""

@@ -1,0 +1,183 @@
+"""The doctor finds each thing that is wrong before a run does, and says in one sentence what to do."""
+
+import json
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from run_world import defined
+from sqlalchemy import text
+from store_world import ROUND, filled
+from typer.testing import CliRunner
+
+from confidante.cli.coordinator_app import coordinator
+from confidante.coordinator.doctor import (
+    Check,
+    check_bodies,
+    check_budget,
+    check_certificate,
+    check_clock,
+    check_database,
+    check_key,
+    check_population,
+    check_port,
+)
+from confidante.coordinator.population import read_population
+from confidante.coordinator.store import Payment, Store
+from confidante.coordinator.store.database import Database
+from confidante.core.errors import StoreError
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
+
+
+def by_name(found: list[Check]) -> dict[str, Check]:
+    return {one.name: one for one in found}
+
+
+def certificate(folder: Path, days: float) -> tuple[Path, Path]:
+    """A self-signed certificate that is valid until so many days after NOW."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    until = datetime.fromtimestamp(NOW, UTC) + timedelta(days=days)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(until - timedelta(days=400))
+        .not_valid_after(until)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "full.pem", folder / "key.pem"
+    paths[0].write_bytes(made.public_bytes(Encoding.PEM))
+    paths[1].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return paths
+
+
+def test_a_fresh_folder_is_well_and_the_doctor_makes_no_database(tmp_path: Path) -> None:
+    file = defined(tmp_path)
+    answer = CliRunner().invoke(coordinator, ["doctor", str(file), "--port", "0", "--json"])
+    assert answer.exit_code == 0, answer.output
+    found = json.loads(answer.output)
+    assert all(one["good"] for one in found)
+    assert {"population", "uploads", "database", "bodies", "disk", "TLS", "operator key", "port"} == {
+        one["name"] for one in found
+    }
+    assert not (tmp_path / "films.db").exists()
+
+
+def test_uploads_are_stated_in_bytes_for_each_task(tmp_path: Path) -> None:
+    said = [one.said for one in check_population(read_population(defined(tmp_path))) if one.name == "uploads"]
+    for task in ("popularity", "feature pairs", "item pairs"):
+        assert any(one.startswith(f"{task}: at most ") and " bytes a device" in one for one in said), task
+
+
+def test_what_is_wrong_gets_a_cross_and_ends_with_one(tmp_path: Path) -> None:
+    file = defined(tmp_path)
+    file.write_text(file.read_text().replace("devices = 5", "devices = 1"))
+    answer = CliRunner().invoke(coordinator, ["doctor", str(file), "--port", "0"])
+    assert answer.exit_code == 1
+    [wrong] = [line for line in answer.output.splitlines() if line.startswith("✗")]
+    assert "cohort.devices" in wrong
+
+
+def test_the_database(url: str, tmp_path: Path) -> None:
+    population = read_population(defined(tmp_path))
+    with Store.open(url) as store:
+        first = by_name(list(check_database(url, (population,), NOW)))["database"]
+        assert first.good
+        assert "the first run" in first.said
+        store.migrate()
+        store.append_log("round", b"\x80", NOW - 5)
+        filled(store)
+        found = by_name(list(check_database(url, (population,), NOW)))
+        assert all(one.good for one in found.values())
+        assert found["public log"].said == "holds together: 1 entries"
+        assert not check_clock(store, NOW - 3600).good
+        database = Database(url)
+        with database.writing() as sql:
+            sql.execute(text("UPDATE log SET kind = 'other'"))
+        database.close()
+        damaged = by_name(list(check_database(url, (population,), NOW)))["public log"]
+        assert not damaged.good
+        assert "restore a backup" in damaged.said
+
+
+def test_tables_of_another_version_are_not_touched(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path}/films.db"
+    with Store.open(address) as store:
+        store.migrate()
+    database = Database(address)
+    with database.writing() as sql:
+        sql.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    database.close()
+    [found] = check_database(address, (), NOW)
+    assert not found.good
+    assert "make a backup" in found.said
+
+
+def test_a_database_that_does_not_answer_is_an_error_of_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="the database refuses"):
+        list(check_database(f"postgresql://nobody@/x?host={tmp_path}", (), NOW))
+
+
+def test_a_spent_budget(tmp_path: Path) -> None:
+    population = read_population(defined(tmp_path))
+    with Store.open(f"sqlite:///{tmp_path}/films.db") as store:
+        store.migrate()
+        filled(store)
+        assert "more whole training" in check_budget(store, population).said
+        assert store.open_round(ROUND, 10.0, Payment(0.05, 1.0), 2.0)
+        found = check_budget(store, population)
+        assert not found.good
+        assert "the budget is spent" in found.said
+
+
+def test_bodies_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    [found] = check_bodies(f"file://{tmp_path}/file", ())
+    assert not found.good
+    kept, room = check_bodies(f"file://{tmp_path}/new", ())
+    assert kept.good
+    assert room.good
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_certificates_that_expire_or_belong_to_another_key(tmp_path: Path) -> None:
+    assert check_certificate(None, None, NOW).good
+    assert "60 more days" in check_certificate(*certificate(tmp_path, 60.01), NOW).said
+    assert "expires in 3 days" in check_certificate(*certificate(tmp_path, 3.01), NOW).said
+    assert "has expired" in check_certificate(*certificate(tmp_path, -1), NOW).said
+    (tmp_path / "b").mkdir()
+    crossed = check_certificate(certificate(tmp_path, 60)[0], certificate(tmp_path / "b", 60)[1], NOW)
+    assert not crossed.good
+    assert not check_certificate(tmp_path / "none.pem", tmp_path / "none.key", NOW).good
+
+
+def test_a_key_that_others_can_read_or_that_is_none(tmp_path: Path) -> None:
+    key = tmp_path / "operator.key"
+    assert check_key(key).good
+    key.write_text("k" * 40)
+    key.chmod(0o644)
+    assert f"chmod 600 {key}" in check_key(key).said
+    key.chmod(0o600)
+    assert check_key(key).good
+    key.write_text("short")
+    assert not check_key(key).good
+
+
+def test_a_port_that_somebody_else_has() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        other.close()
+        assert check_port("127.0.0.1", port).good
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        found = check_port("127.0.0.1", other.getsockname()[1])
+        assert not found.good
+        assert "take another --port" in found.said
