@@ -68,9 +68,11 @@ class Running:
 
 
 @contextmanager
-def coordinator(folder: Path, devices: int = DEVICES, seconds: float = 60.0) -> Iterator[Running]:
+def coordinator(
+    folder: Path, devices: int = DEVICES, seconds: float = 60.0, more: str = ""
+) -> Iterator[Running]:
     folder.mkdir(exist_ok=True)
-    (folder / "films.toml").write_text(DEFINITION.format(devices=devices, seconds=seconds))
+    (folder / "films.toml").write_text(DEFINITION.format(devices=devices, seconds=seconds) + more)
     rows = (f"{IDS[i]},{CATALOGUE.titles[i]},{'|'.join(CATALOGUE.labels[i])}" for i in range(ITEMS))
     (folder / "items.csv").write_text("item,title,labels\n" + "\n".join(rows) + "\n")
     command = [sys.executable, "-m", "confidante.cli", "coordinator", "run", str(folder / "films.toml")]

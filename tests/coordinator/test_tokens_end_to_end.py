@@ -1,0 +1,64 @@
+"""Real devices and a real coordinator that asks for tokens: a round is held among those who have some."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import create_engine, select
+from test_end_to_end import DEVICES, TERMS, all_take_part, coordinator, person
+
+from confidante.coordinator.store import tables
+from confidante.core.errors import EgressError
+from confidante.device.tokens import Evidence
+from confidante.protocol.coordination import MSGPACK, Refusal, check_in, decode
+from confidante.protocol.identity import Identity
+
+BY_ADDRESS = '\n[enrolment]\nverifier = "address"\ntokens = {tokens}\n'
+
+
+def test_devices_get_tokens_by_their_address_and_hold_a_round(tmp_path: Path) -> None:
+    with (
+        ExitStack() as stack,
+        coordinator(tmp_path / "coordinator", DEVICES, more=BY_ADDRESS.format(tokens=12)) as running,
+    ):
+        devices = [stack.enter_context(person(tmp_path, index)) for index in range(3)]
+        with httpx.Client(base_url=running.url, trust_env=False) as http:
+            stranger = check_in(Identity.from_seed(bytes(32)), "films", bytes(32))
+            answer = http.post("/v1/check-in", content=stranger, headers={"content-type": MSGPACK})
+        assert decode(answer.content, Refusal).reason == "no_token"
+        # Twelve for one network, six a batch: two devices are let in, the third is told why not.
+        ended = all_take_part(devices, running.url, patience=10)
+        refused = [one for one in ended if isinstance(one, EgressError)]
+        assert len(refused) == 1, ended
+        assert "too_many" in str(refused[0])
+        with running.store() as store:
+            assert len(store.pool("films")) == 2
+            assert store.rounds("films") == []
+
+
+def test_a_round_costs_each_device_one_token(tmp_path: Path) -> None:
+    with (
+        ExitStack() as stack,
+        coordinator(tmp_path / "coordinator", DEVICES, more=BY_ADDRESS.format(tokens=8 * DEVICES)) as running,
+    ):
+        devices = [stack.enter_context(person(tmp_path, index)) for index in range(DEVICES)]
+        ended = all_take_part(devices, running.url, patience=120)
+        assert [getattr(one, "state", one) for one in ended] == ["published"] * DEVICES, ended
+        for device in devices:
+            asked = [one for one in device.ledger.departures() if "tokens" in one.content]
+            assert [one.content["tokens"] for one in asked] == [8]
+        engine = create_engine(f"sqlite:///{running.folder / 'films.db'}")
+        with engine.connect() as sql:
+            spent = list(sql.execute(select(tables.token_spent)))
+        engine.dispose()
+        assert [row.seated for row in spent] == [True] * DEVICES
+
+
+@pytest.mark.parametrize("code", [b"", b"ABCDE-FGHIJ"], ids=["none", "guessed"])
+def test_without_an_invitation_nobody_is_let_in(tmp_path: Path, code: bytes) -> None:
+    more = '\n[enrolment]\nverifier = "invitation"\n'
+    with coordinator(tmp_path / "coordinator", DEVICES, more=more) as running, person(tmp_path, 0) as device:
+        evidence = Evidence("invitation", code) if code else Evidence()
+        with pytest.raises(EgressError, match="invitation"):
+            device.participate(running.url, "films", TERMS, patience=10, evidence=evidence)
