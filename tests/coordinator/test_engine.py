@@ -158,7 +158,7 @@ def test_no_round_is_opened_before_enough_devices_wait(world):
         world.store.pool_join("films", one.public.encode(), drawn(repr(one.public), 32), world.now)
     world.settle()
     assert world.store.rounds("films") == []
-    assert world.engine.says["films"] == "9 of 10 devices wait for popularity"
+    assert world.engine.says["films"] == "9 of 10 devices wait for popularity 1"
 
 
 def test_a_device_that_waited_too_long_is_not_counted_on(world):
@@ -214,7 +214,7 @@ def test_when_the_budget_is_spent_no_round_is_opened_and_it_is_said(tmp_path):
     world.settle()
     assert len(world.store.rounds("films")) == len(world.store.payments("films")) == 1
     assert "the budget is spent: 1 rounds used up epsilon" in world.engine.says["films"]
-    assert "of 4, and from popularity on the training needs" in world.engine.says["films"]
+    assert "of 4, and training 1 needs epsilon" in world.engine.says["films"]
     paid = world.store.spent("films")
     assert 0 < epsilon_of(paid, 1e-5) < 4.0
     assert len(world.store.pool("films")) == 10

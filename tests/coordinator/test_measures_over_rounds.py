@@ -135,6 +135,8 @@ def test_small_devices_are_not_asked_for_item_pairs_and_measures_leave_a_trainin
     world.close()
     dear = world_of(tmp_path / "dear", 10, noise=True, epsilon=4.0, tasks=(POPULAR,))
     assert rounds(dear, 2, "small") == ["popularity 1", "feature pairs 1"]
+    now = standing(dear.store, dear.population)
+    assert (dict(now.fits), now.stopped) == ({"training": True, "measure popularity": True}, False)
     said = idle(dear, "small")
     assert "0 of 10 large devices wait for item pairs 1" in said
     assert "skipped, as 2 rounds used up" in said

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
-from confidante.coordinator.measures import noise_of
+from confidante.coordinator.measures import PREFIX, noise_of
 from confidante.coordinator.population import Population
 from confidante.coordinator.store import Store
 from confidante.coordinator.training import budget_of
@@ -36,15 +36,8 @@ def costs(population: Population) -> dict[str, tuple[float, ...]]:
     """Return the noise multipliers that the next training, and the next of each measure, would pay."""
     if not population.noise:
         return {}
-    training = budget_of(
-        population.cohort.devices,
-        population.training_epsilon,
-        population.delta,
-        noise=True,
-        repeat=population.repeat,
-    )
     measures = {one.prefix.strip(): (noise_of(one.epsilon, population.delta),) for one in population.tasks}
-    return {"training": tuple(training.multipliers.values()), **measures}
+    return {"training": tuple(_training(population).values()), **measures}
 
 
 def overspends(population: Population, spent: Sequence[float], ahead: Sequence[float], what: str) -> str:
@@ -65,13 +58,17 @@ def overspends(population: Population, spent: Sequence[float], ahead: Sequence[f
 
 
 def standing(store: Store, population: Population) -> BudgetStanding:
-    """Return how a population stands, worked out from its payments alone: each worker finds the same."""
+    """Return how a population stands, worked out from its payments and rounds: each worker finds the same.
+
+    A training that has begun needs only what its sums to come cost.
+    """
     spent = [payment.noise_multiplier for payment in store.payments(population.name)]
     if not population.noise:
         words = f"secure sums without noise: nothing is limited, {len(spent)} rounds were paid for"
         return BudgetStanding(False, 0.0, 0.0, len(spent), {}, False, words)
     used = _epsilon(tuple(sorted(spent)), population.delta)
-    problems = {name: overspends(population, spent, cost, name) for name, cost in costs(population).items()}
+    ahead = costs(population) | _begun(store, population)
+    problems = {name: overspends(population, spent, cost, name) for name, cost in ahead.items()}
     fits = {name: not problem for name, problem in problems.items()}
     words = f"{len(spent)} rounds used up epsilon {used:.4g} of {population.epsilon:g}"
     if not any(fits.values()):
@@ -87,6 +84,27 @@ def standing(store: Store, population: Population) -> BudgetStanding:
         not any(fits.values()),
         words,
     )
+
+
+def _begun(store: Store, population: Population) -> dict[str, tuple[float, ...]]:
+    """Return what a training that has begun still needs, by the name of its newest sum."""
+    newest = store.published(population.name, 1, otherwise=PREFIX)
+    multipliers = _training(population)
+    names = list(multipliers)
+    done = newest[0].task.rpartition(" ")[0] if newest else names[-1]
+    if done not in names[:-1]:
+        return {}
+    return {"training": tuple(multipliers[name] for name in names[names.index(done) + 1 :])}
+
+
+def _training(population: Population) -> Mapping[str, float]:
+    return budget_of(
+        population.cohort.devices,
+        population.training_epsilon,
+        population.delta,
+        noise=True,
+        repeat=population.repeat,
+    ).multipliers
 
 
 @lru_cache(maxsize=64)
