@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from run_world import called
 from sqlalchemy import create_engine, select
 from test_end_to_end import DEVICES, TERMS, all_take_part, coordinator, person
 
@@ -62,3 +63,16 @@ def test_without_an_invitation_nobody_is_let_in(tmp_path: Path, code: bytes) -> 
         evidence = Evidence("invitation", code) if code else Evidence()
         with pytest.raises(EgressError, match="invitation"):
             device.participate(running.url, "films", TERMS, patience=10, evidence=evidence)
+
+
+def test_a_code_that_the_command_wrote_lets_one_in(tmp_path: Path) -> None:
+    more = '\n[enrolment]\nverifier = "invitation"\n'
+    with coordinator(tmp_path / "coordinator", more=more) as running, person(tmp_path, 0) as device:
+        said = called("invite", running.folder / "films.toml", "--count", "2")
+        codes = said.stdout.split()
+        assert len(codes) == len(set(codes)) == 2, said.stderr
+        evidence = Evidence("invitation", codes[1].encode())
+        ended = device.participate(running.url, "films", TERMS, patience=10, evidence=evidence)
+        assert ended.state == "not chosen"
+        with running.store() as store:
+            assert len(store.pool("films")) == 1
