@@ -3,14 +3,21 @@
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
-from operator_world import KEY, shown
+from operator_world import KEY, desk_of, shown
+from run_world import defined
 
+from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.page.charts import Point, bars, curve
+from confidante.coordinator.page.pages import page
 from confidante.coordinator.page.sessions import COOKIE, LIFETIME, Patience, Sessions
+from confidante.coordinator.page.view import Viewer, moment
+from confidante.coordinator.population import read_population
+from confidante.coordinator.results import CurvePoint
 from confidante.coordinator.store import Store
 
 
@@ -179,3 +186,16 @@ def test_pictures_escape_what_they_say_and_stay_inside() -> None:
         assert "&lt;0&gt;" in drawn
         assert "nan" not in drawn
     assert curve([], "none") == bars([], "none", []) == ""
+
+
+def test_quality_is_drawn_and_stands_in_a_table(world: tuple[str, Store], tmp_path: Path) -> None:
+    population = read_population(defined(tmp_path))
+    view = Viewer(world[1], Bodies(f"file://{tmp_path / 'bodies'}"), desk_of(population, tmp_path)).view(1.0)
+    grades = tuple(CurvePoint(86_400.0 * day, "ab" * 32, 0.1 + day / 100, 0.05, 0.01) for day in range(3))
+    drawn = curve([Point(one.at, one.hit_rate, moment(one.at)) for one in grades], "Hit rate")
+    seen = replace(view.populations[0], quality=grades, quality_curve=drawn)
+    answer = page("now.html", view=replace(view, populations=(seen,)), inside=False, token="")
+    text = bytes(answer.body).decode()
+    assert "<polyline" in text
+    assert '<td class="num">0.1200</td><td class="num">0.0100</td><td class="num">0.0500</td>' in text
+    assert "<code>abababababab</code>" in text
