@@ -66,8 +66,8 @@ def test_the_page_keeps_up_without_being_loaded_again(browser: Browser, world: t
     page = browser.new_page()
     page.set_default_timeout(60_000)
     page.goto(world[0])
-    expect(page.get_by_text("Waiting: 1 small")).to_be_visible()
-    world[1].pool_join("films", b"v" * 64, b"v" * 32, time.time())
+    expect(page.get_by_text("Waiting: 1 small")).to_be_visible(timeout=60_000)
+    world[1].pool_join("films", b"v" * 64, b"v" * 32, time.time(), "small")
     expect(page.get_by_text("Waiting: 2 small")).to_be_visible(timeout=60_000)
     page.close()
 
