@@ -67,7 +67,7 @@ def participate_command(
     least_noise: Annotated[
         float, typer.Option(min=0.0, help="Join no sum with a smaller noise multiplier.")
     ] = 1.0,
-    large: Annotated[bool, typer.Option("--large", help="Offer to take on large tasks.")] = False,
+    small: Annotated[bool, typer.Option("--small", help="Take on short vectors only.")] = False,
     invitation: Annotated[
         Path | None, typer.Option(help="File with the invitation, where the coordinator asks for one.")
     ] = None,
@@ -91,7 +91,7 @@ def participate_command(
     tls = None if certificate is None else _trusting(certificate)
     evidence = None if invitation is None else Evidence("invitation", _read(invitation).strip())
     terms = Terms(
-        least_noise=least_noise, least_devices=least_devices, tier=Tier.LARGE if large else Tier.SMALL
+        least_noise=least_noise, least_devices=least_devices, tier=Tier.SMALL if small else Tier.LARGE
     )
     dropped = {"network": any_network, "power": any_power, "idle": any_load}
     probes = _probes(folder, {name for name, wanted in dropped.items() if wanted}, hours)

@@ -68,8 +68,8 @@ class Terms:
 
     catalogue: whose items are counted, in which order; None: the one that the coordinator's public log names.
     purpose: the one switch that all of it needs; None: the switch of what is asked for. least_noise: noise
-    multiplier of one sum; least_devices: of one round; most_bytes: of one masked vector; tier: what this
-    device says that it takes on.
+    multiplier of one sum; least_devices: of one round; most_bytes: of one masked vector; tier: SMALL for
+    a device that takes on short vectors only.
     """
 
     catalogue: CatalogueWire | None = None
@@ -77,7 +77,7 @@ class Terms:
     least_noise: float = 1.0
     least_devices: int = 16
     most_bytes: int = 256 << 10
-    tier: Tier = Tier.SMALL
+    tier: Tier = Tier.LARGE
 
     def agreement(
         self,

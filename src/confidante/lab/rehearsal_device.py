@@ -1,0 +1,46 @@
+"""One real device as a process of its own: in one round after the other until it is ended.
+
+`python -m confidante.lab.rehearsal_device FOLDER URL POPULATION` says in one line of JSON what came of each.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from confidante.core.errors import EgressError
+from confidante.device.device import Device
+from confidante.device.participate import Terms
+from confidante.device.vault.keys import KeyBeside
+
+_PATIENCE = 3600.0
+_STATUS = Path("/proc/self/status")
+
+
+def main(folder: str, url: str, population: str) -> None:
+    """Take part in rounds for ever."""
+    terms = Terms(least_noise=0.0, least_devices=2, most_bytes=1 << 30)
+    with Device(Path(folder), KeyBeside(), create=False) as device:
+        while True:
+            try:
+                outcome = device.participate(url, population, terms, patience=_PATIENCE)
+            except EgressError as error:  # the coordinator may come back
+                _say(state="unreachable", why=str(error))
+                continue
+            _say(state=outcome.state, why=outcome.why)
+
+
+def _say(**fields: str) -> None:
+    sys.stdout.write(json.dumps({**fields, "peak_bytes": _peak_bytes()}) + "\n")
+    sys.stdout.flush()
+
+
+def _peak_bytes() -> int:
+    """Return the largest resident size of this process so far; 0 where the system does not tell."""
+    if not _STATUS.exists():
+        return 0
+    lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines() if ":" in line)
+    return int(lines["VmHWM"].split()[0]) * 1024
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
