@@ -9,8 +9,8 @@ import stat
 import pytest
 
 from confidante.cli.app import run
-from confidante.device.alarms import Caught, sound
 from confidante.device.device import Device
+from confidante.device.federation.alarms import Caught, sound
 from confidante.device.vault.keys import KeyBeside
 
 ITEMS = """item,title,labels,description

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.engine import Engine
-from confidante.coordinator.population import Population
+from confidante.coordinator.definition.population import Population
+from confidante.coordinator.rounds.engine import Engine
+from confidante.coordinator.rounds.training import Result
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import COLLECTING
-from confidante.coordinator.training import Result
 from confidante.core.types import Catalogue, Histories
-from confidante.device.agreement import Agreement, Offer, agreed_config
+from confidante.device.federation.agreement import Agreement, Offer, agreed_config
 from confidante.device.values import Purpose
 from confidante.models.scoring import ModelName
 from confidante.models.task_wire import CatalogueWire, decode_plan

@@ -9,7 +9,7 @@ import os
 import sys
 
 from confidante.cli import app, coordinator_app  # noqa: F401
-from confidante.coordinator import serve  # noqa: F401
+from confidante.coordinator.running import serve  # noqa: F401
 
 
 def start(arguments: list[str], out: str) -> int:

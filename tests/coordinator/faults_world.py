@@ -16,8 +16,8 @@ import numpy as np
 import sqlalchemy
 
 from confidante.coordinator.bodies import Bodies
+from confidante.coordinator.rounds.training import Result
 from confidante.coordinator.store import RoundState, Store
-from confidante.coordinator.training import Result
 from confidante.core.errors import StoreError
 from confidante.protocol.config import RoundConfig
 from confidante.testing.round_clients import RawDevice, Seen, play, raw_devices, small_vector

@@ -12,9 +12,9 @@ import msgspec
 from http_world import KEY, listening
 
 from confidante.coordinator.bodies import Bodies
+from confidante.coordinator.definition.population import Population, read_population
 from confidante.coordinator.http import Coordinator, Serving
 from confidante.coordinator.page.view import Desk
-from confidante.coordinator.population import Population, read_population
 from confidante.coordinator.store import Payment, RoundRow, Store
 
 __all__ = ["KEY", "desk_of", "history", "shown"]

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import select
 from store_world import DIGEST, IDENTITIES, ROUND, claimed, opened, say_all
 
-from confidante.coordinator.backup import RESTORED, back_up, inspect, restore
 from confidante.coordinator.bodies import Bodies
+from confidante.coordinator.running.backup import RESTORED, back_up, inspect, restore
 from confidante.coordinator.store import Payment, Store
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.tables import metadata

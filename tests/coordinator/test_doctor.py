@@ -16,7 +16,8 @@ from store_world import ROUND, filled
 from typer.testing import CliRunner
 
 from confidante.cli.coordinator_app import coordinator
-from confidante.coordinator.doctor import (
+from confidante.coordinator.definition.population import read_population
+from confidante.coordinator.running.doctor import (
     Check,
     check_bodies,
     check_budget,
@@ -27,7 +28,6 @@ from confidante.coordinator.doctor import (
     check_population,
     check_port,
 )
-from confidante.coordinator.population import read_population
 from confidante.coordinator.store import Payment, Store
 from confidante.coordinator.store.database import Database
 from confidante.core.errors import StoreError

@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from confidante.coordinator.bodies import Bodies
+from confidante.coordinator.rounds.training import Result
 from confidante.coordinator.store import Store
-from confidante.coordinator.training import Result
 from confidante.core.errors import ConfidanteError, ConsentError
 from confidante.core.types import Catalogue
 from confidante.device.device import Device
-from confidante.device.participate import Outcome, Terms
+from confidante.device.federation.participate import Outcome, Terms
 from confidante.device.values import Item, Purpose
 from confidante.device.vault.keys import KeyBeside
 from confidante.models.task_wire import CatalogueWire, decode_plan

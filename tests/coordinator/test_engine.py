@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from engine_world import WIRE, Devices, World, crowd, drawn, population, send
 
-from confidante.coordinator.selection import draw_roster
+from confidante.coordinator.rounds.selection import draw_roster
 from confidante.coordinator.store import ABORTED, COLLECTING, PUBLISHED, Accepted, Late, Repeated
 from confidante.coordinator.store.values import Waiting
 from confidante.core.entropy import SystemEntropy

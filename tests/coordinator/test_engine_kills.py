@@ -10,7 +10,7 @@ import pytest
 from engine_world import LEASE, Calls, Devices, KilledError, World, crowd, population
 
 from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.engine import Engine
+from confidante.coordinator.rounds.engine import Engine
 from confidante.coordinator.store import COLLECTING, PUBLISHED, Store
 from confidante.core.errors import StoreError
 from confidante.core.publog import verify

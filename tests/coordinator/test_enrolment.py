@@ -14,11 +14,9 @@ import pytest
 from http_world import POPULATION, Here, here, person, reason, seated
 from sqlalchemy import create_engine, select
 
-from confidante.coordinator.enrolment import Enrolling, Enrolment, enrolment_of
-from confidante.coordinator.population import EXAMPLE, read_population
-from confidante.coordinator.store import Payment, RoundRow, Store, tables
-from confidante.coordinator.store.values import Spending, Spent, Waiting
-from confidante.coordinator.verifiers import (
+from confidante.coordinator.definition.population import EXAMPLE, read_population
+from confidante.coordinator.enrolment.enrolment import Enrolling, Enrolment, enrolment_of
+from confidante.coordinator.enrolment.verifiers import (
     ByAddress,
     ByInvitation,
     Subject,
@@ -27,6 +25,8 @@ from confidante.coordinator.verifiers import (
     invite,
     verifier_of,
 )
+from confidante.coordinator.store import Payment, RoundRow, Store, tables
+from confidante.coordinator.store.values import Spending, Spent, Waiting
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import DataError, WireError
 from confidante.protocol import voprf

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy
 from engine_world import LEASE, Calls, Devices, KilledError, World, crowd, population, send
 
-from confidante.coordinator.clock import SteadyClock
+from confidante.coordinator.rounds.clock import SteadyClock
 from confidante.coordinator.store import ABORTED, PUBLISHED
 from confidante.core.errors import StoreError
 

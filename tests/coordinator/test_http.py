@@ -13,7 +13,7 @@ from http_world import KEY, POPULATION, Held, Here, drawn, here, person, reason,
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from confidante.coordinator.metrics import names
+from confidante.coordinator.running.metrics import names
 from confidante.core.publog import LogEntry, verify
 from confidante.protocol import messages
 from confidante.protocol.client import RANDOM_BYTES

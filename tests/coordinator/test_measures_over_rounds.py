@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from engine_world import CATALOGUE, Devices, World, crowd, population
 
-from confidante.coordinator.budgeting import standing
-from confidante.coordinator.measures import Measure
-from confidante.coordinator.results import quality_curve, results
+from confidante.coordinator.definition.measures import Measure
+from confidante.coordinator.reports.results import quality_curve, results
+from confidante.coordinator.rounds.budgeting import standing
 from confidante.coordinator.store import PUBLISHED
 from confidante.models.contributors import ContributorTask
 from confidante.models.quality import QualityTask, quality

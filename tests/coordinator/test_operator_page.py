@@ -12,12 +12,12 @@ from operator_world import KEY, desk_of, shown
 from run_world import defined
 
 from confidante.coordinator.bodies import Bodies
+from confidante.coordinator.definition.population import read_population
 from confidante.coordinator.page.charts import Point, bars, curve
 from confidante.coordinator.page.pages import page
 from confidante.coordinator.page.sessions import COOKIE, LIFETIME, Patience, Sessions
 from confidante.coordinator.page.view import Viewer, moment
-from confidante.coordinator.population import read_population
-from confidante.coordinator.results import CurvePoint
+from confidante.coordinator.reports.results import CurvePoint
 from confidante.coordinator.store import Store
 
 

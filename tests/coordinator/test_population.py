@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from confidante.coordinator.measures import Measure
-from confidante.coordinator.population import EXAMPLE, read_catalogue, read_population
-from confidante.coordinator.uploads import bytes_of, upload_sizes
+from confidante.coordinator.definition.measures import Measure
+from confidante.coordinator.definition.population import EXAMPLE, read_catalogue, read_population
+from confidante.coordinator.definition.uploads import bytes_of, upload_sizes
 from confidante.core.errors import DataError
 from confidante.models.item_sequential import ItemPairTask
 from confidante.protocol.coordination import Tier

@@ -11,7 +11,7 @@ from test_end_to_end import DEVICES, TERMS, all_take_part, coordinator, person
 
 from confidante.coordinator.store import tables
 from confidante.core.errors import EgressError
-from confidante.device.tokens import Evidence
+from confidante.device.federation.tokens import Evidence
 from confidante.protocol.coordination import MSGPACK, Refusal, check_in, decode
 from confidante.protocol.identity import Identity
 

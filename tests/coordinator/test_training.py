@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from engine_world import CATALOGUE, Devices, World, crowd, population
 
+from confidante.coordinator.rounds.training import Model, Published, Result, Training
 from confidante.coordinator.store import PUBLISHED
-from confidante.coordinator.training import Model, Published, Result, Training
 from confidante.core.errors import WireError
 from confidante.core.types import Catalogue
 from confidante.lab.experiment import run_training

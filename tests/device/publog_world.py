@@ -18,7 +18,7 @@ from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.http import Coordinator, Serving
 from confidante.coordinator.store import Store
 from confidante.core.publog import LogEntry
-from confidante.device.line import Line
+from confidante.device.federation.line import Line
 from confidante.protocol.coordination import SALT_BYTES, Announcement, Offered, encode
 
 POPULATION = "films"

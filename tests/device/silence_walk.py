@@ -82,8 +82,8 @@ def walk_parts(folder: Path) -> None:
     from confidante.core.errors import ConfidanteError
     from confidante.device.consent import PERSON
     from confidante.device.egress import Egress
+    from confidante.device.federation.rounds import Participation, Route, device_identity
     from confidante.device.request import render
-    from confidante.device.rounds import Participation, Route, device_identity
     from confidante.device.values import Purpose
 
     with home(folder / "profile") as at:
@@ -203,8 +203,8 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
 def _join_with_its_switch_off(device: Any) -> None:
     from test_participation import AGREEMENT, PEOPLE, config, other
 
-    from confidante.device.agreement import Offer
-    from confidante.device.rounds import Route
+    from confidante.device.federation.agreement import Offer
+    from confidante.device.federation.rounds import Route
 
     roster = (device.identity("https://example.org"), *(other(index).public for index in range(1, PEOPLE)))
     _refused(device.join, AGREEMENT, Offer(config().encode(), roster), Route("https://example.org"))

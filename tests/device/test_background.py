@@ -11,10 +11,10 @@ import pytest
 from outward_world import Home, drawn, home
 
 from confidante.core.errors import ConfidanteError, ConsentError, EgressError, PlanError, VaultError
-from confidante.device.background import Background, Pace
 from confidante.device.device import Device
-from confidante.device.line import Line
-from confidante.device.participate import Outcome
+from confidante.device.federation.background import Background, Pace
+from confidante.device.federation.line import Line
+from confidante.device.federation.participate import Outcome
 from confidante.device.values import Purpose
 from confidante.device.vault.keys import KeyBeside
 

@@ -20,10 +20,10 @@ from device_world import (
 )
 
 from confidante.core.errors import ConsentError, DataError, PlanError, VaultError
-from confidante.device.agreement import Agreement, Offer
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
-from confidante.device.rounds import Route
+from confidante.device.federation.agreement import Agreement, Offer
+from confidante.device.federation.rounds import Route
 from confidante.device.values import Item, Purpose
 from confidante.device.vault.keys import KeyBeside
 from confidante.models.popularity import PopularityTask

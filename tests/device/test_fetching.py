@@ -13,12 +13,12 @@ from starlette.responses import Response
 
 from confidante.core.errors import ConsentError, EgressError, ForkedLogError, WireError
 from confidante.core.types import Catalogue
-from confidante.device import fetching
-from confidante.device.alarms import Caught, alarms
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
-from confidante.device.fetching import RANGE, fetch
-from confidante.device.line import RefusedError
+from confidante.device.federation import fetching
+from confidante.device.federation.alarms import Caught, alarms
+from confidante.device.federation.fetching import RANGE, fetch
+from confidante.device.federation.line import RefusedError
 from confidante.device.values import Purpose
 from confidante.device.vault.keys import KeyBeside
 from confidante.models.task_wire import CatalogueWire

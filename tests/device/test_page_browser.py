@@ -17,9 +17,9 @@ from axe_playwright_python.sync_playwright import Axe
 from local_world import small_device
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from confidante.device.alarms import Caught, sound
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
+from confidante.device.federation.alarms import Caught, sound
 from confidante.device.local.open import serve
 from confidante.device.local.security import Gate, new_api_key
 from confidante.device.values import Purpose

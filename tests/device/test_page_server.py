@@ -11,9 +11,9 @@ import pytest
 from local_world import page_client, small_device
 from starlette.testclient import TestClient
 
-from confidante.device.alarms import MEANING, Caught, sound
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
+from confidante.device.federation.alarms import MEANING, Caught, sound
 from confidante.device.local import passing, words
 from confidante.device.local.open import serve
 from confidante.device.values import Item, Purpose, Reason, ReasonKind

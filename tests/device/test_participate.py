@@ -13,11 +13,11 @@ from outward_world import home
 
 from confidante.core.errors import ConsentError, EgressError, PlanError, WireError
 from confidante.core.types import Catalogue
+from confidante.device.federation.line import Line
+from confidante.device.federation.participate import Outcome, Participant, Terms, purpose_of
+from confidante.device.federation.probes import OK, Finding, Verdict
+from confidante.device.federation.rounds import device_identity
 from confidante.device.ledger import DepartureState
-from confidante.device.line import Line
-from confidante.device.participate import Outcome, Participant, Terms, purpose_of
-from confidante.device.probes import OK, Finding, Verdict
-from confidante.device.rounds import device_identity
 from confidante.device.values import Purpose
 from confidante.models.popularity import PopularityTask
 from confidante.models.task_wire import CatalogueWire, encode_plan

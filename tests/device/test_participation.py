@@ -24,12 +24,12 @@ from confidante.core.errors import (
     VaultError,
     WireError,
 )
-from confidante.device.agreement import Agreement, Offer
 from confidante.device.budget import DELTA, gaussian_epsilon
 from confidante.device.consent import PERSON
+from confidante.device.federation.agreement import Agreement, Offer
+from confidante.device.federation.rounds import Outgoing, Participation, Route, device_identity
 from confidante.device.ledger import DepartureState
 from confidante.device.request import render
-from confidante.device.rounds import Outgoing, Participation, Route, device_identity
 from confidante.device.values import Purpose, Retention
 from confidante.device.vault.forgetting import expire, forget
 from confidante.lab.entropy import SeededEntropy

@@ -13,8 +13,19 @@ from pathlib import Path
 import pytest
 
 from confidante.core.errors import DataError
-from confidante.device.metered import metered
-from confidante.device.probes import OK, Finding, Hours, Idle, OnMains, Room, Unmetered, Verdict, look, usual
+from confidante.device.federation.metered import metered
+from confidante.device.federation.probes import (
+    OK,
+    Finding,
+    Hours,
+    Idle,
+    OnMains,
+    Room,
+    Unmetered,
+    Verdict,
+    look,
+    usual,
+)
 
 
 @dataclass(frozen=True)
@@ -173,7 +184,7 @@ class Manager:
         self._spoken.sendall(b"\0AUTH EXTERNAL " + str(os.getuid()).encode().hex().encode() + b"\r\n")
         assert self._spoken.recv(512).startswith(b"OK ")
         self._spoken.sendall(b"BEGIN\r\n")
-        from confidante.device.metered import _call, _padded, _string
+        from confidante.device.federation.metered import _call, _padded, _string
 
         driver = "org.freedesktop.DBus"
         self._spoken.sendall(_call(1, "/org/freedesktop/DBus", driver, "Hello"))
@@ -204,7 +215,7 @@ class Manager:
         return data
 
     def _serve(self) -> None:
-        from confidante.device.metered import _field
+        from confidante.device.federation.metered import _field
 
         serial, fields = self._next(1)
         start = fields.index(b"\x07\x01s\x00") + 8  # who asks

@@ -14,10 +14,10 @@ from starlette.responses import Response
 
 from confidante.core.errors import DataError, EgressError, ForkedLogError, WireError
 from confidante.core.publog import LogEntry, entry_after
-from confidante.device.alarms import Caught, alarms, dismiss, require_none
-from confidante.device.line import Line
-from confidante.device.participate import Participant, Terms
-from confidante.device.publiclog import FAR_AHEAD, KEPT, PublicLog
+from confidante.device.federation.alarms import Caught, alarms, dismiss, require_none
+from confidante.device.federation.line import Line
+from confidante.device.federation.participate import Participant, Terms
+from confidante.device.federation.publiclog import FAR_AHEAD, KEPT, PublicLog
 from confidante.device.values import Purpose
 from confidante.protocol.config import RoundConfig, RoundSetup
 from confidante.protocol.coordination import Logged, encode

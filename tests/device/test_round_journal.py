@@ -9,8 +9,8 @@ from test_participation import AGREEMENT, OWN, PLAN, Wire, World, config, encode
 from confidante.core.errors import VaultError
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
-from confidante.device.journal import KEPT, Beginning, Journal, Kept, Step, keep_what_can_go_on
-from confidante.device.rounds import Participation, Place
+from confidante.device.federation.journal import KEPT, Beginning, Journal, Kept, Step, keep_what_can_go_on
+from confidante.device.federation.rounds import Participation, Place
 from confidante.device.values import Purpose, Retention
 from confidante.device.vault.forgetting import expire, forget
 from confidante.device.vault.keys import KeyBeside

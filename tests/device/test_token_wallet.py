@@ -13,15 +13,15 @@ from publog_world import POPULATION, Door, answering, door, line
 from starlette.responses import Response
 
 from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.enrolment import Enrolling, Enrolment
+from confidante.coordinator.enrolment.enrolment import Enrolling, Enrolment
+from confidante.coordinator.enrolment.verifiers import ByAddress, ByInvitation, invite
 from confidante.coordinator.http import Coordinator, Serving
 from confidante.coordinator.store import Store
-from confidante.coordinator.verifiers import ByAddress, ByInvitation, invite
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConsentError, EgressError, ForkedLogError, WireError
-from confidante.device.alarms import Caught, alarms
-from confidante.device.publiclog import PublicLog
-from confidante.device.tokens import Evidence, Wallet
+from confidante.device.federation.alarms import Caught, alarms
+from confidante.device.federation.publiclog import PublicLog
+from confidante.device.federation.tokens import Evidence, Wallet
 from confidante.device.values import Purpose
 from confidante.protocol import voprf
 from confidante.protocol.coordination import MSGPACK, Redemption, check_in, decode, encode, read_check_in

@@ -28,7 +28,7 @@ def init(
     file: Annotated[Path, typer.Argument(help="File to write; it must not exist.")] = DEFAULT,
 ) -> None:
     """Write a commented population file, and an example of a catalogue where there is none, to be edited."""
-    from confidante.coordinator.population import EXAMPLE
+    from confidante.coordinator.definition.population import EXAMPLE
 
     if file.exists():
         raise DataError("exists already: name another file", path=file)
@@ -99,7 +99,7 @@ def run(
     populations, behind any balancer. Devices speak TLS only, except on this machine: give a certificate, or
     put a proxy that has one in front.
     """
-    from confidante.coordinator.serve import Hosting, operator_key, serve
+    from confidante.coordinator.running.serve import Hosting, operator_key, serve
 
     here = place(populations, database, bodies, operator_key_file)
     defined = here.populations()

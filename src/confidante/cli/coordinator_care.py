@@ -21,8 +21,8 @@ from confidante.cli.coordinator_options import (
 from confidante.core.errors import ConfidanteError
 
 if TYPE_CHECKING:
-    from confidante.coordinator.backup import Told
-    from confidante.coordinator.doctor import Check
+    from confidante.coordinator.running.backup import Told
+    from confidante.coordinator.running.doctor import Check
 
 Archive = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
 
@@ -77,7 +77,7 @@ def backup(
 
     It holds what the coordinator must keep secret, so only its owner may read it.
     """
-    from confidante.coordinator.backup import back_up
+    from confidante.coordinator.running.backup import back_up
     from confidante.coordinator.store.database import Database
 
     here = place(populations, database, bodies)
@@ -103,7 +103,7 @@ def restore(
     forgotten, also what was spent: devices that saw a later entry of the public log will refuse this
     coordinator, so restore the newest backup there is.
     """
-    from confidante.coordinator.backup import restore as put_back
+    from confidante.coordinator.running.backup import restore as put_back
     from confidante.coordinator.store.database import Database
 
     here = place(populations, database, bodies)
@@ -128,7 +128,7 @@ def _contents(told: "Told") -> str:
 def _checks(
     here: Place, host: str, port: int, certificate: Path | None, key: Path | None
 ) -> "Iterator[Check]":
-    from confidante.coordinator import doctor as look
+    from confidante.coordinator.running import doctor as look
 
     now = time.time()
     try:

@@ -13,7 +13,7 @@ from confidante.core.errors import DataError
 
 if TYPE_CHECKING:
     from confidante.coordinator.bodies import Bodies
-    from confidante.coordinator.population import Population
+    from confidante.coordinator.definition.population import Population
     from confidante.coordinator.store import Store
 
 DEFAULT = Path("population.toml")
@@ -68,7 +68,7 @@ class Place:
 
     def populations(self) -> "tuple[Population, ...]":
         """Read all definitions. Raises DataError for one that is wrong, and for a name that comes twice."""
-        from confidante.coordinator.population import read_population
+        from confidante.coordinator.definition.population import read_population
 
         found = tuple(read_population(path) for path in self.files)
         if len({one.name for one in found}) != len(found):

@@ -27,8 +27,8 @@ def invite(
     A code proves that it was written here, and nothing of who holds it: give each to one person. It can be
     used again and again, and tokens are counted by it; none is kept here, so nothing says whose was whose.
     """
-    from confidante.coordinator.verifiers import invitation_secret
-    from confidante.coordinator.verifiers import invite as code
+    from confidante.coordinator.enrolment.verifiers import invitation_secret
+    from confidante.coordinator.enrolment.verifiers import invite as code
 
     here = place(population, database, None)
     defined = here.populations()

@@ -18,7 +18,7 @@ from confidante.cli.coordinator_options import (
 )
 
 if TYPE_CHECKING:
-    from confidante.coordinator.results import Outcome
+    from confidante.coordinator.reports.results import Outcome
     from confidante.models.quality import Quality
 
 
@@ -36,7 +36,7 @@ def results(
     as_json: JsonOption = False,
 ) -> None:
     """Show what the sums found: quality, comparisons, popularity, contributors, and models learnt."""
-    from confidante.coordinator.results import results as read
+    from confidante.coordinator.reports.results import results as read
 
     here = place(populations, database, bodies)
     opened = here.open_bodies()
@@ -56,7 +56,7 @@ def results(
 
 def _words(it: "Outcome") -> list[str]:
     """Return what a round found, in words."""
-    from confidante.coordinator.results import ItemCounts
+    from confidante.coordinator.reports.results import ItemCounts
     from confidante.models.quality import Comparison, Quality
 
     match it.found:

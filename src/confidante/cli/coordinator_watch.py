@@ -37,7 +37,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Say where each population stands: the round that runs, who waits, what was spent and what is left."""
-    from confidante.coordinator.overview import overview
+    from confidante.coordinator.reports.overview import overview
 
     here = place(populations, database, bodies)
     with here.open_store() as store:
@@ -118,7 +118,7 @@ def _set_paused(files: list[Path] | None, database: str | None, only: str | None
 
 
 def _names(files: tuple[Path, ...], only: str | None) -> list[str]:
-    from confidante.coordinator.population import read_population
+    from confidante.coordinator.definition.population import read_population
 
     names = [read_population(path).name for path in files]
     if only is not None and only not in names:

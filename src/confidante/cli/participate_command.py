@@ -15,9 +15,9 @@ from confidante.cli.profile_app import PassphraseFile, Where, shown
 from confidante.core.errors import DataError
 
 if TYPE_CHECKING:
-    from confidante.device.background import Background, BackgroundState
-    from confidante.device.participate import Outcome
-    from confidante.device.probes import Probe
+    from confidante.device.federation.background import Background, BackgroundState
+    from confidante.device.federation.participate import Outcome
+    from confidante.device.federation.probes import Probe
 
 NOTHING_NOW, NO_SUM = 3, 4
 """Exit codes: this was no time for it, or no round came; the round that this device was in gave no sum."""
@@ -83,9 +83,9 @@ def participate_command(
     cut off goes on from where it was.
     """
     from confidante.cli.profiles import open_profile
-    from confidante.device.background import Pace
-    from confidante.device.participate import Terms
-    from confidante.device.tokens import Evidence
+    from confidante.device.federation.background import Pace
+    from confidante.device.federation.participate import Terms
+    from confidante.device.federation.tokens import Evidence
     from confidante.protocol.coordination import Tier
 
     tls = None if certificate is None else _trusting(certificate)
@@ -216,7 +216,7 @@ def _outcome(outcome: "Outcome") -> dict[str, Any]:
 
 
 def _probes(folder: Path, dropped: set[str], hours: str | None) -> "list[Probe]":
-    from confidante.device.probes import Hours, usual
+    from confidante.device.federation.probes import Hours, usual
 
     probes: list[Probe] = [probe for probe in usual(folder) if probe.name not in dropped]
     if hours is not None:

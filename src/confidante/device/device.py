@@ -19,7 +19,7 @@ from confidante.core.errors import DataError, EgressError, VaultError
 from confidante.device import settings
 from confidante.device.answers import Answers
 from confidante.device.consent import Consents
-from confidante.device.journal import keep_what_can_go_on
+from confidante.device.federation.journal import keep_what_can_go_on
 from confidante.device.ledger import Ledger
 from confidante.device.person import Person
 from confidante.device.question import NOBODY, Profile, ask
@@ -41,14 +41,14 @@ from confidante.device.vault.keys import Keyring, KeySource, Passphrase
 from confidante.device.vault.store import Vault
 
 if TYPE_CHECKING:  # rounds and file formats are loaded when they are first used, so that a start is quick
-    from confidante.device.agreement import Agreement, Offer
-    from confidante.device.alarms import Alarm
-    from confidante.device.background import Background, Pace
-    from confidante.device.line import Line, Tls
-    from confidante.device.participate import Outcome, Participant, Terms
-    from confidante.device.probes import Probe
-    from confidante.device.rounds import Participation, Route
-    from confidante.device.tokens import Evidence
+    from confidante.device.federation.agreement import Agreement, Offer
+    from confidante.device.federation.alarms import Alarm
+    from confidante.device.federation.background import Background, Pace
+    from confidante.device.federation.line import Line, Tls
+    from confidante.device.federation.participate import Outcome, Participant, Terms
+    from confidante.device.federation.probes import Probe
+    from confidante.device.federation.rounds import Participation, Route
+    from confidante.device.federation.tokens import Evidence
     from confidante.device.transfer import ImportReport
     from confidante.protocol.identity import PublicIdentity
 
@@ -496,7 +496,7 @@ class Device:
     @_one_at_a_time
     def identity(self, destination: str) -> "PublicIdentity":
         """Return the keys that one coordinator knows this device by; another coordinator sees others."""
-        from confidante.device.rounds import device_identity
+        from confidante.device.federation.rounds import device_identity
 
         return device_identity(self._vault, destination).public
 
@@ -508,7 +508,7 @@ class Device:
         switched off, the budget would be exceeded or the round was joined before, and `PlanError` when the
         offer is not the round of the agreed plan.
         """
-        from confidante.device.rounds import Participation, device_identity
+        from confidante.device.federation.rounds import Participation, device_identity
 
         return Participation(
             self._vault,
@@ -541,7 +541,7 @@ class Device:
         place of the system's certificates. say: told how it goes. Killed in a round and started anew, a
         device goes on with it. Other methods can be used meanwhile. Raises as `Participant.take_part` says.
         """
-        from confidante.device.line import Line
+        from confidante.device.federation.line import Line
 
         line = Line(self._ledger, url, tls=tls)
         return self._participant(line, population, terms, probes, allowed, evidence, say).take_part(patience)
@@ -564,9 +564,9 @@ class Device:
         told by the state of what is returned, and tried again later. Raises EgressError for an address that
         nothing is sent to.
         """
-        from confidante.device import probes as asking
-        from confidante.device.background import Background
-        from confidante.device.line import Line
+        from confidante.device.federation import probes as asking
+        from confidante.device.federation.background import Background
+        from confidante.device.federation.line import Line
 
         asked = asking.usual(self.folder) if probes is None else probes
 
@@ -612,9 +612,9 @@ class Device:
         when the coordinator cannot be reached, WireError when it talks nonsense, and ForkedLogError when it
         shows this device another log or model than before, or than others.
         """
-        from confidante.device import fetching
-        from confidante.device.line import Line, RefusedError
-        from confidante.device.publiclog import PublicLog
+        from confidante.device.federation import fetching
+        from confidante.device.federation.line import Line, RefusedError
+        from confidante.device.federation.publiclog import PublicLog
 
         self._consents.require(purpose)
         line = Line(self._ledger, url, tls=tls)
@@ -630,7 +630,7 @@ class Device:
 
         Nothing is sent to such a coordinator meanwhile.
         """
-        from confidante.device.alarms import alarms
+        from confidante.device.federation.alarms import alarms
 
         return alarms(self._vault)
 
@@ -640,7 +640,7 @@ class Device:
         After an alarm about the public log, what the log shows next is believed. DataError when no such alarm
         is open.
         """
-        from confidante.device.alarms import dismiss
+        from confidante.device.federation.alarms import dismiss
 
         dismiss(self._vault, number)
 
@@ -738,7 +738,7 @@ class Device:
         evidence: "Evidence | None",
         say: Callable[[str], None],
     ) -> "Participant":
-        from confidante.device.participate import Participant, Terms
+        from confidante.device.federation.participate import Participant, Terms
 
         return Participant(
             self._vault,
@@ -755,9 +755,9 @@ class Device:
 
     def _refresh_model(self, line: "Line", population: str) -> None:
         """Install the newest model; without a switch that allows the question, or an answer, it stays."""
-        from confidante.device import fetching
-        from confidante.device.line import RefusedError
-        from confidante.device.publiclog import PublicLog
+        from confidante.device.federation import fetching
+        from confidante.device.federation.line import RefusedError
+        from confidante.device.federation.publiclog import PublicLog
 
         purpose = next((one for one in Purpose if one.sends and self._consents.allowed(one)), None)
         if purpose is not None:

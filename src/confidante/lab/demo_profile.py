@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import DataError
 from confidante.core.types import Histories
-from confidante.device.agreement import Agreement, Offer, round_config
 from confidante.device.device import Device
-from confidante.device.rounds import Route
+from confidante.device.federation.agreement import Agreement, Offer, round_config
+from confidante.device.federation.rounds import Route
 from confidante.device.values import Purpose
 from confidante.device.vault.keys import KeyBeside
 from confidante.lab.data.dataset import Dataset

@@ -19,9 +19,9 @@ import msgspec
 import numpy as np
 
 from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.population import Population, read_population
+from confidante.coordinator.definition.population import Population, read_population
+from confidante.coordinator.rounds.training import Result, budget_of
 from confidante.coordinator.store import PUBLISHED, RoundState, Store
-from confidante.coordinator.training import Result, budget_of
 from confidante.core.errors import DataError
 from confidante.core.types import Catalogue, Histories
 from confidante.device.budget import NO_LIMIT
@@ -65,9 +65,9 @@ reveal = 120.0
 class Sum:
     """One published sum against the same sum without noise, added up in the open.
 
-    noise: standard deviation of the difference over the planned one, about 1 (a little more where the rounding
-    of the devices, which differs too, is not small beside it); largest: of an entry, over the planned one. Both are 0 when they are the same integers, and inf when only the planned one
-    is 0.
+    noise: standard deviation of the difference over the planned one, about 1 (a little more where the
+    rounding of the devices, which differs too, is not small beside it); largest: of an entry, over the
+    planned one. Both are 0 when they are the same integers, and inf when only the planned one is 0.
     """
 
     task: str

@@ -18,8 +18,8 @@ from confidante.coordinator.http.office import Office, Serving
 from confidante.coordinator.http.operator import Operator
 from confidante.coordinator.http.public import Public
 from confidante.coordinator.http.rounds import Rounds
-from confidante.coordinator.metrics import Metrics
 from confidante.coordinator.page.view import Desk
+from confidante.coordinator.running.metrics import Metrics
 from confidante.coordinator.store import Store
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]

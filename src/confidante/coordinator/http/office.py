@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.enrolment import Enrolment
+from confidante.coordinator.enrolment.enrolment import Enrolment
 from confidante.coordinator.http.reading import RefusedError
 from confidante.coordinator.http.waiting import Watch
-from confidante.coordinator.metrics import Metrics
+from confidante.coordinator.running.metrics import Metrics
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import Standing
 from confidante.core.errors import StoreError, WireError

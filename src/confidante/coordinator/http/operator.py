@@ -12,11 +12,11 @@ from starlette.responses import RedirectResponse, Response
 
 from confidante.coordinator.http.office import Office, Routes, bearer
 from confidante.coordinator.http.reading import RefusedError, read_body
-from confidante.coordinator.logs import log
-from confidante.coordinator.metrics import CONTENT_TYPE, kept
 from confidante.coordinator.page.pages import dressed, page, static
 from confidante.coordinator.page.sessions import COOKIE, LIFETIME, Patience, Sessions
 from confidante.coordinator.page.view import Desk, Viewer
+from confidante.coordinator.running.logs import log
+from confidante.coordinator.running.metrics import CONTENT_TYPE, kept
 from confidante.core.errors import StoreError
 from confidante.protocol.coordination import Refused
 

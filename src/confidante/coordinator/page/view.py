@@ -9,11 +9,11 @@ from typing import Any, final
 import msgspec
 
 from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.doctor import Check, check_budget, check_clock, check_disk, guarded
-from confidante.coordinator.overview import Overview, overview
+from confidante.coordinator.definition.population import Population
 from confidante.coordinator.page.charts import Point, bars, curve
-from confidante.coordinator.population import Population
-from confidante.coordinator.results import CurvePoint, quality_curve
+from confidante.coordinator.reports.overview import Overview, overview
+from confidante.coordinator.reports.results import CurvePoint, quality_curve
+from confidante.coordinator.running.doctor import Check, check_budget, check_clock, check_disk, guarded
 from confidante.coordinator.store import LogEntry, Store
 from confidante.core.errors import WireError
 

@@ -19,8 +19,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from confidante.core.errors import DataError, VaultError
-from confidante.device.alarms import MEANING
 from confidante.device.consent_records import NOTICES
+from confidante.device.federation.alarms import MEANING
 from confidante.device.local import words
 from confidante.device.local.security import IMPORT_LIMIT, Gate
 from confidante.device.transfer import FORMATS, ImportReport

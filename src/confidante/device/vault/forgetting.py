@@ -3,7 +3,7 @@
 Whatever was derived from the history goes in the same transaction: what the outbox holds, snapshots whose
 name starts with `PERSONAL`, and, once events are deleted, personal items that none names any more. An event
 that expires takes as much along, but the outbox keeps its rows, emptied: no row of a round is what tells
-`device/rounds.py` that something was forgotten, and expiry must not end a round.
+`device/federation/rounds.py` that something was forgotten, and expiry must not end a round.
 """
 
 import math

@@ -13,8 +13,8 @@ from typing import Protocol, final
 
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConfidanteError, VaultError
-from confidante.device.line import Line, StoppedError
-from confidante.device.participate import Outcome
+from confidante.device.federation.line import Line, StoppedError
+from confidante.device.federation.participate import Outcome
 from confidante.device.round_book import RoundBook
 
 _DAY = 86_400.0

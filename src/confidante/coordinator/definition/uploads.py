@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
-from confidante.coordinator.budgeting import costs
-from confidante.coordinator.population import Population
-from confidante.coordinator.sizes import other_bytes
+from confidante.coordinator.definition.population import Population
+from confidante.coordinator.definition.sizes import other_bytes
+from confidante.coordinator.rounds.budgeting import costs
 from confidante.core.errors import PlanError
 from confidante.models.feature_sequential import FeaturePairTask
 from confidante.models.features import feature_basis

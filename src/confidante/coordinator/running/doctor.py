@@ -15,12 +15,12 @@ from typing import final
 from cryptography import x509
 
 from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.budgeting import standing
-from confidante.coordinator.overview import budget_words, spending
-from confidante.coordinator.population import Population
+from confidante.coordinator.definition.population import Population
+from confidante.coordinator.definition.uploads import upload_sizes
+from confidante.coordinator.reports.overview import budget_words, spending
+from confidante.coordinator.rounds.budgeting import standing
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.database import Database
-from confidante.coordinator.uploads import upload_sizes
 from confidante.core.errors import ConfidanteError, PlanError
 from confidante.protocol.coordination import Tier
 

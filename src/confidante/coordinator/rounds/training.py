@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.coordinator.population import Population
+from confidante.coordinator.definition.population import Population
 from confidante.core.errors import WireError
 from confidante.models.snapshot import publish
 from confidante.models.task import NoisySum, Task

@@ -18,8 +18,8 @@ import msgspec
 
 from confidante.core.errors import DataError, EgressError, ForkedLogError, WireError
 from confidante.core.publog import GENESIS, LogEntry, verify
-from confidante.device.alarms import Caught, log_setting, require_none, sound, was_told_of
-from confidante.device.line import Line
+from confidante.device.federation.alarms import Caught, log_setting, require_none, sound, was_told_of
+from confidante.device.federation.line import Line
 from confidante.device.values import Purpose
 from confidante.device.vault.store import Vault
 from confidante.protocol.coordination import Announcement, Logged, Offered, decode

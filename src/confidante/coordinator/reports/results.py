@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.measures import PREFIX
-from confidante.coordinator.population import Population
+from confidante.coordinator.definition.measures import PREFIX
+from confidante.coordinator.definition.population import Population
+from confidante.coordinator.rounds.training import Result
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import PublishedRound
-from confidante.coordinator.training import Result
 from confidante.models.quality import Comparison, Quality, comparison, quality
 from confidante.models.task import NoisySum
 from confidante.models.task_wire import CatalogueWire, decode_plan, kind_of, models_named

@@ -15,11 +15,11 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from confidante.coordinator.overview import Spending, spending
-from confidante.coordinator.population import Population
+from confidante.coordinator.definition.population import Population
+from confidante.coordinator.reports.overview import Spending, spending
+from confidante.coordinator.running.workers import METRICS_FOLDER
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import Waiters
-from confidante.coordinator.workers import METRICS_FOLDER
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, final
 
 from confidante.core.errors import DataError
-from confidante.device.metered import metered
+from confidante.device.federation.metered import metered
 
 _SUPPLIES = Path("/sys/class/power_supply")
 _NETWORKS = Path("/sys/class/net")

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
-from confidante.coordinator.measures import PREFIX, noise_of
-from confidante.coordinator.population import Population
+from confidante.coordinator.definition.measures import PREFIX, noise_of
+from confidante.coordinator.definition.population import Population
+from confidante.coordinator.rounds.training import budget_of
 from confidante.coordinator.store import Store
-from confidante.coordinator.training import budget_of
 from confidante.privacy.accounting import epsilon_of
 
 

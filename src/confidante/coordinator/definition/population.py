@@ -8,10 +8,10 @@ from typing import Annotated, final
 
 import msgspec
 
-from confidante.coordinator.catalogue_file import read_catalogue
-from confidante.coordinator.enrolment import Enrolling
-from confidante.coordinator.measures import AnyTable, Measure, read_measures
-from confidante.coordinator.sizes import other_bytes
+from confidante.coordinator.definition.catalogue_file import read_catalogue
+from confidante.coordinator.definition.measures import AnyTable, Measure, read_measures
+from confidante.coordinator.definition.sizes import other_bytes
+from confidante.coordinator.enrolment.enrolment import Enrolling
 from confidante.coordinator.store.values import COLLECTING
 from confidante.core.errors import DataError, PlanError
 from confidante.core.types import Catalogue
@@ -262,7 +262,7 @@ def read_population(path: Path) -> Population:
         tasks=tasks,
         small_bytes=found.upload.small_bytes,
     )
-    from confidante.coordinator.uploads import upload_sizes  # it works on a population
+    from confidante.coordinator.definition.uploads import upload_sizes  # it works on a population
 
     try:
         upload_sizes(population)

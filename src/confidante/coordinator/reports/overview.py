@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, final
 
-from confidante.coordinator.budgeting import costs
-from confidante.coordinator.population import Population
+from confidante.coordinator.definition.population import Population
+from confidante.coordinator.rounds.budgeting import costs
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import RoundFacts, Waiters
 from confidante.privacy.accounting import epsilon_of

@@ -13,9 +13,9 @@ import msgspec
 
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import EgressError, ForkedLogError, ProtocolError
-from confidante.device.alarms import Caught, sound
-from confidante.device.line import Line, RefusedError
-from confidante.device.publiclog import PublicLog
+from confidante.device.federation.alarms import Caught, sound
+from confidante.device.federation.line import Line, RefusedError
+from confidante.device.federation.publiclog import PublicLog
 from confidante.device.values import Purpose
 from confidante.device.vault.store import Vault
 from confidante.protocol import voprf

@@ -16,13 +16,13 @@ from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING, final
 
-from confidante.coordinator.logs import configure, log
+from confidante.coordinator.running.logs import configure, log
 from confidante.core.errors import ConfidanteError
 
 if TYPE_CHECKING:
     from types import FrameType
 
-    from confidante.coordinator.serve import Hosting
+    from confidante.coordinator.running.serve import Hosting
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Where prometheus_client keeps the counters of several processes; it looks when it is imported."""
@@ -157,7 +157,7 @@ def _drain(read: int) -> None:
 
 def _work(hosting: "Hosting", listening: socket.socket, number: int) -> None:
     """Be a worker; ends well with the parent, however that ends."""
-    from confidante.coordinator.serve import work
+    from confidante.coordinator.running.serve import work
 
     configure(hosting.log_format, worker=number)
     parent = multiprocessing.parent_process()

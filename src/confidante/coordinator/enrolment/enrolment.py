@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
+from confidante.coordinator.enrolment.verifiers import Subject, Verifier, verifier_of
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import KeptKey, Spending
-from confidante.coordinator.verifiers import Subject, Verifier, verifier_of
 from confidante.core.entropy import SystemEntropy
 from confidante.protocol import voprf
 from confidante.protocol.coordination import CheckIn, Refusal, Refused, decode, encode

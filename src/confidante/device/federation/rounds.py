@@ -29,10 +29,10 @@ from numpy.typing import NDArray
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConfidanteError, ConsentError, ProtocolError, Reject, VaultError
 from confidante.core.types import Histories
-from confidante.device.agreement import Agreement, Offer, agreed_config
 from confidante.device.budget import DELTA
 from confidante.device.consent import Consents
-from confidante.device.journal import Beginning, Journal, Kept, Step
+from confidante.device.federation.agreement import Agreement, Offer, agreed_config
+from confidante.device.federation.journal import Beginning, Journal, Kept, Step
 from confidante.device.ledger import Departure, Ledger
 from confidante.device.person import AGAINST
 from confidante.device.vault.store import Vault

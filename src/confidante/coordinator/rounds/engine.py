@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import final
 
 from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.population import Population
-from confidante.coordinator.schedule import Schedule
+from confidante.coordinator.definition.population import Population
+from confidante.coordinator.rounds.schedule import Schedule
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import COLLECTING, Noted, RoundState
 from confidante.core.entropy import SystemEntropy

@@ -6,7 +6,7 @@ measured by this device's own clock, so clocks that differ do no harm. What fail
 later and later and never in step with other devices; a round that moved on without this device is left.
 
 A device waits, and takes part, under an identity and a seat made for one round, so nothing links its rounds.
-Killed in a round and started anew, it goes on with that round (`device/journal.py`).
+Killed in a round and started anew, it goes on with that round (`device/federation/journal.py`).
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -22,17 +22,17 @@ from confidante.core.errors import (
     PlanError,
     WireError,
 )
-from confidante.device.agreement import Agreement, Offer
-from confidante.device.alarms import require_none
 from confidante.device.egress import Response
-from confidante.device.journal import KEPT, Beginning, Journal, Kept
+from confidante.device.federation.agreement import Agreement, Offer
+from confidante.device.federation.alarms import require_none
+from confidante.device.federation.journal import KEPT, Beginning, Journal, Kept
+from confidante.device.federation.line import FIRST_PAUSE, Line, RefusedError, refused
+from confidante.device.federation.probes import Finding, Probe, look
+from confidante.device.federation.publiclog import PublicLog
+from confidante.device.federation.rounds import Outgoing, Participation, Place, Route
+from confidante.device.federation.tokens import Evidence, Wallet
 from confidante.device.ledger import DepartureState
-from confidante.device.line import FIRST_PAUSE, Line, RefusedError, refused
-from confidante.device.probes import Finding, Probe, look
-from confidante.device.publiclog import PublicLog
 from confidante.device.request import Request, render
-from confidante.device.rounds import Outgoing, Participation, Place, Route
-from confidante.device.tokens import Evidence, Wallet
 from confidante.device.values import Purpose
 from confidante.models.scoring import ModelName, read_scores
 from confidante.models.task_wire import CatalogueWire, Models, decode_plan, models_named
@@ -383,7 +383,7 @@ class Participant:
         models: tuple[bytes, ...] | None = None,
     ) -> Agreement:
         """Return what the terms make of an offer, having fetched what it names. models: only these."""
-        from confidante.device import fetching
+        from confidante.device.federation import fetching
 
         wire = self._terms.catalogue
         if wire is None:

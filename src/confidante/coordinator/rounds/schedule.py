@@ -15,10 +15,12 @@ from typing import Any, final
 import msgspec
 
 from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.budgeting import costs, overspends
-from confidante.coordinator.measures import NEWEST, PREFIX, PREVIOUS, Measure
-from confidante.coordinator.population import Population
-from confidante.coordinator.selection import draw_roster, fit_for
+from confidante.coordinator.definition.measures import NEWEST, PREFIX, PREVIOUS, Measure
+from confidante.coordinator.definition.population import Population
+from confidante.coordinator.definition.uploads import tier_of
+from confidante.coordinator.rounds.budgeting import costs, overspends
+from confidante.coordinator.rounds.selection import draw_roster, fit_for
+from confidante.coordinator.rounds.training import Model, Published, Result, Training
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import (
     COLLECTING,
@@ -29,8 +31,6 @@ from confidante.coordinator.store.values import (
     RoundState,
     Waiting,
 )
-from confidante.coordinator.training import Model, Published, Result, Training
-from confidante.coordinator.uploads import tier_of
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import PlanError
 from confidante.core.publog import LogEntry

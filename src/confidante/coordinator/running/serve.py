@@ -19,16 +19,16 @@ import uvicorn
 from anyio import to_thread
 
 from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.clock import SteadyClock
-from confidante.coordinator.engine import Engine
-from confidante.coordinator.enrolment import enrolment_of
+from confidante.coordinator.enrolment.enrolment import enrolment_of
 from confidante.coordinator.http import Coordinator, Serving
 from confidante.coordinator.http.wire import Wire
-from confidante.coordinator.logs import configure, log
-from confidante.coordinator.metrics import Metrics
 from confidante.coordinator.page.view import Desk
+from confidante.coordinator.rounds.clock import SteadyClock
+from confidante.coordinator.rounds.engine import Engine
+from confidante.coordinator.running.logs import configure, log
+from confidante.coordinator.running.metrics import Metrics
+from confidante.coordinator.running.workers import supervise
 from confidante.coordinator.store import Store
-from confidante.coordinator.workers import supervise
 from confidante.core.errors import DataError, StoreError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from starlette.applications import Starlette
 
-    from confidante.coordinator.population import Population
+    from confidante.coordinator.definition.population import Population
 
 _IDLE = 0.05
 _MOST_IDLE = 5.0

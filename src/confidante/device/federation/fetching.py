@@ -15,9 +15,9 @@ from typing import Any
 
 from confidante.core import delta
 from confidante.core.errors import EgressError, WireError
-from confidante.device.alarms import Caught, require_none, sound
-from confidante.device.line import Line, RefusedError
-from confidante.device.publiclog import PublicLog
+from confidante.device.federation.alarms import Caught, require_none, sound
+from confidante.device.federation.line import Line, RefusedError
+from confidante.device.federation.publiclog import PublicLog
 from confidante.device.serving import MODEL_BODY
 from confidante.device.values import Purpose
 from confidante.device.vault.store import Vault

@@ -1,0 +1,1 @@
+"""What an operator decides, and what it asks of devices."""

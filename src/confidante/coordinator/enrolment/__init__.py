@@ -1,0 +1,1 @@
+"""Who may take part: anonymous tokens, and those who say who is given some."""

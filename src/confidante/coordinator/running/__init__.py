@@ -1,0 +1,1 @@
+"""How a coordinator is run and looked after."""

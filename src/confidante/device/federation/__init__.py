@@ -1,0 +1,1 @@
+"""How a device learns together with others: rounds, tokens, the public log, models."""
