@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.ready
 PEERS  := $(wildcard benchmarks/bench_peers_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser demo test soak lint bench bench-peers lock clean
+.PHONY: help setup setup-browser setup-postgres demo test soak lint bench bench-peers lock clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -23,6 +23,9 @@ $(STAMP): requirements/dev.txt pyproject.toml tools/make_venv.sh
 setup-browser: ## install a Chromium for the tests of the person's page (Debian; else it says how)
 	@sh tools/setup_browser.sh
 
+setup-postgres: ## install PostgreSQL for the tests of the coordinator (Debian; else it says how)
+	@sh tools/setup_postgres.sh
+
 demo: setup ## train on MovieLens-100K with real private sums; writes out/demo/report.html and a profile to open
 	$(BIN)/confidante demo --out out/demo
 
@@ -33,7 +36,7 @@ lint: setup ## ruff, mypy strict, import rules
 	$(BIN)/lint-imports
 
 test: setup lint ## everything that must hold
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadgroup
 
 soak: setup ## kill a writing vault 10,000 times and look whether anything is lost or comes back (about an hour)
 	$(BIN)/python tools/soak_vault.py --kills 10000
@@ -48,6 +51,7 @@ bench-peers: setup ## the benchmarks beside Flower and pfl, which get a .venv-pe
 
 lock: setup ## pin the requirements again (needs uv on the PATH)
 	sh tools/lock.sh
+	$(BIN)/python deploy/pins.py
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .venv-peers out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

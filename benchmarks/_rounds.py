@@ -36,6 +36,8 @@ epsilon = 50.0
 delta = 1e-5
 [training]
 epsilon = 40.0
+[enrolment]
+verifier = "open"
 [upload]
 bits = 32
 max_bytes = 4000000

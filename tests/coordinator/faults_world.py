@@ -39,6 +39,8 @@ epsilon = 50.0
 [training]
 epsilon = 40.0
 every_hours = 0.0
+[enrolment]
+verifier = "open"
 [upload]
 bits = 32
 [seconds]

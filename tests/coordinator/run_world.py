@@ -27,6 +27,8 @@ epsilon = 50.0
 delta = 1e-5
 [training]
 epsilon = 40.0
+[enrolment]
+verifier = "open"
 """
 KEY = "0123456789abcdef0123456789abcdef"
 

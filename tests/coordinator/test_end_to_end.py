@@ -32,6 +32,7 @@ CATALOGUE = Catalogue(
     IDS, tuple(f"Title {i}" for i in range(ITEMS)), tuple(("a", "b")[i % 2 :] for i in range(ITEMS))
 )
 TERMS = Terms(CatalogueWire(CATALOGUE), least_noise=0.1, least_devices=DEVICES)
+OPEN = '\n[enrolment]\nverifier = "open"\n'
 DEFINITION = """
 name = "films"
 catalogue = "items.csv"
@@ -69,7 +70,7 @@ class Running:
 
 @contextmanager
 def coordinator(
-    folder: Path, devices: int = DEVICES, seconds: float = 60.0, more: str = ""
+    folder: Path, devices: int = DEVICES, seconds: float = 60.0, more: str = OPEN
 ) -> Iterator[Running]:
     folder.mkdir(exist_ok=True)
     (folder / "films.toml").write_text(DEFINITION.format(devices=devices, seconds=seconds) + more)

@@ -475,11 +475,11 @@ def test_the_population_file_says_who_may_take_part(tmp_path: Path) -> None:
         path.write_text(EXAMPLE.replace(old, new), encoding="utf-8")
         return read_population(path).enrolment
 
-    assert read() == Enrolling("open", 8, DAY, 7)
-    assert read('verifier = "open"', 'verifier = "address"').verifier == "address"
+    assert read() == Enrolling("address", 64, DAY, 7)
+    assert read('verifier = "address"', 'verifier = "open"').verifier == "open"
     assert read("hours = 24.0              # so", "hours = 1.0 # so").seconds == 3600.0
     for old, new in (
-        ("tokens = 8", "tokens = 0"),
+        ("tokens = 64", "tokens = 0"),
         ("keep_key = 7", "keep_key = 0"),
         ("hours = 24.0  ", "hours = 0.5"),
     ):

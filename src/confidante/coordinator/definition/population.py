@@ -75,9 +75,9 @@ max_bytes = 262144        # all that a device sends in one round
 small_bytes = 65536       # a longer vector, and pairs of items, are for devices that call themselves large
 
 [enrolment]               # who may take part; each round costs a device one anonymous token
-verifier = "open"         # whoever asks. "address": tokens by network; "invitation": by code, as written by
-                          # `confidante coordinator invite`; "package.module:Class": your own verifier
-tokens = 8                # that one network, invitation or other subject gets, each
+verifier = "address"      # tokens by network; "invitation": by code, as written by `confidante coordinator
+                          # invite`; "package.module:Class": your own verifier; "open": none are asked for
+tokens = 64               # that one network, invitation or other subject gets, each
 hours = 24.0              # so many hours
 keep_key = 7              # after so many times these hours the tokens' key is replaced
 
@@ -126,8 +126,8 @@ class _Upload(_Table, frozen=True):
 
 
 class _EnrolmentTable(_Table, frozen=True):
-    verifier: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "open"
-    tokens: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = 8
+    verifier: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = "address"
+    tokens: Annotated[int, msgspec.Meta(ge=1, le=1 << 20)] = 64
     hours: Annotated[float, msgspec.Meta(ge=1, le=24 * 366)] = 24.0
     keep_key: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 7
 
