@@ -32,6 +32,7 @@ from confidante.cli.participate_command import (
     rounds_command,
 )
 from confidante.cli.profile_app import OPEN_EXAMPLES, open_page_command, profile
+from confidante.cli.rehearse_command import REHEARSE_EXAMPLES, rehearse_command
 from confidante.cli.simulate_command import SIMULATE_EXAMPLES, simulate_command
 from confidante.core.errors import ConfidanteError, DataError, PlanError
 
@@ -54,6 +55,7 @@ app.add_typer(lab, name="lab", no_args_is_help=True)
 app.add_typer(profile, name="profile", no_args_is_help=True)
 app.add_typer(coordinator, name="coordinator", no_args_is_help=True)
 lab.command("simulate", epilog=SIMULATE_EXAMPLES)(simulate_command)
+lab.command("rehearse", epilog=REHEARSE_EXAMPLES)(rehearse_command)
 profile.command("participate", epilog=PARTICIPATE_EXAMPLES)(participate_command)
 profile.command("rounds", epilog=ROUNDS_EXAMPLES)(rounds_command)
 app.command("open", epilog=OPEN_EXAMPLES)(open_page_command)

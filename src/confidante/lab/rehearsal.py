@@ -97,6 +97,18 @@ class Rehearsal:
         """Whether the model is the simulator's, bit for bit."""
         return self.model == self.simulated
 
+    @property
+    def as_planned(self) -> bool:
+        """Whether every sum is what it has to be: the same integers, or off by the planned noise.
+
+        False for a right one once in 30,000 rehearsals (noise pooled over all entries, 4 standard errors).
+        """
+        if not any(one.noise for one in self.sums):
+            return self.same
+        entries = sum(one.entries for one in self.sums)
+        pooled = math.sqrt(sum(one.entries * one.noise**2 for one in self.sums) / entries)
+        return abs(pooled - 1) < 4 / math.sqrt(2 * entries)
+
 
 def rehearse(
     histories: Histories,
