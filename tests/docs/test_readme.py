@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from confidante import Device
+from confidante.device.vault.keys import KeyBeside
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -41,6 +44,16 @@ def test_the_example_for_apps_runs(
     assert because == "Without “Alien (1979)”, “Aliens (1986)” would not be in your top 1."
 
 
+def test_the_example_for_taking_part_runs_and_sends_nothing_while_the_switches_are_off(
+    tmp_path: Path,
+) -> None:
+    with Device(tmp_path / "mine", KeyBeside()) as device:
+        exec(compile(_examples()[1], "README.md", "exec"), {"device": device})
+        [background] = device.backgrounds
+        background.close()
+        assert device.ledger.departures() == ()
+
+
 def test_the_example_for_the_lab_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -50,7 +63,7 @@ def test_the_example_for_the_lab_runs(
     titles = "".join(f"i{i},Title {i},kind {i % 3}\n" for i in range(40))
     (tmp_path / "items.csv").write_text("item,title,labels\n" + titles)
     monkeypatch.chdir(tmp_path)
-    exec(compile(_examples()[1], "README.md", "exec"), {})
+    exec(compile(_examples()[2], "README.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("Title ") for line in lines) == 10
     assert "server_epsilon" in lines[-1]
