@@ -4,6 +4,7 @@
 `claim` (claims the round that is due, tells, then hangs) or `race` (waits for a line, claims once, tells).
 """
 
+import os
 import random
 import sys
 import time
@@ -46,7 +47,7 @@ def main() -> None:
                 time.sleep(600)
             case _:
                 sys.stdin.readline()
-                tell(store.claim_due(10.0, "racer", 5.0) is not None)
+                tell(store.claim_due(10.0, f"racer {os.getpid()}", 5.0) is not None)
 
 
 if __name__ == "__main__":

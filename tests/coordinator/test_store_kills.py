@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -58,7 +59,7 @@ def at_once(calls: list[Callable[[], T]]) -> list[T]:
 class TestRaces:
     def test_of_many_threads_one_claims_a_round(self, store: Store) -> None:
         opened(store)
-        won = at_once([lambda: store.claim_due(10.0, "a", 5.0) for _ in range(8)])
+        won = at_once([partial(store.claim_due, 10.0, f"worker {one}", 5.0) for one in range(8)])
         assert sum(state is not None for state in won) == 1
 
     def test_of_two_processes_one_claims_a_round(self, url: str, store: Store) -> None:
@@ -75,7 +76,7 @@ class TestRaces:
         opened(store)
         second = replace(ROUND, id=b"s" * 32, roster=IDENTITIES[4:8], seats=SEATS[4:8])
         store.open_round(second, 10.0, Payment(1.5, 0.25), 2.0)
-        claims = [lambda: store.claim_due(10.0, "a", 5.0) for _ in range(4)]
+        claims = [partial(store.claim_due, 10.0, f"worker {one}", 5.0) for one in range(4)]
         won = [state.row.id for state in at_once(claims) if state is not None]
         won += [state.row.id for state in iter(lambda: store.claim_due(10.0, "b", 5.0), None)]
         assert sorted(won) == [ROUND.id, second.id]

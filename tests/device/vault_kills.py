@@ -61,6 +61,8 @@ class Known:
                 self.hidden.clear()
             case "expire":
                 kept = sorted(self.events, key=self.events.__getitem__)[-what["keep"] :]
+                if len(kept) < len(self.events):
+                    self.bodies.pop("personal:profile", None)
                 self.events = {tag: self.events[tag] for tag in kept}
             case "body":
                 self.bodies[what["name"]] = what["digest"]

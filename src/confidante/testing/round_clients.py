@@ -70,7 +70,7 @@ class RawDevice:
     identity: Identity
     vector: Vector
     entropy: Callable[[int], bytes] = SystemEntropy().draw
-    tier: Tier = Tier.SMALL
+    tier: Tier = Tier.LARGE
     token: Redemption | None = None
 
 
