@@ -28,6 +28,7 @@ SEED_BYTES = 32
 
 _PREFIX = 64  # digits of U drawn at once
 _BITS = 192  # digits of F worked out at first
+_CELLS = 1 << 15
 _TABLE_VARIANCE = 1 << 26  # largest variance with one table (about 150,000 thresholds)
 
 
@@ -105,10 +106,13 @@ def _table(variance: Fraction) -> _Table:
     both = np.concatenate((upper[::-1], ~upper))
     first = -len(upper)
     guide_bits = min(max(len(both).bit_length() + 6, 12), 20)
-    edges = np.arange(1 << guide_bits, dtype=np.uint64) << np.uint64(64 - guide_bits)
-    ends = edges | np.uint64((1 << (64 - guide_bits)) - 1)
-    below, at_most = np.searchsorted(both, edges, side="left"), np.searchsorted(both, ends, side="right")
-    guide = np.where(below == at_most, first + below, _SPLIT).astype(np.int32)
+    guide = np.empty(1 << guide_bits, dtype=np.int32)
+    for cell in range(0, len(guide), _CELLS):  # by parts: all at once would take ten times the guide's memory
+        part = guide[cell : cell + _CELLS]
+        edges = np.arange(cell, cell + len(part), dtype=np.uint64) << np.uint64(64 - guide_bits)
+        ends = edges | np.uint64((1 << (64 - guide_bits)) - 1)
+        below, at_most = np.searchsorted(both, edges, side="left"), np.searchsorted(both, ends, side="right")
+        part[:] = np.where(below == at_most, first + below, _SPLIT)
     return _Table(variance, first, both, guide, guide_bits)
 
 
