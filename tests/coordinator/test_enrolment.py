@@ -26,7 +26,7 @@ from confidante.coordinator.enrolment.verifiers import (
     verifier_of,
 )
 from confidante.coordinator.store import Payment, RoundRow, Store, tables
-from confidante.coordinator.store.values import Spending, Spent, Waiting
+from confidante.coordinator.store.values import Joining, Spending, Spent, Waiting
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import DataError, WireError
 from confidante.protocol import voprf
@@ -312,6 +312,21 @@ def test_a_token_is_spent_once_and_may_be_shown_again_by_the_same(store: Store, 
         store.pool_forget(POPULATION, 1e10)
         assert spend(store, enrolment, shown(token, key, index, seat)) == Spent()
         assert store.pool(POPULATION) == [], "who is refused does not wait"
+
+
+def test_one_token_lets_one_in_whoever_asks_for_two_populations_at_once(store: Store) -> None:
+    def asks(number: int, population: str, *, token: bool) -> Joining:
+        identity, seat = bytes([number]) * 64, bytes([number]) * 32
+        shown = Spending(b"k" * 32, b"n" * 32, bound_to(identity, seat)) if token else None
+        return Joining(population, identity, seat, "large", shown)
+
+    assert store.admit([asks(0, "films", token=True)], 5.0) == [True]
+    for number in range(1, 20):
+        films, songs = asks(number, "films", token=True), asks(number, "songs", token=False)
+        both = [films, songs] if number % 2 else [songs, films]
+        assert store.admit(both, 5.0) == [one is songs and one is both[0] for one in both]
+    assert len(store.pool("films")) == 1
+    assert store.admit([asks(30, "songs", token=False)] * 2, 5.0) == [True, True], "the same, twice"
 
 
 def test_a_token_that_had_its_round_opens_the_door_no_more(store: Store, enrolment: Enrolment) -> None:

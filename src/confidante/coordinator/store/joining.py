@@ -39,19 +39,25 @@ def known(sql: Connection, identities: Sequence[bytes]) -> tuple[dict[bytes, byt
 
 
 def admit(sql: Connection, asked: Sequence[Joining], now: float) -> list[bool]:
-    """Let devices wait; False for those whose token was spent before."""
+    """Let devices wait; False for those whose token was spent before, or who ask for two things at once.
+
+    An identity is let in once: with the first of what it asks for here, and on no token but that one's.
+    """
+    first: dict[bytes, Joining] = {}
+    for one in asked:
+        first.setdefault(one.identity, one)
     # Sorted: two processes that let the same devices in wait for each other, and never both at once.
-    rows = {one.identity: _row(one, now) for one in reversed(asked)}
-    joined = set(sql.scalars(_JOIN[sql.dialect.name], [rows[who] for who in sorted(rows)]))
+    rows = [_row(first[who], now) for who in sorted(first)]
+    joined = set(sql.scalars(_JOIN[sql.dialect.name], rows))
     # After the insert, not before: it waits for a round that is being opened to take a device away.
-    taken = {row.identity for row in sql.execute(_SEATED, {"identities": list(rows)})}
+    taken = {row.identity for row in sql.execute(_SEATED, {"identities": list(first)})}
     # Who is being seated just now has a token that looks used up.
-    good = _spend(sql, [one.spending for one in asked if one.spending and one.identity not in taken])
-    fine = [one.identity in taken or one.spending is None or one.spending in good for one in asked]
-    gone = taken | (joined - {one.identity for one, well in zip(asked, fine, strict=True) if well})
+    good = _spend(sql, [one.spending for who, one in first.items() if one.spending and who not in taken])
+    well = {who for who, one in first.items() if one.spending is None or one.spending in good}
+    gone = taken | (joined - well)
     if gone:
         sql.execute(_LEAVE, {"identities": list(gone)})
-    return fine
+    return [one.identity in taken or (one.identity in well and one == first[one.identity]) for one in asked]
 
 
 def _spend(sql: Connection, tokens: Sequence[Spending]) -> set[Spending]:
