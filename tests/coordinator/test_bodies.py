@@ -1,6 +1,7 @@
 """Bodies are kept whole under the hash of what they hold."""
 
 import hashlib
+import stat
 import subprocess
 import sys
 import time
@@ -96,3 +97,9 @@ def test_a_full_or_lost_folder_is_said(tmp_path: Path) -> None:
 def test_an_address_that_keeps_nothing_is_refused(address: str) -> None:
     with pytest.raises(StoreError, match="cannot keep bodies"):
         Bodies(address)
+
+
+def test_only_their_owner_may_read_bodies(tmp_path: Path) -> None:
+    folder = tmp_path / "bodies"
+    Bodies(f"file://{folder}").put(b"hello")
+    assert [stat.S_IMODE(one.stat().st_mode) for one in (folder, *folder.iterdir())] == [0o700, 0o600]

@@ -172,6 +172,28 @@ def test_a_key_that_others_can_read_or_that_is_none(tmp_path: Path) -> None:
     assert not check_key(key).good
 
 
+def test_a_key_of_another_account(tmp_path: Path) -> None:
+    key = tmp_path / "operator.key"
+    key.mkdir(0o700)  # cannot be read by root either
+    found = check_key(key)
+    assert not found.good
+    assert "run as its owner" in found.said
+
+
+def test_files_that_others_may_look_into(tmp_path: Path) -> None:
+    address, bodies = f"sqlite:///{tmp_path}/films.db", f"file://{tmp_path}/bodies"
+    with Store.open(address) as store:
+        store.migrate()
+        assert all(one.good for one in check_database(address, (), NOW))
+        assert all(one.good for one in check_bodies(bodies, ()))
+        (tmp_path / "films.db-wal").chmod(0o644)
+        (tmp_path / "bodies").chmod(0o750)
+        [wide] = [one for one in check_database(address, (), NOW) if not one.good]
+        assert f"chmod go= {tmp_path}/films.db-wal" in wide.said
+        [wide] = [one for one in check_bodies(bodies, ()) if not one.good]
+        assert f"chmod go= {tmp_path}/bodies" in wide.said
+
+
 def test_a_port_that_somebody_else_has() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]

@@ -26,10 +26,13 @@ class Bodies:
         """
         try:
             self._files, self._root = fsspec.core.url_to_fs(url)
-            self._files.makedirs(self._root, exist_ok=True)
+            self._on_disk = type(self._files).protocol in ("file", ("file", "local"))
+            if self._on_disk:  # what one device said is nobody else's on this machine
+                Path(self._root).mkdir(mode=0o700, parents=True, exist_ok=True)
+            else:
+                self._files.makedirs(self._root, exist_ok=True)
         except (ImportError, OSError, ValueError) as error:
             raise StoreError(f"{url!r} cannot keep bodies ({error}): give file://<folder>") from None
-        self._on_disk = type(self._files).protocol in ("file", ("file", "local"))
 
     def put(self, data: bytes) -> str:
         """Keep `data` and return its name. It is on disk, whole, when this returns. Raises StoreError."""
@@ -95,7 +98,7 @@ def _write(path: Path, data: bytes) -> None:
     """
     half = path.with_name(f".{uuid.uuid4().hex}.tmp")
     try:
-        with half.open("wb", buffering=0) as file:
+        with open(half, "xb", buffering=0, opener=_private) as file:
             left = memoryview(data)
             while left:
                 left = left[file.write(left) :]
@@ -104,6 +107,10 @@ def _write(path: Path, data: bytes) -> None:
     except BaseException:
         half.unlink(missing_ok=True)
         raise
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _sync(folder: str) -> None:

@@ -6,6 +6,7 @@ import socket
 import ssl
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
@@ -98,6 +99,9 @@ def check_database(address: str, populations: tuple[Population, ...], now: float
             yield Check("database", not has, f"{store_kind(address)} answers; {told}")
             return
         yield Check("database", good=True, said=f"{store_kind(address)} answers; tables of version {has}")
+        if path is not None:
+            beside = (path.with_name(path.name + end) for end in ("", "-wal", "-shm"))
+            yield from check_modes("database", *beside)
         yield guarded("public log", lambda: f"holds together: {store.verify_log()} entries")
         yield check_clock(store, now)
         for one in populations:
@@ -142,8 +146,17 @@ def check_bodies(address: str, populations: Sequence[Population]) -> Iterator[Ch
 
     found = guarded("bodies", probe)
     yield found
-    if found.good:
+    if found.good and address.startswith("file://"):
+        yield from check_modes("bodies", Path(address.removeprefix("file://")))
         yield from check_disk(address, populations)
+
+
+def check_modes(name: str, *paths: Path) -> Iterator[Check]:
+    """Give a cross for each file or folder that others on this machine may read or write."""
+    for path in paths:
+        with suppress(OSError):  # not there, or another check says what is wrong with it
+            if stat.S_IMODE(path.stat().st_mode) & 0o077:
+                yield Check(name, good=False, said=f"others may look into {path}: chmod go= {path}")
 
 
 def check_disk(address: str, populations: Sequence[Population]) -> Iterator[Check]:
@@ -192,7 +205,13 @@ def check_key(path: Path) -> Check:
         )
     if stat.S_IMODE(found.st_mode) & 0o077:
         return Check("operator key", good=False, said=f"others may read {path}: chmod 600 {path}")
-    if len(path.read_bytes().strip()) < 32:
+    try:
+        key = path.read_bytes().strip()
+    except OSError as error:
+        return Check(
+            "operator key", good=False, said=f"{path} cannot be read ({error.strerror}): run as its owner"
+        )
+    if len(key) < 32:
         return Check("operator key", good=False, said=f"{path} has no key of 32 characters: delete it")
     return Check("operator key", good=True, said=f"{path}, for its owner only")
 

@@ -3,6 +3,7 @@
 Both keep nothing: several such processes, on one host or many, share a database and a store of bodies.
 """
 
+import os
 import secrets
 import signal
 import socket
@@ -190,6 +191,7 @@ def serve(hosting: Hosting, *, started: Callable[[str], None] = lambda _: None) 
     if (hosting.certificate is None) != (hosting.key is None):
         raise DataError("TLS needs both a certificate and its key: give --certificate and --key")
     configure(hosting.log_format)
+    os.umask(0o077)  # whatever is made from now on is its owner's only
     _check_certificate(hosting)
     Bodies(hosting.bodies)
     with Store.open(hosting.database) as store:

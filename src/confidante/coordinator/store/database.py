@@ -1,9 +1,10 @@
 """One database behind an address: connections, transactions, migrations, and errors that say what to do."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, final
 
@@ -128,8 +129,10 @@ _FORMS = "give sqlite:///<path> or postgresql://<user>:<password>@<host>/<name>"
 
 
 def _sqlite(address: sqlalchemy.URL) -> Engine:
-    if address.database in (None, "", ":memory:"):
+    if address.database is None or address.database in ("", ":memory:"):
         raise StoreError("a database in memory forgets everything: name a file, as sqlite:///<path>")
+    with suppress(OSError):  # for its owner only, as are -wal and -shm then; SQLite says what is wrong
+        os.close(os.open(address.database, os.O_RDWR | os.O_CREAT, 0o600))
     engine = sqlalchemy.create_engine(
         address,
         connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
