@@ -9,6 +9,9 @@ private as a Gaussian mechanism of its plan's noise multiplier (docs/explanation
 as Gaussians do, also when the vectors of a later sum depend on an earlier one (but not its noise multiplier:
 the budget is divided beforehand). dp-accounting's privacy loss distributions, rounded pessimistically, turn
 the composition into epsilon: an upper bound.
+
+dp-accounting and scipy are loaded when something is first accounted for: they take seconds, which a process
+that only answers devices, or sums without noise, need not spend.
 """
 
 import math
@@ -16,10 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-import dp_accounting
 import numpy as np
-from dp_accounting import pld, rdp
-from scipy import optimize, special
 
 from confidante.core.errors import PlanError
 from confidante.privacy.plan import SumPlan
@@ -84,6 +84,9 @@ def epsilon_of(noise_multipliers: Sequence[float], delta: float) -> float:
         return math.inf
     if len(noise_multipliers) == 0:
         return 0.0
+    import dp_accounting
+    from dp_accounting import pld
+
     # A thousand steps to the loss's standard deviation put the rounding error below 1e-4 of epsilon or so.
     mu = math.sqrt(math.fsum(multiplier**-2 for multiplier in noise_multipliers))
     accountant = pld.PLDAccountant(dp_accounting.NeighboringRelation.REPLACE_SPECIAL, mu / 1000)
@@ -131,12 +134,16 @@ def calibrate(epsilon: float, delta: float, shares_of_budget: Sequence[float]) -
 
 def gaussian_delta(epsilon: float, mu: float) -> float:
     """Return the exact delta of a Gaussian sum of multiplier 1/mu (Balle, Wang 2018, theorem 8)."""
+    from scipy import special
+
     a, b = mu / 2 - epsilon / mu, -mu / 2 - epsilon / mu
     return float(special.ndtr(a) - math.exp(epsilon + special.log_ndtr(b)))
 
 
 def gaussian_mu(epsilon: float, delta: float) -> float:
     """Return the mu = 1/multiplier with which one Gaussian mechanism is exactly (epsilon, delta)-private."""
+    from scipy import optimize
+
     return float(
         math.exp(optimize.brentq(lambda x: gaussian_delta(epsilon, math.exp(x)) - delta, -30, 6, xtol=1e-13))
     )
@@ -149,6 +156,8 @@ def skellam_rdp_epsilon(plans: Sequence[SumPlan], delta: float) -> float:
     integer vectors of norms d1, d2 with e = a d2^2 / 2V + min(((2a - 1) d2^2 + 6 d1) / 4V^2, 3 d1 / 2V).
     Looser than `account`, but its proof is another one: tests hold the two against each other.
     """
+    from dp_accounting import rdp
+
     _check_delta(delta)
     orders = np.array(_RDP_ORDERS)
     divergence = np.zeros_like(orders)
