@@ -62,7 +62,7 @@ with Device(sys.argv[1], KeyBeside(), create=False) as device:
         print(time.time() - begun, flush=True)
     thread = threading.Thread(target=look)
     thread.start()
-    terms = Terms(CatalogueWire(catalogue), least_noise=0.1, least_devices=3)
+    terms = Terms(CatalogueWire(catalogue), least_noise=0.1, least_devices=3, least_collusion=0.0)
     device.participate(sys.argv[2], "films", terms, patience=2.0)
     thread.join()
     print(psutil.Process().memory_info().rss / (1 << 20), flush=True)

@@ -31,7 +31,7 @@ IDS = tuple(f"item-{index}" for index in range(ITEMS))
 CATALOGUE = Catalogue(
     IDS, tuple(f"Title {i}" for i in range(ITEMS)), tuple(("a", "b")[i % 2 :] for i in range(ITEMS))
 )
-TERMS = Terms(CatalogueWire(CATALOGUE), least_noise=0.1, least_devices=DEVICES)
+TERMS = Terms(CatalogueWire(CATALOGUE), least_noise=0.1, least_devices=DEVICES, least_collusion=0.0)
 OPEN = '\n[enrolment]\nverifier = "open"\n'
 DEFINITION = """
 name = "films"

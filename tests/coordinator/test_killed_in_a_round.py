@@ -22,7 +22,7 @@ from confidante.models.task_wire import decode_plan
 from confidante.protocol.coordination import PHASES
 
 ME = 3
-TERMS = Terms(least_noise=0.1, least_devices=2)
+TERMS = Terms(least_noise=0.1, least_devices=2, least_collusion=0.0)
 
 
 def live(folder: Path, url: str, *at: str) -> subprocess.CompletedProcess[str]:

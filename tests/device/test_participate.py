@@ -41,8 +41,11 @@ class Says:
         return self.verdict
 
 
-def plan(noise: float = 3.0, devices: int = 32, bits: int = 24) -> SumPlan:
-    return plan_sum(TASK.name, 3, TASK.l2_bound, TASK.linf_bound, noise, Cohort(devices), bits)
+def plan(
+    noise: float = 3.0, devices: int = 32, bits: int = 24, dropout: float = 0.3, collusion: float = 0.1
+) -> SumPlan:
+    cohort = Cohort(devices, dropout, collusion)
+    return plan_sum(TASK.name, 3, TASK.l2_bound, TASK.linf_bound, noise, cohort, bits)
 
 
 def closed_door() -> str:
@@ -57,8 +60,14 @@ def test_an_offer_within_the_terms_becomes_an_agreement() -> None:
 
 @pytest.mark.parametrize(
     ("offered", "beyond"),
-    [(plan(noise=1.9), "noise"), (plan(devices=19), "19 devices"), (plan(bits=32), "12 bytes")],
-    ids=["too little noise", "too few devices", "too large"],
+    [
+        (plan(noise=1.9), "noise"),
+        (plan(devices=19), "19 devices"),
+        (plan(bits=32), "12 bytes"),
+        (plan(dropout=0.29), "the part 0.29 may vanish"),
+        (plan(collusion=0.0), "the part 0 of colluders"),
+    ],
+    ids=["too little noise", "too few devices", "too large", "too few may vanish", "too few may collude"],
 )
 def test_an_offer_beyond_the_terms_is_refused(offered: SumPlan, beyond: str) -> None:
     with pytest.raises(PlanError, match=beyond):

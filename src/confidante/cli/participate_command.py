@@ -67,6 +67,14 @@ def participate_command(
     least_noise: Annotated[
         float, typer.Option(min=0.0, help="Join no sum with a smaller noise multiplier.")
     ] = 1.0,
+    least_collusion: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Join no round that is safe from a smaller part of colluders."),
+    ] = 0.1,
+    least_dropout: Annotated[
+        float,
+        typer.Option(min=0.0, max=1.0, help="Join no round that fails when a smaller part vanishes."),
+    ] = 0.3,
     small: Annotated[bool, typer.Option("--small", help="Take on short vectors only.")] = False,
     invitation: Annotated[
         Path | None, typer.Option(help="File with the invitation, where the coordinator asks for one.")
@@ -91,7 +99,11 @@ def participate_command(
     tls = None if certificate is None else _trusting(certificate)
     evidence = None if invitation is None else Evidence("invitation", _read(invitation).strip())
     terms = Terms(
-        least_noise=least_noise, least_devices=least_devices, tier=Tier.SMALL if small else Tier.LARGE
+        least_noise=least_noise,
+        least_devices=least_devices,
+        least_collusion=least_collusion,
+        least_dropout=least_dropout,
+        tier=Tier.SMALL if small else Tier.LARGE,
     )
     dropped = {"network": any_network, "power": any_power, "idle": any_load}
     probes = _probes(folder, {name for name, wanted in dropped.items() if wanted}, hours)

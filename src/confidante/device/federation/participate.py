@@ -69,7 +69,10 @@ class Terms:
     catalogue: whose items are counted, in which order; None: the one that the coordinator's public log names.
     purpose: the one switch that all of it needs; None: the switch of what is asked for. least_noise: noise
     multiplier of one sum; least_devices: of one round; most_bytes: of one masked vector; tier: SMALL for
-    a device that takes on short vectors only.
+    a device that takes on short vectors only. most_fetched: bytes of a catalogue or a model that is fetched
+    for a round. least_dropout, least_collusion: parts of a round that may vanish, and that may tell the
+    coordinator all they know, without harm to the others: what a plan has to allow for. With a plan that
+    allows for less, fewer devices of the coordinator's own lay another's vector open.
     """
 
     catalogue: CatalogueWire | None = None
@@ -78,6 +81,9 @@ class Terms:
     least_devices: int = 16
     most_bytes: int = 256 << 10
     tier: Tier = Tier.LARGE
+    most_fetched: int = 16 << 20
+    least_dropout: float = 0.3
+    least_collusion: float = 0.1
 
     def agreement(
         self,
@@ -100,6 +106,14 @@ class Terms:
         for beyond, problem in (
             (asked.noise_multiplier < self.least_noise, f"a noise multiplier of {asked.noise_multiplier:g}"),
             (asked.cohort.devices < self.least_devices, f"a round of {asked.cohort.devices} devices"),
+            (
+                asked.cohort.max_dropout < self.least_dropout,
+                f"a round in which no more than the part {asked.cohort.max_dropout:g} may vanish",
+            ),
+            (
+                asked.cohort.max_collusion < self.least_collusion,
+                f"a round safe from no more than the part {asked.cohort.max_collusion:g} of colluders",
+            ),
             (asked.upload_bytes > self.most_bytes, f"an upload of {asked.upload_bytes:,} bytes"),
         ):
             if beyond:
