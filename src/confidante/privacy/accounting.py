@@ -7,8 +7,8 @@ Adjacency: two populations are neighbours when one person's vectors are replaced
 part in every sum: no amplification by sampling is claimed. Each sum is released once, and is at least as
 private as a Gaussian mechanism of its plan's noise multiplier (docs/explanation/privacy.md). So sums compose
 as Gaussians do, also when the vectors of a later sum depend on an earlier one (but not its noise multiplier:
-the budget is divided beforehand). dp-accounting's privacy loss distributions, rounded pessimistically, turn
-the composition into epsilon: an upper bound.
+the budget is divided beforehand). dp-accounting's privacy loss distribution of the composition, rounded
+pessimistically, gives epsilon: an upper bound.
 
 dp-accounting and scipy are loaded when something is first accounted for: they take seconds, which a process
 that only answers devices, or sums without noise, need not spend.
@@ -87,11 +87,11 @@ def epsilon_of(noise_multipliers: Sequence[float], delta: float) -> float:
     import dp_accounting
     from dp_accounting import pld
 
-    # A thousand steps to the loss's standard deviation put the rounding error below 1e-4 of epsilon or so.
+    # Together they are one Gaussian (Dong, Roth, Su 2022, corollary 2). A thousand steps to the loss's
+    # standard deviation put the rounding error below 1e-4 of epsilon or so.
     mu = math.sqrt(math.fsum(multiplier**-2 for multiplier in noise_multipliers))
     accountant = pld.PLDAccountant(dp_accounting.NeighboringRelation.REPLACE_SPECIAL, mu / 1000)
-    for multiplier in noise_multipliers:
-        accountant.compose(dp_accounting.GaussianDpEvent(multiplier))
+    accountant.compose(dp_accounting.GaussianDpEvent(1 / mu))
     return float(accountant.get_epsilon(delta))
 
 
