@@ -31,8 +31,9 @@ DatabaseOption = Annotated[
     typer.Option(
         "--database",
         envvar="CONFIDANTE_DATABASE",
-        help="sqlite:///<path> (one host) or postgresql://<user>:<password>@<host>/<name> (any number of "
-        "hosts), or @<file> that holds such an address; a SQLite file beside the population when left out.",
+        help="@<file> that holds the address, so that its password stands in no list of processes; or the "
+        "address: sqlite:///<path> (one host) or postgresql://<user>:<password>@<host>/<name> (any number "
+        "of hosts); a SQLite file beside the population when left out.",
     ),
 ]
 BodiesOption = Annotated[

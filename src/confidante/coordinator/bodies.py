@@ -32,7 +32,8 @@ class Bodies:
             else:
                 self._files.makedirs(self._root, exist_ok=True)
         except (ImportError, OSError, ValueError) as error:
-            raise StoreError(f"{url!r} cannot keep bodies ({error}): give file://<folder>") from None
+            told = error.strerror if isinstance(error, OSError) else type(error).__name__
+            raise StoreError(f"{shown(url)} cannot keep bodies ({told}): give file://<folder>") from None
 
     def put(self, data: bytes) -> str:
         """Keep `data` and return its name. It is on disk, whole, when this returns. Raises StoreError."""
@@ -81,6 +82,12 @@ class Bodies:
         if len(ref) != _HASH_LETTERS or not set(ref) <= set("0123456789abcdef"):
             raise StoreError(f"{ref[:_HASH_LETTERS]!r} is no name of a body: give 64 hexadecimal digits")
         return f"{self._root}/{ref}"
+
+
+def shown(url: str) -> str:
+    """Return an address as it may be printed: without what may be a password."""
+    scheme, found, _ = url.partition("://")
+    return url if scheme == "file" else f"{scheme}://..." if found else "this address"
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import final
 
 from cryptography import x509
 
-from confidante.coordinator.bodies import Bodies
+from confidante.coordinator.bodies import Bodies, shown
 from confidante.coordinator.definition.population import Population
 from confidante.coordinator.definition.uploads import upload_sizes
 from confidante.coordinator.reports.overview import budget_words, spending
@@ -142,7 +142,7 @@ def check_bodies(address: str, populations: Sequence[Population]) -> Iterator[Ch
             bodies.get(ref)
         finally:
             bodies.delete(ref)
-        return f"{address} can be written, read and deleted"
+        return f"{shown(address)} can be written, read and deleted"
 
     found = guarded("bodies", probe)
     yield found

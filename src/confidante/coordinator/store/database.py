@@ -107,10 +107,13 @@ def _migrations() -> Config:
 
 
 def _engine(url: str) -> Engine:
+    # An address may hold a password, also where it cannot be read as one: none is ever shown.
     try:
         address = sqlalchemy.make_url(url)
-    except exc.ArgumentError:
-        raise StoreError(f"{url!r} is no database: {_FORMS}") from None
+    except (exc.ArgumentError, ValueError):  # the latter: of a port
+        raise StoreError(f"this address is of no database: {_FORMS}") from None
+    if "@" in (address.host or ""):
+        raise StoreError(f"this address has two @: write one in a password as %40; {_FORMS}")
     if address.drivername == "sqlite":
         return _sqlite(address)
     if address.drivername == "postgresql":
