@@ -13,8 +13,7 @@ from confidante.coordinator.rounds.training import Result
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import COLLECTING
 from confidante.core.types import Catalogue, Histories
-from confidante.device.federation.agreement import Agreement, Offer, agreed_config
-from confidante.device.values import Purpose
+from confidante.device.federation.agreement import Agreement, Offer, agreed_config, fitting
 from confidante.models.scoring import ModelName
 from confidante.models.task_wire import CatalogueWire, decode_plan
 from confidante.privacy.clipping import encode
@@ -90,7 +89,7 @@ class Devices:
         if row.id not in self.clients:
             roster = tuple(map(PublicIdentity.decode, row.roster))
             plan, task = decode_plan(row.plan), WIRE.decode_task(row.task_body, self.models)
-            Agreement(plan, task, CATALOGUE.ids, next(one for one in Purpose if one.sends), "pairs")
+            Agreement(plan, task, CATALOGUE.ids, fitting(task.name)[0], "pairs")
             setup = RoundSetup(agreed_config(plan, Offer(row.config, roster)), roster)
             self.clients[row.id] = {
                 i: Client(

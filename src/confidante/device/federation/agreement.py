@@ -1,8 +1,9 @@
 """What a person agreed to give a term of, and how a coordinator's offer is held against it."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import final
 
 from confidante.core.errors import PlanError
@@ -12,6 +13,23 @@ from confidante.models.task import Task
 from confidante.privacy.plan import SumPlan
 from confidante.protocol.config import RoundConfig
 from confidante.protocol.identity import PublicIdentity
+
+_FITTING: Mapping[str, tuple[Purpose, ...]] = MappingProxyType(
+    {
+        "popularity": (Purpose.TRAIN, Purpose.COHORT),
+        "contributors": (Purpose.COHORT,),
+        "quality of lists": (Purpose.QUALITY,),
+        "comparison of lists": (Purpose.QUALITY,),
+    }
+)
+
+
+def fitting(task: str) -> tuple[Purpose, ...]:
+    """Return the switches that may stand for a kind of sum, whatever a coordinator says of it.
+
+    task: name of the kind, as in its plan.
+    """
+    return _FITTING.get(task, (Purpose.TRAIN,))
 
 
 @final
@@ -31,7 +49,7 @@ class Agreement:
     plan: bounds, noise and cohort; task: what is computed; items: ids of the items, in the order that the
     task counts them; purpose: the switch it needs; counts: what an entry of the vector counts, in words;
     name_of: what to call entry i when the person reads their own. Raises PlanError when task and plan do
-    not fit.
+    not fit, or the task is none of that switch.
     """
 
     plan: SumPlan
@@ -48,6 +66,8 @@ class Agreement:
             raise PlanError(
                 f"{plan.task}: nothing is sent for the purpose {self.purpose.value}: name another"
             )
+        if self.purpose not in fitting(task.name):
+            raise PlanError(f"{plan.task}: is announced for the purpose {self.purpose.value}: not joined")
         planned = (plan.task, plan.length, plan.l2_bound, plan.linf_bound)
         if planned != (task.name, task.length, task.l2_bound, task.linf_bound):
             raise PlanError(f"{plan.task}: name, length or bounds differ from those of the task {task.name}")

@@ -134,7 +134,7 @@ def purpose_of(task: str, announced: str) -> Purpose:
     """Return the switch that a sum needs. task: its name in the plan; announced: in the public log."""
     if task in _QUALITY:
         return Purpose.QUALITY
-    if task == "contributors" or announced.startswith(_MEASURE):
+    if task == "contributors" or (task == "popularity" and announced.startswith(_MEASURE)):
         return Purpose.COHORT
     return Purpose.TRAIN
 
