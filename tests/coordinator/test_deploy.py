@@ -50,6 +50,13 @@ def test_nothing_that_is_deployed_holds_a_secret() -> None:
     assert not re.search(r"(?m)PASSWORD: |postgresql://\S+:\S+@", text)
 
 
+def test_the_proxy_passes_on_what_devices_ask_for_and_nothing_of_the_operators() -> None:
+    text = (DEPLOY / "Caddyfile").read_text()
+    assert re.findall(r"(?m)^\s*(@\w+) path (.*)$", text) == [("@devices", "/v1/* /health/*")]
+    assert re.findall(r"(?m)^\s*(?:reverse_proxy|handle|route|redir) (\S+)", text) == ["@devices"]
+    assert "- --no-public-page\n" in (DEPLOY / "compose.yaml").read_text()
+
+
 def test_the_unit_gives_the_coordinator_no_more_than_it_needs() -> None:
     unit = (DEPLOY / "confidante-coordinator.service").read_text().splitlines()
     for line in ("DynamicUser=yes", "ProtectSystem=strict", "NoNewPrivileges=yes", "CapabilityBoundingSet="):
