@@ -270,6 +270,26 @@ class TestEnds:
         assert store.accept(ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 5.0) == Late()
         assert store.claim_due(1e6, "a", 5.0) is None
 
+    def test_who_sat_in_a_round_is_forgotten_after_it_and_counts_stay(self, store: Store) -> None:
+        opened(store)
+        assert store.forget_seats(1e6) == 0
+        for phase, following in pairwise(COLLECTING):
+            claimed(store, 10.0)
+            assert store.advance(ROUND.id, phase, following, 10.0, {0: "to 0"}, 10.0)
+        claimed(store, 10.0)
+        assert store.publish(ROUND.id, "sum", (1, 3, 2), None, 20.0)
+        store.clear(ROUND.id)
+        before, spent = store.published("films", 5), store.spent("films")
+        assert store.forget_seats(20.0) == 0
+        assert store.forget_seats(20.1) == 1
+        assert store.forget_seats(1e6) == 0
+        state = store.round(ROUND.id)
+        assert state is not None
+        assert (state.row.roster, state.row.seats, state.survivors) == ((), (), (0, 0, 0))
+        assert store.published("films", 5) == before
+        assert before[0].survivors == 3
+        assert store.spent("films") == spent != []
+
     def test_messages_are_forgotten_when_the_round_is_over_and_not_before(self, store: Store) -> None:
         opened(store)
         say_all(store, "ADVERTISE")

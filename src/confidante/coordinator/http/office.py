@@ -113,7 +113,7 @@ class Office:
 
     def _look_up(self, round_id: bytes) -> OpenRound:
         state = self.store.round(round_id)
-        if state is None:
+        if state is None or not state.row.roster:  # forgotten
             raise no_round()
         row = state.row
         setup = RoundSetup(RoundConfig.decode(row.config), tuple(map(PublicIdentity.decode, row.roster)))

@@ -23,6 +23,8 @@ from confidante.protocol.identity import PublicIdentity
 from confidante.protocol.server import Phase, Server
 
 _LONGEST_REASON = 1000
+_SEATS_KEPT = 3600.0  # seconds for which devices may still ask how their round ended
+_FORGET_EVERY = 600.0
 _MOST_CLAIMS = 100  # of one phase; each but the last was by a worker that died of it, or lost the database
 
 
@@ -54,6 +56,7 @@ class Engine:
         self._phase_ended = phase_ended
         self._store, self._bodies, self._lease = store, bodies, lease
         self._worker = f"{worker} {entropy.draw(8).hex()}"  # nobody else's: it may claim again what it had
+        self._forgot = 0.0
         self._schedules = {one.name: Schedule(store, bodies, one, entropy) for one in populations}
 
     @property
@@ -72,6 +75,9 @@ class Engine:
             return True
         if self._tidy():
             return True
+        if not self._forgot <= now < self._forgot + _FORGET_EVERY:
+            self._store.forget_seats(max(now - _SEATS_KEPT, 0.0))
+            self._forgot = now
         return any(schedule.open_next(now) for schedule in self._schedules.values())
 
     def _end_phase(self, state: RoundState, now: float) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, func, select
+from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
@@ -151,6 +151,17 @@ def leftovers(sql: Connection, limit: int) -> list[tuple[bytes, list[str]]]:
         )
         for round_id in sql.scalars(over).all()
     ]
+
+
+def forget_seats(sql: Connection, before: float) -> int:
+    """Forget who sat in rounds that ended before; how many there were is kept. Return how many rounds."""
+    kept = func.length(rounds.c.survivors).label("kept")
+    over = select(rounds.c.id, kept).where(rounds.c.outcome != "", rounds.c.ended < before)
+    found = sql.execute(over.where(func.length(rounds.c.roster) > 0)).all()
+    for row in found:
+        gone = {"roster": b"", "seats": b"", "survivors": bytes(row.kept)}  # its length is the count
+        sql.execute(update(rounds).where(rounds.c.id == row.id).values(**gone))
+    return len(found)
 
 
 def clear(sql: Connection, round_id: bytes) -> None:

@@ -306,6 +306,12 @@ class Store:
         with self._database.writing() as sql:
             messages.clear(sql, round_id)
 
+    def forget_seats(self, before: float) -> int:
+        """Forget who sat in rounds that ended before; the counts stay. Return how many rounds these were."""
+        checks.moment("before", before)
+        with self._database.writing() as sql:
+            return messages.forget_seats(sql, before)
+
     # --- the books
 
     def append_log(self, kind: str, body: bytes, now: float) -> LogEntry:

@@ -55,8 +55,8 @@ rounds = Table(
     Column("task_body", LargeBinary, nullable=False),
     Column("plan", LargeBinary, nullable=False),
     Column("config", LargeBinary, nullable=False),
-    Column("roster", LargeBinary, nullable=False),  # 64 bytes a client
-    Column("seats", LargeBinary, nullable=False),  # 32 bytes a client
+    Column("roster", LargeBinary, nullable=False),  # 64 bytes a client; empty an hour after the end
+    Column("seats", LargeBinary, nullable=False),  # 32 bytes a client; empty an hour after the end
     Column("clients", Integer, nullable=False),
     Column("phase", String(20), nullable=False),
     Column("deadline", Double, nullable=False),
@@ -69,15 +69,15 @@ rounds = Table(
     Column("outcome", String(20), nullable=False),
     Column("reason", Text, nullable=False),
     Column("result", String(REF), nullable=False),
-    Column("survivors", LargeBinary, nullable=False),  # uint32, little-endian
+    Column("survivors", LargeBinary, nullable=False),  # uint32, little-endian; zeros an hour after the end
     Column("opened", Double, nullable=False),
     Column("ended", Double, nullable=False),
     Index("ix_rounds_outcome_deadline", "outcome", "deadline"),
     Index("ix_rounds_population_opened", "population", "opened"),
 )
 
-# Rows only while a round runs: the primary key keeps a device out of two rounds at a time, and once the round
-# is over nothing here says who was in it.
+# Rows only while a round runs: the primary key keeps a device out of two rounds at a time. An hour after a
+# round is over its row forgets the roster, too, and nothing here says who was in it.
 seated = Table(
     "seated",
     metadata,
