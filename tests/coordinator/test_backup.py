@@ -91,19 +91,20 @@ def test_all_comes_back_on_either_database_and_running_rounds_are_ended(
 ) -> None:
     file = tmp_path / "state.backup"
     made = back_up(use(filled), bodies, file, NOW)
-    assert (made.rounds, made.running, made.payments, made.log, made.bodies) == (2, 1, 2, 1, 2)
+    assert (made.rounds, made.running, made.payments, made.log, made.bodies) == (2, 1, 1, 1, 2)
     assert file.stat().st_mode & 0o077 == 0
     assert inspect(file) == made
 
     elsewhere = Bodies(f"file://{tmp_path}/elsewhere")
     assert restore(file, use(empty), elsewhere, NOW + 50) == made
     before, after = contents(filled), contents(empty)
-    for name in set(before) - LEFT_OUT - {"rounds"}:
+    for name in set(before) - LEFT_OUT - {"rounds", "payment"}:
         assert after[name] == before[name], name
     assert all(after[name] == [] for name in LEFT_OUT)
     with Store.open(empty) as store:
         assert store.verify_log() == 1
-        assert [one.noise_multiplier for one in store.payments("films")] == [1.5, 2.5]
+        # what ran may have got to its sum after the backup: it counts as paid
+        assert store.spent("films") == [1.5, 2.5]
         ran, published = store.rounds("films")
         assert (ran.phase, ran.outcome, ran.reason, ran.ended) == ("ABORTED", "aborted", RESTORED, NOW + 50)
         assert published.survivors == (0, 2, 3)
@@ -115,7 +116,6 @@ def test_all_comes_back_on_either_database_and_running_rounds_are_ended(
         seats = tuple(b"n" * 31 + who[:1] for who in IDENTITIES[4:8])
         new = replace(ROUND, id=b"t" * 32, roster=IDENTITIES[4:8], seats=seats)
         assert store.open_round(new, NOW + 100, Payment(3.5, 0.5), NOW + 60, after=2)
-        assert len(store.payments("films")) == 3
     assert elsewhere.get(hashlib.sha256(b"the model").hexdigest()) == b"the model"
     with pytest.raises(StoreError, match="there is no body"):
         elsewhere.get(hashlib.sha256(b"what a device said").hexdigest())

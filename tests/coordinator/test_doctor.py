@@ -3,6 +3,7 @@
 import json
 import socket
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from run_world import defined
 from sqlalchemy import text
-from store_world import ROUND, filled
+from store_world import ROUND, claimed, filled
 from typer.testing import CliRunner
 
 from confidante.cli.coordinator_app import coordinator
@@ -28,7 +29,7 @@ from confidante.coordinator.running.doctor import (
     check_population,
     check_port,
 )
-from confidante.coordinator.store import Payment, Store
+from confidante.coordinator.store import COLLECTING, Payment, Store
 from confidante.coordinator.store.database import Database
 from confidante.core.errors import StoreError
 
@@ -134,6 +135,10 @@ def test_a_spent_budget(tmp_path: Path) -> None:
         filled(store)
         assert "more whole training" in check_budget(store, population).said
         assert store.open_round(ROUND, 10.0, Payment(0.05, 1.0), 2.0)
+        assert check_budget(store, population).good
+        for phase, following in pairwise(COLLECTING[:3]):
+            claimed(store, 10.0)
+            assert store.advance(ROUND.id, phase, following, 10.0, {}, 10.0)
         found = check_budget(store, population)
         assert not found.good
         assert "the budget is spent" in found.said

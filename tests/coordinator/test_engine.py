@@ -58,13 +58,14 @@ def test_they_may_vanish_one_by_one_in_every_phase(world):
 
 
 @pytest.mark.parametrize("phase", COLLECTING)
-def test_too_few_end_the_round_with_a_reason_and_the_payment_is_kept(world, phase):
+def test_too_few_end_the_round_with_a_reason_and_cost_nothing_before_vectors_may_come(world, phase):
     world.open()
     state = world.finish({phase: (0, 1, 2, 3)})
     assert (state.phase, state.outcome) == (ABORTED, "aborted")
     assert "too_few" in state.reason
     assert "6" in state.reason
-    assert len(world.store.payments("films")) == 1
+    paid = COLLECTING.index(phase) >= COLLECTING.index("MASK")
+    assert len(world.store.payments("films")) == paid
     assert not state.result
     assert world.store.counts()["round aborted"] == 1
     assert "ended without a sum" in world.engine.says["films"]
@@ -76,8 +77,8 @@ def test_too_few_end_the_round_with_a_reason_and_the_payment_is_kept(world, phas
     world.settle()
     assert world.newest.row.id != state.row.id
     assert world.newest.row.task_body == state.row.task_body
-    assert len(world.store.payments("films")) == 2
     again = world.finish()
+    assert len(world.store.payments("films")) == paid + 1
     assert np.array_equal(world.total(again), world.expected(again))
 
 
@@ -205,10 +206,10 @@ def test_a_population_that_is_not_served_any_more_has_its_round_ended(world):
 
 
 def test_when_the_budget_is_spent_no_round_is_opened_and_it_is_said(tmp_path):
-    """The limit holds one training: a round that failed leaves too little for all of another."""
+    """The limit holds one training: a round that was paid for and failed leaves too little for another."""
     world = World(tmp_path, population(noise=True, epsilon=4.0), Devices(PEOPLE))
     world.open()
-    world.finish({"ADVERTISE": range(10)})
+    world.finish({"MASK": range(10)})
     world.now += world.population.rest
     world.devices.wait(world.store, world.now)
     world.settle()
@@ -218,6 +219,41 @@ def test_when_the_budget_is_spent_no_round_is_opened_and_it_is_said(tmp_path):
     paid = world.store.spent("films")
     assert 0 < epsilon_of(paid, 1e-5) < 4.0
     assert len(world.store.pool("films")) == 10
+    world.close()
+
+
+def test_rounds_that_nobody_answers_cost_nothing_and_come_ever_more_seldom(tmp_path):
+    world = World(tmp_path, population(noise=True, epsilon=4.0), Devices(PEOPLE))
+    pauses = []
+    for failed in range(1, 16):
+        opened = world.open()
+        assert opened.number == failed
+        world.now = opened.deadline
+        world.settle()
+        assert world.newest.phase == ABORTED
+        assert f"failures in a row: {failed}" in world.engine.says["films"]
+        pauses.append(min(30.0 * 2 ** (failed - 1), 86400.0))
+        world.now += pauses[-1] - 1
+        assert world.open().number == failed
+        world.now += 1
+    assert pauses[-1] == 86400.0
+    assert world.store.payments("films") == []
+    world.open()
+    assert world.finish().phase == PUBLISHED
+    assert world.store.failures("films") == 0
+    assert len(world.store.payments("films")) == 1
+    world.close()
+
+
+def test_a_round_that_fits_no_more_when_it_is_to_be_paid_ends_and_pays_nothing(tmp_path):
+    """Its operator lowered the limit while it gathered its devices."""
+    world = World(tmp_path, population(noise=True, epsilon=4.0), Devices(PEOPLE)).until("SHARE")
+    world.population = population(noise=True, epsilon=0.1, training_epsilon=0.1)
+    world.engine = world.fresh()
+    world.settle()
+    assert world.newest.phase == ABORTED
+    assert world.newest.reason.startswith("the budget is spent: 0 rounds used up epsilon 0 of 0.1")
+    assert world.store.payments("films") == []
     world.close()
 
 

@@ -106,7 +106,7 @@ def test_the_key_opens_and_pauses_and_ends_rounds(tmp_path: Path) -> None:
         state = store.round(running.row.id)
         assert state is not None
         assert (state.outcome, state.reason) == ("aborted", "its operator ended it")
-        assert len(store.payments("films")) == 8
+        assert len(store.payments("films")) == 6
         again = http.post("/operator/abort", data={**form, "round": running.row.id.hex()})
         assert again.headers["location"] == "/?told=over"
 

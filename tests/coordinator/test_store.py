@@ -83,22 +83,40 @@ class TestPool:
 
 
 class TestOpening:
-    def test_opening_seats_the_chosen_and_pays_at_once(self, store: Store) -> None:
+    def test_opening_seats_the_chosen_and_costs_nothing_yet(self, store: Store) -> None:
         opened(store)
         assert [waiting.identity for waiting in store.pool("films")] == list(IDENTITIES[4:])
         assert store.seat_of(IDENTITIES[3]) == (ROUND.id, 3)
         assert store.seat_of(IDENTITIES[4]) is None
-        assert store.payments("films") == [Payment(1.5, 0.25)]
-        assert store.spent("films") == [1.5]
-        assert store.spent("books") == []
+        assert store.payments("films") == []
         state = store.round(ROUND.id)
         assert state is not None
+        assert (state.number, state.cost) == (1, Payment(1.5, 0.25))
         assert (state.row, state.phase, state.deadline, state.outcome) == (ROUND, "ADVERTISE", 10.0, "")
 
-    def test_opening_the_same_round_again_pays_once(self, store: Store) -> None:
+    def test_a_round_is_paid_for_when_its_vectors_may_come_and_never_again(self, store: Store) -> None:
+        opened(store)
+        for at, phase in enumerate(COLLECTING[:-1]):
+            assert store.spent("films") == ([1.5] if at > COLLECTING.index("SHARE") else [])
+            claimed(store, 20.0)
+            for _ in range(2):
+                store.advance(ROUND.id, phase, COLLECTING[at + 1], 10.0, {}, 20.0)
+        assert store.payments("films") == [Payment(1.5, 0.25)]
+        assert store.spent("books") == []
+
+    def test_a_round_that_dies_before_its_vectors_may_come_costs_nothing(self, store: Store) -> None:
+        opened(store)
+        claimed(store, 20.0)
+        assert store.advance(ROUND.id, "ADVERTISE", "SHARE", 30.0, {}, 20.0)
+        assert store.abort(ROUND.id, "too few", 30.0)
+        assert store.payments("films") == []
+        assert store.failures("films") == 1
+        assert store.failures("books") == 0
+
+    def test_opening_the_same_round_again_opens_one(self, store: Store) -> None:
         opened(store)
         assert store.open_round(ROUND, 10.0, Payment(1.5, 0.25), 2.0, after=0)
-        assert store.spent("films") == [1.5]
+        assert len(store.rounds("films")) == 1
 
     def test_a_round_id_is_used_once(self, store: Store) -> None:
         opened(store)
@@ -106,13 +124,12 @@ class TestOpening:
         with pytest.raises(StoreError, match="another round"):
             store.open_round(other, 10.0, Payment(1.5, 0.25), 2.0)
 
-    def test_a_device_that_waits_no_more_stops_the_opening_and_nothing_is_paid(self, store: Store) -> None:
+    def test_a_device_that_waits_no_more_stops_the_opening(self, store: Store) -> None:
         opened(store)
         overlapping = replace(ROUND, id=b"s" * 32, roster=IDENTITIES[3:7], seats=SEATS[3:7])
         assert not store.open_round(overlapping, 10.0, Payment(1.5, 0.25), 2.0)
         assert store.round(overlapping.id) is None
         assert len(store.pool("films")) == len(IDENTITIES) - 4
-        assert store.spent("films") == [1.5]
 
     def test_devices_of_another_population_cannot_be_drawn(self, store: Store) -> None:
         filled(store)
@@ -123,7 +140,8 @@ class TestOpening:
         second = replace(ROUND, id=b"s" * 32, roster=IDENTITIES[4:8], seats=SEATS[4:8])
         assert not store.open_round(second, 10.0, Payment(1.5, 0.25), 2.0, after=0)
         assert store.open_round(second, 10.0, Payment(2.5, 0.25), 2.0, after=1)
-        assert store.spent("films") == [1.5, 2.5]
+        assert [one.number for one in store.rounds("films")] == [2, 1]
+        assert [one.cost.noise_multiplier for one in store.rounds("films")] == [2.5, 1.5]
 
     def test_the_newest_rounds_come_first(self, store: Store) -> None:
         opened(store)
@@ -260,6 +278,9 @@ class TestEnds:
 
     def test_an_abort_lets_devices_go_and_refunds_nothing(self, store: Store) -> None:
         opened(store)
+        for at, phase in enumerate(COLLECTING[:2]):
+            claimed(store, 20.0)
+            assert store.advance(ROUND.id, phase, COLLECTING[at + 1], 30.0, {}, 3.0)
         assert store.abort(ROUND.id, "too few", 4.0)
         state = store.round(ROUND.id)
         assert state is not None

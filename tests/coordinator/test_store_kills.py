@@ -93,10 +93,21 @@ class TestRaces:
         assert won.count(True) == 1
         assert store.outgoing(ROUND.id, "SHARE", 1) == "b"
 
-    def test_of_many_threads_one_seats_a_device_and_pays(self, store: Store) -> None:
+    def test_of_many_threads_one_seats_a_device(self, store: Store) -> None:
         filled(store)
         rows = [replace(ROUND, id=bytes([number]) * 32) for number in range(6)]
         won = at_once([lambda row=row: store.open_round(row, 10.0, Payment(1.5, 0.25), 2.0) for row in rows])
+        assert won.count(True) == 1
+        assert len(store.rounds("films")) == 1
+
+    def test_of_many_threads_one_pays_for_a_round(self, store: Store) -> None:
+        opened(store)
+        claimed(store, 10.0)
+        store.advance(ROUND.id, "ADVERTISE", "SHARE", 30.0, {0: "a"}, 10.0)
+        claimed(store, 30.0)
+        won = at_once(
+            [lambda: store.advance(ROUND.id, "SHARE", "MASK", 50.0, {0: "b"}, 30.0) for _ in range(8)]
+        )
         assert won.count(True) == 1
         assert store.spent("films") == [1.5]
 

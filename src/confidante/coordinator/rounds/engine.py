@@ -14,7 +14,7 @@ from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.definition.population import Population
 from confidante.coordinator.rounds.schedule import Schedule
 from confidante.coordinator.store import Store
-from confidante.coordinator.store.values import COLLECTING, Noted, RoundState
+from confidante.coordinator.store.values import COLLECTING, PAID_AT, Noted, RoundState
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConfidanteError, ProtocolError, StoreError, WireError
 from confidante.protocol.config import RoundConfig, RoundSetup
@@ -105,6 +105,8 @@ class Engine:
                 says = f"{name} was published with {len(survivors)} devices"
             else:
                 following = COLLECTING[COLLECTING.index(phase) + 1]
+                if following == PAID_AT:
+                    schedule.afford(state)
                 refs = {data: self._bodies.put(data) for data in set(out.values())}
                 outbox = {client: refs[data] for client, data in out.items()}
                 deadline = now + schedule.population.seconds(following)

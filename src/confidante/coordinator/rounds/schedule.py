@@ -32,7 +32,7 @@ from confidante.coordinator.store.values import (
     Waiting,
 )
 from confidante.core.entropy import SystemEntropy
-from confidante.core.errors import PlanError
+from confidante.core.errors import PlanError, StoreError
 from confidante.core.publog import LogEntry
 from confidante.models.task import Task
 from confidante.models.task_wire import encode_plan
@@ -42,6 +42,8 @@ from confidante.protocol.coordination import SALT_BYTES, Announcement, Tier, enc
 from confidante.protocol.server import SumResult
 
 _FIRST_LOOK = 8
+_LONGEST_REST = 86400.0
+_DOUBLINGS = 32
 
 
 @final
@@ -84,21 +86,21 @@ class Schedule:
         What does not fit the budget is passed over. Raises StoreError.
         """
         store, name = self._store, self.population.name
-        paid = store.payments(name)  # before all else is read: `after` makes one moment of it
-        newest = store.rounds(name, 1)
-        if newest and not newest[0].outcome:
+        newest = next(iter(store.rounds(name, 1)), None)  # before all else is read: `after` makes one moment
+        if newest is not None and not newest.outcome:
             return False
         if store.paused(name):
             self.says = "paused: its operator wants no new round"
             return False
-        if newest and newest[0].phase != PUBLISHED and now < newest[0].ended + self.population.rest:
+        rest = 0.0 if newest is None else self._rest(newest, now)
+        if rest > 0:
             return False
         training, reserved = self._training_next()
         wanted = [training, *self._measures()]
         due = sorted(
             (one for one in wanted if one.due <= now), key=lambda one: (one is not training, one.due)
         )
-        spent = tuple(payment.noise_multiplier for payment in paid)
+        spent = tuple(store.spent(name))
         said = []
         for one in due:
             # A measure must not take what a training that has begun needs for its end.
@@ -111,12 +113,33 @@ class Schedule:
             if isinstance(found, str):
                 said.append(found)
                 continue
-            return self._open(one, *found, len(paid), now)
+            return self._open(one, *found, newest.number if newest else 0, now)
         self.says = self._words(said, spent, wanted, now)
         return False
 
     def _words(self, said: list[str], spent: tuple[float, ...], wanted: list[_Wanted], now: float) -> str:
         """Return why nothing was opened."""
+    def _rest(self, newest: RoundState, now: float) -> float:
+        """Return the seconds to wait after a failure: twice as many with each in a row, at most a day."""
+        if newest.phase == PUBLISHED:
+            return 0.0
+        rest, failed = self.population.rest, self._store.failures(self.population.name)
+        rest = max(rest, min(rest * 2.0 ** min(failed - 1, _DOUBLINGS), _LONGEST_REST))
+        left = newest.ended + rest - now
+        if left > 0:
+            self.says = (
+                f"round {newest.row.id.hex()[:12]} ({newest.row.task}) ended without a sum: {newest.reason}; "
+                f"failures in a row: {failed}; the next round may be opened in {left:.0f} seconds"
+            )
+        return left
+
+    def afford(self, state: RoundState) -> None:
+        """Check once more that the budget holds what a round is about to pay; StoreError when it does not."""
+        spent = self._store.spent(self.population.name)
+        problem = overspends(self.population, spent, (state.cost.noise_multiplier,), state.row.task)
+        if problem:
+            raise StoreError(f"the budget is spent: {problem}")
+
         if said and all(one.startswith("skipped") for one in said):
             problems = [overspends(self.population, spent, cost, what) for what, cost in self._costs.items()]
             if all(problems):
@@ -262,8 +285,8 @@ class Schedule:
             return f"{len(fit)} of {population.cohort.devices} {large}devices wait for {wanted.name}"
         return plan, roster
 
-    def _open(self, wanted: _Wanted, plan: SumPlan, roster: list[Waiting], paid: int, now: float) -> bool:
-        """Announce a round, open it and pay; False when another worker was faster."""
+    def _open(self, wanted: _Wanted, plan: SumPlan, roster: list[Waiting], after: int, now: float) -> bool:
+        """Announce a round and open it; False when another worker was faster."""
         store, population = self._store, self.population
         assert wanted.task is not None  # noqa: S101  (nobody is seated for it otherwise)
         name, body = wanted.name, self._training.wire.encode_task(wanted.task)
@@ -281,9 +304,9 @@ class Schedule:
             roster=tuple(one.identity for one in roster),
             seats=tuple(one.seat for one in roster),
         )
-        payment = Payment(plan.noise_multiplier, wanted.share)
+        cost = Payment(plan.noise_multiplier, wanted.share)
         deadline = now + population.seconds(COLLECTING[0])
-        opened = store.open_round(row, deadline, payment, now, after=paid)
+        opened = store.open_round(row, deadline, cost, now, after=after)
         if opened:
             self.says = f"round {row.id.hex()[:12]} ({row.task}) was opened with {len(row.roster)} devices"
         return opened

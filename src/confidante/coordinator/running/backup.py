@@ -2,8 +2,8 @@
 
 A backup is a zip: `tables/<name>` (msgpack, in pieces), `bodies/<sha256>`, and last `manifest.json` with the
 sha256 of each. It is one moment of the database. What devices sent in rounds that still run stays out: a
-restore ends these rounds without a sum, so nobody needs it, and their devices go on to another round. What
-such a round was paid for stays paid.
+restore ends these rounds without a sum, so nobody needs it, and their devices go on to another round. Such
+a round counts as paid, as it may have got to its sum after the backup.
 """
 
 import hashlib
@@ -134,6 +134,7 @@ def restore(path: Path, database: Database, bodies: Bodies, now: float) -> Told:
                 _move_sequence(sql, table)
             books.verify(sql)
             sql.execute(
+            _pay_running(sql, now)
                 update(tables.rounds)
                 .where(tables.rounds.c.outcome == "")
                 .values(phase=ABORTED, outcome="aborted", reason=RESTORED, ended=now)
@@ -146,6 +147,15 @@ def restore(path: Path, database: Database, bodies: Bodies, now: float) -> Told:
 
 
 # --- writing
+def _pay_running(sql: Connection, now: float) -> None:
+    """Pay for rounds that ran: what was backed up before MASK may have got to its sum afterwards."""
+    source, paid = tables.rounds.c, select(tables.payment.c.round_id)
+    cost = (source.id, source.population, source.noise_multiplier, source.share, sqlalchemy.literal(now))
+    names = ("round_id", "population", "noise_multiplier", "share", "at")
+    running = select(*cost).where(source.outcome == "", source.id.not_in(paid)).order_by(source.number)
+    sql.execute(insert(tables.payment).from_select(names, running))
+
+
 
 
 def _kept_tables() -> list[Table]:
@@ -179,6 +189,13 @@ def _needed(sql: Connection, bodies: Bodies) -> list[str]:
     needed = {ref for ref in sql.scalars(select(tables.rounds.c.result)) if ref}
     offered = set[str]()
     for body in sql.execution_options(yield_per=_ROWS).scalars(select(tables.log.c.body)):
+def _named_in(body: bytes) -> dict[str, Any]:
+    try:
+        return msgspec.msgpack.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return {}
+
+
         for key, value in _named_in(body).items():
             if isinstance(value, bytes) and len(value) == _DIGEST_BYTES:
                 (needed if key in _NAMED else offered).add(value.hex())
@@ -187,13 +204,6 @@ def _needed(sql: Connection, bodies: Bodies) -> list[str]:
             bodies.get(ref)
             needed.add(ref)
     return sorted(needed)
-
-
-def _named_in(body: bytes) -> dict[str, Any]:
-    try:
-        return msgspec.msgpack.decode(body, type=dict[str, Any])
-    except msgspec.DecodeError:
-        return {}
 
 
 def _running(sql: Connection) -> int:

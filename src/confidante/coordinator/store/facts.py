@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from confidante.coordinator.store.tables import flag, log, message, payment, pool, rounds
+from confidante.coordinator.store.tables import flag, log, message, pool, rounds
 from confidante.coordinator.store.values import RoundFacts, Waiters
 from confidante.core.publog import LogEntry
 
@@ -20,21 +20,21 @@ _COLUMNS = (
     *(rounds.c[name] for name in ("id", "population", "task", "phase", "deadline", "expected", "clients")),
     *(rounds.c[name] for name in ("outcome", "reason", "opened", "ended")),
     func.length(rounds.c.survivors).label("survivors"),
-    payment.c.noise_multiplier,
+    rounds.c.noise_multiplier,
     _HEARD.label("heard"),
 )
 
 
 def newest(sql: Connection, population: str, limit: int) -> list[RoundFacts]:
     """Return the rounds of a population, the newest first."""
-    wanted = select(*_COLUMNS).join(payment).where(rounds.c.population == population)
-    found = sql.execute(wanted.order_by(payment.c.number.desc()).limit(limit))
+    wanted = select(*_COLUMNS).where(rounds.c.population == population)
+    found = sql.execute(wanted.order_by(rounds.c.number.desc()).limit(limit))
     return [_facts(row._mapping) for row in found]
 
 
 def one(sql: Connection, round_id: bytes) -> RoundFacts | None:
     """Return a round."""
-    row = sql.execute(select(*_COLUMNS).join(payment).where(rounds.c.id == round_id)).one_or_none()
+    row = sql.execute(select(*_COLUMNS).where(rounds.c.id == round_id)).one_or_none()
     return None if row is None else _facts(row._mapping)
 
 

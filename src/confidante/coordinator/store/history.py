@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from confidante.coordinator.store.tables import payment, rounds
+from confidante.coordinator.store.tables import rounds
 from confidante.coordinator.store.values import PUBLISHED, PublishedRound
 
 _INDEX = 4  # bytes of a survivor
@@ -23,11 +23,11 @@ def published(
     sql: Connection, population: str, limit: int, begins: str, otherwise: str
 ) -> list[PublishedRound]:
     """Return rounds whose task begins so, and not with `otherwise` (when that is not empty), newest first."""
-    wanted = select(*_COLUMNS).join(payment).where(rounds.c.population == population)
+    wanted = select(*_COLUMNS).where(rounds.c.population == population)
     wanted = wanted.where(rounds.c.phase == PUBLISHED, rounds.c.task.startswith(begins, autoescape=True))
     if otherwise:
         wanted = wanted.where(~rounds.c.task.startswith(otherwise, autoescape=True))
-    return [_round(row) for row in sql.execute(wanted.order_by(payment.c.number.desc()).limit(limit))]
+    return [_round(row) for row in sql.execute(wanted.order_by(rounds.c.number.desc()).limit(limit))]
 
 
 def _round(row: Row[*tuple[Any, ...]]) -> PublishedRound:

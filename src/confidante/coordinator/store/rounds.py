@@ -4,13 +4,14 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, literal, or_, select, update
 
 from confidante.coordinator.store import books, tokens
 from confidante.coordinator.store.tables import message, outbox, payment, pool, rounds, seated
 from confidante.coordinator.store.values import (
     ABORTED,
     COLLECTING,
+    PAID_AT,
     PUBLISHED,
     Noted,
     Payment,
@@ -34,16 +35,17 @@ _SKEW = 60.0  # seconds by which the clocks of two hosts may differ
 
 
 def open_round(
-    sql: Connection, row: RoundRow, deadline: float, paid: Payment, now: float, after: int | None
+    sql: Connection, row: RoundRow, deadline: float, cost: Payment, now: float, after: int | None
 ) -> bool:
-    """Seat the chosen and pay; False, nothing done, when one waits no more or others paid meanwhile."""
+    """Seat the chosen; False, nothing done, when one waits no more or another round was opened meanwhile."""
     standing = state(sql, row.id)
     if standing is not None:
         if standing.row != row:
             raise StoreError("this round id belongs to another round: draw 32 random bytes for each")
         return True
-    payments = select(func.count()).select_from(payment).where(payment.c.population == row.population)
-    if after is not None and sql.scalar(payments) != after:
+    newest_number = select(func.max(rounds.c.number)).where(rounds.c.population == row.population)
+    before = sql.scalar(newest_number) or 0
+    if after is not None and before != after:
         return False
     chosen = [
         (pool.c.population == row.population) & pool.c.identity.in_(row.roster[start : start + _CHUNK])
@@ -57,6 +59,7 @@ def open_round(
         insert(rounds).values(
             id=row.id,
             population=row.population,
+            number=before + 1,
             task=row.task,
             entry=row.entry,
             task_body=row.task_body,
@@ -79,6 +82,8 @@ def open_round(
             survivors=b"",
             opened=now,
             ended=0.0,
+            noise_multiplier=cost.noise_multiplier,
+            share=cost.share,
         )
     )
     sql.execute(
@@ -86,15 +91,6 @@ def open_round(
         [{"identity": who, "round_id": row.id, "client": at} for at, who in enumerate(row.roster)],
     )
     tokens.seat(sql, [bound_to(*one) for one in zip(row.roster, row.seats, strict=True)])
-    sql.execute(
-        insert(payment).values(
-            round_id=row.id,
-            population=row.population,
-            noise_multiplier=paid.noise_multiplier,
-            share=paid.share,
-            at=now,
-        )
-    )
     return True
 
 
@@ -105,10 +101,19 @@ def state(sql: Connection, round_id: bytes) -> RoundState | None:
 
 
 def newest(sql: Connection, population: str, limit: int) -> list[RoundState]:
-    """Return rounds, the newest first: as they were paid for, whatever the clocks of their workers said."""
-    wanted = select(rounds).join(payment).where(rounds.c.population == population)
-    ordered = wanted.order_by(payment.c.number.desc()).limit(limit)
+    """Return rounds, the newest first: as they were opened, whatever the clocks of their workers said."""
+    wanted = select(rounds).where(rounds.c.population == population)
+    ordered = wanted.order_by(rounds.c.number.desc()).limit(limit)
     return [_state(row) for row in sql.execute(ordered)]
+
+
+def failures(sql: Connection, population: str) -> int:
+    """Return how many rounds were aborted since one was published."""
+    ours = rounds.c.population == population
+    published = select(func.max(rounds.c.number)).where(ours, rounds.c.phase == PUBLISHED)
+    since = func.coalesce(published.scalar_subquery(), 0)
+    failed = select(func.count()).select_from(rounds)
+    return sql.scalar(failed.where(ours, rounds.c.phase == ABORTED, rounds.c.number > since)) or 0
 
 
 def seat_of(sql: Connection, identity: bytes) -> tuple[bytes, int] | None:
@@ -185,7 +190,7 @@ def advance(
     now: float,
     noted: Noted,
 ) -> bool:
-    """Move a claimed round to its next phase and leave each device what it needs there."""
+    """Move a claimed round to its next phase, leave each device what it needs there, and pay for MASK."""
     if COLLECTING.index(to_phase) != COLLECTING.index(from_phase) + 1:
         raise StoreError(f"{to_phase} does not follow {from_phase}: a round goes from phase to phase")
     moved = _leave(
@@ -205,6 +210,8 @@ def advance(
     )
     if moved:
         _note(sql, round_id, from_phase, noted)
+    if moved and to_phase == PAID_AT:
+        _pay(sql, round_id, now)
     if moved and out:
         sql.execute(
             insert(outbox),
@@ -257,6 +264,13 @@ def refusal(sql: Connection, round_id: bytes, client: int) -> str:
     return why or ""
 
 
+def _pay(sql: Connection, round_id: bytes, now: float) -> None:
+    """Take what a round costs out of the budget: in the transaction that lets the first vector in."""
+    cost = (rounds.c.id, rounds.c.population, rounds.c.noise_multiplier, rounds.c.share, literal(now))
+    names = ("round_id", "population", "noise_multiplier", "share", "at")
+    sql.execute(insert(payment).from_select(names, select(*cost).where(rounds.c.id == round_id)))
+
+
 def _note(sql: Connection, round_id: bytes, phase: str, noted: Noted) -> None:
     for event, by in sorted(noted.counts.items()):  # in one order, so that no two workers wait for each other
         books.count(sql, event, by)
@@ -303,6 +317,8 @@ def _state(row: Row[*tuple[Any, ...]]) -> RoundState:
         ended=row.ended,
         since=row.since,
         claims=row.claims,
+        number=row.number,
+        cost=Payment(row.noise_multiplier, row.share),
     )
 
 

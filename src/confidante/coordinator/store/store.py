@@ -123,21 +123,21 @@ class Store:
     # --- rounds
 
     def open_round(
-        self, row: RoundRow, deadline: float, payment: Payment, now: float, *, after: int | None = None
+        self, row: RoundRow, deadline: float, cost: Payment, now: float, *, after: int | None = None
     ) -> bool:
-        """Open a round in ADVERTISE, pay for it, and take its devices out of the pool.
+        """Open a round in ADVERTISE, and take its devices out of the pool.
 
-        after: how many payments the population must have made so far, so that two workers cannot both spend
-        what is left. Returns False, with nothing done, when that differs or one of the roster waits no more;
-        True also when this very round is open already.
+        cost: what it takes out of the budget when it gets to MASK. after: how many rounds the population must
+        have had so far, so that two workers cannot both spend what is left. Returns False, with nothing done,
+        when that differs or one of the roster waits no more; True also when this very round is open already.
         """
         checks.row(row)
         checks.moment("the deadline", deadline)
         checks.moment("now", now)
-        checks.payment(payment)
+        checks.payment(cost)
         with self._database.writing() as sql:
             self._database.one_at_a_time(sql)
-            return rounds.open_round(sql, row, deadline, payment, now, after)
+            return rounds.open_round(sql, row, deadline, cost, now, after)
 
     def round(self, round_id: bytes) -> RoundState | None:
         """Return a round as it stands, None when there is none."""
@@ -167,6 +167,12 @@ class Store:
             return rounds.seat_of(sql, identity)
 
     def claim_due(self, now: float, worker: str, lease: float) -> RoundState | None:
+    def failures(self, population: str) -> int:
+        """Return how many rounds of a population ended without a sum since the last that had one."""
+        checks.text("the population", population)
+        with self._database.reading() as sql:
+            return rounds.failures(sql, population)
+
         """Claim a round whose phase has heard all it expects or is past its deadline; None when none is due.
 
         The phase is closed: it hears nobody from now on, whoever finishes it, so that every replay of it sees
@@ -208,6 +214,8 @@ class Store:
         round_id: bytes,
         result_ref: str,
         survivors: tuple[int, ...],
+        What the round costs is paid in the same transaction when to_phase is MASK, the first that a vector
+        can come in.
         entry: tuple[str, bytes] | None,
         now: float,
         *,
@@ -230,7 +238,7 @@ class Store:
             return done
 
     def abort(self, round_id: bytes, reason: str, now: float, *, noted: Noted = _NOTHING) -> bool:
-        """End a running round without a sum; False when none runs. What was paid stays paid."""
+        """End a running round without a sum; False when none runs. What was paid stays paid: from MASK on."""
         checks.reason(reason)
         checks.moment("now", now)
         with self._database.writing() as sql:

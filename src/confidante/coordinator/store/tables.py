@@ -52,6 +52,7 @@ rounds = Table(
     Column("population", String(NAME), nullable=False),
     Column("task", String(NAME), nullable=False),
     Column("entry", BigInteger, nullable=False),
+    Column("number", Integer, nullable=False),  # 1, 2, ... in a population
     Column("task_body", LargeBinary, nullable=False),
     Column("plan", LargeBinary, nullable=False),
     Column("config", LargeBinary, nullable=False),
@@ -73,7 +74,9 @@ rounds = Table(
     Column("opened", Double, nullable=False),
     Column("ended", Double, nullable=False),
     Index("ix_rounds_outcome_deadline", "outcome", "deadline"),
-    Index("ix_rounds_population_opened", "population", "opened"),
+    UniqueConstraint("population", "number"),
+    Column("noise_multiplier", Double, nullable=False),  # what the round costs once it is paid for
+    Column("share", Double, nullable=False),
 )
 
 # Rows only while a round runs: the primary key keeps a device out of two rounds at a time. An hour after a

@@ -9,6 +9,9 @@ COLLECTING = ("ADVERTISE", "SHARE", "MASK", "CONFIRM", "REVEAL")
 
 PUBLISHED = "PUBLISHED"
 ABORTED = "ABORTED"
+PAID_AT = "MASK"
+"""The phase with which a round is paid for: before it no vector is heard, so nothing can be learnt."""
+
 
 
 @final
@@ -63,7 +66,7 @@ class RoundState:
     while it runs, then "published" or "aborted". reason: why it was aborted. closed: somebody claimed the
     phase, so it hears nobody any more. result, survivors: where the sum is kept, and whose vectors are in it.
     opened, ended: when (ended is 0.0 while it runs). since: when the phase began; claims: how many workers
-    have tried to end it.
+    have tried to end it. number: 1, 2, ... in its population; cost: what it pays when MASK opens.
     """
 
     row: RoundRow
@@ -83,6 +86,8 @@ class RoundState:
 @final
 @dataclass(frozen=True, slots=True)
 class Noted:
+    number: int
+    cost: Payment
     """What the end of a phase adds to the books, in its own transaction.
 
     counts: to counters, by name. refused: why the protocol refused a message of the phase, by client.

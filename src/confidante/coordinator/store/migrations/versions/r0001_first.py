@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("population", sa.String(200), nullable=False),
         sa.Column("task", sa.String(200), nullable=False),
         sa.Column("entry", sa.BigInteger, nullable=False),
+        sa.Column("number", sa.Integer, nullable=False),
         sa.Column("task_body", sa.LargeBinary, nullable=False),
         sa.Column("plan", sa.LargeBinary, nullable=False),
         sa.Column("config", sa.LargeBinary, nullable=False),
@@ -47,8 +48,10 @@ def upgrade() -> None:
         sa.Column("ended", sa.Double, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_rounds"),
     )
+        sa.Column("noise_multiplier", sa.Double, nullable=False),
+        sa.Column("share", sa.Double, nullable=False),
     op.create_index("ix_rounds_outcome_deadline", "rounds", ["outcome", "deadline"])
-    op.create_index("ix_rounds_population_opened", "rounds", ["population", "opened"])
+        sa.UniqueConstraint("population", "number", name="uq_rounds_population_number"),
     op.create_table(
         "seated",
         sa.Column("identity", sa.LargeBinary, nullable=False),
