@@ -103,3 +103,20 @@ def test_only_their_owner_may_read_bodies(tmp_path: Path) -> None:
     folder = tmp_path / "bodies"
     Bodies(f"file://{folder}").put(b"hello")
     assert [stat.S_IMODE(one.stat().st_mode) for one in (folder, *folder.iterdir())] == [0o700, 0o600]
+
+
+def test_what_is_old_and_not_needed_is_swept_away(bodies: Bodies) -> None:
+    needed, orphan = bodies.put(b"needed"), bodies.put(b"orphan")
+    assert bodies.sweep(time.time() - 60, set) == 0  # it may still be named
+    assert bodies.sweep(time.time() + 60, lambda: {needed}) == 1
+    assert bodies.get(needed) == b"needed"
+    with pytest.raises(StoreError, match="there is no body"):
+        bodies.get(orphan)
+
+
+def test_halves_are_swept_and_what_is_not_ours_is_left(tmp_path: Path) -> None:
+    bodies = Bodies(f"file://{tmp_path}")
+    (tmp_path / f".{'0' * 32}.tmp").touch()
+    (tmp_path / "README").touch()
+    assert bodies.sweep(time.time() + 60, set) == 1
+    assert [one.name for one in tmp_path.iterdir()] == ["README"]

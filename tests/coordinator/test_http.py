@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from confidante.coordinator.running.metrics import names
 from confidante.core.publog import LogEntry, verify
 from confidante.protocol import messages
-from confidante.protocol.client import RANDOM_BYTES
+from confidante.protocol.client import RANDOM_BYTES, Client
 from confidante.protocol.coordination import (
     MSGPACK,
     OCTETS,
@@ -113,6 +114,19 @@ def test_the_same_message_again_is_fine_also_when_its_phase_is_over_and_another_
     assert members[0].put("advertise", first).status_code == 202
     assert reason(members[4].put("advertise", members[4].make("advertise"))) == (409, "late")
     assert world.refused() == {"repeated": 1, "late": 1}
+
+
+def test_of_several_messages_at_once_only_what_is_kept_leaves_a_body(
+    tmp_path: Path, held: Held, members: list
+) -> None:
+    clients = (Client(held.setup, 0, person(0), drawn(f"fresh {i}", RANDOM_BYTES)) for i in range(8))
+    said = [one.advertise() for one in clients]
+    for _ in range(2):
+        with ThreadPoolExecutor(8) as pool:
+            sent = list(pool.map(lambda data: members[0].put("advertise", data), said))
+        assert sorted(one.status_code for one in sent) == [202] + [409] * 7
+        [(index, ref)] = held.here.store.messages(held.id, "ADVERTISE")
+        assert (index, [one.name for one in (tmp_path / "bodies").iterdir()]) == (0, [ref])
 
 
 def test_who_missed_a_phase_is_told_so_and_who_is_early_too(world: Here, held: Held, members: list) -> None:

@@ -2,9 +2,10 @@
 
 import hashlib
 import os
+import re
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import final
 
@@ -13,6 +14,7 @@ import fsspec  # type: ignore[import-untyped]
 from confidante.core.errors import StoreError
 
 _HASH_LETTERS = 64
+_OURS = re.compile(r"[0-9a-f]{64}|\.[0-9a-f]{32}\.tmp")
 
 
 @final
@@ -77,6 +79,39 @@ class Bodies:
             return
         except OSError as error:
             raise StoreError(f"body {ref} cannot be deleted ({error})", retry=True) from None
+
+    def sweep(self, before: float, needed: Callable[[], Collection[str]]) -> int:
+        """Delete what was written before then (seconds since 1970) and is not needed; return how much it was.
+
+        needed: asked after the look at what there is, so that it knows of all that was written before.
+        Does nothing where it is not known when something was written. Raises StoreError.
+        """
+        try:
+            old = [path for path, at in self._written() if at < before]
+            if not old:
+                return 0
+            kept = needed()
+            gone = [path for path in old if Path(path).name not in kept]
+            for path in gone:
+                with suppress(FileNotFoundError):  # another process was first
+                    self._files.rm_file(path)
+        except NotImplementedError:
+            return 0
+        except OSError as error:
+            raise StoreError(f"bodies cannot be looked through ({error})", retry=True) from None
+        return len(gone)
+
+    def _written(self) -> Iterator[tuple[str, float]]:
+        """Give the path of each body, or half of one, and when it was written."""
+        if not self._on_disk:
+            for path in self._files.ls(self._root, detail=False):
+                yield path, self._files.modified(path).timestamp()
+            return
+        with os.scandir(self._root) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    if _OURS.fullmatch(entry.name):
+                        yield entry.path, entry.stat().st_mtime
 
     def _path(self, ref: str) -> str:
         if len(ref) != _HASH_LETTERS or not set(ref) <= set("0123456789abcdef"):

@@ -82,9 +82,11 @@ class Public:
             if not _has(request, name):
                 data = await self._office.run(partial(self._take, difference or digest))
         except StoreError as error:
-            self._deltas.pop((older, digest), None)
+            lost = self._deltas.pop((older, digest), "")
             if error.retry:
                 raise
+            if lost:  # nothing speaks of a difference, so it may have been swept away: make it anew
+                return await self.model(request)
             raise RefusedError(
                 503, Refused.BUSY, "the body is not at hand: ask again when it was restored"
             ) from None

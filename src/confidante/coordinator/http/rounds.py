@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import final
 
@@ -23,7 +24,7 @@ from confidante.coordinator.http.office import (
 )
 from confidante.coordinator.http.reading import RefusedError, read_body
 from confidante.coordinator.store.values import PUBLISHED, Accepted, Late, Repeated, Sent, Standing
-from confidante.core.errors import ProtocolError, Reject
+from confidante.core.errors import ProtocolError, Reject, StoreError
 from confidante.protocol.coordination import (
     OCTETS,
     PHASES,
@@ -158,7 +159,8 @@ class Rounds:
             raise missed(state, phase)
         if phase != PHASES[0] and state.incoming is None:
             raise self._dropped(409, round_id, index)
-        if place(state.phase) > PHASES.index(phase):
+        over = place(state.phase) > PHASES.index(phase) or self._office.now() >= state.deadline
+        if over or state.said is not None:
             # Nothing is kept any more, but what was kept before is still acknowledged.
             return Sent(round_id, name, index, hashlib.sha256(data).digest(), len(data), _NOTHING)
         ref = self._office.bodies.write(data)
@@ -170,4 +172,10 @@ class Rounds:
         verdicts = self._office.store.accept_all(sent, self._office.now())
         if any(isinstance(one, Accepted) and one.complete for one in verdicts):
             self._office.wake()
+        for one, verdict in zip(sent, verdicts, strict=True):
+            # Another message of this device is kept, so no row names this one. One that is late may be on its
+            # way through another process as well, which was in time: it is left to be swept.
+            if verdict == Repeated(same=False) and one.ref != _NOTHING:
+                with suppress(StoreError):
+                    self._office.bodies.delete(one.ref)
         return verdicts

@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Table, insert, select, text, update
 from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.store import books, tables
 from confidante.coordinator.store.database import Database
+from confidante.coordinator.store.references import named_in
 from confidante.coordinator.store.values import ABORTED
 from confidante.core.errors import DataError, StoreError
 from confidante.core.files import written_whole
@@ -189,14 +190,7 @@ def _needed(sql: Connection, bodies: Bodies) -> list[str]:
     needed = {ref for ref in sql.scalars(select(tables.rounds.c.result)) if ref}
     offered = set[str]()
     for body in sql.execution_options(yield_per=_ROWS).scalars(select(tables.log.c.body)):
-def _named_in(body: bytes) -> dict[str, Any]:
-    try:
-        return msgspec.msgpack.decode(body, type=dict[str, Any])
-    except msgspec.DecodeError:
-        return {}
-
-
-        for key, value in _named_in(body).items():
+        for key, value in named_in(body).items():
             if isinstance(value, bytes) and len(value) == _DIGEST_BYTES:
                 (needed if key in _NAMED else offered).add(value.hex())
     for ref in offered - needed:

@@ -28,6 +28,7 @@ from confidante.coordinator.rounds.clock import SteadyClock
 from confidante.coordinator.rounds.engine import Engine
 from confidante.coordinator.running.logs import configure, log
 from confidante.coordinator.running.metrics import Metrics
+from confidante.coordinator.running.sweeping import Sweeper
 from confidante.coordinator.running.workers import supervise
 from confidante.coordinator.store import Store
 from confidante.core.errors import DataError, StoreError
@@ -232,12 +233,15 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
             for one in hosting.populations
             if (enrolment := enrolment_of(store, one.name, one.enrolment, now=clock.now)) is not None
         }
-        told = Told(engine)
+        told, sweep = Told(engine), Sweeper(store, bodies)
 
         def step(now: float) -> bool:
             for enrolment in enrolments.values():
                 enrolment.keep_up()
-            return told(now)
+            if told(now):
+                return True
+            sweep(now)
+            return False
 
         worker = Worker(step, metrics, died=end, stepped=lambda: coordinator.nudge(), now=clock.now)
 

@@ -27,8 +27,11 @@ _KNOWN = select(message.c.client, message.c.digest).where(*_at(message), message
 _SENT_TO = select(outbox.c.client).where(*_at(outbox), outbox.c.client.in_(_SOME))
 _HEARD = select(func.count()).select_from(message).where(*_at(message))
 _OUTGOING = select(outbox.c.ref).where(*_at(outbox), outbox.c.client == bindparam("client"))
+_SAID = select(message.c.digest).where(*_at(message), message.c.client == bindparam("client"))
 _STANDS = select(
-    rounds.c.phase, rounds.c.deadline, rounds.c.reason, _OUTGOING.scalar_subquery().label("incoming")
+    *(rounds.c[name] for name in ("phase", "deadline", "reason")),
+    _OUTGOING.scalar_subquery().label("incoming"),
+    _SAID.scalar_subquery().label("said"),
 ).where(rounds.c.id == bindparam("round_id"))
 # RETURNING, as the count of rows is not told of an INSERT.
 _KEEP = {
@@ -109,7 +112,7 @@ def _row(one: Sent, now: float) -> dict[str, Any]:
 def standing(sql: Connection, round_id: bytes, phase: str, client: int) -> Standing | None:
     """Return where a round stands, and what a device needs for answering in a phase."""
     row = sql.execute(_STANDS, {"round_id": round_id, "phase": phase, "client": client}).one_or_none()
-    return None if row is None else Standing(row.phase, row.deadline, row.reason, row.incoming)
+    return None if row is None else Standing(row.phase, row.deadline, row.reason, row.incoming, row.said)
 
 
 def heard(sql: Connection, round_id: bytes, phase: str) -> list[tuple[int, str]]:

@@ -5,6 +5,7 @@ from typing import Self, final
 
 from confidante.coordinator.store import books, checks, facts, history, joining, messages, pool, rounds
 from confidante.coordinator.store.database import Database
+from confidante.coordinator.store.references import references
 from confidante.coordinator.store.tokens import TokenBook
 from confidante.coordinator.store.values import (
     COLLECTING,
@@ -300,6 +301,11 @@ class Store:
         checks.client(index)
         with self._database.reading() as sql:
             return messages.outgoing(sql, round_id, phase, index)
+
+    def references(self) -> set[str]:
+        """Return the names of all bodies that the database speaks of."""
+        with self._database.snapshot() as sql:
+            return references(sql)
 
     def leftovers(self, limit: int = 10) -> list[tuple[bytes, list[str]]]:
         """Return rounds that are over and still keep messages, each with their bodies.

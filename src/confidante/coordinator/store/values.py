@@ -197,12 +197,14 @@ class Sent:
 @final
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where a round stands. incoming: the body that a device needs for the phase asked about, if any."""
+    """Where a round stands. For the phase asked about, incoming: the body that the device needs, if any;
+    said: sha256 of what it said, if anything."""
 
     phase: str
     deadline: float
     reason: str
     incoming: str | None
+    said: bytes | None
 
 
 @final
