@@ -110,9 +110,15 @@ def test_the_key_opens_and_pauses_and_ends_rounds(tmp_path: Path) -> None:
         again = http.post("/operator/abort", data={**form, "round": running.row.id.hex()})
         assert again.headers["location"] == "/?told=over"
 
+        copied = http.cookies[COOKIE]
         http.post("/operator/logout", data=form)
         http.cookies.clear()
         assert "<form" not in http.get("/").text
+        http.cookies.set(COOKIE, copied)
+        assert http.post("/operator/pause", data={**form, "paused": "yes"}).status_code == 401
+        http.cookies.clear()
+        assert log_in(http).status_code == 303
+        assert "<form" in http.get("/").text
 
 
 def test_a_wrong_key_a_forged_cookie_and_a_foreign_form_change_nothing(

@@ -89,6 +89,9 @@ def run(
     public_page: Annotated[
         bool, typer.Option(help="Show the operator page without a login, to be read only.")
     ] = True,
+    insecure_http: Annotated[
+        bool, typer.Option("--insecure-http", help="Answer others than this machine without TLS.")
+    ] = False,
     log_format: Annotated[
         Literal["json", "text"], typer.Option(help="How the log, on stderr, is written.")
     ] = "json",
@@ -118,6 +121,7 @@ def run(
         public_page=public_page,
         workers=workers,
         log_format=log_format,
+        insecure_http=insecure_http,
     )
     names = ", ".join(one.name for one in defined)
     serve(hosting, started=lambda address: say(f"coordinator of {names} at {address}"))

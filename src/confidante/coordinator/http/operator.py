@@ -80,7 +80,7 @@ class Operator:
 
     async def page(self, request: Request) -> Response:
         """Return the whole page."""
-        inside = self._inside(request)
+        inside = await self._inside(request)
         if not (inside or self._desk.public):
             return _to("/operator/login")
         given = request.query_params.get("again", "")
@@ -90,7 +90,7 @@ class Operator:
 
     async def now(self, request: Request) -> Response:
         """Return the part of the page that changes."""
-        if not (self._inside(request) or self._desk.public):
+        if not (self._desk.public or await self._inside(request)):
             return page("problem.html", 401, problem="Log in to see this.")
         return await self._filled(request, "now.html")
 
@@ -103,7 +103,7 @@ class Operator:
 
     async def door(self, request: Request) -> Response:
         """Return the form to log in with."""
-        return _to("/") if self._inside(request) else page("login.html")
+        return _to("/") if await self._inside(request) else page("login.html")
 
     async def log_in(self, request: Request) -> Response:
         """Begin a session for whoever gives the key."""
@@ -125,8 +125,9 @@ class Operator:
         return answer
 
     async def log_out(self, request: Request) -> Response:
-        """Take the cookie back."""
+        """Take the cookie back, and know no copy of it, nor any other that was given so far."""
         await self._inner_form(request)
+        await self._office.run(partial(self._office.store.end_sessions, int(time.time() * 1000)))
         answer = _to("/")
         answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
         return answer
@@ -160,11 +161,14 @@ class Operator:
         self._viewer.forget()
         return _to(f"/?told={told}")
 
-    def _inside(self, request: Request) -> bool:
-        return self._sessions.knows(request.cookies.get(COOKIE, ""), time.time())
+    async def _inside(self, request: Request) -> bool:
+        cookie, now = request.cookies.get(COOKIE, ""), time.time()
+        if not self._sessions.knows(cookie, now):
+            return False
+        return self._sessions.knows(cookie, now, await self._office.run(self._office.store.sessions_ended))
 
     async def _filled(self, request: Request, template: str, **values: Any) -> Response:
-        inside = self._inside(request)
+        inside = await self._inside(request)
         token = self._sessions.form_token(request.cookies[COOKIE]) if inside else ""
         view = await self._office.run(partial(self._viewer.view, time.time()))
         return page(template, view=view, inside=inside, token=token, **values)
@@ -181,7 +185,7 @@ class Operator:
         """Return a form of somebody who is logged in, sent from a page that they were shown."""
         form = await self._form(request)
         cookie = request.cookies.get(COOKIE, "")
-        if not self._inside(request):
+        if not await self._inside(request):
             raise RefusedError(401, Refused.NO_KEY, "Log in first: the session has ended.")
         if not self._sessions.form_is_ours(cookie, form.get("token", "")):
             raise RefusedError(403, Refused.NO_KEY, "This form is not of your session: load the page anew.")

@@ -1,6 +1,7 @@
 """Who is logged in: a signed cookie that any process can check, and no table of sessions.
 
-The signing key comes from the operator's key, so another key ends all sessions.
+The signing key comes from the operator's key, so another key ends all sessions. Logging out ends all of them,
+too, copied cookies included: those that began up to then.
 """
 
 import hashlib
@@ -28,15 +29,16 @@ class Sessions:
         """Return a cookie for whoever gives the operator's key, None for anyone else."""
         if not (self._open and hmac.compare_digest(given.encode("utf-8", "replace"), self._given)):
             return None
-        said = f"{int(now) + LIFETIME}.{secrets.token_hex(_NONCE_BYTES)}"
+        said = f"{int((now + LIFETIME) * 1000)}.{secrets.token_hex(_NONCE_BYTES)}"
         return f"{said}.{self._sign('session', said)}"
 
-    def knows(self, cookie: str, now: float) -> bool:
-        """Whether this cookie was given by us and has not expired."""
+    def knows(self, cookie: str, now: float, ended: int = 0) -> bool:
+        """Whether this cookie was given by us, has not expired, and began after `ended` (milliseconds)."""
         said, _, signature = cookie.rpartition(".")
         if not (self._open and _same(signature, self._sign("session", said))):
             return False
-        return now < int(said.partition(".")[0])
+        expires = int(said.partition(".")[0])
+        return now * 1000 < expires and expires - LIFETIME * 1000 > ended
 
     def form_token(self, cookie: str) -> str:
         """Return what a form of this session has to bring."""

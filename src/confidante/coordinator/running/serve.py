@@ -3,6 +3,7 @@
 Both keep nothing: several such processes, on one host or many, share a database and a store of bodies.
 """
 
+import ipaddress
 import os
 import secrets
 import signal
@@ -164,7 +165,7 @@ class Hosting:
     files, for TLS. proxies: addresses of proxies whose word on who asks is taken, with commas between. wait:
     seconds after which a device asks again. drain: seconds from the signal to end until connections are
     refused, while /health/ready says no. public_page: whether the operator page is shown without a login.
-    workers: processes.
+    workers: processes. insecure_http: whether others than this machine may be answered without TLS.
     """
 
     populations: "tuple[Population, ...]"
@@ -181,6 +182,7 @@ class Hosting:
     public_page: bool = True
     workers: int = 1
     log_format: str = "json"
+    insecure_http: bool = False
 
 
 def serve(hosting: Hosting, *, started: Callable[[str], None] = lambda _: None) -> None:
@@ -191,6 +193,7 @@ def serve(hosting: Hosting, *, started: Callable[[str], None] = lambda _: None) 
     """
     if (hosting.certificate is None) != (hosting.key is None):
         raise DataError("TLS needs both a certificate and its key: give --certificate and --key")
+    _refuse_open(hosting)
     configure(hosting.log_format)
     os.umask(0o077)  # whatever is made from now on is its owner's only
     _check_certificate(hosting)
@@ -281,6 +284,21 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
         )
         servers.append(_Server(config, coordinator, hosting.drain))
         servers[0].run(sockets=[listening])
+
+
+def _refuse_open(hosting: Hosting) -> None:
+    """Raise DataError when others than this machine would be spoken to without TLS."""
+    if hosting.certificate is not None or hosting.proxies or hosting.insecure_http:
+        return
+    try:
+        here = ipaddress.ip_address(hosting.host).is_loopback
+    except ValueError:
+        here = hosting.host == "localhost"
+    if not here:
+        raise DataError(
+            f"on {hosting.host} the operator's key and what devices say would cross the network without TLS: "
+            "give --certificate and --key, name the proxy in front with --proxies, or say --insecure-http"
+        )
 
 
 def _check_certificate(hosting: Hosting) -> None:

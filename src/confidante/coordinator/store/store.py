@@ -27,6 +27,7 @@ from confidante.coordinator.store.values import (
 from confidante.core.publog import LogEntry
 
 _NOTHING = Noted()
+_LOGGED_OUT = "logged out"
 
 
 @final
@@ -405,6 +406,16 @@ class Store:
         checks.text("the population", population, 190)
         with self._database.writing() as sql:
             facts.set_flag(sql, f"paused {population}", "yes" if paused else "")
+
+    def sessions_ended(self) -> int:
+        """Return when somebody logged out last, in milliseconds since 1970; 0 when nobody did."""
+        with self._database.reading() as sql:
+            return int(facts.flags(sql).get(_LOGGED_OUT, "0"))
+
+    def end_sessions(self, now: int) -> None:
+        """Let no session that began up to now (milliseconds since 1970) go on."""
+        with self._database.writing() as sql:
+            facts.set_flag(sql, _LOGGED_OUT, str(now))
 
 
 def _check_entry(kind: str, body: bytes) -> None:
