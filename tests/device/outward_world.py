@@ -37,6 +37,7 @@ class Home:
     vault: Vault
     consents: Consents
     ledger: Ledger
+    clock: Clock
 
     def write(self, data: bytes = b"hello", **more: object) -> Departure:
         """Write something for training into the ledger."""
@@ -47,12 +48,13 @@ class Home:
 @contextmanager
 def home(folder: Path, *on: Purpose, create: bool = True) -> Iterator[Home]:
     """Open (or make) a vault with some switches turned on by the person."""
-    vault = Vault.open(folder, KeyBeside(), create=create, clock=Clock())
+    clock = Clock()
+    vault = Vault.open(folder, KeyBeside(), create=create, clock=clock)
     try:
         consents = Consents(vault)
         for purpose in on:
             consents.switch(purpose, True, how=PERSON)
-        yield Home(vault, consents, Ledger(vault, consents))
+        yield Home(vault, consents, Ledger(vault, consents), clock)
     finally:
         vault.close()
 

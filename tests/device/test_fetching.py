@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from device_world import KNOWN, films, open_device, snapshot
+from device_world import START as NOW
 from outward_world import Home, home
 from publog_world import POPULATION, Door, Log, answering, door, line, log
 from starlette.requests import Request
@@ -202,7 +203,7 @@ def person(folder: Path, *, on: bool = True) -> Device:
 
 
 def test_the_newest_model_of_the_log_is_installed_once(tmp_path: Path, place: Door, shown: Log) -> None:
-    newer = snapshot(seed=2)
+    newer, shown.now = snapshot(seed=2), NOW
     with person(tmp_path / "person") as device:
         items = device.items
         assert device.update_model(place.url, POPULATION) is False

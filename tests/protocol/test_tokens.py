@@ -204,6 +204,14 @@ def test_a_key_that_follows_too_soon_is_not_used() -> None:
         announced(logged((key("one"), 10.0), (key("two"), 5.0)), "films")
 
 
+def test_a_key_from_the_future_is_not_used() -> None:
+    """Keys with times that are to come could all be made today, one for each device."""
+    keys = (key("one"), 10.0), (key("two"), 10.0 + LEAST_KEY_SECONDS)
+    assert len(announced(logged(*keys), "films", 10.0 + LEAST_KEY_SECONDS)) == 2
+    with pytest.raises(WireError, match="from the future"):
+        announced(logged(*keys), "films", 9.0 + LEAST_KEY_SECONDS)
+
+
 def test_an_announcement_that_is_none_is_refused() -> None:
     bad = TokenKey("films", b"\x05" + bytes(32), 86_400.0, "address", 8)
     (_model, entry) = logged((key("x"), 1.0))

@@ -9,11 +9,13 @@ that is overheard is of no use for another check-in.
 
 Issuing with one key for one device would undo that, so the key stands in the public log, which is the same
 for all devices, and no more often than once in `LEAST_KEY_SECONDS`; the proof of `voprf` shows that it was
-this key. Entries tell the coordinator's time, and their order cannot be changed afterwards.
+this key. Entries tell the coordinator's time: a device takes none that was added after it had read the log
+and says that it is older (`device.federation.publiclog`), and no key from the future.
 """
 
 import hashlib
 import hmac
+import math
 from collections.abc import Iterable
 from typing import Annotated, final
 
@@ -87,19 +89,25 @@ def key_id(public: bytes) -> bytes:
     return hashlib.sha256(public).digest()
 
 
-def announced(entries: Iterable[LogEntry], population: str) -> tuple[TokenKey, ...]:
+def announced(entries: Iterable[LogEntry], population: str, latest: float = math.inf) -> tuple[TokenKey, ...]:
     """Return the keys that a log announces for a population, the newest last; none: it asks for no tokens.
 
-    entries: checked, of any kinds. WireError when an announcement is malformed, or the newest key came so
-    soon after the one before that it might be made for a single device.
+    entries: checked, of any kinds. latest: a time that no key can be after. WireError when an announcement is
+    malformed, or the newest key is, or came so soon after the one before that it might be made for a single
+    device.
     """
     found = [
         (entry, key)
         for entry in entries
         if entry.kind == LOG_KIND and (key := decode(entry.body, TokenKey)).population == population
     ]
-    for _, key in found[-1:]:
+    for entry, key in found[-1:]:
         voprf.check_element(key.public)
+        if not entry.at <= latest:
+            raise WireError(
+                f"entry {entry.number} of the public log announces a token key from the future: its clock is "
+                "wrong, or this device's is, so no token is asked for"
+            )
     if len(found) > 1 and found[-1][0].at < found[-2][0].at + LEAST_KEY_SECONDS:
         raise WireError(
             f"entry {found[-1][0].number} of the public log announces a token key too soon after the last: "

@@ -5,6 +5,10 @@ go on from there; where it does not, the coordinator keeps several logs, rewrote
 the person is told (`alarms`). A round's id is the hash of its announcement, and all devices of a round sign
 its id: devices that were shown different logs are never in one round.
 
+Times in the log are the coordinator's word. What is added after this device had read the log to its end
+cannot be of a time before that, but for clocks that differ by `SKEW`: so what must not stand there too often,
+keys of tokens, does not come too often in real time either.
+
 A question names no place of this device's own: it begins at a multiple of 64 entries, so that who asks is
 one of many.
 """
@@ -27,6 +31,9 @@ from confidante.protocol.coordination import Announcement, Logged, Offered, deco
 FAR_AHEAD = 31 * 86_400.0
 """Seconds by which an entry may be ahead of this device's clock, which may be wrong."""
 
+SKEW = 86_400.0
+"""Seconds by which this device's clock and the coordinator's may differ with no harm."""
+
 KEPT: Mapping[str, int] = MappingProxyType({"round": 64, "tokens": 64, "model": 8, "sum": 16})
 """Kinds of entries that are kept to be looked up, and how many of the newest of each population."""
 
@@ -37,11 +44,15 @@ _STEP = 64
 
 @final
 class _Verified(msgspec.Struct, array_like=True, frozen=True):
-    """Number and hash of the newest entry that was verified, and those that are kept, oldest first."""
+    """Number and hash of the newest entry that was verified, and those that are kept, oldest first.
+
+    read: when the log was last read to its end, by this device's clock; no later entry was there then.
+    """
 
     number: int = 0
     hash: bytes = GENESIS
     entries: tuple[LogEntry, ...] = ()
+    read: float = 0.0
 
 
 @final
@@ -91,10 +102,12 @@ class PublicLog:
         while upto is None or self.number < upto or at < known.number:
             if line.over:
                 raise EgressError("the public log could not be read to its end in time: go on later")
+            asked = self._vault.now()
             page = self._ask(line, purpose, at)
             if not page:
                 if at < known.number:
                     raise self._shorter(known, at)
+                self._keep_end(at, asked)
                 return
             at, previous = self._verify_page(page, at, previous or page[0].previous, known)
             self._keep(page)
@@ -172,8 +185,20 @@ class PublicLog:
                     },
                 )
         if not was_told_of(self._vault, self.destination, Caught.TIME):
-            latest = self._vault.now() + FAR_AHEAD
+            latest, earliest = self._vault.now() + FAR_AHEAD, known.read - SKEW
             for entry in page:
+                if entry.number > known.number and entry.at < earliest:
+                    raise self._caught(
+                        Caught.TIME,
+                        "The coordinator added an entry to its public log that says it is older than it can "
+                        "be, or this device's clock was wrong.",
+                        {
+                            "entry": str(entry.number),
+                            "its hash": entry.hash.hex(),
+                            "its time": str(entry.at),
+                            "the log ended before it at": str(known.read),
+                        },
+                    )
                 if not entry.at <= latest:
                     raise self._caught(
                         Caught.TIME,
@@ -205,8 +230,17 @@ class PublicLog:
             if not new or new[0].previous != now.hash:
                 return
             kept = _newest((*now.entries, *new))
-            data = msgspec.msgpack.encode(_Verified(new[-1].number, new[-1].hash, kept))
-            self._vault.set_setting(log_setting(self.destination), data)
+            self._write(_Verified(new[-1].number, new[-1].hash, kept, now.read))
+
+    def _keep_end(self, number: int, asked: float) -> None:
+        """Remember that the log ended with entry `number` when it was asked, unless more is known by now."""
+        with self._vault.write():
+            now = self._verified()
+            if now.number == number:
+                self._write(msgspec.structs.replace(now, read=asked))
+
+    def _write(self, verified: _Verified) -> None:
+        self._vault.set_setting(log_setting(self.destination), msgspec.msgpack.encode(verified))
 
 
 def _said(entry: LogEntry) -> dict[str, Any]:

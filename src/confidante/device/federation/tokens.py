@@ -15,7 +15,7 @@ from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import EgressError, ForkedLogError, ProtocolError
 from confidante.device.federation.alarms import Caught, sound
 from confidante.device.federation.line import Line, RefusedError
-from confidante.device.federation.publiclog import PublicLog
+from confidante.device.federation.publiclog import SKEW, PublicLog
 from confidante.device.values import Purpose
 from confidante.device.vault.store import Vault
 from confidante.protocol import voprf
@@ -161,7 +161,8 @@ class Wallet:
         """Ask for a batch; False when the population asks for no tokens."""
         for again in (False, True):
             self._log.catch_up(self._line, self._purpose)
-            keys = announced(self._log.entries("tokens"), self._population)
+            latest = self._vault.now() + SKEW
+            keys = announced(self._log.entries("tokens"), self._population, latest)
             if not keys:
                 return False
             if keys[-1].evidence != self._evidence.kind:
