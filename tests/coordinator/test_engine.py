@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from engine_world import WIRE, Devices, World, crowd, drawn, population, send
 
+from confidante.coordinator.rounds.engine import Engine
 from confidante.coordinator.rounds.selection import draw_roster
 from confidante.coordinator.store import ABORTED, COLLECTING, PUBLISHED, Accepted, Late, Repeated
 from confidante.coordinator.store.values import Waiting
@@ -197,12 +198,12 @@ def test_a_roster_is_drawn_by_lot_and_repeats_no_key():
     assert draw_roster([*waiting, thief, weak, twin], 41, entropy) == []
 
 
-def test_a_population_that_is_not_served_any_more_has_its_round_ended(world):
-    world.open()
-    world.population = population(name="books")
-    world.now += 60
-    assert world.fresh().step(world.now)
-    assert world.newest.reason == "its population is not served any more"
+def test_rounds_of_populations_that_others_serve_are_left_to_them(world):
+    opened = world.open()
+    others = Engine(world.store, world.bodies, population(name="books"))
+    assert not others.step(opened.deadline + 1)
+    assert world.newest == opened
+    assert world.finish().phase == PUBLISHED
 
 
 def test_when_the_budget_is_spent_no_round_is_opened_and_it_is_said(tmp_path):

@@ -34,9 +34,9 @@ class LostError(Exception):
 
 @final
 class Engine:
-    """Opens, moves on and ends the rounds of some populations.
+    """Opens, moves on and ends the rounds of some populations, and leaves those of others alone.
 
-    All workers of a database serve the same populations, with the same version of this program.
+    All workers of a database have the same version of this program.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Engine:
 
         now: seconds since 1970.
         """
-        claimed = self._store.claim_due(now, self._worker, self._lease)
+        claimed = self._store.claim_due(now, self._worker, self._lease, populations=tuple(self._schedules))
         if claimed is not None:
             self._end_phase(claimed, now)
             return True
@@ -84,10 +84,7 @@ class Engine:
         """End the phase of a claimed round, and so perhaps the round."""
         store, round_id, phase = self._store, state.row.id, state.phase
         name = f"round {round_id.hex()[:12]} ({state.row.task})"
-        schedule = self._schedules.get(state.row.population)
-        if schedule is None:
-            self._abort(round_id, "its population is not served any more", now, {})
-            return
+        schedule = self._schedules[state.row.population]
         counts: dict[str, int] = {}
         if state.claims > _MOST_CLAIMS:
             self._abort(round_id, f"{_MOST_CLAIMS} workers did not live to end {phase}", now, {})

@@ -1,10 +1,10 @@
 """Rounds: opened, claimed by one worker at a time, moved on by compare-and-set, ended once."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, literal, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, literal, or_, select, true, update
 
 from confidante.coordinator.store import books, tokens
 from confidante.coordinator.store.tables import message, outbox, payment, pool, rounds, seated
@@ -122,7 +122,9 @@ def seat_of(sql: Connection, identity: bytes) -> tuple[bytes, int] | None:
     return None if row is None else (row.round_id, row.client)
 
 
-def claim_due(sql: Connection, now: float, worker: str, lease: float) -> RoundState | None:
+def claim_due(
+    sql: Connection, now: float, worker: str, lease: float, populations: Sequence[str] | None
+) -> RoundState | None:
     """Close the phase of a round that is due and that nobody else works at, and give it to `worker`."""
     _set_back(sql, now)
     heard = (
@@ -135,6 +137,7 @@ def claim_due(sql: Connection, now: float, worker: str, lease: float) -> RoundSt
         select(rounds)
         .where(
             rounds.c.outcome == "",
+            true() if populations is None else rounds.c.population.in_(populations),
             or_(
                 rounds.c.leased_until <= now,
                 rounds.c.leased_until > now + lease + _SKEW,

@@ -168,23 +168,20 @@ class Store:
         with self._database.reading() as sql:
             return rounds.seat_of(sql, identity)
 
-    def claim_due(self, now: float, worker: str, lease: float) -> RoundState | None:
-    def failures(self, population: str) -> int:
-        """Return how many rounds of a population ended without a sum since the last that had one."""
-        checks.text("the population", population)
-        with self._database.reading() as sql:
-            return rounds.failures(sql, population)
-
+    def claim_due(
+        self, now: float, worker: str, lease: float, *, populations: Sequence[str] | None = None
+    ) -> RoundState | None:
         """Claim a round whose phase has heard all it expects or is past its deadline; None when none is due.
 
         The phase is closed: it hears nobody from now on, whoever finishes it, so that every replay of it sees
-        the same messages. No other worker can claim the round for `lease` seconds.
+        the same messages. No other worker can claim the round for `lease` seconds. populations: those whose
+        rounds may be claimed; None for all.
         """
         checks.moment("now", now)
         checks.moment("the end of the lease", now + lease)
         checks.text("the worker", worker)
         with self._database.writing() as sql:
-            return rounds.claim_due(sql, now, worker, lease)
+            return rounds.claim_due(sql, now, worker, lease, populations)
 
     def advance(
         self,
