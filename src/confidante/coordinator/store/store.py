@@ -375,7 +375,7 @@ class Store:
     def facts(self, population: str, limit: int = 100) -> list[RoundFacts]:
         """Return the rounds of a population, the newest first, without what makes them large."""
         checks.text("the population", population)
-        with self._database.reading() as sql:
+        with self._database.snapshot() as sql:
             return facts.newest(sql, population, checks.client(limit))
 
     def fact(self, round_id: bytes) -> RoundFacts | None:
