@@ -251,6 +251,41 @@ def test_a_round_that_fits_no_more_when_it_is_to_be_paid_ends_and_pays_nothing(t
     world = World(tmp_path, population(noise=True, epsilon=4.0), Devices(PEOPLE)).until("SHARE")
     world.population = population(noise=True, epsilon=0.1, training_epsilon=0.1)
     world.engine = world.fresh()
+@pytest.mark.parametrize("published", [True, False])
+def test_a_clock_that_is_set_right_again_stops_nothing(tmp_path, published):
+    """A round ended in what is now the future: its rest and its turn are counted from now."""
+    world = World(tmp_path, population(rest=500.0), Devices(PEOPLE))
+    world.now += 30 * 86400
+    names = []
+    for _ in range(3 if published else 1):
+        world.open()
+        names.append(world.finish({} if published else {"ADVERTISE": range(10)}).row.task)
+    world.now -= 30 * 86400
+    world.engine = world.fresh()
+    world.open()
+    assert len(world.store.rounds("films")) == len(names)
+    said = "training 2 begins in 1000 seconds" if published else "may be opened in 500 seconds"
+    assert said in world.engine.says["films"]
+    world.now += 1000
+    world.open()
+    assert world.newest.number == len(names) + 1
+    world.close()
+
+
+def test_a_sum_that_is_lost_stops_its_population_and_no_other(world):
+    world.open()
+    lost = world.finish().result
+    world.bodies.delete(lost)
+    engine = Engine(world.store, world.bodies, population(), population(name="books"))
+    for number, one in enumerate(Devices(crowd(10, 5)).identities):
+        seat = drawn(f"seat of books {number}", 32)
+        world.store.pool_join("books", one.public.encode(), seat, world.now)
+    while engine.step(world.now):
+        pass
+    assert len(world.store.rounds("books")) == 1
+    assert engine.says["films"].startswith(f"no round is opened: there is no body {lost}")
+
+
     world.settle()
     assert world.newest.phase == ABORTED
     assert world.newest.reason.startswith("the budget is spent: 0 rounds used up epsilon 0 of 0.1")

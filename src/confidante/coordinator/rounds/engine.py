@@ -78,7 +78,22 @@ class Engine:
         if not self._forgot <= now < self._forgot + _FORGET_EVERY:
             self._store.forget_seats(max(now - _SEATS_KEPT, 0.0))
             self._forgot = now
-        return any(schedule.open_next(now) for schedule in self._schedules.values())
+        return self._open_next(now)
+
+    def _open_next(self, now: float) -> bool:
+        """Open a round of the first population that is due one; what ails one population stops no other."""
+        again: StoreError | None = None
+        for schedule in self._schedules.values():
+            try:
+                if schedule.open_next(now):
+                    return True
+            except ConfidanteError as error:
+                schedule.says = f"no round is opened: {error}"
+                if isinstance(error, StoreError) and error.retry:
+                    again = again or error
+        if again is not None:
+            raise again
+        return False
 
     def _end_phase(self, state: RoundState, now: float) -> None:
         """End the phase of a claimed round, and so perhaps the round."""

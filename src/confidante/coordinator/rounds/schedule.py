@@ -49,6 +49,7 @@ _DOUBLINGS = 32
 @final
 @dataclass(frozen=True, slots=True)
 class _Wanted:
+_SKEW = 60.0  # seconds by which the clocks of two hosts may differ
     """A round that is to be opened. name: of it; what: for people; due: from when on.
 
     task: None while it cannot be told what to compute, and lacks: why. multiplier: of its noise; share: of
@@ -92,8 +93,12 @@ class Schedule:
         if store.paused(name):
             self.says = "paused: its operator wants no new round"
             return False
-        rest = 0.0 if newest is None else self._rest(newest, now)
-        if rest > 0:
+        if newest is not None and newest.ended > now + _SKEW:
+            store.set_back(name, now)
+            newest = store.rounds(name, 1)[0]
+        if newest is not None and self._give_up(newest):
+            return True
+        if newest is not None and self._rest(newest, now) > 0:
             return False
         training, reserved = self._training_next()
         wanted = [training, *self._measures()]

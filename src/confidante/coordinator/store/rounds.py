@@ -177,6 +177,12 @@ def _set_back(sql: Connection, now: float) -> None:
     )
 
 
+def set_back(sql: Connection, population: str, now: float) -> None:
+    """Let rounds that ended in the future have ended now."""
+    ahead = (rounds.c.population == population, rounds.c.outcome != "", rounds.c.ended > now)
+    sql.execute(update(rounds).where(*ahead).values(ended=now))
+
+
 def renew(sql: Connection, round_id: bytes, worker: str, until: float) -> bool:
     """Let a worker keep the round that it has claimed for longer; False when it has it no more."""
     mine = (rounds.c.id == round_id, rounds.c.worker == worker, rounds.c.outcome == "")

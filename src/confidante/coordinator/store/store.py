@@ -168,6 +168,19 @@ class Store:
         with self._database.reading() as sql:
             return rounds.seat_of(sql, identity)
 
+    def set_back(self, population: str, now: float) -> None:
+        """Let rounds that ended in the future have ended now: the clock was wrong then, or is wrong now."""
+        checks.text("the population", population)
+        checks.moment("now", now)
+        with self._database.writing() as sql:
+            rounds.set_back(sql, population, now)
+
+    def failures(self, population: str) -> int:
+        """Return how many rounds of a population ended without a sum since the last that had one."""
+        checks.text("the population", population)
+        with self._database.reading() as sql:
+            return rounds.failures(sql, population)
+
     def claim_due(
         self, now: float, worker: str, lease: float, *, populations: Sequence[str] | None = None
     ) -> RoundState | None:
