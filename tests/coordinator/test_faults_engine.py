@@ -127,12 +127,12 @@ def test_a_claim_from_the_future_keeps_nobody_from_a_round(small):
     assert small.newest.phase == "MASK"
 
 
-def test_the_clock_of_a_worker_follows_the_system_and_never_jumps():
-    wall, steady = [1000.0], [5.0]
-    clock = SteadyClock(lambda: wall[0], lambda: steady[0])
+def test_the_clock_of_a_worker_follows_the_system_and_makes_no_small_jumps():
+    wall, steady, set_by = [1000.0], [5.0], []
+    clock = SteadyClock(lambda: wall[0], lambda: steady[0], set_by.append)
     said = [clock.now()]
     assert said == [1000.0]
-    for jump in (3600.0, -7200.0):
+    for jump in (250.0, -500.0):
         wall[0] += jump
         before = clock.now()
         for _ in range(100):
@@ -145,3 +145,16 @@ def test_the_clock_of_a_worker_follows_the_system_and_never_jumps():
     steady[0] += 100_000
     wall[0] += 100_000
     assert clock.now() == pytest.approx(wall[0])
+    assert not set_by
+
+
+@pytest.mark.parametrize("hours", [8.0, -8.0])
+def test_when_the_clock_is_hours_off_it_is_set_and_it_is_said(hours):
+    """As after a machine slept, while its steady clock stood still."""
+    wall, set_by = [100_000.0], []
+    clock = SteadyClock(lambda: wall[0], lambda: 5.0, set_by.append)
+    wall[0] += hours * 3600
+    assert clock.now() == pytest.approx(wall[0])
+    assert set_by == [hours * 3600]
+    assert clock.now() == pytest.approx(wall[0])
+    assert len(set_by) == 1

@@ -1,4 +1,4 @@
-"""A clock for deadlines that all workers share: it tells the time of day, and never jumps."""
+"""A clock for deadlines that all workers share: it tells the time of day, and makes no small jumps."""
 
 import threading
 import time
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import final
 
 _PACE = 0.1  # seconds that are made up for in a second
+_STEP = 300.0  # seconds: if it is off by more, it is set
 
 
 @final
@@ -13,24 +14,35 @@ class SteadyClock:
     """Seconds since 1970, as the system says when it is made; from then on it runs by the monotonic clock.
 
     When the system's clock is set, this one follows it a little faster or slower than time goes by, so that
-    no deadline passes, or moves away, at once. May be used from many threads.
+    no deadline passes, or moves away, at once. Only when the two are minutes apart, as after a machine slept,
+    it takes the system's time at once. May be used from many threads.
     """
 
     def __init__(
-        self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
+        self,
+        wall: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+        stepped: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
-        """wall: seconds since 1970, which may jump; steady: seconds since any moment, which may not."""
-        self._wall, self._steady = wall, steady
+        """wall: seconds since 1970, which may jump; steady: seconds since any moment, which may not.
+
+        stepped: told by how many seconds this clock was set.
+        """
+        self._wall, self._steady, self._stepped = wall, steady, stepped
         self._lock = threading.Lock()
         self._now, self._at = wall(), steady()
 
     def now(self) -> float:
-        """Return the time. It never goes back."""
+        """Return the time. It goes back only when the system's clock was set back by minutes."""
         with self._lock:
             at = self._steady()
             passed = at - self._at
             ahead = self._wall() - (self._now + passed)
-            most = _PACE * passed
+            step = abs(ahead) > _STEP
+            most = abs(ahead) if step else _PACE * passed
             self._now += passed + min(max(ahead, -most), most)
             self._at = at
-            return self._now
+            now = self._now
+        if step:
+            self._stepped(ahead)
+        return now

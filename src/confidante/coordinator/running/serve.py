@@ -230,7 +230,7 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
             worker=f"worker {secrets.token_hex(8)}",
             phase_ended=lambda phase, seconds: metrics.phases.labels(phase.lower()).observe(seconds),
         )
-        clock = SteadyClock()
+        clock = SteadyClock(stepped=lambda by: log("clock set", seconds=round(by)))
         enrolments = {
             one.name: enrolment
             for one in hosting.populations
