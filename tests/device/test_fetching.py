@@ -20,6 +20,7 @@ from confidante.device.federation import fetching
 from confidante.device.federation.alarms import Caught, alarms
 from confidante.device.federation.fetching import RANGE, fetch
 from confidante.device.federation.line import RefusedError
+from confidante.device.federation.publiclog import PublicLog
 from confidante.device.values import Purpose
 from confidante.device.vault.keys import KeyBeside
 from confidante.models.task_wire import CatalogueWire
@@ -116,10 +117,35 @@ def test_who_has_an_older_one_gets_the_difference(at: Home, place: Door, shown: 
     older = drawn("older", 500_000)
     newer = older[:250_000] + b"new" + older[250_000:]
     shown.publish(older)
-    assert get(at, place, shown.publish(newer), base=older) == newer
-    [only] = at.ledger.departures()
+    digest = shown.publish(newer)
+    PublicLog(at.vault, place.url).catch_up(line(at, place), TRAIN)
+    assert get(at, place, digest, base=older) == newer
+    only = at.ledger.departures(1)[0]
     assert only.receipt["size"] < 200
     assert "which older one" in only.visible
+
+
+def test_no_coordinator_learns_what_the_device_has_from_another(
+    at: Home, place: Door, shown: Log, tmp_path: Path
+) -> None:
+    wires = [
+        CatalogueWire(Catalogue(names := tuple(f"{kind}-{i}" for i in range(40)), names, ((),) * 40))
+        for kind in ("clinics", "films")
+    ]
+    with log(tmp_path / "other") as other, door() as elsewhere:
+        elsewhere.app = other.app
+        for made, wire in ((shown, wires[0]), (other, wires[1])):
+            made.add("round", catalogue=bytes.fromhex(made.bodies.put(wire.data)))
+        for there, wire in ((place, wires[0]), (elsewhere, wires[1])):
+            PublicLog(at.vault, there.url).catch_up(line(at, there), TRAIN)
+            fetching.catalogue(at.vault, line(at, there), wire.digest, TRAIN)
+        digest = other.publish(b"a model")
+        assert get(at, elsewhere, digest, base=wires[0].data) == b"a model"
+        assert not [target for target, _ in elsewhere.asked if wires[0].digest.hex() in target]
+        # nor by what it does not ask for
+        other.add("round", catalogue=bytes.fromhex(other.bodies.put(wires[0].data)))
+        fetching.catalogue(at.vault, line(at, elsewhere), wires[0].digest, TRAIN)
+        assert [target for target, _ in elsewhere.asked if wires[0].digest.hex() in target]
 
 
 def test_who_has_one_that_the_coordinator_never_had_gets_all(at: Home, place: Door, shown: Log) -> None:
@@ -187,12 +213,22 @@ def test_a_catalogue_is_asked_for_once_and_the_newest_four_are_kept(
     for wire in wires:
         shown.bodies.put(wire.data)
         shown.add("round", catalogue=wire.digest)
+    PublicLog(at.vault, place.url).catch_up(line(at, place), TRAIN)
+    asked = len(place.asked)
     for wire in (*wires, *wires[2:]):
         found = fetching.catalogue(at.vault, line(at, place), wire.digest, TRAIN)
         assert (found.digest, found.catalogue) == (wire.digest, wire.catalogue)
-    assert len(place.asked) == len(wires)
+    assert len(place.asked) - asked == len(wires)
     assert parts_kept(at) == 4
     assert sum(one.receipt["size"] for one in at.ledger.departures()[:5]) < 5 * 100
+
+
+def test_a_catalogue_that_is_larger_than_agreed_to_is_not_taken(at: Home, place: Door, shown: Log) -> None:
+    digest = shown.publish(drawn("large", 3000))
+    with pytest.raises(WireError, match="more than 2,000 bytes"):
+        fetching.catalogue(at.vault, line(at, place), digest, TRAIN, 2000)
+    with pytest.raises(WireError, match="more than 2,000 bytes"):
+        fetching.model(at.vault, line(at, place), digest, TRAIN, 2000)
 
 
 def person(folder: Path, *, on: bool = True) -> Device:

@@ -2,7 +2,9 @@
 
 The digest says all: a body that is at hand is not asked for, and one that came is used only if it is the one.
 It comes in ranges, each kept in the vault as it arrives, so a link that breaks, or a device that is switched
-off, loses one range at most. To a device that has an older body, the coordinator may give the difference.
+off, loses one range at most. To a device that has an older body, the coordinator may give the difference:
+the device names that body only when this coordinator's own log did, since it would tell what the device has
+from others; for the same reason, catalogues are kept for each coordinator apart.
 
 A catalogue says what the entries of a sum count, and does not fill the person's library: what can be
 recommended comes with the model, whose snapshot names its items, or from the app.
@@ -44,13 +46,15 @@ def fetch(
 ) -> bytes:
     """Return the body whose sha256 is `digest`, going on where an earlier call was cut off.
 
-    what: "model" or "catalogue". base: an older one, from which a difference will do; from nothing, the
-    difference is the body, compressed.
+    what: "model" or "catalogue". base: an older one, from which a difference will do if the log of this
+    coordinator names it, as far as it was verified; from nothing, the difference is the body, compressed.
 
     RefusedError and EgressError as `Line.ask`; WireError when it is larger than `most_bytes`; ForkedLogError,
     with an alarm, when what came is not what the digest names.
     """
     require_none(vault, line.destination)
+    if not PublicLog(vault, line.destination).names(hashlib.sha256(base).digest()):
+        base = b""
     path = f"/v1/models/{digest.hex()}"
     data = _whole(vault, line, f"{path}?from={hashlib.sha256(base).hexdigest()}", what, purpose, most_bytes)
     if _is(data, digest):
@@ -70,33 +74,36 @@ def fetch(
     )
 
 
-def catalogue(vault: Vault, line: Line, digest: bytes, purpose: Purpose) -> CatalogueWire:
+def catalogue(
+    vault: Vault, line: Line, digest: bytes, purpose: Purpose, most_bytes: int = task_wire.MAX_BYTES
+) -> CatalogueWire:
     """Return the catalogue of that name, from the vault when it came before; raises as `fetch`."""
-    name = _CATALOGUE + digest.hex()
+    kept = f"{_CATALOGUE}{line.destination} "
+    name = kept + digest.hex()
     data = vault.read_body(name)
     if data is None:
-        most, base = task_wire.MAX_BYTES, _newest_catalogue(vault)
-        data = fetch(vault, line, digest, what="catalogue", purpose=purpose, most_bytes=most, base=base)
+        base = _newest(vault, kept)
+        data = fetch(vault, line, digest, what="catalogue", purpose=purpose, most_bytes=most_bytes, base=base)
         wire = CatalogueWire.decode(data)
         with vault.write() as sql:
             vault.write_body(name, data)
             sql(
-                "DELETE FROM snapshot WHERE name IN (SELECT name FROM snapshot WHERE name LIKE ? "
+                "DELETE FROM snapshot WHERE name IN (SELECT name FROM snapshot WHERE substr(name, 1, ?) = ? "
                 "ORDER BY made DESC, rowid DESC LIMIT -1 OFFSET ?)",
-                (_CATALOGUE + "%", _CATALOGUES),
+                (len(kept), kept, _CATALOGUES),
             )
         return wire
     return CatalogueWire.decode(data)
 
 
-def model(vault: Vault, line: Line, digest: bytes, purpose: Purpose) -> bytes:
+def model(
+    vault: Vault, line: Line, digest: bytes, purpose: Purpose, most_bytes: int = snapshot.MAX_BYTES
+) -> bytes:
     """Return the model file whose sha256 is `digest`: the installed one, or fetched. Raises as `fetch`."""
     installed = vault.read_body(MODEL_BODY) or b""
     if hashlib.sha256(installed).digest() == digest:
         return installed
-    return fetch(
-        vault, line, digest, what="model", purpose=purpose, most_bytes=snapshot.MAX_BYTES, base=installed
-    )
+    return fetch(vault, line, digest, what="model", purpose=purpose, most_bytes=most_bytes, base=installed)
 
 
 def update(
@@ -178,10 +185,11 @@ def _range(line: Line, path: str, start: int, what: str, purpose: Purpose) -> by
     return answer.body
 
 
-def _newest_catalogue(vault: Vault) -> bytes:
+def _newest(vault: Vault, kept: str) -> bytes:
+    """Return the newest body whose name begins so; empty when there is none."""
     found = vault.rows(
-        "SELECT name FROM snapshot WHERE name LIKE ? ORDER BY made DESC, rowid DESC LIMIT 1",
-        (_CATALOGUE + "%",),
+        "SELECT name FROM snapshot WHERE substr(name, 1, ?) = ? ORDER BY made DESC, rowid DESC LIMIT 1",
+        (len(kept), kept),
     )
     return (vault.read_body(found[0][0]) or b"") if found else b""
 

@@ -82,6 +82,11 @@ class PublicLog:
                 return digest
         return None
 
+    def names(self, digest: bytes) -> bool:
+        """Whether an entry at hand names this model or catalogue."""
+        said = [_said(entry) for entry in (*self.entries("model"), *self.entries("round"))]
+        return any(digest in (one.get("model"), one.get("catalogue")) for one in said)
+
     def announcement(self, number: int) -> tuple[Announcement, bytes]:
         """Return what entry `number` says of a round, and its hash; WireError when it is not at hand."""
         for entry in self.entries("round"):
