@@ -49,7 +49,7 @@ import sys, time
 begun = float(sys.argv[3])
 from confidante.core.types import Catalogue
 from confidante.device.device import Device
-from confidante.device.federation.participate import Terms
+from confidante.device.federation.terms import Terms
 from confidante.device.vault.keys import KeyBeside
 from confidante.models.task_wire import CatalogueWire
 import psutil, threading

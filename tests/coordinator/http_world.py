@@ -211,7 +211,7 @@ def listening(coordinator: Coordinator) -> Iterator[int]:
 @contextmanager
 def here(folder: Path, **more: Any) -> Iterator[Here]:
     given = {"operator_key": KEY, "poll": 0.3, "body": 3.0, "interval": 0.01, **more}
-    serving = Serving((POPULATION,), **given)
+    serving = Serving((POPULATION,), **{"wait": 0.05, **given})
     with Store.open(f"sqlite:///{folder / 'store.db'}") as store:
         store.migrate()
         bodies = Bodies(f"file://{folder / 'bodies'}")

@@ -83,7 +83,7 @@ def shown(folder: Path, *, public: bool = True, runs: bool = True) -> Iterator[t
         store.migrate()
         history(store, runs=runs)
         bodies = Bodies(f"file://{folder / 'bodies'}")
-        serving = Serving(("films",), KEY, poll=0.3, body=3.0, interval=0.01)
+        serving = Serving(("films",), KEY, wait=0.05, poll=0.3, body=3.0, interval=0.01)
         coordinator = Coordinator(store, bodies, serving, desk=desk_of(population, folder, public=public))
         with listening(coordinator) as port:
             yield f"http://127.0.0.1:{port}", store

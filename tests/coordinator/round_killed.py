@@ -13,7 +13,7 @@ from pathlib import Path
 
 from confidante.device.device import Device
 from confidante.device.egress import Egress
-from confidante.device.federation.participate import Terms
+from confidante.device.federation.terms import Terms
 from confidante.device.vault.keys import KeyBeside
 
 

@@ -20,7 +20,7 @@ from confidante.coordinator.store import Store
 from confidante.core.errors import ConfidanteError, ConsentError
 from confidante.core.types import Catalogue
 from confidante.device.device import Device
-from confidante.device.federation.participate import Outcome, Terms
+from confidante.device.federation.terms import Outcome, Terms
 from confidante.device.values import Item, Purpose
 from confidante.device.vault.keys import KeyBeside
 from confidante.models.task_wire import CatalogueWire, decode_plan

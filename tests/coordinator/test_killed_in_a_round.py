@@ -16,7 +16,7 @@ from test_end_to_end import DEVICES, ITEMS, Running, coordinator, met, person
 from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.rounds.training import Result
 from confidante.device.device import Device
-from confidante.device.federation.participate import Outcome, Terms
+from confidante.device.federation.terms import Outcome, Terms
 from confidante.device.vault.keys import KeyBeside
 from confidante.models.task_wire import decode_plan
 from confidante.protocol.coordination import PHASES

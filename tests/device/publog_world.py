@@ -42,6 +42,7 @@ class Log:
         said = Announcement(
             population,
             "popularity 1",
+            "train",
             hashlib.sha256(PLAN).digest(),
             hashlib.sha256(TASK).digest(),
             bytes(32),
@@ -63,7 +64,7 @@ def log(folder: Path) -> Iterator[Log]:
     with Store.open(f"sqlite:///{folder / 'store.db'}") as store:
         store.migrate()
         bodies = Bodies(f"file://{folder / 'bodies'}")
-        coordinator = Coordinator(store, bodies, Serving((POPULATION,), poll=0.2, interval=0.02))
+        coordinator = Coordinator(store, bodies, Serving((POPULATION,), wait=0.05, poll=0.2, interval=0.02))
         yield Log(store, bodies, coordinator.app)
         coordinator.close()
 

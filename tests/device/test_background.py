@@ -14,7 +14,7 @@ from confidante.core.errors import ConfidanteError, ConsentError, EgressError, P
 from confidante.device.device import Device
 from confidante.device.federation.background import Background, Pace
 from confidante.device.federation.line import Line
-from confidante.device.federation.participate import Outcome
+from confidante.device.federation.terms import Outcome
 from confidante.device.values import Purpose
 from confidante.device.vault.keys import KeyBeside
 

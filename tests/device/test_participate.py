@@ -8,20 +8,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pytest
 from outward_world import home
 
 from confidante.core.errors import ConsentError, EgressError, PlanError, WireError
 from confidante.core.types import Catalogue
 from confidante.device.federation.line import Line
-from confidante.device.federation.participate import Outcome, Participant, Terms, purpose_of
+from confidante.device.federation.participate import Participant
 from confidante.device.federation.probes import OK, Finding, Verdict
 from confidante.device.federation.rounds import device_identity
+from confidante.device.federation.terms import Outcome, Terms
 from confidante.device.ledger import DepartureState
 from confidante.device.values import Purpose
-from confidante.models.contributors import ContributorTask
-from confidante.models.item_sequential import ItemPairTask
 from confidante.models.popularity import PopularityTask
 from confidante.models.task_wire import CatalogueWire, encode_plan
 from confidante.privacy.plan import Cohort, SumPlan, plan_sum
@@ -178,32 +176,6 @@ def test_a_device_in_a_round_joins_no_other(tmp_path: Path) -> None:
         with at.ledger.rounds.at_work:
             assert mine.take_part() == Outcome("not now", "this device is in another round already")
         assert at.ledger.departures() == ()
-
-
-@pytest.mark.parametrize(
-    ("task", "announced", "switch"),
-    [
-        ("popularity", "popularity 3", Purpose.TRAIN),
-        ("item pairs", "item pairs 1", Purpose.TRAIN),
-        ("item pairs", "measure item pairs 1", Purpose.TRAIN),
-        ("popularity", "measure popular films 2", Purpose.COHORT),
-        ("contributors", "measure who gives 1", Purpose.COHORT),
-        ("quality of lists", "measure quality 4", Purpose.QUALITY),
-        ("comparison of lists", "comparison of lists 1", Purpose.QUALITY),
-    ],
-)
-def test_each_kind_of_sum_has_its_switch(task: str, announced: str, switch: Purpose) -> None:
-    assert purpose_of(task, announced) is switch
-
-
-def test_no_announcement_moves_a_sum_to_another_switch() -> None:
-    pairs, people = ItemPairTask(np.arange(3), np.ones(3), 3, 5, 1.0, 4), ContributorTask(3, 2)
-    unfitting = ((pairs, Purpose.COHORT), (pairs, Purpose.QUALITY), (people, Purpose.TRAIN))
-    for task, unfit in unfitting:
-        asked = plan_sum(task.name, task.length, task.l2_bound, task.linf_bound, 3.0, Cohort(32), 24)
-        offered = encode_plan(asked), WIRE.encode_task(task)
-        with pytest.raises(PlanError, match=f"announced for the purpose {unfit}"):
-            Terms(WIRE).agreement(*offered, purpose=unfit)
 
 
 def test_terms_without_a_catalogue_need_the_one_that_is_offered() -> None:

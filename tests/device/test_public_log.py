@@ -16,8 +16,9 @@ from confidante.core.errors import DataError, EgressError, ForkedLogError, WireE
 from confidante.core.publog import LogEntry, entry_after
 from confidante.device.federation.alarms import Caught, alarms, dismiss, require_none
 from confidante.device.federation.line import Line
-from confidante.device.federation.participate import Participant, Terms
+from confidante.device.federation.participate import Participant
 from confidante.device.federation.publiclog import FAR_AHEAD, KEPT, PublicLog
+from confidante.device.federation.terms import Terms
 from confidante.device.values import Purpose
 from confidante.protocol.config import RoundConfig, RoundSetup
 from confidante.protocol.coordination import Logged, encode

@@ -81,7 +81,9 @@ def run(
         str,
         typer.Option(help="Addresses of proxies in front, with commas between: they say who asks, and how."),
     ] = "",
-    wait: Annotated[float, typer.Option(help="Seconds after which a waiting device asks again.")] = 5.0,
+    wait: Annotated[
+        float, typer.Option(help="Seconds for which a waiting device is held until it asks again.")
+    ] = 30.0,
     drain: Annotated[
         float,
         typer.Option(min=0, help="Seconds to go on for after SIGTERM, unready, so that a balancer notices."),

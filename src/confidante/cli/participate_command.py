@@ -16,8 +16,8 @@ from confidante.core.errors import DataError
 
 if TYPE_CHECKING:
     from confidante.device.federation.background import Background, BackgroundState
-    from confidante.device.federation.participate import Outcome
     from confidante.device.federation.probes import Probe
+    from confidante.device.federation.terms import Outcome
 
 NOTHING_NOW, NO_SUM = 3, 4
 """Exit codes: this was no time for it, or no round came; the round that this device was in gave no sum."""
@@ -92,7 +92,7 @@ def participate_command(
     """
     from confidante.cli.profiles import open_profile
     from confidante.device.federation.background import Pace
-    from confidante.device.federation.participate import Terms
+    from confidante.device.federation.terms import Terms
     from confidante.device.federation.tokens import Evidence
     from confidante.protocol.coordination import Tier
 

@@ -45,9 +45,10 @@ if TYPE_CHECKING:  # rounds and file formats are loaded when they are first used
     from confidante.device.federation.alarms import Alarm
     from confidante.device.federation.background import Background, Pace
     from confidante.device.federation.line import Line, Tls
-    from confidante.device.federation.participate import Outcome, Participant, Terms
+    from confidante.device.federation.participate import Participant
     from confidante.device.federation.probes import Probe
     from confidante.device.federation.rounds import Participation, Route
+    from confidante.device.federation.terms import Outcome, Terms
     from confidante.device.federation.tokens import Evidence
     from confidante.device.transfer import ImportReport
     from confidante.protocol.identity import PublicIdentity
@@ -738,7 +739,8 @@ class Device:
         evidence: "Evidence | None",
         say: Callable[[str], None],
     ) -> "Participant":
-        from confidante.device.federation.participate import Participant, Terms
+        from confidante.device.federation.participate import Participant
+        from confidante.device.federation.terms import Terms
 
         return Participant(
             self._vault,

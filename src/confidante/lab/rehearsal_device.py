@@ -9,7 +9,7 @@ from pathlib import Path
 
 from confidante.core.errors import EgressError
 from confidante.device.device import Device
-from confidante.device.federation.participate import Terms
+from confidante.device.federation.terms import Terms
 from confidante.device.vault.keys import KeyBeside
 
 _PATIENCE = 3600.0

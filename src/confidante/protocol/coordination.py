@@ -7,10 +7,10 @@ round. The messages of the round (`protocol.messages`) travel as they are.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Any, TypeVar, final
+from typing import Annotated, Any, Literal, TypeVar, final
 
 import msgspec
 from msgspec import Meta
@@ -48,6 +48,11 @@ SENT_IN: Mapping[str, Kind] = MappingProxyType(
 
 _Octets32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 _Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
+
+Asks = Literal["cohort", "quality", "train"]
+"""What a sum is for, which is the switch of a person that it needs."""
+
+EVERY_PURPOSE: tuple[Asks, ...] = ("cohort", "quality", "train")
 
 T = TypeVar("T")
 
@@ -102,7 +107,8 @@ class CheckIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A device waits for a round.
 
     identity: both public keys, made for this round; seat: sha256 of its secret seat; tier: what it can do;
-    token: where a population asks for one.
+    token: where a population asks for one; purposes: what it gives a sum for, sorted. It is seated in no
+    round for anything else.
     """
 
     population: _Name
@@ -111,6 +117,7 @@ class CheckIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signature: Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
     tier: Tier = Tier.SMALL
     token: Redemption | None = None
+    purposes: Annotated[tuple[Asks, ...], Meta(min_length=1, max_length=3)] = EVERY_PURPOSE
 
 
 @final
@@ -151,11 +158,13 @@ class Offered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the public log says of a round before it opens; the entry's hash is the round's id.
 
-    plan, body: sha256 of the plan and of the task; catalogue: its name; salt: so that no id can be foreseen.
+    purpose: the switch that it needs; plan, body: sha256 of the plan and of the task; catalogue: its name;
+    salt: so that no id can be foreseen.
     """
 
     population: _Name
     task: Annotated[str, Meta(max_length=200)]
+    purpose: Asks
     plan: _Octets32
     body: _Octets32
     catalogue: _Octets32
@@ -214,18 +223,21 @@ def check_in(
     seat: bytes,
     tier: Tier = Tier.SMALL,
     token: Redemption | None = None,
+    purposes: Sequence[Asks] = EVERY_PURPOSE,
 ) -> bytes:
     """Return a signed check-in; seat: 32 fresh secret bytes, used for one round."""
-    public, digest = identity.public.encode(), seat_digest(seat)
-    signature = identity.sign(_signed(population, public, digest, tier, token))
-    return encode(CheckIn(population, public, digest, signature, tier, token))
+    public, digest, wanted = identity.public.encode(), seat_digest(seat), tuple(sorted({*purposes}))
+    signature = identity.sign(_signed(population, public, digest, tier, token, wanted))
+    return encode(CheckIn(population, public, digest, signature, tier, token, wanted))
 
 
 def read_check_in(data: bytes) -> CheckIn:
     """Return a check-in; WireError when malformed, ProtocolError BAD_SIGNATURE when not signed by its key."""
     made = decode(data, CheckIn)
     who = PublicIdentity.decode(made.identity)
-    statement = _signed(made.population, made.identity, made.seat, made.tier, made.token)
+    if list(made.purposes) != sorted({*made.purposes}):
+        raise WireError("the purposes of a check-in are sorted, each once")
+    statement = _signed(made.population, made.identity, made.seat, made.tier, made.token, made.purposes)
     if not who.signed(made.signature, statement):
         raise ProtocolError(Reject.BAD_SIGNATURE, "the check-in is not signed by the key it names")
     return made
@@ -286,6 +298,14 @@ def end_path(round_id: bytes) -> str:
     return f"/v1/rounds/{round_id.hex()}/end"
 
 
-def _signed(population: str, identity: bytes, seat: bytes, tier: Tier, token: Redemption | None) -> bytes:
+def _signed(
+    population: str,
+    identity: bytes,
+    seat: bytes,
+    tier: Tier,
+    token: Redemption | None,
+    purposes: Sequence[Asks],
+) -> bytes:
     shown = b"" if token is None else token.key_id + token.nonce + token.mac
-    return check_in_statement(population, identity, seat) + bytes([len(tier)]) + tier.encode() + shown
+    said = " ".join((tier, *purposes)).encode()
+    return check_in_statement(population, identity, seat) + bytes([len(said)]) + said + shown

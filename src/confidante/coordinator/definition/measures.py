@@ -15,6 +15,7 @@ from confidante.models.quality import CompareTask, QualityTask
 from confidante.models.scoring import ModelName
 from confidante.models.task import Task
 from confidante.privacy.accounting import calibrate
+from confidante.protocol.coordination import Asks
 
 Kind = Literal["popularity", "contributors", "quality", "compare"]
 
@@ -78,6 +79,11 @@ class Measure:
     def prefix(self) -> str:
         """What the names of its rounds begin with; their number follows."""
         return f"{PREFIX}{self.name} "
+
+    @property
+    def purpose(self) -> Asks:
+        """The switch that a device gives a sum of it for."""
+        return "quality" if self.models else "cohort"
 
     def task(self, items: int, models: Sequence[bytes]) -> Task:
         """Return what devices are asked to compute. models: digests, in the order of `models`."""

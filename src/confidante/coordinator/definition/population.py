@@ -88,7 +88,7 @@ mask = 300.0
 confirm = 60.0
 reveal = 60.0
 rest = 60.0               # between a round that failed and the next try
-waiting = 3600.0          # after so long, a device that waits for a round is not counted on any more
+waiting = 90.0            # a device that was not heard of for so long does not wait for a round any more
 """
 """What `confidante coordinator init` writes."""
 
@@ -139,7 +139,7 @@ class _SecondsTable(_Table, frozen=True):
     confirm: _Seconds = 60.0
     reveal: _Seconds = 60.0
     rest: Annotated[float, msgspec.Meta(ge=0, le=1e7)] = 60.0
-    waiting: _Seconds = 3600.0
+    waiting: _Seconds = 90.0
 
 
 class _File(_Table, frozen=True):

@@ -62,7 +62,9 @@ class Coordinator:
     def nudge(self) -> None:
         """Have long polls look again at once: this process changed a round. May be called from any thread."""
         self._office.watch.nudge()
+        self._office.seats.nudge()
 
     def close(self) -> None:
         """Let all long polls go on at once, so that the process can end."""
         self._office.watch.close()
+        self._office.seats.close()

@@ -1,5 +1,10 @@
-"""How a device comes to wait for a round: tokens for whoever may have some, and the door that takes them."""
+"""How a device comes to wait for a round: tokens for whoever may have some, and the door that takes them.
 
+A check-in is held until the device is seated, so that it learns of it at once and is known to be there; one
+whose connection ends is drawn for no round. Where too many wait to be held, they ask again.
+"""
+
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import final
@@ -11,7 +16,7 @@ from starlette.responses import Response
 from confidante.coordinator.http.batching import Batched
 from confidante.coordinator.http.office import Office, Routes, packed
 from confidante.coordinator.http.reading import RefusedError, read_body
-from confidante.coordinator.store.values import Joining
+from confidante.coordinator.store.values import Joining, Spending
 from confidante.core.errors import ProtocolError, WireError
 from confidante.protocol.coordination import (
     MOST_CHECK_IN_BYTES,
@@ -25,6 +30,7 @@ from confidante.protocol.coordination import (
 )
 from confidante.protocol.tokens import MOST_REQUEST_BYTES, TOKENS_PATH, TokenRequest
 
+_PAUSE = 1.0  # seconds from one check-in that was held to the next
 _MOST_ASKING = 32  # requests for tokens at once; each takes milliseconds of computing
 
 
@@ -36,6 +42,7 @@ class Entry:
         self._office = office
         self._enrolments = office.serving.enrolments
         self._join = Batched(office.run, self._join_all)
+        self._vanish = Batched(office.run, self._let_go)
         self._issuing = CapacityLimiter(1)  # so that check-ins and uploads always find a processor
         self.routes: Routes = (
             ("POST", "/v1/check-in", self.check_in),
@@ -46,10 +53,42 @@ class Entry:
         """Take a device into the pool, or say which round it is seated in."""
         data = await read_body(request, MSGPACK, MOST_CHECK_IN_BYTES, self._office.serving.body)
         self._office.metrics.received.inc(len(data))
-        found = await self._join(data)
-        if isinstance(found, Exception):
-            raise found
-        return packed(CheckedIn(self._office.serving.wait, found))
+        made, serving, seats = decode(data, CheckIn), self._office.serving, self._office.seats
+        with seats.expected(made.seat) as seated:  # before it waits, so that no round is missed
+            found = await self._join(data)
+            if isinstance(found, Exception):
+                raise found
+            if found is not None:
+                return packed(CheckedIn(0.0, found))
+            if seats.waiting > serving.held:
+                return packed(CheckedIn(serving.wait))
+            return packed(CheckedIn(min(_PAUSE, serving.wait), await self._hold(request, made, seated)))
+
+    async def _hold(
+        self, request: Request, made: CheckIn, seated: "asyncio.Future[bytes | None]"
+    ) -> bytes | None:
+        """Return the round that a waiting device is seated in, None after a while; let it go if it leaves."""
+        last = self._office.now()
+        left = asyncio.create_task(_disconnected(request))
+        try:
+            await asyncio.wait(
+                (seated, left), timeout=self._patience(request), return_when=asyncio.FIRST_COMPLETED
+            )
+            if left.done() and not seated.done():
+                await self._vanish((made.identity, last))
+        finally:
+            left.cancel()
+        return seated.result() if seated.done() else None
+
+    def _patience(self, request: Request) -> float:
+        """Return for how many seconds to hold a check-in: less where the device prefers so (RFC 7240)."""
+        wish, _, seconds = request.headers.get("prefer", "").partition("=")
+        longest = self._office.serving.wait
+        return min(longest, float(seconds[:9])) if wish == "wait" and seconds.isdecimal() else longest
+
+    def _let_go(self, gone: Sequence[tuple[bytes, float]]) -> Sequence[None]:
+        self._office.store.vanish(gone)
+        return [None] * len(gone)
 
     async def tokens(self, request: Request) -> Response:
         """Give anonymous tokens, as many as are due to whoever asks."""
@@ -71,7 +110,7 @@ class Entry:
 
     def _join_all(self, asked: Sequence[bytes]) -> list[bytes | RefusedError | WireError | None]:
         """Return the round that each device is seated in, None when it waits now, or why it does not."""
-        store, joining = self._office.store, dict[int, Joining]()
+        store, joining, again = self._office.store, dict[int, Joining](), list[Joining]()
         found: list[bytes | RefusedError | WireError | None] = [None] * len(asked)
         made: dict[int, CheckIn] = {}
         for place, data in enumerate(asked):
@@ -84,16 +123,22 @@ class Entry:
             try:
                 if one.identity in rounds:
                     found[place] = self._round_of(one, rounds[one.identity])
-                elif one.identity not in waiting:  # who waits has shown a token before
-                    joining[place] = self._joining(one)
+                elif one.identity in waiting:  # who waits has shown a token before
+                    again.append(_joining(one))
+                else:
+                    joining[place] = _joining(one, self._spending(one))
             except RefusedError as error:
                 found[place] = error
+        if again:
+            store.see(again, self._office.now())
         if joining:
             fine = store.admit(list(joining.values()), self._office.now())
             for place in (place for place, well in zip(joining, fine, strict=True) if not well):
                 found[place] = RefusedError(
                     403, Refused.SPENT_TOKEN, "this token was used before, by another or for another round"
                 )
+        if joining or again:
+            self._office.wake()
         return found
 
     def _read(self, data: bytes) -> CheckIn:
@@ -109,10 +154,20 @@ class Entry:
         # Another seat: the device began anew while an earlier round runs, and waits for its end.
         return round_id if made.seat in self._office.round(round_id).places else None
 
-    def _joining(self, made: CheckIn) -> Joining:
-        """Return what a device is let in with, its token checked."""
+    def _spending(self, made: CheckIn) -> Spending | None:
+        """Return the token that a device is let in with, checked; None where none is asked for."""
         enrolment = self._enrolments.get(made.population)
         spending = None if enrolment is None else enrolment.redeem(made)
         if isinstance(spending, Refusal):
             raise RefusedError(403, spending.reason, spending.detail)
-        return Joining(made.population, made.identity, made.seat, made.tier.value, spending)
+        return spending
+
+
+def _joining(made: CheckIn, spending: Spending | None = None) -> Joining:
+    return Joining(made.population, made.identity, made.seat, made.tier.value, spending, made.purposes)
+
+
+async def _disconnected(request: Request) -> None:
+    """Return when the connection of a request whose body was read ends."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

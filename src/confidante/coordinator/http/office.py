@@ -14,7 +14,7 @@ from starlette.responses import Response
 from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.enrolment.enrolment import Enrolment
 from confidante.coordinator.http.reading import RefusedError
-from confidante.coordinator.http.waiting import Watch
+from confidante.coordinator.http.waiting import Seats, Watch
 from confidante.coordinator.running.metrics import Metrics
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import Standing
@@ -44,14 +44,16 @@ class Serving:
     """How requests are answered.
 
     populations: whose devices may check in. operator_key: what `/metrics` asks for as a bearer token (empty:
-    it is closed). wait: seconds after which a waiting device asks again; poll, body: seconds that a long poll
-    and a body may take; interval: between two looks at a round that somebody waits for; threads: how many may
+    it is closed). wait: seconds for which the check-in of a waiting device is held until it asks again, at
+    most 30; held: how many at once, others ask again; poll, body: seconds that a long poll and a body may
+    take; interval: between two looks at a round that somebody waits for; threads: how many may
     use the database at once. enrolments: by population; one without is open to everybody.
     """
 
     populations: Collection[str]
     operator_key: str = field(default="", repr=False)
-    wait: float = 5.0
+    wait: float = 30.0
+    held: int = 2048
     poll: float = 10.0
     body: float = 20.0
     interval: float = 0.05
@@ -89,6 +91,7 @@ class Office:
         self.wake = wake
         self._limiter = CapacityLimiter(serving.threads)
         self.watch = Watch(self.standing, interval=serving.interval)
+        self.seats = Seats(self._running, self._places)
         self._known: dict[bytes, OpenRound] = {}
         self._knowing = threading.Lock()
 
@@ -99,6 +102,12 @@ class Office:
     async def standing(self, round_id: bytes) -> Standing | None:
         """Return where a round stands."""
         return await self.run(partial(self.store.standing, round_id))
+
+    async def _running(self) -> set[bytes]:
+        return await self.run(self.store.running)
+
+    async def _places(self, round_id: bytes) -> Mapping[bytes, int]:
+        return (await self.run(partial(self.round, round_id))).places
 
     def round(self, round_id: bytes) -> OpenRound:
         """Return what of a round never changes; RefusedError when there is none."""

@@ -1,8 +1,11 @@
-"""Long polls on the phase of a round: however many devices wait, one of them asks the database."""
+"""Long polls: on the phase of a round, and on a seat in one. However many wait, one asks the database."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, final
+
+from confidante.core.errors import StoreError
 
 if TYPE_CHECKING:
     from confidante.coordinator.store.values import Standing
@@ -65,3 +68,88 @@ class Watch:
     def _stir(self) -> None:
         self._stirred.set()
         self._stirred = asyncio.Event()
+
+
+@final
+class Seats:
+    """Devices that wait for a seat in a round, each in a request of this process that is held."""
+
+    def __init__(
+        self,
+        running: Callable[[], Awaitable[set[bytes]]],
+        places: Callable[[bytes], Awaitable[Mapping[bytes, int]]],
+        *,
+        interval: float = 0.25,
+    ) -> None:
+        """running: the rounds that run; places: index in a round by seat digest, which nobody else knows.
+
+        interval: seconds between two looks while somebody waits.
+        """
+        self._running, self._places, self._interval = running, places, interval
+        self._closing = False
+        self._stirred = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: dict[bytes, set[asyncio.Future[bytes | None]]] = {}
+        self._following: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """How many different seats are waited for."""
+        return len(self._waiting)
+
+    def close(self) -> None:
+        """Let everybody go on without a seat, now and from now on."""
+        self._closing = True
+        for futures in self._waiting.values():
+            for future in futures:
+                _settle(future, None)
+
+    def nudge(self) -> None:
+        """Look for new rounds now. May be called from any thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._stir)
+
+    @contextmanager
+    def expected(self, seat: bytes) -> Iterator["asyncio.Future[bytes | None]"]:
+        """Give what becomes the round in which a seat (its digest) is, if that opens from now on."""
+        self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[bytes | None] = self._loop.create_future()
+        if self._closing:
+            future.set_result(None)
+        self._waiting.setdefault(seat, set()).add(future)
+        if self._following is None or self._following.done():
+            self._following = asyncio.create_task(self._follow())
+        try:
+            yield future
+        finally:
+            future.cancel()
+            self._waiting[seat].discard(future)
+            if not self._waiting[seat]:
+                del self._waiting[seat]
+
+    async def _follow(self) -> None:
+        known = set[bytes]()
+        while self._waiting and not self._closing:
+            stirred = self._stirred  # taken before the look, so that no change behind it is missed
+            try:
+                running = await self._running()
+                for round_id in running - known:
+                    for seat in await self._places(round_id):
+                        for future in self._waiting.get(seat, ()):
+                            _settle(future, round_id)
+                known = running
+            except StoreError:
+                pass  # looked for again
+            try:
+                await asyncio.wait_for(stirred.wait(), self._interval)
+            except TimeoutError:
+                continue
+
+    def _stir(self) -> None:
+        self._stirred.set()
+        self._stirred = asyncio.Event()
+
+
+def _settle(future: "asyncio.Future[bytes | None]", found: bytes | None) -> None:
+    if not future.done():
+        future.set_result(found)

@@ -38,7 +38,7 @@ from confidante.models.task import Task
 from confidante.models.task_wire import encode_plan
 from confidante.privacy.plan import SumPlan, plan_sum
 from confidante.protocol.config import SEED_BYTES, RoundConfig
-from confidante.protocol.coordination import SALT_BYTES, Announcement, Tier, encode
+from confidante.protocol.coordination import SALT_BYTES, Announcement, Asks, Tier, encode
 from confidante.protocol.server import SumResult
 
 _FIRST_LOOK = 8
@@ -53,7 +53,8 @@ _SKEW = 60.0  # seconds by which the clocks of two hosts may differ
     """A round that is to be opened. name: of it; what: for people; due: from when on.
 
     task: None while it cannot be told what to compute, and lacks: why. multiplier: of its noise; share: of
-    what it belongs to. ahead: multipliers of it and of all that it would be in vain without.
+    what it belongs to. ahead: multipliers of it and of all that it would be in vain without. purpose: the
+    switch that it needs.
     """
 
     name: str
@@ -63,6 +64,7 @@ _SKEW = 60.0  # seconds by which the clocks of two hosts may differ
     multiplier: float
     share: float
     ahead: tuple[float, ...]
+    purpose: Asks = "train"
     lacks: str = ""
 
 
@@ -188,7 +190,15 @@ class Schedule:
             if task is None:
                 due, lacks = math.inf, f"{one.prefix}waits for {' and '.join(one.models)}: not published yet"
             yield _Wanted(
-                f"{one.prefix}{number}", one.prefix.strip(), due, task, multiplier, 1.0, (multiplier,), lacks
+                f"{one.prefix}{number}",
+                one.prefix.strip(),
+                due,
+                task,
+                multiplier,
+                1.0,
+                (multiplier,),
+                one.purpose,
+                lacks,
             )
 
     def _task_of(self, measure: Measure) -> Task | None:
@@ -279,15 +289,16 @@ class Schedule:
             return f"no round is opened: {error}"
         waiting = store.pool(population.name)
         oldest = max(now - population.waiting, 0.0)
-        if any(one.since < oldest for one in waiting):
+        if any(one.seen < oldest for one in waiting):
             store.pool_forget(population.name, oldest)
-            waiting = [one for one in waiting if one.since >= oldest]
+            waiting = [one for one in waiting if one.seen >= oldest]
         tier = tier_of(plan, population.small_bytes)
-        fit = fit_for(waiting, tier)
+        fit = fit_for(waiting, tier, wanted.purpose)
         roster = draw_roster(fit, population.cohort.devices, self._entropy)
         if not roster:
             large = "large " if tier is Tier.LARGE else ""
-            return f"{len(fit)} of {population.cohort.devices} {large}devices wait for {wanted.name}"
+            willing = f"devices with the switch {wanted.purpose} on wait for {wanted.name}"
+            return f"{len(fit)} of {population.cohort.devices} {large}{willing}"
         return plan, roster
 
     def _open(self, wanted: _Wanted, plan: SumPlan, roster: list[Waiting], after: int, now: float) -> bool:
@@ -295,7 +306,7 @@ class Schedule:
         store, population = self._store, self.population
         assert wanted.task is not None  # noqa: S101  (nobody is seated for it otherwise)
         name, body = wanted.name, self._training.wire.encode_task(wanted.task)
-        entry = self._announce(name, plan, body, now)
+        entry = self._announce(wanted, plan, body, now)
         # The graph is drawn after the roster: nobody who made an identity could foresee its neighbours.
         graph_seed = self._entropy.draw(SEED_BYTES)
         row = RoundRow(
@@ -316,14 +327,15 @@ class Schedule:
             self.says = f"round {row.id.hex()[:12]} ({row.task}) was opened with {len(row.roster)} devices"
         return opened
 
-    def _announce(self, task: str, plan: SumPlan, body: bytes, now: float) -> LogEntry:
+    def _announce(self, wanted: _Wanted, plan: SumPlan, body: bytes, now: float) -> LogEntry:
         """Return the log's entry for a round. Its hash is the round's id, so that whoever is in one round was
         shown one log."""
         wire = self._training.wire
         self._bodies.put(wire.data)
         said = Announcement(
             population=self.population.name,
-            task=task,
+            task=wanted.name,
+            purpose=wanted.purpose,
             plan=hashlib.sha256(encode_plan(plan)).digest(),
             body=hashlib.sha256(body).digest(),
             catalogue=wire.digest,

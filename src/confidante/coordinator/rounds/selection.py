@@ -9,9 +9,9 @@ from confidante.protocol.coordination import Tier
 from confidante.protocol.identity import PublicIdentity, degenerate
 
 
-def fit_for(waiting: Sequence[Waiting], tier: Tier) -> list[Waiting]:
-    """Return those who take on a task of this tier: all a small one, the large a large one."""
-    return [one for one in waiting if tier is Tier.SMALL or one.tier == tier]
+def fit_for(waiting: Sequence[Waiting], tier: Tier, purpose: str) -> list[Waiting]:
+    """Return those who give sums for this purpose and take on a task of this tier: the large take on any."""
+    return [one for one in waiting if purpose in one.purposes and (tier is Tier.SMALL or one.tier == tier)]
 
 
 def draw_roster(waiting: Sequence[Waiting], devices: int, entropy: SystemEntropy) -> list[Waiting]:

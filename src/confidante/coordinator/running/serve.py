@@ -163,7 +163,7 @@ class Hosting:
 
     database, bodies: addresses of `Store` and `Bodies`. port: 0 takes a free one. certificate, key: PEM
     files, for TLS. proxies: addresses of proxies whose word on who asks is taken, with commas between. wait:
-    seconds after which a device asks again. drain: seconds from the signal to end until connections are
+    seconds for which a waiting device is held. drain: seconds from the signal to end until connections are
     refused, while /health/ready says no. public_page: whether the operator page is shown without a login.
     workers: processes. insecure_http: whether others than this machine may be answered without TLS.
     """
@@ -177,7 +177,7 @@ class Hosting:
     certificate: Path | None = None
     key: Path | None = None
     proxies: str = ""
-    wait: float = 5.0
+    wait: float = 30.0
     drain: float = 0.0
     public_page: bool = True
     workers: int = 1

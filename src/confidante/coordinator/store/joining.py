@@ -1,12 +1,15 @@
-"""Many check-ins in one transaction: each device waits and spends its token, both or neither."""
+"""Many check-ins in one transaction: each device waits and spends its token, both or neither.
+
+A device is seen whenever it checks in, and while its check-in is held. Who is not seen waits no more.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BindParameter, Connection, bindparam, delete, select
+from sqlalchemy import BindParameter, Connection, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from confidante.coordinator.store.tables import pool, seated, token_spent
+from confidante.coordinator.store.tables import pool, rounds, seated, token_spent
 from confidante.coordinator.store.values import Joining, Spending
 
 # Made once: building them costs more than running them.
@@ -14,6 +17,13 @@ _SOME: BindParameter[bytes] = bindparam("identities", expanding=True)
 _SEATED = select(seated.c.identity, seated.c.round_id).where(seated.c.identity.in_(_SOME))
 _WAITING = select(pool.c.identity).where(pool.c.identity.in_(_SOME))
 _LEAVE = delete(pool).where(pool.c.identity.in_(_SOME))
+_VANISHED = delete(pool).where(pool.c.identity == bindparam("who"), pool.c.seen <= bindparam("last"))
+_SEEN = (
+    update(pool)
+    .where(pool.c.identity == bindparam("who"))
+    .values(seen=bindparam("now"), tier=bindparam("how"), purposes=bindparam("what"))
+)
+_RUNNING = select(rounds.c.id).where(rounds.c.outcome == "")
 _SPENT = select(token_spent.c.bound, token_spent.c.seated).where(
     token_spent.c.key_id == bindparam("key_id"), token_spent.c.nonce == bindparam("nonce")
 )
@@ -36,6 +46,28 @@ def known(sql: Connection, identities: Sequence[bytes]) -> tuple[dict[bytes, byt
     asked = {"identities": list(set(identities))}
     rounds = {row.identity: row.round_id for row in sql.execute(_SEATED, asked)}
     return rounds, set(sql.scalars(_WAITING, asked))
+
+
+def running(sql: Connection) -> set[bytes]:
+    """Return the rounds that run."""
+    return set(sql.scalars(_RUNNING))
+
+
+def see(sql: Connection, asked: Sequence[Joining], now: float) -> None:
+    """Note that devices which wait asked again, and what they take on now."""
+    rows = {one.identity: one for one in asked}
+    sql.execute(
+        _SEEN,
+        [
+            {"who": who, "now": now, "how": rows[who].tier, "what": " ".join(rows[who].purposes)}
+            for who in sorted(rows)
+        ],
+    )
+
+
+def vanish(sql: Connection, gone: Sequence[tuple[bytes, float]]) -> None:
+    """Let go of devices that wait, by identity, unless they were seen again later than then."""
+    sql.execute(_VANISHED, [{"who": who, "last": last} for who, last in sorted(gone)])
 
 
 def admit(sql: Connection, asked: Sequence[Joining], now: float) -> list[bool]:
@@ -82,7 +114,9 @@ def _row(one: Joining, now: float) -> dict[str, Any]:
         "population": one.population,
         "seat": one.seat,
         "since": now,
+        "seen": now,
         "tier": one.tier,
+        "purposes": " ".join(one.purposes),
     }
 
 

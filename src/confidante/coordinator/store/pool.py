@@ -7,8 +7,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from confidante.coordinator.store.tables import pool, seated
 from confidante.coordinator.store.values import Waiting
+from confidante.protocol.coordination import EVERY_PURPOSE
 
-_WAITING = (pool.c.identity, pool.c.seat, pool.c.since, pool.c.tier)
+_WAITING = (pool.c.identity, pool.c.seat, pool.c.since, pool.c.tier, pool.c.purposes, pool.c.seen)
 # Made once: building them costs more than running them.
 _ONE = select(*_WAITING).where(pool.c.identity == bindparam("identity"))
 _SEATED = select(seated.c.client).where(seated.c.identity == bindparam("identity"))
@@ -24,7 +25,15 @@ def join(
     """Let a device wait; return how it waits, None when a running round has it."""
     sql.execute(
         _JOIN[sql.dialect.name],
-        {"identity": identity, "population": population, "seat": seat, "since": now, "tier": tier},
+        {
+            "identity": identity,
+            "population": population,
+            "seat": seat,
+            "since": now,
+            "seen": now,
+            "tier": tier,
+            "purposes": " ".join(EVERY_PURPOSE),
+        },
     )
     # After the insert, not before: it waits for a round that is being opened to take the device away.
     if sql.scalar(_SEATED, {"identity": identity}) is not None:
@@ -46,10 +55,10 @@ def everybody(sql: Connection, population: str) -> list[Waiting]:
 
 
 def forget(sql: Connection, population: str, before: float) -> int:
-    """Let go of who waits since before `before`; return how many."""
-    gone = delete(pool).where(pool.c.population == population, pool.c.since < before)
+    """Let go of who was last seen before `before`; return how many."""
+    gone = delete(pool).where(pool.c.population == population, pool.c.seen < before)
     return sql.execute(gone).rowcount
 
 
 def _waiting(row: Row[*tuple[Any, ...]]) -> Waiting:
-    return Waiting(row.identity, row.seat, row.since, row.tier)
+    return Waiting(row.identity, row.seat, row.since, row.tier, tuple(row.purposes.split()), row.seen)

@@ -98,6 +98,22 @@ class Store:
         with self._database.writing(durable=False) as sql:
             return joining.admit(sql, asked, now)
 
+    def see(self, asked: Sequence[Joining], now: float) -> None:
+        """Note that devices which wait asked again, and what they take on. Who waits no more stays out."""
+        checks.moment("now", now)
+        with self._database.writing(durable=False) as sql:
+            joining.see(sql, asked, now)
+
+    def vanish(self, gone: Sequence[tuple[bytes, float]]) -> None:
+        """Let devices that wait go, by identity, unless they were seen later than at the time given."""
+        with self._database.writing(durable=False) as sql:
+            joining.vanish(sql, gone)
+
+    def running(self) -> set[bytes]:
+        """Return the rounds that run."""
+        with self._database.reading() as sql:
+            return joining.running(sql)
+
     def known(self, identities: Sequence[bytes]) -> tuple[dict[bytes, bytes], set[bytes]]:
         """Return the running rounds of those devices that sit in one, and those that wait."""
         with self._database.reading() as sql:
@@ -115,7 +131,7 @@ class Store:
             return pool.everybody(sql, population)
 
     def pool_forget(self, population: str, before: float) -> int:
-        """Let go of devices that wait since before `before`, and return how many; they may join again."""
+        """Let go of devices last seen before `before`, and return how many; they may join again."""
         checks.text("the population", population)
         checks.moment("before", before)
         with self._database.writing() as sql:

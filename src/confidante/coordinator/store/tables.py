@@ -41,7 +41,9 @@ pool = Table(
     Column("population", String(NAME), nullable=False),
     Column("seat", LargeBinary, nullable=False),
     Column("since", Double, nullable=False),
+    Column("seen", Double, nullable=False),
     Column("tier", String(20), nullable=False),
+    Column("purposes", String(40), nullable=False),  # with spaces between
     Index("ix_pool_population_since", "population", "since"),
 )
 
@@ -50,9 +52,9 @@ rounds = Table(
     metadata,
     Column("id", LargeBinary, primary_key=True),
     Column("population", String(NAME), nullable=False),
+    Column("number", Integer, nullable=False),  # 1, 2, ... in a population
     Column("task", String(NAME), nullable=False),
     Column("entry", BigInteger, nullable=False),
-    Column("number", Integer, nullable=False),  # 1, 2, ... in a population
     Column("task_body", LargeBinary, nullable=False),
     Column("plan", LargeBinary, nullable=False),
     Column("config", LargeBinary, nullable=False),
@@ -73,10 +75,10 @@ rounds = Table(
     Column("survivors", LargeBinary, nullable=False),  # uint32, little-endian; zeros an hour after the end
     Column("opened", Double, nullable=False),
     Column("ended", Double, nullable=False),
-    Index("ix_rounds_outcome_deadline", "outcome", "deadline"),
-    UniqueConstraint("population", "number"),
     Column("noise_multiplier", Double, nullable=False),  # what the round costs once it is paid for
     Column("share", Double, nullable=False),
+    Index("ix_rounds_outcome_deadline", "outcome", "deadline"),
+    UniqueConstraint("population", "number"),
 )
 
 # Rows only while a round runs: the primary key keeps a device out of two rounds at a time. An hour after a

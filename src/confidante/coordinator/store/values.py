@@ -4,14 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import final
 
+from confidante.protocol.coordination import EVERY_PURPOSE
+
 COLLECTING = ("ADVERTISE", "SHARE", "MASK", "CONFIRM", "REVEAL")
 """The phases in which a round hears devices, in order."""
 
-PUBLISHED = "PUBLISHED"
-ABORTED = "ABORTED"
 PAID_AT = "MASK"
 """The phase with which a round is paid for: before it no vector is heard, so nothing can be learnt."""
 
+PUBLISHED = "PUBLISHED"
+ABORTED = "ABORTED"
 
 
 @final
@@ -19,13 +21,16 @@ PAID_AT = "MASK"
 class Waiting:
     """A waiting device: its two public keys (64 bytes), sha256 of its seat token, since when it waits.
 
-    tier: how much it takes on, "small" or "large".
+    tier: how much it takes on, "small" or "large"; purposes: what it gives a sum for; seen: when it
+    last asked.
     """
 
     identity: bytes
     seat: bytes
     since: float
     tier: str = "large"
+    purposes: tuple[str, ...] = EVERY_PURPOSE
+    seen: float = field(default=0.0, compare=False)
 
 
 @final
@@ -81,13 +86,13 @@ class RoundState:
     ended: float
     since: float
     claims: int
+    number: int
+    cost: Payment
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Noted:
-    number: int
-    cost: Payment
     """What the end of a phase adds to the books, in its own transaction.
 
     counts: to counters, by name. refused: why the protocol refused a message of the phase, by client.
@@ -166,13 +171,17 @@ class Spending:
 @final
 @dataclass(frozen=True, slots=True)
 class Joining:
-    """A device that asks to wait. tier: how much it takes on; spending: its token, where one is asked for."""
+    """A device that asks to wait. tier: how much it takes on; spending: its token, where one is asked for.
+
+    purposes: what it gives a sum for.
+    """
 
     population: str
     identity: bytes
     seat: bytes
     tier: str
     spending: Spending | None = None
+    purposes: tuple[str, ...] = EVERY_PURPOSE
 
 
 @final

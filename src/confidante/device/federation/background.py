@@ -14,7 +14,7 @@ from typing import Protocol, final
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConfidanteError, VaultError
 from confidante.device.federation.line import Line, StoppedError
-from confidante.device.federation.participate import Outcome
+from confidante.device.federation.terms import Outcome
 from confidante.device.round_book import RoundBook
 
 _DAY = 86_400.0
@@ -35,8 +35,8 @@ class Pace:
     """How often. All in seconds but rounds_a_day, the most rounds joined in any 24 hours.
 
     patience: for one try, waiting for a round included. rest: after a round, and after one was refused.
-    retry: after nothing came of it for the first time; doubled each further time, up to longest. look: until
-    it is asked again whether this is a time to take part.
+    retry: after no round was held, and after a first failure; doubled with each further one, up to longest.
+    look: until it is asked again whether this is a time to take part.
     """
 
     patience: float = 1800.0
@@ -170,6 +170,10 @@ class Background:
             self._failures = 0
             self._tell(doing="resting after a round")
             return self._pace.rest
+        if state == "not chosen":  # all is well: no round was held
+            self._failures = 0
+            self._tell(doing="waiting for a round")
+            return self._pace.retry
         self._tell(doing="waiting for another round")
         return self._later()
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import EgressError, WireError
 from confidante.device.egress import Egress, Response
-from confidante.device.request import Method, render
+from confidante.device.request import Method, Request, render
 from confidante.device.values import Purpose
 from confidante.protocol.coordination import MSGPACK, OCTETS, Refusal, decode
 
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 Tls = ssl.SSLContext
 """The certificates that a device trusts, where an operator has its own."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.25, 60.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 15.0
 _TRIES = 6
+_LONGEST_ANSWER = 45.0  # a check-in is held for 30
 
 
 class RefusedError(Exception):
@@ -53,7 +54,7 @@ class Line:
         """url: https://sums.example.org, for one. EgressError for one that nothing is sent to."""
         self.url = url.rstrip("/")
         self.destination = render("GET", self.url).destination
-        self.egress = Egress(ledger, tls=tls)
+        self.egress = Egress(ledger, timeout=_LONGEST_ANSWER, tls=tls)
         self._stopped = threading.Event()
         self._sleep = self._stopped.wait if sleep is None else sleep
         self._entropy = SystemEntropy()
@@ -79,6 +80,11 @@ class Line:
             raise StoppedError("this device takes no part for now: it was told to stop")
 
     @property
+    def left(self) -> float:
+        """Seconds until time is up, 0.0 from then on."""
+        return max(self._end - time.monotonic(), 0.0)
+
+    @property
     def over(self) -> bool:
         """Whether time is up."""
         return time.monotonic() >= self._end
@@ -96,46 +102,54 @@ class Line:
         bearer: bytes = b"",
         headers: Mapping[str, str] | None = None,
         wanted: Callable[[], None] = lambda: None,
+        insist: bool = False,
+        written: tuple[int, Request] | None = None,
     ) -> Response:
         """Send a request and return the answer, trying again what may succeed later.
 
         content: what is in it, and visible: what the receiver learns, both for the ledger. bearer: a secret
-        for this one errand. wanted: asked before each further try, and may raise.
+        for this one errand. wanted: asked before each further try, and may raise. insist: try for as long as
+        there is time, not a few times only. written: what the ledger holds already, with its number there, to
+        be sent at the first try.
 
         RefusedError when the coordinator says no; EgressError when it could not be reached several times;
         StoppedError when this line was stopped.
         """
-        pause = FIRST_PAUSE
-        for left in reversed(range(_TRIES)):
+        pause, left = FIRST_PAUSE, _TRIES
+        while True:
             self.require_going()
+            left -= 1
             problem: EgressError | RefusedError
             try:
-                answer = self.egress.request(
-                    method,
-                    self.url + path,
-                    body,
-                    purpose=purpose,
-                    task=task,
-                    content=content,
-                    visible=visible,
-                    content_type=MSGPACK if method == "POST" else OCTETS,
-                    bearer=bearer,
-                    headers=headers or {},
-                )
+                if written is not None:
+                    held, written = written, None
+                    answer = self.egress.deliver(*held)
+                else:
+                    answer = self.egress.request(
+                        method,
+                        self.url + path,
+                        body,
+                        purpose=purpose,
+                        task=task,
+                        content=content,
+                        visible=visible,
+                        content_type=MSGPACK if method == "POST" else OCTETS,
+                        bearer=bearer,
+                        headers=headers or {},
+                    )
             except EgressError as error:
                 self.require_going()
                 problem = error
             else:
                 if answer.status < 400:
                     return answer
-                problem = refused(answer)
+                problem = _refused(answer)
                 if answer.status < 500:
                     raise problem
-            if not left or not self.pause(pause):
-                break
+            if not (left > 0 or insist) or not self.pause(pause):
+                raise problem
             wanted()
             pause = min(pause * 2, LONGEST_PAUSE)
-        raise problem
 
     def pause(self, seconds: float) -> bool:
         """Sleep 0.5 to 1.5 times so many seconds; False, at once, when that is beyond the end."""
@@ -148,7 +162,7 @@ class Line:
         return True
 
 
-def refused(answer: Response) -> RefusedError:
+def _refused(answer: Response) -> RefusedError:
     """Return what a coordinator's refusal says."""
     try:
         said = decode(answer.body, Refusal)

@@ -9,47 +9,41 @@ A device waits, and takes part, under an identity and a seat made for one round,
 Killed in a round and started anew, it goes on with that round (`device/federation/journal.py`).
 """
 
-from collections.abc import Callable, Collection, Sequence
-from contextlib import nullcontext, suppress
+import hashlib
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, final
+
+import msgspec
 
 from confidante.core.entropy import SystemEntropy
-from confidante.core.errors import (
-    ConfidanteError,
-    ConsentError,
-    EgressError,
-    PlanError,
-    WireError,
-)
-from confidante.device.egress import Response
+from confidante.core.errors import ConsentError, EgressError, PlanError, WireError
 from confidante.device.federation.agreement import Agreement, Offer
 from confidante.device.federation.alarms import require_none
+from confidante.device.federation.errand import Errand, gone, look, put
 from confidante.device.federation.journal import KEPT, Beginning, Journal, Kept
-from confidante.device.federation.line import FIRST_PAUSE, Line, RefusedError, refused
-from confidante.device.federation.probes import Finding, Probe, look
+from confidante.device.federation.line import Line, RefusedError
+from confidante.device.federation.probes import Probe
+from confidante.device.federation.probes import look as ask_probes
 from confidante.device.federation.publiclog import PublicLog
-from confidante.device.federation.rounds import Outgoing, Participation, Place, Route
+from confidante.device.federation.rounds import Participation, Place, Route
+from confidante.device.federation.terms import SWITCHES, Outcome, Terms
 from confidante.device.federation.tokens import Evidence, Wallet
-from confidante.device.ledger import DepartureState
-from confidante.device.request import Request, render
+from confidante.device.request import render
 from confidante.device.values import Purpose
-from confidante.models.scoring import ModelName, read_scores
-from confidante.models.task_wire import CatalogueWire, Models, decode_plan, models_named
+from confidante.models.scoring import read_scores
+from confidante.models.task_wire import models_named
 from confidante.protocol.config import RoundConfig
 from confidante.protocol.coordination import (
+    EVERY_PURPOSE,
     PHASES,
     SEAT_BYTES,
-    SENT_IN,
     CheckedIn,
-    Ended,
     Offered,
-    Tier,
     check_in,
     decode,
-    end_path,
     offer_path,
-    phase_path,
 )
 from confidante.protocol.identity import SEED_BYTES, Identity
 
@@ -61,103 +55,19 @@ if TYPE_CHECKING:
 _TOKENS_TRIED = 3
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What the person, or the app for them, agrees to beforehand; an offer beyond it is refused.
+HELD = 30.0
+"""Seconds for which a coordinator may hold a check-in."""
 
-    catalogue: whose items are counted, in which order; None: the one that the coordinator's public log names.
-    purpose: the one switch that all of it needs; None: the switch of what is asked for. least_noise: noise
-    multiplier of one sum; least_devices: of one round; most_bytes: of one masked vector; tier: SMALL for
-    a device that takes on short vectors only. most_fetched: bytes of a catalogue or a model that is fetched
-    for a round. least_dropout, least_collusion: parts of a round that may vanish, and that may tell the
-    coordinator all they know, without harm to the others: what a plan has to allow for. With a plan that
-    allows for less, fewer devices of the coordinator's own lay another's vector open.
-    """
-
-    catalogue: CatalogueWire | None = None
-    purpose: Purpose | None = None
-    least_noise: float = 1.0
-    least_devices: int = 16
-    most_bytes: int = 256 << 10
-    tier: Tier = Tier.LARGE
-    most_fetched: int = 16 << 20
-    least_dropout: float = 0.3
-    least_collusion: float = 0.1
-
-    def agreement(
-        self,
-        plan: bytes,
-        task: bytes,
-        catalogue: CatalogueWire | None = None,
-        *,
-        purpose: Purpose = Purpose.TRAIN,
-        models: Models = ModelName,
-    ) -> Agreement:
-        """Return what these terms make of an offer; PlanError beyond them, WireError when malformed.
-
-        catalogue, purpose: of what is offered, for terms without one of their own. models: gives those that a
-        task names.
-        """
-        wire = self.catalogue or catalogue
-        if wire is None:
-            raise PlanError("there is no catalogue to read the offered task by: fetch the one that it names")
-        asked, what = decode_plan(plan), wire.decode_task(task, models)
-        for beyond, problem in (
-            (asked.noise_multiplier < self.least_noise, f"a noise multiplier of {asked.noise_multiplier:g}"),
-            (asked.cohort.devices < self.least_devices, f"a round of {asked.cohort.devices} devices"),
-            (
-                asked.cohort.max_dropout < self.least_dropout,
-                f"a round in which no more than the part {asked.cohort.max_dropout:g} may vanish",
-            ),
-            (
-                asked.cohort.max_collusion < self.least_collusion,
-                f"a round safe from no more than the part {asked.cohort.max_collusion:g} of colluders",
-            ),
-            (asked.upload_bytes > self.most_bytes, f"an upload of {asked.upload_bytes:,} bytes"),
-        ):
-            if beyond:
-                raise PlanError(f"{asked.task}: {problem} is beyond what was agreed to: not joined")
-        switch = self.purpose or purpose
-        return Agreement(asked, what, wire.catalogue.ids, switch, f"your say in {asked.task}")
-
-    @property
-    def purposes(self) -> tuple[Purpose, ...]:
-        """The switches of which one at least must be on."""
-        return _SWITCHES if self.purpose is None else (self.purpose,)
-
-
-_SWITCHES = (Purpose.TRAIN, Purpose.COHORT, Purpose.QUALITY)
-
-
-def purpose_of(task: str, announced: str) -> Purpose:
-    """Return the switch that a sum needs. task: its name in the plan; announced: in the public log."""
-    if task in _QUALITY:
-        return Purpose.QUALITY
-    if task == "contributors" or (task == "popularity" and announced.startswith(_MEASURE)):
-        return Purpose.COHORT
-    return Purpose.TRAIN
-
-
-_QUALITY = ("quality of lists", "comparison of lists")
-_MEASURE = "measure "  # how the names of sums begin that no training needs
+_REMEMBERED = 86_400.0
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of it.
+class _Refusal(msgspec.Struct, array_like=True, frozen=True):
+    """An offer that was refused: when, under which terms, switches and budget, and why."""
 
-    state: "not now" (a probe said no, or another round goes on; nothing was sent), "not chosen" (no round in
-    the time given), "published", "aborted" (the round ended without a sum), "left" (this device or the
-    network gave it up) or "unknown" (all was sent, and its end was not learnt). why: one sentence, or empty.
-    round: its number. findings: what each probe said.
-    """
-
-    state: Literal["not now", "not chosen", "published", "aborted", "left", "unknown"]
-    why: str = ""
-    round: bytes | None = None
-    findings: tuple[Finding, ...] = ()
+    at: float
+    under: bytes
+    why: str
 
 
 @final
@@ -206,6 +116,7 @@ class Participant:
         self._log = PublicLog(vault, line.destination)
         self._journal = Journal(vault, line.destination, population)
         self._purpose = terms.purposes[0]
+        self._on = frozenset[Purpose]()
 
     def take_part(self, patience: float = 600.0) -> Outcome:
         """Take part in one round, waiting for it and going through it for at most `patience` seconds.
@@ -228,9 +139,11 @@ class Participant:
     def _take_part(self, patience: float) -> Outcome:
         kept = self._kept()
         self._require(kept)
-        why, findings = look(self._probes, self._allowed)
+        why, findings = ask_probes(self._probes, self._allowed)
         if why:
             return Outcome("not now", why, findings=findings)
+        if kept is None and (before := self._refused_before()):
+            return Outcome("not now", before, findings=findings)
         self._line.allow(patience)
         try:
             outcome = self._wait_and_join() if kept is None else self._go_on(kept)
@@ -254,7 +167,7 @@ class Participant:
         on = [purpose for purpose in self._terms.purposes if self._consents.allowed(purpose)]
         if not on:
             self._consents.require(self._terms.purposes[0])
-        self._purpose = on[0]
+        self._purpose, self._on = on[0], frozenset(on)
         budget = self._ledger.budget()
         if kept is None and budget.limited and budget.epsilon_spent >= budget.epsilon_limit:
             raise ConsentError(
@@ -274,7 +187,7 @@ class Participant:
         try:
             return self._join(round_id, waiting)
         except RefusedError as error:
-            return _gone(error, round_id)
+            return gone(error, round_id)
         finally:
             if self._at_work:
                 self._vault.set_setting(self._waiting_name, None)  # another round gets another one
@@ -313,7 +226,8 @@ class Participant:
     def _check_in(self, waiting: _Waiting, wallet: Wallet) -> bytes | None:
         """Ask to be seated until this device is, or time is up (None)."""
         token = wallet.take(waiting.identity, waiting.seat)
-        body = check_in(waiting.identity, self._population, waiting.seat, self._terms.tier, token)
+        tier, wanted = self._terms.tier, [one for one in EVERY_PURPOSE if SWITCHES[one] in self._on]
+        body = check_in(waiting.identity, self._population, waiting.seat, tier, token, wanted)
         while True:
             answer = self._line.ask(
                 "POST",
@@ -323,9 +237,11 @@ class Participant:
                 content={
                     "message": "check-in",
                     "population": self._population,
-                    "tier": self._terms.tier.value,
+                    "tier": tier.value,
+                    "gives sums for": wanted,
                 },
-                visible="That a device is ready for a round, by a key made for it.",
+                visible="That a device is ready for a round, by a key made for it, and for which switches.",
+                headers={"prefer": f"wait={int(self._line.left)}"} if self._line.left < HELD else None,
             )
             said = decode(answer.body, CheckedIn)
             if said.round is not None:
@@ -336,21 +252,21 @@ class Participant:
     # --- in a round
 
     def _join(self, round_id: bytes, waiting: _Waiting) -> Outcome:
-        answer = self._look(waiting, offer_path(round_id), "what a round is")
+        answer = look(self._line, self._purpose, waiting.seat, offer_path(round_id), "what a round is")
         offered = decode(answer.body, Offered)
         if RoundConfig.decode(offered.config).round_id != round_id:
             raise WireError("the coordinator offers another round than the one it seated this device in")
         self._log.catch_up(self._line, self._purpose, upto=offered.entry)
         announced = self._log.check_offer(round_id, offered, self._population)
-        purpose = purpose_of(decode_plan(offered.plan).task, announced.task)
-        self._consents.require(self._terms.purpose or purpose)
-        agreement = self._agreement(offered.plan, offered.task, announced.catalogue, purpose)
+        purpose = SWITCHES[announced.purpose]
+        if purpose not in self._on:
+            raise PlanError(f"{announced.task}: a sum for {purpose.value} is not what this device waited for")
 
         def begin(randomness: bytes) -> Beginning:
             self._vault.set_setting(self._waiting_name, None)
             return Beginning(
                 round_id=round_id,
-                purpose=agreement.purpose.value,
+                purpose=purpose.value,
                 seed=waiting.seed,
                 seat=waiting.seat,
                 randomness=randomness,
@@ -363,8 +279,49 @@ class Participant:
                 until=self._vault.now() + KEPT,
             )
 
-        offer = Offer(offered.config, offered.identities())
-        return self._through(waiting, agreement, offer, Place(self._journal, begin))
+        with self._remembering_refusals():
+            agreement = self._agreement(offered.plan, offered.task, announced.catalogue, purpose)
+            offer = Offer(offered.config, offered.identities())
+            mine = self._participation(waiting, agreement, offer, Place(self._journal, begin))
+        return self._through(mine, waiting, len(offer.roster))
+
+    @contextmanager
+    def _remembering_refusals(self) -> Iterator[None]:
+        """Keep why an offer is refused, so that this device takes no seat for the like of it."""
+        try:
+            yield
+        except (PlanError, ConsentError) as error:
+            said = msgspec.msgpack.encode(_Refusal(self._vault.now(), self._under, str(error)))
+            self._vault.set_setting(self._refusal_name, said)
+            raise
+
+    def _refused_before(self) -> str:
+        """Return why no round is waited for, empty when one is.
+
+        An offer that was refused is not refused again, seat after seat, before something changed here.
+        """
+        kept = self._vault.setting(self._refusal_name)
+        if kept is None:
+            return ""
+        was = msgspec.msgpack.decode(kept, type=_Refusal)
+        left = was.at + _REMEMBERED - self._vault.now()
+        if was.under == self._under and left > 0:
+            return (
+                f"what this coordinator asks was refused: {was.why}; asked again in {left / 3600:.1f} hours"
+            )
+        self._vault.set_setting(self._refusal_name, None)
+        return ""
+
+    @property
+    def _under(self) -> bytes:
+        """Return a digest of what decides about offers on this device: terms, switches and budget."""
+        switches = " ".join(sorted(self._on))
+        said = f"{switches}\n{self._ledger.budget().epsilon_limit!r}\n".encode()
+        return hashlib.sha256(said + self._terms.digest).digest()
+
+    @property
+    def _refusal_name(self) -> str:
+        return f"refused {self._line.destination} {self._population}"
 
     def _go_on(self, kept: Kept) -> Outcome:
         """Take up the round that this device was in when it was last at work."""
@@ -379,9 +336,11 @@ class Participant:
             offered = Offered(was.entry, was.config, was.roster, was.plan, was.task, 0.0)
             offer = Offer(was.config, offered.identities())
             place = Place(self._journal, lambda _fresh: was, kept)
-            return self._through(_Waiting(was.seed, was.seat), agreement, offer, place)
+            waiting = _Waiting(was.seed, was.seat)
+            mine = self._participation(waiting, agreement, offer, place)
+            return self._through(mine, waiting, len(offer.roster))
         except RefusedError as error:
-            return _gone(error, was.round_id)
+            return gone(error, was.round_id)
         finally:
             if self._at_work:
                 with self._vault.write():
@@ -399,27 +358,29 @@ class Participant:
         """Return what the terms make of an offer, having fetched what it names. models: only these."""
         from confidante.device.federation import fetching
 
-        wire = self._terms.catalogue
+        wire, most = self._terms.catalogue, self._terms.most_fetched
         if wire is None:
-            wire = fetching.catalogue(self._vault, self._line, catalogue, self._purpose)
+            wire = fetching.catalogue(self._vault, self._line, catalogue, self._purpose, most)
         named = models_named(task) if models is None else models
         if not named:
             return self._terms.agreement(plan, task, wire, purpose=purpose)
         read = {}
         for digest in named:
             self._say("fetching a model that is to be graded")
-            data = fetching.model(self._vault, self._line, digest, self._purpose)
+            data = fetching.model(self._vault, self._line, digest, self._purpose, most)
             read[digest] = read_scores(data, wire.catalogue)
         return self._terms.agreement(plan, task, wire, purpose=purpose, models=read.__getitem__)
 
-    def _through(self, waiting: _Waiting, agreement: Agreement, offer: Offer, place: Place) -> Outcome:
-        """Carry the messages of a round, from its start or from where it was left, and learn its end."""
+    def _participation(
+        self, waiting: _Waiting, agreement: Agreement, offer: Offer, place: Place
+    ) -> Participation:
+        """Join a round, or take it up again."""
         round_id = RoundConfig.decode(offer.config).round_id
 
         def wrap(message: bytes) -> bytes:
-            return self._request(round_id, waiting, message).data
+            return put(self._line.url, round_id, waiting.seat, message).data
 
-        mine = Participation(
+        return Participation(
             self._vault,
             self._consents,
             self._ledger,
@@ -430,23 +391,10 @@ class Participant:
             Route(self._line.destination, wrap, render("PUT", self._line.url).seen),
             place,
         )
+
+    def _through(self, mine: Participation, waiting: _Waiting, devices: int) -> Outcome:
         try:
-            again = len(mine.sent)
-            for number, phase in enumerate(PHASES, start=1):
-                if number < again:
-                    continue
-                self._say(f"in a round of {len(offer.roster)} devices: {number} of {len(PHASES)}, {phase}")
-                if number == again:
-                    mine.check_wanted()
-                    # Once a round is over its coordinator knows of no message: how it ended says the rest.
-                    with suppress(RefusedError) if phase == PHASES[-1] else nullcontext():
-                        self._hand_in(mine, mine.sent[-1], waiting)
-                    continue
-                incoming = b"" if phase == PHASES[0] else self._incoming(waiting, round_id, phase)
-                if incoming is None:
-                    return Outcome("left", "the round did not go on in the time given", round_id)
-                self._hand_in(mine, mine.answer(incoming), waiting)
-            return self._how_it_ended(mine, waiting)
+            return Errand(self._line, self._purpose, mine, waiting.seat, self._say).run(devices)
         finally:
             if self._at_work:
                 mine.leave()
@@ -457,78 +405,3 @@ class Participant:
     def _at_work(self) -> bool:
         """Whether this device was neither stopped nor closed: what it was in goes on then, another time."""
         return not (self._line.stopped or self._vault.closed)
-
-    def _incoming(self, waiting: _Waiting, round_id: bytes, phase: str) -> bytes | None:
-        """Return the coordinator's message that opens a phase; None when time is up."""
-        while not self._line.over:
-            path, what = phase_path(round_id, phase) + "/in", f"the messages for the phase {phase}"
-            answer = self._look(waiting, path, what)
-            if answer.status != 204:
-                return answer.body
-        return None
-
-    def _hand_in(self, mine: Participation, outgoing: Outgoing, waiting: _Waiting) -> None:
-        """Send a message that the ledger holds; should that fail, or was it sent, the same as a new entry."""
-        request = self._request(mine.round_id, waiting, outgoing.message)
-        answer = None
-        if outgoing.departure.state is DepartureState.WRITTEN:
-            try:
-                answer = self._line.egress.deliver(outgoing.departure.number, request)
-            except EgressError:
-                self._line.require_going()
-        if answer is None or answer.status >= 500:
-            self._line.pause(FIRST_PAUSE)
-            mine.check_wanted()
-            phase = _phase_of(outgoing.message)
-            self._line.ask(
-                "PUT",
-                phase_path(mine.round_id, phase),
-                outgoing.message,
-                purpose=self._purpose,
-                content={"message": f"{phase}, once more", "bytes": len(outgoing.message)},
-                visible="The same message as before, which may not have got through.",
-                bearer=waiting.seat,
-                wanted=mine.check_wanted,
-            )
-        elif answer.status >= 400:
-            raise refused(answer)
-
-    def _how_it_ended(self, mine: Participation, waiting: _Waiting) -> Outcome:
-        self._say("all is sent: waiting for the round to end")
-        while not self._line.over:
-            try:
-                answer = self._look(waiting, end_path(mine.round_id), "how a round ended")
-                if answer.status == 204:
-                    continue
-                ended = decode(answer.body, Ended)
-            except (ConfidanteError, RefusedError) as error:
-                return Outcome("unknown", str(error), mine.round_id)
-            mine.attach_receipt({"published": ended.published, "reason": ended.reason})
-            return Outcome("published" if ended.published else "aborted", ended.reason, mine.round_id)
-        return Outcome("unknown", "its end was not told in the time given", mine.round_id)
-
-    def _request(self, round_id: bytes, waiting: _Waiting, message: bytes) -> Request:
-        url = self._line.url + phase_path(round_id, _phase_of(message))
-        return render("PUT", url, message, bearer=waiting.seat)
-
-    def _look(self, waiting: _Waiting, path: str, what: str) -> Response:
-        return self._line.ask(
-            "GET",
-            path,
-            purpose=self._purpose,
-            content={"message": f"asks for {what}"},
-            visible=f"That a device in this round asks for {what}.",
-            bearer=waiting.seat,
-        )
-
-
-_PHASES = {kind.value: phase for phase, kind in SENT_IN.items()}
-
-
-def _phase_of(message: bytes) -> str:
-    """Return the phase that one of this device's messages belongs to."""
-    return _PHASES[message[1]]
-
-
-def _gone(error: RefusedError, round_id: bytes) -> Outcome:
-    return Outcome("aborted" if error.status == 410 else "left", str(error), round_id)

@@ -15,7 +15,9 @@ def upgrade() -> None:
         sa.Column("population", sa.String(200), nullable=False),
         sa.Column("seat", sa.LargeBinary, nullable=False),
         sa.Column("since", sa.Double, nullable=False),
+        sa.Column("seen", sa.Double, nullable=False),
         sa.Column("tier", sa.String(20), nullable=False),
+        sa.Column("purposes", sa.String(40), nullable=False),
         sa.PrimaryKeyConstraint("identity", name="pk_pool"),
     )
     op.create_index("ix_pool_population_since", "pool", ["population", "since"])
@@ -23,9 +25,9 @@ def upgrade() -> None:
         "rounds",
         sa.Column("id", sa.LargeBinary, nullable=False),
         sa.Column("population", sa.String(200), nullable=False),
+        sa.Column("number", sa.Integer, nullable=False),
         sa.Column("task", sa.String(200), nullable=False),
         sa.Column("entry", sa.BigInteger, nullable=False),
-        sa.Column("number", sa.Integer, nullable=False),
         sa.Column("task_body", sa.LargeBinary, nullable=False),
         sa.Column("plan", sa.LargeBinary, nullable=False),
         sa.Column("config", sa.LargeBinary, nullable=False),
@@ -46,12 +48,12 @@ def upgrade() -> None:
         sa.Column("survivors", sa.LargeBinary, nullable=False),
         sa.Column("opened", sa.Double, nullable=False),
         sa.Column("ended", sa.Double, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_rounds"),
-    )
         sa.Column("noise_multiplier", sa.Double, nullable=False),
         sa.Column("share", sa.Double, nullable=False),
-    op.create_index("ix_rounds_outcome_deadline", "rounds", ["outcome", "deadline"])
+        sa.PrimaryKeyConstraint("id", name="pk_rounds"),
         sa.UniqueConstraint("population", "number", name="uq_rounds_population_number"),
+    )
+    op.create_index("ix_rounds_outcome_deadline", "rounds", ["outcome", "deadline"])
     op.create_table(
         "seated",
         sa.Column("identity", sa.LargeBinary, nullable=False),
