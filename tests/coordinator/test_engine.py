@@ -232,6 +232,11 @@ def test_rounds_that_nobody_answers_cost_nothing_and_come_ever_more_seldom(tmp_p
         world.now = opened.deadline
         world.settle()
         assert world.newest.phase == ABORTED
+        assert world.store.paused("films") == (failed % 6 == 0)
+        if world.store.paused("films"):
+            assert "paused by itself, as 6 rounds in a row" in world.engine.says["films"]
+            world.store.pause("films", False)
+            world.settle()
         assert f"failures in a row: {failed}" in world.engine.says["films"]
         pauses.append(min(30.0 * 2 ** (failed - 1), 86400.0))
         world.now += pauses[-1] - 1

@@ -18,7 +18,7 @@ from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.definition.measures import NEWEST, PREFIX, PREVIOUS, Measure
 from confidante.coordinator.definition.population import Population
 from confidante.coordinator.definition.uploads import tier_of
-from confidante.coordinator.rounds.budgeting import costs, overspends
+from confidante.coordinator.rounds.budgeting import TRAINING, BudgetStanding, costs, overspends, standing
 from confidante.coordinator.rounds.selection import draw_roster, fit_for
 from confidante.coordinator.rounds.training import Model, Published, Result, Training
 from confidante.coordinator.store import Store
@@ -43,18 +43,22 @@ from confidante.protocol.server import SumResult
 
 _FIRST_LOOK = 8
 _LONGEST_REST = 86400.0
+_MOST_FAILED = 6
+_GAVE_UP = (
+    f"paused by itself, as {_MOST_FAILED} rounds in a row ended without a sum: see `confidante coordinator "
+    "rounds` for why, then `confidante coordinator resume`"
+)
 _DOUBLINGS = 32
+_SKEW = 60.0  # seconds by which the clocks of two hosts may differ
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-_SKEW = 60.0  # seconds by which the clocks of two hosts may differ
     """A round that is to be opened. name: of it; what: for people; due: from when on.
 
     task: None while it cannot be told what to compute, and lacks: why. multiplier: of its noise; share: of
-    what it belongs to. ahead: multipliers of it and of all that it would be in vain without. purpose: the
-    switch that it needs.
+    what it belongs to. purpose: the switch that it needs.
     """
 
     name: str
@@ -63,7 +67,6 @@ _SKEW = 60.0  # seconds by which the clocks of two hosts may differ
     task: Task | None
     multiplier: float
     share: float
-    ahead: tuple[float, ...]
     purpose: Asks = "train"
     lacks: str = ""
 
@@ -93,7 +96,8 @@ class Schedule:
         if newest is not None and not newest.outcome:
             return False
         if store.paused(name):
-            self.says = "paused: its operator wants no new round"
+            gave_up = newest is not None and store.gave_up(name) == newest.row.id.hex()
+            self.says = _GAVE_UP if gave_up else "paused: its operator wants no new round"
             return False
         if newest is not None and newest.ended > now + _SKEW:
             store.set_back(name, now)
@@ -102,17 +106,15 @@ class Schedule:
             return True
         if newest is not None and self._rest(newest, now) > 0:
             return False
-        training, reserved = self._training_next()
+        training = self._training_next()
         wanted = [training, *self._measures()]
         due = sorted(
             (one for one in wanted if one.due <= now), key=lambda one: (one is not training, one.due)
         )
-        spent = tuple(store.spent(name))
+        budget = standing(store, self.population, self._training.wire)
         said = []
         for one in due:
-            # A measure must not take what a training that has begun needs for its end.
-            ahead = one.ahead if one is training else (*one.ahead, *reserved)
-            problem = overspends(self.population, spent, ahead, one.what)
+            problem = budget.problems[TRAINING if one is training else one.what]
             if problem:
                 said.append(f"skipped, as {problem}")
                 continue
@@ -121,11 +123,19 @@ class Schedule:
                 said.append(found)
                 continue
             return self._open(one, *found, newest.number if newest else 0, now)
-        self.says = self._words(said, spent, wanted, now)
+        self.says = self._words(said, budget, wanted, now)
         return False
 
-    def _words(self, said: list[str], spent: tuple[float, ...], wanted: list[_Wanted], now: float) -> str:
-        """Return why nothing was opened."""
+    def _give_up(self, newest: RoundState) -> bool:
+        """Pause after so many failures in a row, once for each so many; whoever resumes has had a look."""
+        name = self.population.name
+        if newest.phase == PUBLISHED or self._store.failures(name) % _MOST_FAILED:
+            return False
+        if not self._store.give_up(name, newest.row.id.hex()):
+            return False
+        self.says = _GAVE_UP
+        return True
+
     def _rest(self, newest: RoundState, now: float) -> float:
         """Return the seconds to wait after a failure: twice as many with each in a row, at most a day."""
         if newest.phase == PUBLISHED:
@@ -147,11 +157,11 @@ class Schedule:
         if problem:
             raise StoreError(f"the budget is spent: {problem}")
 
-        if said and all(one.startswith("skipped") for one in said):
-            problems = [overspends(self.population, spent, cost, what) for what, cost in self._costs.items()]
-            if all(problems):
-                why = said[0].removeprefix("skipped, as ")
-                return f"the budget is spent: {why}; no further round is opened"
+    @staticmethod
+    def _words(said: list[str], budget: BudgetStanding, wanted: list[_Wanted], now: float) -> str:
+        """Return why nothing was opened."""
+        if budget.stopped:
+            return budget.words
         lacking = [one.lacks for one in wanted if one.lacks]
         coming = min(
             (one for one in wanted if now < one.due < math.inf), key=lambda one: one.due, default=None
@@ -160,25 +170,23 @@ class Schedule:
             said = [f"{coming.what} begins in {coming.due - now:.0f} seconds"]
         return "; ".join(said or lacking)
 
-    def _training_next(self) -> tuple[_Wanted, tuple[float, ...]]:
-        """Return what the training waits for, and the multipliers that one which has begun still needs."""
+    def _training_next(self) -> _Wanted:
+        """Return what the training waits for."""
         number, sums, due = self._standing()
         task = self._go_on(sums)
         if isinstance(task, Model):  # of a catalogue that was changed and changed back: learn it anew
             number, sums, task = number + 1, (), self._go_on(())
         assert not isinstance(task, Model)  # noqa: S101  (nothing is learnt from no sums)
-        budget, ahead = self._training.budget, self._training.ahead(task.name)
+        budget = self._training.budget
         what = f"training {number}" if not sums else f"from {task.name} on training {number}"
-        wanted = _Wanted(
+        return _Wanted(
             f"{task.name} {number}",
             what,
             due,
             task,
             budget.multipliers[task.name],
             budget.shares[task.name],
-            ahead,
         )
-        return wanted, ahead if sums else ()
 
     def _measures(self) -> Iterator[_Wanted]:
         """Give the next round of each measure, in the order of the file."""
@@ -196,7 +204,6 @@ class Schedule:
                 task,
                 multiplier,
                 1.0,
-                (multiplier,),
                 one.purpose,
                 lacks,
             )

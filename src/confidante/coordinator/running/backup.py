@@ -134,8 +134,8 @@ def restore(path: Path, database: Database, bodies: Bodies, now: float) -> Told:
                     sql.execute(insert(table), rows)
                 _move_sequence(sql, table)
             books.verify(sql)
-            sql.execute(
             _pay_running(sql, now)
+            sql.execute(
                 update(tables.rounds)
                 .where(tables.rounds.c.outcome == "")
                 .values(phase=ABORTED, outcome="aborted", reason=RESTORED, ended=now)
@@ -147,7 +147,6 @@ def restore(path: Path, database: Database, bodies: Bodies, now: float) -> Told:
     return _told(manifest)
 
 
-# --- writing
 def _pay_running(sql: Connection, now: float) -> None:
     """Pay for rounds that ran: what was backed up before MASK may have got to its sum afterwards."""
     source, paid = tables.rounds.c, select(tables.payment.c.round_id)
@@ -157,6 +156,7 @@ def _pay_running(sql: Connection, now: float) -> None:
     sql.execute(insert(tables.payment).from_select(names, running))
 
 
+# --- writing
 
 
 def _kept_tables() -> list[Table]:

@@ -168,6 +168,19 @@ class Store:
         with self._database.reading() as sql:
             return rounds.newest(sql, population, checks.client(limit))
 
+    def set_back(self, population: str, now: float) -> None:
+        """Let rounds that ended in the future have ended now: the clock was wrong then, or is wrong now."""
+        checks.text("the population", population)
+        checks.moment("now", now)
+        with self._database.writing() as sql:
+            rounds.set_back(sql, population, now)
+
+    def failures(self, population: str) -> int:
+        """Return how many rounds of a population ended without a sum since the last that had one."""
+        checks.text("the population", population)
+        with self._database.reading() as sql:
+            return rounds.failures(sql, population)
+
     def published(
         self, population: str, limit: int = 100, *, begins: str = "", otherwise: str = ""
     ) -> list[PublishedRound]:
@@ -184,18 +197,11 @@ class Store:
         with self._database.reading() as sql:
             return rounds.seat_of(sql, identity)
 
-    def set_back(self, population: str, now: float) -> None:
-        """Let rounds that ended in the future have ended now: the clock was wrong then, or is wrong now."""
-        checks.text("the population", population)
+    def due(self, now: float, populations: Sequence[str]) -> tuple[bool, float]:
+        """Return whether `claim_due` may find a round, and when it does at the latest; without writing."""
         checks.moment("now", now)
-        with self._database.writing() as sql:
-            rounds.set_back(sql, population, now)
-
-    def failures(self, population: str) -> int:
-        """Return how many rounds of a population ended without a sum since the last that had one."""
-        checks.text("the population", population)
         with self._database.reading() as sql:
-            return rounds.failures(sql, population)
+            return facts.due(sql, now, populations)
 
     def claim_due(
         self, now: float, worker: str, lease: float, *, populations: Sequence[str] | None = None
@@ -225,6 +231,8 @@ class Store:
     ) -> bool:
         """Move a claimed round on; outbox: the body for each device that to_phase may hear, by index.
 
+        What the round costs is paid in the same transaction when to_phase is MASK, the first that a vector
+        can come in.
         Returns False, with nothing done, when the round is not in from_phase: another worker was first.
         """
         checks.phase(from_phase)
@@ -242,8 +250,6 @@ class Store:
         round_id: bytes,
         result_ref: str,
         survivors: tuple[int, ...],
-        What the round costs is paid in the same transaction when to_phase is MASK, the first that a vector
-        can come in.
         entry: tuple[str, bytes] | None,
         now: float,
         *,
@@ -374,7 +380,7 @@ class Store:
 
     def verify_log(self) -> int:
         """Check every entry and that none is missing at the end; return how many there are."""
-        with self._database.reading() as sql:
+        with self._database.snapshot() as sql:
             return books.verify(sql)
 
     def payments(self, population: str) -> list[Payment]:
@@ -404,7 +410,7 @@ class Store:
     def facts(self, population: str, limit: int = 100) -> list[RoundFacts]:
         """Return the rounds of a population, the newest first, without what makes them large."""
         checks.text("the population", population)
-        with self._database.snapshot() as sql:
+        with self._database.reading() as sql:
             return facts.newest(sql, population, checks.client(limit))
 
     def fact(self, round_id: bytes) -> RoundFacts | None:
@@ -432,6 +438,21 @@ class Store:
         checks.text("the population", population, 190)
         with self._database.writing() as sql:
             facts.set_flag(sql, f"paused {population}", "yes" if paused else "")
+
+    def gave_up(self, population: str) -> str:
+        """Return after which round a population paused itself last, empty if it never did."""
+        with self._database.reading() as sql:
+            return facts.flags(sql).get(f"gave up {population}", "")
+
+    def give_up(self, population: str, after: str) -> bool:
+        """Pause a population after a round; False, nothing done, when it was paused for this one before."""
+        checks.text("the population", population, 190)
+        with self._database.writing() as sql:
+            if facts.flags(sql).get(f"gave up {population}") == after:
+                return False
+            facts.set_flag(sql, f"gave up {population}", after)
+            facts.set_flag(sql, f"paused {population}", "yes")
+            return True
 
     def sessions_ended(self) -> int:
         """Return when somebody logged out last, in milliseconds since 1970; 0 when nobody did."""
