@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from run_world import defined
 from sqlalchemy import text
-from store_world import ROUND, claimed, filled
+from store_world import ROUND, claimed, filled, opened
 from typer.testing import CliRunner
 
 from confidante.cli.coordinator_app import coordinator
@@ -28,6 +28,7 @@ from confidante.coordinator.running.doctor import (
     check_key,
     check_population,
     check_port,
+    check_strays,
 )
 from confidante.coordinator.store import COLLECTING, Payment, Store
 from confidante.coordinator.store.database import Database
@@ -197,6 +198,20 @@ def test_files_that_others_may_look_into(tmp_path: Path) -> None:
         assert f"chmod go= {tmp_path}/films.db-wal" in wide.said
         [wide] = [one for one in check_bodies(bodies, ()) if not one.good]
         assert f"chmod go= {tmp_path}/bodies" in wide.said
+
+
+def test_a_population_that_was_renamed_is_missed(tmp_path: Path) -> None:
+    with Store.open(f"sqlite:///{tmp_path}/s.db") as store:
+        store.migrate()
+        opened(store)
+        assert list(check_strays(store, {"books"})) == []
+        for phase, following in pairwise(COLLECTING[:3]):
+            claimed(store, 10.0)
+            assert store.advance(ROUND.id, phase, following, 10.0, {0: "to 0"}, 10.0)
+        assert list(check_strays(store, {"films", "books"})) == []
+        [found] = check_strays(store, {"films2"})
+        assert not found.good
+        assert found.said.startswith("films: 1 rounds were paid for, and no file given here names it")
 
 
 def test_a_port_that_somebody_else_has() -> None:

@@ -5,7 +5,7 @@ import shutil
 import socket
 import ssl
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -106,6 +106,20 @@ def check_database(address: str, populations: tuple[Population, ...], now: float
         yield check_clock(store, now)
         for one in populations:
             yield check_budget(store, one)
+        yield from check_strays(store, {one.name for one in populations})
+
+
+def check_strays(store: Store, named: Collection[str]) -> Iterator[Check]:
+    """Give a cross for each population that was paid for and that no file names."""
+    for name in sorted({name for name, _outcome in store.outcomes()} - set(named)):
+        if paid := len(store.spent(name)):
+            yield Check(
+                "budget",
+                good=False,
+                said=f"{name}: {paid} rounds were paid for, and no file given here names it: give its file, "
+                "too; if it was renamed, name it so again, as another name begins a new budget over the "
+                "same people",
+            )
 
 
 def check_budget(store: Store, population: Population) -> Check:
