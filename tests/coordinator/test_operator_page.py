@@ -1,8 +1,10 @@
 """Everybody may look at the operator's page; only the key may change anything, and only from our own page."""
 
 import re
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from confidante.coordinator.definition.population import read_population
 from confidante.coordinator.page.charts import Point, bars, curve
 from confidante.coordinator.page.pages import page
 from confidante.coordinator.page.sessions import COOKIE, LIFETIME, Patience, Sessions
-from confidante.coordinator.page.view import Viewer, moment
+from confidante.coordinator.page.view import Desk, Viewer, moment
 from confidante.coordinator.reports.results import CurvePoint
 from confidante.coordinator.store import Store
 
@@ -160,6 +162,28 @@ def test_patience_is_by_address_and_comes_back() -> None:
     for i in range(10_000):
         patience.wrong(f"address {i}", 5.0)
     assert not patience.out_of("a", 5.0)  # the oldest are forgotten: memory is bounded
+
+
+def test_many_who_look_at_once_are_one_look(world: tuple[str, Store], tmp_path: Path) -> None:
+    looks, inside, go_on = [], threading.Event(), threading.Event()
+
+    def says() -> dict[str, str]:
+        looks.append(1)
+        if len(looks) == 2:
+            inside.set()
+            assert go_on.wait(120)
+        return {}
+
+    viewer = Viewer(world[1], Bodies(f"file://{tmp_path / 'bodies'}"), Desk((), says=says))
+    first = viewer.view(1.0)
+    with ThreadPoolExecutor(1) as others:
+        second = others.submit(viewer.view, 1000.0)
+        assert inside.wait(120)
+        assert [viewer.view(1000.0) for _ in range(50)] == [first] * 50
+        go_on.set()
+        newer = second.result(120)
+    assert viewer.view(1000.0) is newer is not first
+    assert len(looks) == 2
 
 
 def test_sessions_end_in_time_and_with_the_key() -> None:

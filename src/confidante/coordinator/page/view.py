@@ -1,5 +1,6 @@
 """What the operator's page shows, gathered from the store. Nothing of it is about one device."""
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -86,17 +87,27 @@ class Viewer:
 
     def __init__(self, store: Store, bodies: Bodies, desk: Desk) -> None:
         self._store, self._bodies, self._desk = store, bodies, desk
+        self._looking = threading.Lock()  # a look at the whole log is for one at a time
+        self._last: View | None = None
         self._seen = lru_cache(1)(self._gather)
         self._checked = lru_cache(1)(self._check)
         self._graded = lru_cache(len(desk.populations) or 1)(self._grade)
 
     def view(self, now: float) -> View:
-        """Return the page. Raises StoreError."""
-        return self._seen(now // _SEEN_FOR)
+        """Return the page; that of a moment ago while somebody else gathers it anew. Raises StoreError."""
+        last = self._last
+        if not self._looking.acquire(blocking=last is None) and last is not None:
+            return last
+        try:
+            self._last = found = self._seen(now // _SEEN_FOR)
+            return found
+        finally:
+            self._looking.release()
 
     def forget(self) -> None:
         """Look anew the next time: something was changed."""
         self._seen.cache_clear()
+        self._last = None
 
     def _gather(self, _moment: float) -> View:
         store, now, says = self._store, time.time(), self._desk.says()
