@@ -216,7 +216,7 @@ def test_when_the_budget_is_spent_no_round_is_opened_and_it_is_said(tmp_path):
     world.settle()
     assert len(world.store.rounds("films")) == len(world.store.payments("films")) == 1
     assert "the budget is spent: 1 rounds used up epsilon" in world.engine.says["films"]
-    assert "of 4, and training 1 needs epsilon" in world.engine.says["films"]
+    assert "of 4, and training needs epsilon" in world.engine.says["films"]
     paid = world.store.spent("films")
     assert 0 < epsilon_of(paid, 1e-5) < 4.0
     assert len(world.store.pool("films")) == 10

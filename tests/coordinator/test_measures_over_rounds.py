@@ -1,6 +1,7 @@
 """What a population measures is due, paid for and read back beside its trainings."""
 
 import math
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -96,7 +97,7 @@ def test_measures_run_between_trainings_and_their_sums_are_exact(tmp_path):
     assert [point.model for point in curve] == [model.hex(), *compared.models, compared.models[1]]
     assert curve[1].ndcg == compared.found.a.ndcg
     assert standing(world.store, world.population).words.endswith(
-        "nothing is limited, 11 rounds were paid for"
+        "nothing is limited; 11 rounds were paid for"
     )
     world.close()
 
@@ -108,17 +109,17 @@ def test_what_does_not_fit_the_budget_is_passed_over_and_in_the_end_everything_s
     paid = [one.noise_multiplier for one in world.store.payments("films")]
     assert epsilon_of(paid, 1e-5) <= 4.1
     now = standing(world.store, world.population)
-    assert (now.rounds, now.fits["training"], now.fits["measure quality"]) == (4, False, False)
+    assert (now.paid, now.fits["training"], now.fits["measure quality"]) == (4, False, False)
     assert now.stopped is not now.fits["measure popularity"]
     world.now += POPULAR.every
     while not now.stopped:
-        assert rounds(world, 1) == [f"measure popularity {now.rounds - 2}"]
+        assert rounds(world, 1) == [f"measure popularity {now.paid - 2}"]
         world.now += POPULAR.every
         now = standing(world.store, world.population)
     spent = epsilon_of([one.noise_multiplier for one in world.store.payments("films")], 1e-5)
     assert now.spent == pytest.approx(spent)
     assert spent <= 4.1
-    assert idle(world).startswith(f"the budget is spent: {now.rounds} rounds used up epsilon")
+    assert idle(world).startswith(f"the budget is spent: {now.paid} rounds used up epsilon")
     assert now.words.startswith("the budget is spent")
     found = results(world.store, world.bodies, world.population, 1)[0]
     assert 0.49 < found.epsilon <= 0.5
@@ -129,19 +130,47 @@ def test_what_does_not_fit_the_budget_is_passed_over_and_in_the_end_everything_s
 def test_small_devices_are_not_asked_for_item_pairs_and_measures_leave_a_training_what_it_needs(tmp_path):
     world = world_of(tmp_path, tasks=(COUNTS,))
     assert rounds(world, 3, "small") == ["popularity 1", "feature pairs 1", "measure counts 1"]
-    assert "0 of 5 large devices wait for item pairs 1" in idle(world, "small")
+    assert "0 of 5 large devices with the switch train on wait for item pairs 1" in idle(world, "small")
     world.store.pool_forget("films", world.now + 1)
     assert rounds(world, 1, "large") == ["item pairs 1"]
     world.close()
     dear = world_of(tmp_path / "dear", 10, noise=True, epsilon=4.0, tasks=(POPULAR,))
     assert rounds(dear, 2, "small") == ["popularity 1", "feature pairs 1"]
     now = standing(dear.store, dear.population)
-    assert (dict(now.fits), now.stopped) == ({"training": True, "measure popularity": True}, False)
+    assert (now.fits, now.stopped) == ({"training": True, "measure popularity": False}, False)
+    assert "beside what the training that has begun needs for its end: measure popularity" in now.words
     said = idle(dear, "small")
-    assert "0 of 10 large devices wait for item pairs 1" in said
+    assert "0 of 10 large devices with the switch train on wait for item pairs 1" in said
     assert "skipped, as 2 rounds used up" in said
     assert "measure popularity needs" in said
     dear.close()
+
+
+def test_a_training_that_can_end_no_more_keeps_nothing_from_the_measures(tmp_path):
+    """Its last sum was paid for, failed, and fits no more; its budget would be kept for nothing."""
+    world = world_of(tmp_path, 10, noise=True, epsilon=4.5, training_epsilon=4.0, tasks=(POPULAR,), every=1e6)
+    rounds(world, 2)
+    while standing(world.store, world.population).fits["training"]:
+        assert world.open().row.task == "item pairs 1"
+        assert world.finish({"MASK": range(10)}).outcome == "aborted"
+        world.now += 86400
+        world.store.pause("films", paused=False)
+    now = standing(world.store, world.population)
+    assert now.fits == {"training": False, "measure popularity": True}
+    assert not now.stopped
+    assert rounds(world, 1) == ["measure popularity 1"]
+    world.close()
+
+
+def test_a_training_of_a_catalogue_that_changed_needs_all_of_its_cost_again(tmp_path):
+    world = world_of(tmp_path, 10, noise=True, epsilon=8.0, training_epsilon=4.0, tasks=(POPULAR,))
+    rounds(world, 2)
+    begun = standing(world.store, replace(world.population, epsilon=4.2))
+    assert begun.fits["training"]
+    other = replace(CATALOGUE, titles=("Another title (1980)", *CATALOGUE.titles[1:]))
+    changed = standing(world.store, replace(world.population, epsilon=4.2, catalogue=other))
+    assert not changed.fits["training"]
+    world.close()
 
 
 def test_a_measure_that_fails_is_tried_again_under_its_number_and_paid_for_again(tmp_path):

@@ -137,11 +137,6 @@ class Training:
             return wanted.task
         return Model(publish(learnt, self.population.catalogue))
 
-    def ahead(self, task: str) -> tuple[float, ...]:
-        """Return the noise multipliers of a task's sum and of those that follow it to the training's end."""
-        names = list(self.budget.multipliers)
-        return tuple(self.budget.multipliers[name] for name in names[names.index(task) :])
-
 
 @final
 class _Sums:

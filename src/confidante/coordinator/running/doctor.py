@@ -18,7 +18,6 @@ from cryptography import x509
 from confidante.coordinator.bodies import Bodies, shown
 from confidante.coordinator.definition.population import Population
 from confidante.coordinator.definition.uploads import upload_sizes
-from confidante.coordinator.reports.overview import budget_words, spending
 from confidante.coordinator.rounds.budgeting import standing
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.database import Database
@@ -125,13 +124,8 @@ def check_strays(store: Store, named: Collection[str]) -> Iterator[Check]:
 def check_budget(store: Store, population: Population) -> Check:
     """Return what was spent; a cross when nothing fits any more."""
     found = standing(store, population)
-    if found.stopped:
-        said = f"{found.words}, unless privacy.epsilon is raised, which people have to agree to"
-    else:
-        said = budget_words(spending(store, population))
-        missing = [name for name, fits in found.fits.items() if not fits]
-        said += f"; does not fit any more: {', '.join(missing)}" if missing else ""
-    return Check("budget", not found.stopped, f"{population.name}: {said}")
+    raised = ", unless privacy.epsilon is raised, which people have to agree to" if found.stopped else ""
+    return Check("budget", not found.stopped, f"{population.name}: {found.words}{raised}")
 
 
 def check_clock(store: Store, now: float) -> Check:

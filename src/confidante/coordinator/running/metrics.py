@@ -16,7 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from confidante.coordinator.definition.population import Population
-from confidante.coordinator.reports.overview import Spending, spending
+from confidante.coordinator.rounds.budgeting import BudgetStanding, standing
 from confidante.coordinator.running.workers import METRICS_FOLDER
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import Waiters
@@ -39,7 +39,7 @@ class Kept:
     counts: Mapping[str, int] = field(default_factory=dict)
     outcomes: Mapping[tuple[str, str], int] = field(default_factory=dict)
     waiting: Sequence[Waiters] = ()
-    spent: Mapping[str, Spending] = field(default_factory=dict)
+    spent: Mapping[str, BudgetStanding] = field(default_factory=dict)
 
 
 def kept(store: Store, populations: Iterable[Population]) -> Kept:
@@ -48,7 +48,7 @@ def kept(store: Store, populations: Iterable[Population]) -> Kept:
         store.counts(),
         store.outcomes(),
         store.waiters(),
-        {one.name: spending(store, one) for one in populations},
+        {one.name: standing(store, one) for one in populations},
     )
 
 
@@ -136,7 +136,7 @@ class _Facts(Collector):
         yield events
 
 
-def _budget(spent: Mapping[str, Spending]) -> Iterator[Metric]:
+def _budget(spent: Mapping[str, BudgetStanding]) -> Iterator[Metric]:
     by = ("population",)
     used = GaugeMetricFamily("confidante_epsilon_spent", "Epsilon spent, of all rounds together.", labels=by)
     left = GaugeMetricFamily("confidante_epsilon_left", "Epsilon left; infinite without noise.", labels=by)
