@@ -190,6 +190,10 @@ def test_what_left_is_shown_with_what_it_was_and_who_saw_what(device: Device, cl
     assert "1 of 4 sending switches on" in page
 
 
+def test_what_each_alarm_means_is_told() -> None:
+    assert set(MEANING) == set(Caught)
+
+
 def test_an_alarm_stands_above_all_else_that_left_until_it_is_dismissed(
     device: Device, client: TestClient
 ) -> None:

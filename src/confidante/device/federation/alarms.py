@@ -41,6 +41,9 @@ MEANING: Mapping[Caught, str] = MappingProxyType(
         "yours was given.",
         Caught.MODEL: "Everybody is to get the same model. What came is not what the coordinator's public "
         "list names, so it was thrown away. You may have been meant to get a model of your own.",
+        Caught.TOKENS: "To take part without a name, a device gets tokens that were all made with one key, "
+        "which stands in the coordinator's public list. These were made with another, so they were thrown "
+        "away. With a key of its own for each device, a coordinator could tell who takes part in what.",
     }
 )
 """What each kind means, for the person."""
