@@ -127,12 +127,17 @@ def test_what_expires_takes_it_along_and_the_round_goes_on_here(tmp_path: Path) 
 
 
 def test_a_backup_holds_none_of_it(tmp_path: Path) -> None:
+    used_once = ("waiting https://sums.example.org films", "tokens https://sums.example.org films")
     with world(tmp_path) as here:
         Wire(here, here.join(place=place(here))).run(until=Phase.CONFIRM)
+        for name in (*used_once, "kept"):
+            here.at.vault.set_setting(name, b"x")
         here.at.vault.backup(tmp_path / "copy")
         assert kept_rows(here.at.vault) == 4
+        assert here.at.vault.setting(used_once[0]) == b"x"
     with home(tmp_path / "copy", create=False) as copy:
         assert kept_rows(copy.vault) == 0
+        assert [copy.vault.setting(name) for name in (*used_once, "kept")] == [None, None, b"x"]
         assert keep_what_can_go_on(copy.vault, lambda _: True) == frozenset()
 
 

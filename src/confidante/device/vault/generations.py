@@ -21,6 +21,9 @@ from confidante.device.vault.keys import KeySource
 RUNNING_ROUND = "personal:round "
 """How the names of snapshots begin that hold a running round: forgotten with the history, never copied."""
 
+USED_ONCE = ("waiting ", "tokens ")
+"""How the names of settings begin that two copies of a device must not both use: they are never copied."""
+
 
 def open_or_make(
     folder: Path, source: KeySource, migrations: Sequence[str], *, create: bool
@@ -69,7 +72,8 @@ def renew(connection: apsw.Connection, folder: Path, keys: Keys) -> tuple[apsw.C
 def back_up(connection: apsw.Connection, keys: Keys, target: Path) -> None:
     """Copy the vault, encrypted under a key of its own, into an empty or new folder.
 
-    But for a round that it is in: two copies that went on with one round could betray each other.
+    But for a round that it is in, what it waits for one with, and its tokens: two copies that went on with
+    one round could betray each other, and a token that is shown twice says that both are the same device.
     """
     files.make_folder(target)
     with files.refused(target):
@@ -80,7 +84,7 @@ def back_up(connection: apsw.Connection, keys: Keys, target: Path) -> None:
         files.prepare_key_file(target, copied.encode())
         path = files.database(target, copied.generation)
         database.copy(connection, path, copied.database)
-        _leave_running_rounds_out(path, copied.database)
+        _leave_out(path, copied.database)
     except VaultError:
         _remove_everything(target)
         raise
@@ -154,13 +158,17 @@ def _empty(folder: Path, keys: Keys, migrations: Sequence[str]) -> apsw.Connecti
     return connection
 
 
-def _leave_running_rounds_out(path: Path, key: bytes) -> None:
+def _leave_out(path: Path, key: bytes) -> None:
     with database.refused(path):
         copy = database.connect(path, key)
         try:
             copy.execute(
                 "DELETE FROM snapshot WHERE substr(name, 1, ?) = ?", (len(RUNNING_ROUND), RUNNING_ROUND)
             ).fetchall()
+            for begin in USED_ONCE:
+                copy.execute(
+                    "DELETE FROM setting WHERE substr(name, 1, ?) = ?", (len(begin), begin)
+                ).fetchall()
         finally:
             copy.close()
 
