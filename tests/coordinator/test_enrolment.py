@@ -254,9 +254,32 @@ def test_a_key_is_replaced_in_time_and_the_one_before_is_taken_for_an_epoch(
     clock.now += DAY
     assert why(enrolment.redeem(shown(token, old_key))) == "old_key"
     enrolment.keep_up()
+    assert len(rows_of(url, tables.token_spent)) == 1, "another worker may not know yet"
+    clock.now += 3600.0
+    enrolment.keep_up()
     assert rows_of(url, tables.token_spent) == [], "what was spent goes with its key"
     assert [row.id for row in rows_of(url, tables.token_key)] == [new_key.id]
     assert announced(store.log(), POPULATION) == (old_key, new_key)
+
+
+def test_a_token_is_spent_once_with_a_worker_that_does_not_know_yet_that_its_key_is_old(
+    store: Store, clock: Clock
+) -> None:
+    one, two = (
+        Enrolment(store, POPULATION, ByAddress(), Enrolling("address", rotate=1), now=clock) for _ in range(2)
+    )
+    clock.now = clock.now // DAY * DAY
+    one.keep_up()
+    key, (token,) = newest(store), get(store, one, 1)
+    assert isinstance(spend(store, one, shown(token, key)), Waiting)
+    clock.now += DAY
+    one.keep_up()
+    clock.now += DAY - 20
+    two.keep_up()
+    clock.now += 20
+    one.keep_up()  # the third key: the first is taken no more, and the other worker learns it in a while
+    clock.now += 5
+    assert spend(store, two, shown(token, key, 1)) == Spent()
 
 
 def test_a_worker_learns_at_once_of_a_key_that_another_made(

@@ -37,6 +37,7 @@ from confidante.protocol.tokens import (
 
 _SECRET_BYTES = 32
 _LOOK_SECONDS = 30.0  # between two looks at the database for keys that others made
+_KEPT_SECONDS = 3600.0  # from a key's end until what was spent of it is forgotten: others may yet take it
 _LEAST_SECONDS = 1.0  # also when one is asked for that nobody here knows
 
 
@@ -175,11 +176,19 @@ class Enrolment:
             tokens.add_key(self._population, made, LOG_KIND, kept[-1].id if kept else None)
             kept = tokens.keys(self._population)
         taken = {key.id for key in self._taken(kept, now)}
-        old = [key.id for key in kept if key.id not in taken]
+        old = self._old(kept, now)
         if old or epoch != self._epoch:
             tokens.forget(self._population, epoch, old)
         self._kept = tuple(key for key in kept if key.id in taken)
         self._looked, self._epoch = now, epoch
+
+    def _old(self, kept: Sequence[KeptKey], now: float) -> list[bytes]:
+        """Return the keys that no worker takes any more, however long ago it looked at the database."""
+        known = [key for key in kept if key.made <= now - _KEPT_SECONDS]
+        if not known:
+            return []
+        late = self._taken(known, now - _KEPT_SECONDS)
+        return [key.id for key in known if key not in late]
 
     def _due(self, kept: Sequence[KeptKey], now: float) -> bool:
         """Whether a new key is to be made: the newest is old, or says what is not true any more."""
