@@ -27,15 +27,17 @@ PLAN, TASK = b"a plan", b"a task"
 
 @dataclass
 class Log:
-    """One coordinator: its store, its bodies, and what answers."""
+    """One coordinator: its store, its bodies, what answers, and its time."""
 
     store: Store
     bodies: Bodies
     app: Any
+    now: float = START
 
-    def add(self, kind: str, at: float = START, **said: object) -> LogEntry:
-        """Add an entry that is a map."""
-        return self.store.append_log(kind, encode({"population": POPULATION, **said}), at)
+    def add(self, kind: str, at: float | None = None, **said: object) -> LogEntry:
+        """Add an entry that is a map. at: now."""
+        time_said = self.now if at is None else at
+        return self.store.append_log(kind, encode({"population": POPULATION, **said}), time_said)
 
     def announce(self, salt: int = 0, population: str = POPULATION) -> LogEntry:
         """Add a round."""

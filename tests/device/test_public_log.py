@@ -17,7 +17,7 @@ from confidante.core.publog import LogEntry, entry_after
 from confidante.device.federation.alarms import Caught, alarms, dismiss, require_none
 from confidante.device.federation.line import Line
 from confidante.device.federation.participate import Participant
-from confidante.device.federation.publiclog import FAR_AHEAD, KEPT, PublicLog
+from confidante.device.federation.publiclog import FAR_AHEAD, KEPT, SKEW, PublicLog
 from confidante.device.federation.terms import Terms
 from confidante.device.values import Purpose
 from confidante.protocol.config import RoundConfig, RoundSetup
@@ -234,6 +234,22 @@ def test_an_entry_from_far_ahead_raises_an_alarm_once(at: Home, place: Door, sho
         catch_up(at, place)
     dismiss(at.vault, 1)
     assert catch_up(at, place).number == 2
+
+
+def test_an_entry_that_says_it_is_older_than_it_can_be_raises_an_alarm_once(
+    at: Home, place: Door, shown: Log
+) -> None:
+    shown.add("note", at=START - 30 * SKEW)
+    assert catch_up(at, place).number == 1, "what was there before the first look may be as old as it says"
+    shown.add("tokens", at=START - SKEW / 2)
+    assert catch_up(at, place).number == 2, "clocks differ"
+    shown.add("tokens", at=START - 2 * SKEW)
+    with pytest.raises(ForkedLogError, match="older than it can be"):
+        catch_up(at, place)
+    [alarm] = alarms(at.vault)
+    assert (alarm.kind, alarm.evidence["entry"]) == (Caught.TIME, "3")
+    dismiss(at.vault, 1)
+    assert catch_up(at, place).number == 3
 
 
 def test_nonsense_is_no_alarm(at: Home, place: Door) -> None:
