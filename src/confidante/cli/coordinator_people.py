@@ -1,6 +1,7 @@
-"""`confidante coordinator invite`: codes for people who may take part."""
+"""`confidante coordinator invite` and `revoke`: codes for people who may take part."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -8,12 +9,19 @@ from confidante.cli.coordinator_options import DatabaseOption, Definitions, plac
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import DataError
 
+if TYPE_CHECKING:
+    from confidante.cli.coordinator_options import Place
+
+_REVOKE_EXAMPLE = """[bold]Example[/bold]
+
+confidante coordinator revoke ABCDE-FGHIJ-KLMNO-PQRST-UVWXY-Z2345-67ABC-DEFGH --file films.toml"""
 _EXAMPLE = "[bold]Example[/bold]\n\nconfidante coordinator invite films.toml --count 20 > codes.txt"
 
 
 def add_to(commands: typer.Typer) -> None:
-    """Add the command to those of the coordinator."""
+    """Add the commands to those of the coordinator."""
     commands.command(epilog=_EXAMPLE)(invite)
+    commands.command(epilog=_REVOKE_EXAMPLE)(revoke)
 
 
 def invite(
@@ -31,6 +39,43 @@ def invite(
     from confidante.coordinator.enrolment.verifiers import invite as code
 
     here = place(population, database, None)
+    name, entropy = _inviting(here), SystemEntropy()
+    with here.open_store() as store:
+        secret = invitation_secret(store, name, entropy)
+    for _ in range(count):
+        say(code(secret, entropy))
+
+
+def revoke(
+    codes: Annotated[list[str], typer.Argument(metavar="CODE...", help="As `invite` wrote them.")],
+    *,
+    file: Annotated[
+        Path | None, typer.Option(help="File of the population; population.toml when left out.")
+    ] = None,
+    database: DatabaseOption = None,
+) -> None:
+    """Let invitations be good for nothing from now on: no more tokens are given for them.
+
+    Tokens that were given already are good until their key is replaced: nothing says whose they are.
+    """
+    from confidante.coordinator.enrolment.verifiers import invitation_secret, invited
+
+    here = place([file] if file else None, database, None)
+    name = _inviting(here)
+    with here.open_store() as store:
+        secret = invitation_secret(store, name, SystemEntropy())
+        found = {code: invited(secret, code.encode()) for code in codes}
+        unknown = [code for code, number in found.items() if number is None]
+        if unknown:
+            raise DataError(
+                f"{unknown[0]} is no invitation of this population, so nothing was revoked: was it mistyped?"
+            )
+        revoked = store.tokens.revoke(name, {number for number in found.values() if number is not None})
+    say(f"revoked {revoked}; revoked before: {len(set(found.values())) - revoked}")
+
+
+def _inviting(here: "Place") -> str:
+    """Return the name of the one population that invites people; DataError when there is none."""
     defined = here.populations()
     if len(defined) != 1:
         raise DataError("invitations are for one population: name its file", path=here.files[-1])
@@ -39,8 +84,4 @@ def invite(
             'invitations are not asked for: write verifier = "invitation" under [enrolment]',
             path=here.files[0],
         )
-    entropy = SystemEntropy()
-    with here.open_store() as store:
-        secret = invitation_secret(store, defined[0].name, entropy)
-    for _ in range(count):
-        say(code(secret, entropy))
+    return defined[0].name

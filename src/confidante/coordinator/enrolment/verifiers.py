@@ -9,7 +9,9 @@ import binascii
 import hmac
 import importlib
 import ipaddress
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, final, runtime_checkable
 
 from confidante.coordinator.store import Store
@@ -81,20 +83,28 @@ class ByInvitation:
 
     kind = "invitation"
 
-    def __init__(self, secret: bytes) -> None:
-        """secret: of the population, see `invitation_secret`."""
-        self._secret = secret
+    def __init__(self, secret: bytes, revoked: Callable[[bytes], bool] = lambda _: False) -> None:
+        """secret: of the population, see `invitation_secret`; revoked: whether a number is good no more."""
+        self._secret, self._revoked = secret, revoked
 
     def check(self, evidence: bytes, address: str) -> Subject | Refusal:  # noqa: ARG002
         """Return the number of the code."""
-        try:
-            code = base64.b32decode(evidence.strip().upper().replace(b"-", b""))
-        except binascii.Error:
-            code = b""
-        name, mac = code[:_NAME_BYTES], code[_NAME_BYTES:]
-        if not hmac.compare_digest(mac, _mac(self._secret, name)):
+        name = invited(self._secret, evidence)
+        if name is None:
             return Refusal(Refused.BAD_EVIDENCE, "this is no invitation of this population: was it mistyped?")
+        if self._revoked(name):
+            return Refusal(Refused.BAD_EVIDENCE, "this invitation was revoked: ask its operator for another")
         return Subject(name.hex())
+
+
+def invited(secret: bytes, evidence: bytes) -> bytes | None:
+    """Return the number of an invitation, None for what is no invitation of this secret's."""
+    try:
+        code = base64.b32decode(evidence.strip().upper().replace(b"-", b""))
+    except binascii.Error:
+        return None
+    name, mac = code[:_NAME_BYTES], code[_NAME_BYTES:]
+    return name if hmac.compare_digest(mac, _mac(secret, name)) else None
 
 
 def invite(secret: bytes, entropy: SystemEntropy) -> str:
@@ -115,7 +125,8 @@ def verifier_of(name: str, store: Store, population: str) -> Verifier:
         case "address":
             return ByAddress()
         case "invitation":
-            return ByInvitation(invitation_secret(store, population, SystemEntropy()))
+            secret = invitation_secret(store, population, SystemEntropy())
+            return ByInvitation(secret, partial(store.tokens.revoked, population))
     place, _, wanted = name.partition(":")
     try:
         made = getattr(importlib.import_module(place), wanted)()

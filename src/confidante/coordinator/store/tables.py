@@ -185,6 +185,14 @@ token_given = Table(
     Column("times", Integer, nullable=False),
 )
 
+# Invitations that are good for nothing any more; name: the number in the code.
+revoked = Table(
+    "revoked",
+    metadata,
+    Column("population", String(NAME), primary_key=True),
+    Column("name", LargeBinary, primary_key=True),
+)
+
 # bound: hash of the identity and the seat that a token was spent for; seated: they had their round.
 token_spent = Table(
     "token_spent",

@@ -1,5 +1,6 @@
 """Keys of anonymous tokens, who was given how many, and which were spent."""
 
+from collections.abc import Collection
 from typing import Any, final
 
 from sqlalchemy import Connection, delete, func, insert, select, update
@@ -7,7 +8,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from confidante.coordinator.store import books, checks, joining, pool
 from confidante.coordinator.store.database import Database
-from confidante.coordinator.store.tables import log_head, token_given, token_key, token_secret, token_spent
+from confidante.coordinator.store.tables import (
+    log_head,
+    revoked,
+    token_given,
+    token_key,
+    token_secret,
+    token_spent,
+)
 from confidante.coordinator.store.values import Joining, KeptKey, Spending, Spent, Waiting
 
 _SECRET = {
@@ -93,6 +101,22 @@ class TokenBook:
         with self._database.writing(durable=False) as sql:
             [fine] = joining.admit(sql, [one], now)
             return pool.waiting(sql, identity) if fine else Spent()
+
+    def revoke(self, population: str, names: Collection[bytes]) -> int:
+        """Let invitations of these numbers be good for nothing; return how many were good before."""
+        checks.text("the population", population)
+        with self._database.writing() as sql:
+            found = sql.scalars(select(revoked.c.name).where(revoked.c.population == population))
+            fresh = set(names) - set(found)
+            if fresh:
+                sql.execute(insert(revoked), [{"population": population, "name": name} for name in fresh])
+            return len(fresh)
+
+    def revoked(self, population: str, name: bytes) -> bool:
+        """Whether the invitation of this number was revoked."""
+        where = (revoked.c.population == population, revoked.c.name == name)
+        with self._database.reading() as sql:
+            return sql.execute(select(revoked.c.name).where(*where)).first() is not None
 
 
 def _keys(sql: Connection, population: str) -> list[KeptKey]:

@@ -150,6 +150,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("population", "epoch", "subject", "request", name="pk_token_given"),
     )
     op.create_table(
+        "revoked",
+        sa.Column("population", sa.String(200), nullable=False),
+        sa.Column("name", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("population", "name", name="pk_revoked"),
+    )
+    op.create_table(
         "token_spent",
         sa.Column("key_id", sa.LargeBinary, nullable=False),
         sa.Column("nonce", sa.LargeBinary, nullable=False),
