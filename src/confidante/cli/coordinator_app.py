@@ -1,5 +1,6 @@
 """`confidante coordinator ...`: what an operator runs."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -104,7 +105,8 @@ def run(
     populations, behind any balancer. Devices speak TLS only, except on this machine: give a certificate, or
     put a proxy that has one in front.
     """
-    from confidante.coordinator.running.serve import Hosting, operator_key, serve
+    from confidante.coordinator.running.listening import operator_key
+    from confidante.coordinator.running.serve import BrokenError, Hosting, serve
 
     here = place(populations, database, bodies, operator_key_file)
     defined = here.populations()
@@ -126,7 +128,11 @@ def run(
         insecure_http=insecure_http,
     )
     names = ", ".join(one.name for one in defined)
-    serve(hosting, started=lambda address: say(f"coordinator of {names} at {address}"))
+    try:
+        serve(hosting, started=lambda address: say(f"coordinator of {names} at {address}"))
+    except BrokenError as error:
+        sys.stderr.write(f"confidante: error: {error}\n")
+        raise typer.Exit(1) from None
 
 
 EXAMPLE_CATALOGUE = """\

@@ -5,6 +5,7 @@ the protocol's server again from the first message, and commits what the server 
 keeps nothing else: killed anywhere, another does the same again and gets the same bytes.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +24,7 @@ from confidante.protocol.identity import PublicIdentity
 from confidante.protocol.server import Phase, Server
 
 _LONGEST_REASON = 1000
+_SOON, _LONGEST_IDLE = 0.05, 1.0
 _SEATS_KEPT = 3600.0  # seconds for which devices may still ask how their round ended
 _FORGET_EVERY = 600.0
 _MOST_CLAIMS = 100  # of one phase; each but the last was by a worker that died of it, or lost the database
@@ -52,7 +54,7 @@ class Engine:
 
         phase_ended: told each phase that this engine ended, and how many seconds it was open.
         """
-        entropy = SystemEntropy()
+        entropy, self._next = SystemEntropy(), math.inf
         self._phase_ended = phase_ended
         self._store, self._bodies, self._lease = store, bodies, lease
         self._worker = f"{worker} {entropy.draw(8).hex()}"  # nobody else's: it may claim again what it had
@@ -64,12 +66,19 @@ class Engine:
         """Where each population stands, in words for its operator."""
         return {name: schedule.says for name, schedule in self._schedules.items()}
 
+    def idle(self, now: float) -> float:
+        """Return for how many seconds, after a step that did nothing, none is needed but for what is new."""
+        return min(max(self._next - now, _SOON), _LONGEST_IDLE)
+
     def step(self, now: float) -> bool:
         """Do one thing that is due; False when nothing is. Raises StoreError, nothing half done: call again.
 
         now: seconds since 1970.
         """
-        claimed = self._store.claim_due(now, self._worker, self._lease, populations=tuple(self._schedules))
+        mine, claimed = tuple(self._schedules), None
+        claimable, self._next = self._store.due(now, mine)
+        if claimable:
+            claimed = self._store.claim_due(now, self._worker, self._lease, populations=mine)
         if claimed is not None:
             self._end_phase(claimed, now)
             return True

@@ -82,6 +82,7 @@ class Schedule:
         training = Training(population)
         self._training = training
         self._go_on = lru_cache(4)(training.go_on)
+        self._plan = lru_cache(64)(plan_sum)
         self._kept = lru_cache(8)(lambda ref: Result.read(bodies.get(ref)))
         self._model_in = lru_cache(4096)(lambda ref: self._kept(ref).model)
         self._costs = costs(population)
@@ -283,7 +284,7 @@ class Schedule:
         assert wanted.task is not None  # noqa: S101  (what lacks something is never due)
         task = wanted.task
         try:
-            plan = plan_sum(
+            plan = self._plan(
                 task.name,
                 task.length,
                 task.l2_bound,
@@ -294,18 +295,19 @@ class Schedule:
             )
         except PlanError as error:
             return f"no round is opened: {error}"
-        waiting = store.pool(population.name)
-        oldest = max(now - population.waiting, 0.0)
-        if any(one.seen < oldest for one in waiting):
-            store.pool_forget(population.name, oldest)
-            waiting = [one for one in waiting if one.seen >= oldest]
+        needed, oldest = population.cohort.devices, max(now - population.waiting, 0.0)
         tier = tier_of(plan, population.small_bytes)
-        fit = fit_for(waiting, tier, wanted.purpose)
-        roster = draw_roster(fit, population.cohort.devices, self._entropy)
+        large = "large" if tier is Tier.LARGE else ""
+        fit, stale = store.pool_count(population.name, oldest, large, wanted.purpose)
+        if stale:
+            store.pool_forget(population.name, oldest)
+        roster = list[Waiting]()
+        if fit >= needed:
+            willing = fit_for(store.pool(population.name), tier, wanted.purpose)
+            fit, roster = len(willing), draw_roster(willing, needed, self._entropy)
         if not roster:
-            large = "large " if tier is Tier.LARGE else ""
-            willing = f"devices with the switch {wanted.purpose} on wait for {wanted.name}"
-            return f"{len(fit)} of {population.cohort.devices} {large}{willing}"
+            sort = f"{large} devices" if large else "devices"
+            return f"{fit} of {needed} {sort} with the switch {wanted.purpose} on wait for {wanted.name}"
         return plan, roster
 
     def _open(self, wanted: _Wanted, plan: SumPlan, roster: list[Waiting], after: int, now: float) -> bool:

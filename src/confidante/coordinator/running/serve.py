@@ -3,13 +3,10 @@
 Both keep nothing: several such processes, on one host or many, share a database and a store of bodies.
 """
 
-import ipaddress
 import os
 import secrets
 import signal
 import socket
-import ssl
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,12 +24,14 @@ from confidante.coordinator.http.wire import Wire
 from confidante.coordinator.page.view import Desk
 from confidante.coordinator.rounds.clock import SteadyClock
 from confidante.coordinator.rounds.engine import Engine
+from confidante.coordinator.running.listening import check_certificate, listen, refuse_open
 from confidante.coordinator.running.logs import configure, log
 from confidante.coordinator.running.metrics import Metrics
 from confidante.coordinator.running.sweeping import Sweeper
+from confidante.coordinator.running.worker import Told, Worker
 from confidante.coordinator.running.workers import supervise
 from confidante.coordinator.store import Store
-from confidante.core.errors import DataError, StoreError
+from confidante.core.errors import ConfidanteError
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -40,91 +39,6 @@ if TYPE_CHECKING:
     from starlette.applications import Starlette
 
     from confidante.coordinator.definition.population import Population
-
-_IDLE = 0.05
-_MOST_IDLE = 5.0
-_KEY_BYTES = 32
-
-
-@final
-class Worker:
-    """A thread that takes one step after the other. Any number may work on one database."""
-
-    def __init__(
-        self,
-        work: Callable[[float], bool],
-        metrics: Metrics,
-        *,
-        died: Callable[[], None] = lambda: None,
-        stepped: Callable[[], None] = lambda: None,
-        idle: float = _IDLE,
-        now: Callable[[], float] = time.time,
-    ) -> None:
-        """Begin with `start`.
-
-        work: one step at a time given, True when there was something to do; stepped: called after each such;
-        died: called if it raises.
-        """
-        self._work, self._metrics, self._died, self._idle, self._now = work, metrics, died, idle, now
-        self._stepped = stepped
-        self._stopped = False
-        self._stirred = threading.Event()
-        self._thread = threading.Thread(target=self._go, name="coordinator worker")
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Look at once whether there is something to do. May be called from any thread."""
-        self._stirred.set()
-
-    def stop(self) -> None:
-        """Finish the step at hand, and end."""
-        self._stopped = True
-        self.wake()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _go(self) -> None:
-        pause = 0.0
-        try:
-            while not self._stopped:
-                try:
-                    if self._work(self._now()):
-                        self._stepped()
-                        pause = 0.0
-                    else:
-                        pause = self._idle
-                    self._metrics.steps.labels("done").inc()
-                except StoreError as error:  # it may come back; another worker may have what this one held
-                    self._metrics.steps.labels("store").inc()
-                    pause = min(max(pause * 2, self._idle * 4), _MOST_IDLE)
-                    log("step failed", problem=str(error), again_in=pause)
-                self._stirred.wait(pause)
-                self._stirred.clear()  # before the next look, so that nothing behind it is missed
-        finally:
-            if not self._stopped:
-                self._died()
-
-
-@final
-class Told:
-    """The steps of an engine; what it says of its populations is logged whenever it changes."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._said: dict[str, str] = {}
-
-    def __call__(self, now: float) -> bool:
-        """Take one step."""
-        done = self._engine.step(now)
-        for name, says in self._engine.says.items():
-            if done and self._said.get(name) != says:
-                log("round", population=name, says=says)
-                self._said[name] = says
-        return done
-
 
 @final
 class _Server(uvicorn.Server):
@@ -154,6 +68,11 @@ class _Server(uvicorn.Server):
         if self.should_exit:
             self._coordinator.close()
         return await super().on_tick(counter)
+
+
+@final
+class BrokenError(ConfidanteError):
+    """A coordinator ended because of a bug of its own."""
 
 
 @final
@@ -188,21 +107,20 @@ class Hosting:
 def serve(hosting: Hosting, *, started: Callable[[str], None] = lambda _: None) -> None:
     """Serve until SIGINT or SIGTERM. started: told the address.
 
-    Raises DataError when the port is taken or the certificate cannot be used, and StoreError when the
-    database cannot.
+    Raises DataError when the port is taken or the certificate cannot be used, StoreError when the database
+    cannot, and BrokenError when it ended because of a bug.
     """
-    if (hosting.certificate is None) != (hosting.key is None):
-        raise DataError("TLS needs both a certificate and its key: give --certificate and --key")
-    _refuse_open(hosting)
+    if hosting.certificate is None and not hosting.proxies and not hosting.insecure_http:
+        refuse_open(hosting.host)
     configure(hosting.log_format)
     os.umask(0o077)  # whatever is made from now on is its owner's only
-    _check_certificate(hosting)
+    check_certificate(hosting.certificate, hosting.key)
     Bodies(hosting.bodies)
     with Store.open(hosting.database) as store:
         store.migrate()
         for one in hosting.populations:  # what cannot be is said now, not by each worker
             enrolment_of(store, one.name, one.enrolment)
-    with _listen(hosting.host, hosting.port) as listening:
+    with listen(hosting.host, hosting.port) as listening:
         scheme = "http" if hosting.certificate is None else "https"
         shown = f"[{hosting.host}]" if ":" in hosting.host else hosting.host
         started(f"{scheme}://{shown}:{listening.getsockname()[1]}")
@@ -238,13 +156,13 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
         }
         told, sweep = Told(engine), Sweeper(store, bodies)
 
-        def step(now: float) -> bool:
+        def step(now: float) -> float:
             for enrolment in enrolments.values():
                 enrolment.keep_up()
-            if told(now):
-                return True
-            sweep(now)
-            return False
+            pause = told(now)
+            if pause > 0.0:
+                sweep(now)
+            return pause
 
         worker = Worker(step, metrics, died=end, stepped=lambda: coordinator.nudge(), now=clock.now)
 
@@ -284,54 +202,5 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
         )
         servers.append(_Server(config, coordinator, hosting.drain))
         servers[0].run(sockets=[listening])
-
-
-def _refuse_open(hosting: Hosting) -> None:
-    """Raise DataError when others than this machine would be spoken to without TLS."""
-    if hosting.certificate is not None or hosting.proxies or hosting.insecure_http:
-        return
-    try:
-        here = ipaddress.ip_address(hosting.host).is_loopback
-    except ValueError:
-        here = hosting.host == "localhost"
-    if not here:
-        raise DataError(
-            f"on {hosting.host} the operator's key and what devices say would cross the network without TLS: "
-            "give --certificate and --key, name the proxy in front with --proxies, or say --insecure-http"
-        )
-
-
-def _check_certificate(hosting: Hosting) -> None:
-    if hosting.certificate is None:
-        return
-    try:
-        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(hosting.certificate, hosting.key)
-    except OSError as error:  # ssl.SSLError is one
-        raise DataError(f"cannot be used for TLS ({error})", path=hosting.certificate) from None
-
-
-def operator_key(path: Path) -> str:
-    """Return the key in a file, made at the first call: random, readable by its owner only."""
-    try:
-        path.touch(0o600, exist_ok=False)
-    except FileExistsError:
-        pass
-    except OSError as error:
-        raise DataError(f"cannot be made ({error.strerror})", path=path) from None
-    else:
-        path.write_text(secrets.token_hex(_KEY_BYTES) + "\n", encoding="ascii")
-    try:
-        key = path.read_text(encoding="ascii").strip()
-    except (OSError, ValueError):
-        raise DataError("cannot be read as a key", path=path) from None
-    if len(key) < _KEY_BYTES:
-        raise DataError("has no key of 32 characters or more: delete it to have one made", path=path)
-    return key
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, port), family=family, backlog=1024)
-    except (OSError, OverflowError) as error:
-        raise DataError(f"cannot listen on {host}, port {port}: {error}; take another port") from error
+    if worker.broken:
+        raise BrokenError("the worker met a bug and cannot go on: see the log, start it again, and report it")

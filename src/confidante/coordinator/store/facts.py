@@ -1,5 +1,7 @@
 """What an operator looks at: read without the rosters and messages that make rounds large."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -36,6 +38,17 @@ def one(sql: Connection, round_id: bytes) -> RoundFacts | None:
     """Return a round."""
     row = sql.execute(select(*_COLUMNS).where(rounds.c.id == round_id)).one_or_none()
     return None if row is None else _facts(row._mapping)
+
+
+def due(sql: Connection, now: float, populations: Sequence[str]) -> tuple[bool, float]:
+    """Return whether a round may be claimed, and when one may be at the latest (infinite: none runs)."""
+    looked = select(
+        rounds.c.deadline, (rounds.c.closed | (rounds.c.expected <= _HEARD)).label("ready"), rounds.c.since
+    )
+    running = rounds.c.outcome == "", rounds.c.population.in_(populations)
+    found = sql.execute(looked.where(*running)).all()
+    claimable = any(one.ready or one.deadline <= now or one.since > now for one in found)
+    return claimable, min((float(one.deadline) for one in found), default=math.inf)
 
 
 def outcomes(sql: Connection) -> dict[tuple[str, str], int]:

@@ -130,6 +130,13 @@ class Store:
         with self._database.reading() as sql:
             return pool.everybody(sql, population)
 
+    def pool_count(self, population: str, seen: float, tier: str, purpose: str) -> tuple[int, int]:
+        """Return how many of a tier (empty: any) wait for a purpose, and how many were last seen before."""
+        checks.text("the population", population)
+        checks.moment("seen", seen)
+        with self._database.reading() as sql:
+            return pool.count(sql, population, seen, tier, purpose)
+
     def pool_forget(self, population: str, before: float) -> int:
         """Let go of devices last seen before `before`, and return how many; they may join again."""
         checks.text("the population", population)
@@ -196,6 +203,12 @@ class Store:
         """Return the running round that has a device, and its index there."""
         with self._database.reading() as sql:
             return rounds.seat_of(sql, identity)
+
+    def due(self, now: float, populations: Sequence[str]) -> tuple[bool, float]:
+        """Return whether `claim_due` may find a round, and when it does at the latest; without writing."""
+        checks.moment("now", now)
+        with self._database.reading() as sql:
+            return facts.due(sql, now, populations)
 
     def due(self, now: float, populations: Sequence[str]) -> tuple[bool, float]:
         """Return whether `claim_due` may find a round, and when it does at the latest; without writing."""
