@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from engine_world import WIRE, Devices, World, crowd, drawn, population, send
 
+from confidante.coordinator.page.view import Desk, Viewer
+from confidante.coordinator.reports.results import results
 from confidante.coordinator.rounds.engine import Engine
 from confidante.coordinator.rounds.selection import draw_roster
 from confidante.coordinator.store import ABORTED, COLLECTING, PUBLISHED, Accepted, Late, Repeated
@@ -284,6 +286,11 @@ def test_a_sum_that_is_lost_stops_its_population_and_no_other(world):
     engine = Engine(world.store, world.bodies, population(), population(name="books"))
     for number, one in enumerate(Devices(crowd(10, 5)).identities):
         seat = drawn(f"seat of books {number}", 32)
+    [told] = results(world.store, world.bodies, world.population)
+    assert told.damaged.startswith(f"there is no body {lost}")
+    assert told.found is None
+    desk = Desk((world.population,), world.bodies_url)
+    assert Viewer(world.store, world.bodies, desk).view(world.now).populations
         world.store.pool_join("books", one.public.encode(), seat, world.now)
     while engine.step(world.now):
         pass

@@ -96,6 +96,9 @@ def test_measures_run_between_trainings_and_their_sums_are_exact(tmp_path):
     curve = quality_curve(world.store, world.bodies, world.population)
     assert [point.model for point in curve] == [model.hex(), *compared.models, compared.models[1]]
     assert curve[1].ndcg == compared.found.a.ndcg
+    lines = ["newest model", "previous model", "newest model", "newest model"]
+    assert [point.line for point in curve] == [f"{one}, lists of 10" for one in lines]
+    assert [bool(point.verdict) for point in curve] == [False, False, True, False]
     assert standing(world.store, world.population).words.endswith(
         "nothing is limited; 11 rounds were paid for"
     )

@@ -51,7 +51,7 @@ def test_the_page_shows_rounds_budget_dropouts_and_log_to_everybody(http: httpx.
     text = answer.text
     assert "3 of 5 devices were heard" in text
     assert "too_few: 2 of 5 devices are left" in text
-    assert re.search(r"Epsilon [0-9.]+ of 20 spent by 6 rounds", text)
+    assert re.search(r"6 rounds used up epsilon [0-9.]+ of 20", text)
     assert re.search(r'mask</th><td class="num">3<', text)
     assert "holds together: 14 entries" in text
     assert '<svg class="chart"' in text
@@ -216,6 +216,16 @@ def test_pictures_escape_what_they_say_and_stay_inside() -> None:
         assert "&lt;0&gt;" in drawn
         assert "nan" not in drawn
     assert curve([], "none") == bars([], "none", []) == ""
+
+
+def test_what_cannot_be_compared_is_on_lines_of_its_own_and_errors_are_drawn() -> None:
+    points = [Point(float(i), 0.1, "then", 0.02, ("newest", "previous")[i % 2]) for i in range(6)]
+    drawn = curve(points, "Hit rate")
+    assert drawn.count("<polyline") == 2
+    assert drawn.count("stroke-dasharray") == 1
+    assert all(f">{name}</text>" in drawn for name in ("newest", "previous"))
+    assert drawn.count("± 0.02") == 6
+    assert "polyline" in curve(points[:1], "one")
 
 
 def test_quality_is_drawn_and_stands_in_a_table(world: tuple[str, Store], tmp_path: Path) -> None:

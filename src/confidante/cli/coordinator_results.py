@@ -56,16 +56,18 @@ def results(
 
 def _words(it: "Outcome") -> list[str]:
     """Return what a round found, in words."""
-    from confidante.coordinator.reports.results import ItemCounts
+    from confidante.coordinator.reports.results import ItemCounts, verdict
     from confidante.models.quality import Comparison, Quality
 
+    if it.damaged:
+        return [it.damaged]
     match it.found:
         case ItemCounts(top=top, error=error):
             return [f"{value:10.2f} ± {error:.2f}  {title or item}" for item, title, value in top]
         case Quality():
             return [_grade(it.models, 0, it.found)]
         case Comparison(a=a, b=b):
-            return [_grade(it.models, 0, a), _grade(it.models, 1, b)]
+            return [_grade(it.models, 0, a), _grade(it.models, 1, b), verdict(it.found)]
     return [f"model {model[:12]}" for model in it.models]
 
 

@@ -9,31 +9,52 @@ from typing import final
 Scale = Callable[[float], float]
 
 _WIDTH, _HEIGHT = 640, 200
+_DASHES = ("", "6 4", "2 3", "9 3 2 3")
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 12, 26
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One value of a picture. x: where, in any unit; label: what a person calls this place."""
+    """One value of a picture. x: where, in any unit; label: what a person calls this place.
+
+    error: how far y may be off, to either side; line: which curve it is on.
+    """
 
     x: float
     y: float
     label: str
+    error: float = 0.0
+    line: str = ""
 
 
 def curve(points: Sequence[Point], title: str) -> str:
-    """Return a line through the points, oldest first; empty when there are none."""
+    """Return each line through its points, oldest first, with their errors; empty when there are none."""
     if not points:
         return ""
-    across, up, ticks = _scales([one.x for one in points], [one.y for one in points])
-    places = [(across(one.x), up(one.y)) for one in points]
-    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    dots = "".join(
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5"><title>{escape(one.label)}: {one.y:.4g}</title></circle>'
-        for (x, y), one in zip(places, points, strict=True)
-    )
-    return _picture(title, ticks, f'<polyline points="{line}"/>{dots}', points)
+    ends = [one.y + side * one.error for one in points for side in (-1, 1)]
+    across, up, ticks = _scales([one.x for one in points], ends)
+    drawn = []
+    for number, name in enumerate(dict.fromkeys(one.line for one in points)):
+        mine = [one for one in points if one.line == name]
+        through = " ".join(f"{across(one.x):.1f},{up(one.y):.1f}" for one in mine)
+        dashes = f' stroke-dasharray="{_DASHES[number % len(_DASHES)]}"' if number else ""
+        drawn.append(f'<polyline points="{through}"{dashes}/>')
+        drawn += [_dot(across(one.x), up, one) for one in mine]
+        if name:
+            last = mine[-1]
+            drawn.append(
+                f'<text x="{across(last.x) - 6:.1f}" y="{up(last.y) - 8:.1f}" text-anchor="end">'
+                f"{escape(name)}</text>"
+            )
+    return _picture(title, ticks, "".join(drawn), points)
+
+
+def _dot(x: float, up: Scale, one: Point) -> str:
+    low, high = up(one.y - one.error), up(one.y + one.error)
+    whisker = f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>' if one.error else ""
+    said = f"{escape(one.label)}: {one.y:.4g}" + (f" ± {one.error:.2g}" if one.error else "")
+    return f'{whisker}<circle cx="{x:.1f}" cy="{up(one.y):.1f}" r="3.5"><title>{said}</title></circle>'
 
 
 def bars(points: Sequence[Point], title: str, of: Sequence[float]) -> str:

@@ -16,7 +16,6 @@ from confidante.coordinator.reports.overview import Overview, overview
 from confidante.coordinator.reports.results import CurvePoint, quality_curve
 from confidante.coordinator.running.doctor import Check, check_budget, check_clock, check_disk, guarded
 from confidante.coordinator.store import LogEntry, Store
-from confidante.core.errors import WireError
 
 LOG_SHOWN = 12
 ROUNDS_SHOWN = 30
@@ -136,16 +135,14 @@ class Viewer:
         )
         grades = self._graded(population.name, now // _CHECKED_FOR)
         drawn = curve(
-            [Point(one.at, one.hit_rate, moment(one.at)) for one in grades], "Hit rate of the served model"
+            [Point(one.at, one.hit_rate, moment(one.at), one.error, one.line) for one in grades],
+            "Hit rate of the models that were graded, with standard errors",
         )
         return Seen(found, "" if found.running else says, picture, tuple(reversed(grades)), drawn)
 
     def _grade(self, name: str, _moment: float) -> tuple[CurvePoint, ...]:
         [population] = [one for one in self._desk.populations if one.name == name]
-        try:
-            return tuple(quality_curve(self._store, self._bodies, population, GRADES_SHOWN))
-        except WireError:  # `doctor` says what is damaged; the page goes on
-            return ()
+        return tuple(quality_curve(self._store, self._bodies, population, GRADES_SHOWN))
 
     def _check(self, _moment: float) -> tuple[Check, ...]:
         store, desk = self._store, self._desk

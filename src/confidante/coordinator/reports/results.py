@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.definition.measures import PREFIX
+from confidante.coordinator.definition.measures import NEWEST, PREFIX, PREVIOUS
 from confidante.coordinator.definition.population import Population
 from confidante.coordinator.rounds.training import Result
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import PublishedRound
+from confidante.core.errors import StoreError, WireError
 from confidante.models.quality import Comparison, Quality, comparison, quality
 from confidante.models.task import NoisySum
 from confidante.models.task_wire import CatalogueWire, decode_plan, kind_of, models_named
@@ -44,9 +45,10 @@ class Outcome:
     """One published round.
 
     id: its id; task: its name; at: when it ended, seconds since 1970; devices: in the sum; epsilon: what it
-    cost alone (infinite without noise); kind: "training", "popularity", "contributors", "quality" or
-    "compare". found: what a measure found; None for a sum of a training, and for one of another catalogue
-    than today's. models: sha256 in hex of those that were graded, or of the one that the round completed.
+    cost alone (infinite without noise, NaN if damaged); kind: "training", "popularity", "contributors",
+    "quality" or "compare". found: what a measure found; None for a sum of a training, and for one of another
+    catalogue than today's. models: sha256 in hex of those that were graded, or of the one that the round
+    completed. damaged: why it cannot be read, empty when it can.
     """
 
     id: bytes
@@ -57,22 +59,29 @@ class Outcome:
     epsilon: float
     found: ItemCounts | Quality | Comparison | None
     models: tuple[str, ...]
+    damaged: str = ""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """How good a model's lists were. at: seconds since 1970; error: of the hit rate, noise and sampling."""
+    """How good a model's lists were. at: seconds since 1970; error: of the hit rate, noise and sampling.
+
+    line: which points may be compared: which model of the population it was, and how long the lists.
+    verdict: what a comparison came to, with the second of its models.
+    """
 
     at: float
     model: str
     hit_rate: float
     ndcg: float
     error: float
+    line: str = ""
+    verdict: str = ""
 
 
 def results(store: Store, bodies: Bodies, population: Population, limit: int = 100) -> list[Outcome]:
-    """Return what was published, the newest first. Raises StoreError, WireError for what is damaged."""
+    """Return what was published, the newest first. Raises StoreError."""
     wire = CatalogueWire(population.catalogue)
     found = store.published(population.name, limit)
     return [_outcome(row, bodies, population, wire) for row in found]
@@ -83,21 +92,47 @@ def quality_curve(store: Store, bodies: Bodies, population: Population, limit: i
     wire = CatalogueWire(population.catalogue)
     rows = store.published(population.name, limit, begins=PREFIX)
     outcomes = [_outcome(row, bodies, population, wire) for row in rows]
-    return [point for outcome in reversed(outcomes) for point in _points(outcome)]
+    return [point for outcome in reversed(outcomes) for point in _points(outcome, population)]
 
 
-def _points(outcome: Outcome) -> Iterator[CurvePoint]:
+def verdict(found: Comparison) -> str:
+    """Return which of two models is better, if that can be told, in words."""
+    apart = f"NDCG of the second minus that of the first: {found.ndcg:+.4f}"
+    errors = f"(noise ± {found.error:.4f}, sampling at most ± {found.sampling:.4f})"
+    said = {"a": "the first is better", "b": "the second is better"}.get(found.better, "cannot be told apart")
+    return f"{said}: {apart} {errors}"
+
+
+def _points(outcome: Outcome, population: Population) -> Iterator[CurvePoint]:
     found = outcome.found
     graded: Sequence[Quality] = ()
     if isinstance(found, Quality):
         graded = (found,)
     elif isinstance(found, Comparison):
         graded = (found.a, found.b)
-    for model, one in zip(outcome.models, graded, strict=False):  # without a grade: no point
-        yield CurvePoint(outcome.at, model, one.hit_rate, one.ndcg, math.hypot(one.error, one.sampling))
+    of = next((one for one in population.tasks if outcome.task.startswith(one.prefix)), None)
+    lines = [f"{_called(one)}, lists of {of.k}" for one in of.models] if of is not None else []
+    for place, (model, one) in enumerate(zip(outcome.models, graded, strict=False)):  # no grade: no point
+        line = lines[place] if place < len(lines) else outcome.task.rpartition(" ")[0]
+        error = math.hypot(one.error, one.sampling)
+        said = verdict(found) if isinstance(found, Comparison) and place else ""
+        yield CurvePoint(outcome.at, model, one.hit_rate, one.ndcg, error, line, said)
+
+
+def _called(model: str) -> str:
+    return f"{model} model" if model in (NEWEST, PREVIOUS) else f"model {model[:12]}"
 
 
 def _outcome(row: PublishedRound, bodies: Bodies, population: Population, wire: CatalogueWire) -> Outcome:
+    """Return what became of a round; of one that is damaged, only what its row says."""
+    try:
+        return _read(row, bodies, population, wire)
+    except (StoreError, WireError) as error:
+        kind = "measure" if row.task.startswith(PREFIX) else "training"
+        return Outcome(row.id, row.task, kind, row.ended, row.survivors, math.nan, None, (), str(error))
+
+
+def _read(row: PublishedRound, bodies: Bodies, population: Population, wire: CatalogueWire) -> Outcome:
     plan = decode_plan(row.plan)
     kept = Result.read(bodies.get(row.result))
     epsilon = _epsilon(plan.noise_multiplier, population.delta)
