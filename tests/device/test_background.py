@@ -157,3 +157,34 @@ def test_closing_ends_a_request_that_hangs(tmp_path: Path) -> None:
             made.close()  # nobody ever answers
             assert not made.state.running
             assert time.monotonic() - before < 15  # a request alone has 20 seconds
+
+
+def test_waiting_for_a_round_in_vain_is_no_failure(tmp_path: Path) -> None:
+    tries = Tries([Outcome("not chosen")], wanted=6)
+    pace = Pace(patience=1.0, rest=0.001, retry=0.01, longest=600.0, look=0.001, rounds_a_day=100)
+    with home(tmp_path / "on", Purpose.TRAIN) as at, background(at, tries, pace) as made:
+        # Doubled each time, the pauses before the sixth try would be 31 times the first.
+        assert tries.enough.wait(30)
+        assert made.state.problem == ""
+    gaps = [later - earlier for earlier, later in zip(tries.made, tries.made[1:], strict=False)]
+    assert min(gaps) < 0.16
+
+
+def test_a_probe_that_raises_what_it_likes_ends_one_try_and_is_told(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    def probing(line: Line, patience: float, say: Callable[[str], None]) -> Outcome:
+        seen.append("tried")
+        raise RuntimeError("the battery's driver is broken")
+
+    with home(tmp_path / "on", Purpose.TRAIN) as at:
+        rounds, vault = at.ledger.rounds, at.vault
+        made = Background(
+            lambda: Line(at.ledger, URL), probing, rounds, vault.now, lambda: vault.closed, pace=QUICK
+        )
+        try:
+            until(lambda: len(seen) >= 3)
+            until(lambda: "driver is broken" in made.state.problem)
+            assert made.state.running
+        finally:
+            made.close()

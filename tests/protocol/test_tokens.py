@@ -218,7 +218,14 @@ def test_an_announcement_that_is_none_is_refused() -> None:
     with pytest.raises(WireError):
         announced(logged((bad, 1.0)), "films")
     with pytest.raises(WireError):
-        announced([entry_after(0, bytes(32), entry.kind, entry.body[:-1], 1.0)], "films")
+        announced([entry_after(0, bytes(32), entry.kind, encode({"population": "films"}), 1.0)], "films")
+
+
+def test_what_is_said_of_other_populations_does_no_harm() -> None:
+    (_model, entry) = logged((key("x"), 1.0))
+    for body in (b"", entry.body[:-1], encode({"population": "books"}), encode({"population": 7})):
+        strange = entry_after(0, bytes(32), entry.kind, body, 1.0)
+        assert announced([strange, entry], "films") == announced([entry], "films") != ()
 
 
 # --- what the coordinator can learn

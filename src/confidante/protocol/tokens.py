@@ -99,7 +99,9 @@ def announced(entries: Iterable[LogEntry], population: str, latest: float = math
     found = [
         (entry, key)
         for entry in entries
-        if entry.kind == LOG_KIND and (key := decode(entry.body, TokenKey)).population == population
+        if entry.kind == LOG_KIND
+        and _whose(entry.body) == population  # another's may be of any shape
+        and (key := decode(entry.body, TokenKey))
     ]
     for entry, key in found[-1:]:
         voprf.check_element(key.public)
@@ -138,6 +140,18 @@ def redeems(key: voprf.SecretKey, made: CheckIn) -> bool:
 def bound_to(identity: bytes, seat: bytes) -> bytes:
     """Return what a spent token is remembered with: it may be shown again by the same device for its seat."""
     return hashlib.sha256(b"confidante token is for\n" + identity + seat).digest()
+
+
+class _Population(msgspec.Struct):
+    population: str
+
+
+def _whose(body: bytes) -> str | None:
+    """Return which population an announcement is of, None when it names none."""
+    try:
+        return decode(body, _Population).population
+    except WireError:
+        return None
 
 
 def _mac(output: bytes, statement: bytes) -> bytes:

@@ -22,6 +22,7 @@ from confidante.coordinator.enrolment.verifiers import Subject, Verifier, verifi
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import KeptKey, Spending
 from confidante.core.entropy import SystemEntropy
+from confidante.core.errors import StoreError
 from confidante.protocol import voprf
 from confidante.protocol.coordination import CheckIn, Refusal, Refused, decode, encode
 from confidante.protocol.tokens import (
@@ -115,7 +116,10 @@ class Enrolment:
             return Refusal(Refused.OLD_KEY, "tokens are made with the newest key of the public log only")
         if asked.kind != self._verifier.kind:
             return Refusal(Refused.NO_EVIDENCE, f"what is asked for here is: {self._verifier.kind}")
-        found = self._verifier.check(asked.evidence, address)
+        try:
+            found = self._verifier.check(asked.evidence, address)
+        except Exception as error:  # an own class may raise anything, and nobody is given tokens then
+            raise StoreError(f"{self._population}: its verifier failed ({error!r})", retry=True) from error
         if isinstance(found, Refusal):
             return found
         for element in asked.blinded:  # before they count

@@ -9,6 +9,7 @@ import binascii
 import hmac
 import importlib
 import ipaddress
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -137,6 +138,10 @@ def verifier_of(name: str, store: Store, population: str) -> Verifier:
         ) from None
     if not isinstance(made, Verifier):
         raise DataError(f"enrolment.verifier is {name!r}, which has no kind or no check")
+    if not (isinstance(made.kind, str) and re.fullmatch(r"[!-~]{1,200}", made.kind)):
+        raise DataError(
+            f"enrolment.verifier is {name!r}, whose kind is {made.kind!r}: give 1 to 200 letters of ASCII"
+        )
     return made
 
 

@@ -119,10 +119,12 @@ class Background:
             try:
                 pause = self._one_try() * (0.5 + part)
                 self._tell(next_try=self._clock() + pause)
-            except (StoppedError, VaultError) as error:
-                if isinstance(error, StoppedError) or self._closed():
+            except StoppedError:
+                break
+            except Exception as error:  # noqa: BLE001  (an own probe may raise anything)
+                if isinstance(error, VaultError) and self._closed():
                     break
-                self._tell(doing="waiting after a failure", problem=str(error))
+                self._tell(doing="waiting after a failure", problem=str(error) or repr(error))
                 pause = self._later() * (0.5 + part)
             self._closing.wait(pause)
             self._tell(next_try=None)
