@@ -5,9 +5,10 @@ whose connection ends is drawn for no round. Where too many wait to be held, the
 """
 
 import asyncio
+import math
 from collections.abc import Sequence
 from functools import partial
-from typing import final
+from typing import Any, final
 
 from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
@@ -31,6 +32,7 @@ from confidante.protocol.coordination import (
 from confidante.protocol.tokens import MOST_REQUEST_BYTES, TOKENS_PATH, TokenRequest
 
 _PAUSE = 1.0  # seconds from one check-in that was held to the next
+_COUNT_SECONDS = 1.0  # the pool may be above its limit by who comes in so long to other processes
 _MOST_ASKING = 32  # requests for tokens at once; each takes milliseconds of computing
 
 
@@ -43,6 +45,7 @@ class Entry:
         self._enrolments = office.serving.enrolments
         self._join = Batched(office.run, self._join_all)
         self._vanish = Batched(office.run, self._let_go)
+        self._room, self._counted = dict[str, int](), -math.inf
         self._issuing = CapacityLimiter(1)  # so that check-ins and uploads always find a processor
         self.routes: Routes = (
             ("POST", "/v1/check-in", self.check_in),
@@ -129,6 +132,7 @@ class Entry:
                     joining[place] = _joining(one, self._spending(one))
             except RefusedError as error:
                 found[place] = error
+        self._refuse_above(joining, found)
         if again:
             store.see(again, self._office.now())
         if joining:
@@ -140,6 +144,26 @@ class Entry:
         if joining or again:
             self._office.wake()
         return found
+
+    def _refuse_above(self, joining: dict[int, Joining], found: list[Any]) -> None:
+        """Take out of `joining` whom the pool of an open population has no room for, and say so."""
+        serving, now = self._office.serving, self._office.now()
+        open_to_all = {place for place, one in joining.items() if one.spending is None}
+        if open_to_all and not self._counted <= now < self._counted + _COUNT_SECONDS:
+            room = dict.fromkeys(serving.populations, serving.most_waiting)
+            for one in self._office.store.waiters():
+                if one.population in room:
+                    room[one.population] -= one.devices
+            self._room, self._counted = room, now
+        for place in sorted(open_to_all):
+            name = joining[place].population
+            if self._room[name] > 0:
+                self._room[name] -= 1
+                continue
+            del joining[place]
+            found[place] = RefusedError(
+                503, Refused.BUSY, f"{serving.most_waiting:,} devices wait already: ask again later"
+            )
 
     def _read(self, data: bytes) -> CheckIn:
         try:

@@ -48,6 +48,7 @@ class Serving:
     most 30; held: how many at once, others ask again; poll, body: seconds that a long poll and a body may
     take; interval: between two looks at a round that somebody waits for; threads: how many may
     use the database at once. enrolments: by population; one without is open to everybody.
+    most_waiting: devices in the pool of one that is open; tokens are what limits the others.
     """
 
     populations: Collection[str]
@@ -59,6 +60,7 @@ class Serving:
     interval: float = 0.05
     threads: int = 8
     enrolments: Mapping[str, Enrolment] = field(default_factory=dict)
+    most_waiting: int = 100_000
 
 
 @final
