@@ -1,5 +1,6 @@
 """The coordinator over HTTP: rounds through a real socket, and every bad request gets a reason, no more."""
 
+import json
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from confidante.coordinator.running.metrics import names
+from confidante.coordinator.store.database import Database
 from confidante.core.publog import LogEntry, verify
 from confidante.protocol import messages
 from confidante.protocol.client import RANDOM_BYTES, Client
@@ -368,6 +370,21 @@ def test_health(world: Here) -> None:
     with world.http() as http:
         assert http.get("/health/live").status_code == 200
         assert http.get("/health/ready").status_code == 200
+
+
+def test_a_database_that_refuses_is_logged_and_not_once_a_request(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with here(tmp_path) as world:
+        database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+        with database.writing() as sql:
+            sql.exec_driver_sql("ALTER TABLE log RENAME TO gone")
+        database.close()
+        with world.http() as http:
+            assert [http.get("/v1/log").status_code for _ in range(5)] == [503] * 5
+    [said] = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (said["event"], said["level"]) == ("storage refused", "error")
+    assert "no such table" in said["problem"]
 
 
 def test_metrics_need_the_key_and_name_no_device(world: Here, held: Held, members: list) -> None:
