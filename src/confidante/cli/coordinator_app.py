@@ -83,7 +83,8 @@ def run(
         typer.Option(help="Addresses of proxies in front, with commas between: they say who asks, and how."),
     ] = "",
     wait: Annotated[
-        float, typer.Option(help="Seconds for which a waiting device is held until it asks again.")
+        float,
+        typer.Option(min=0.1, max=30, help="Seconds for which a waiting device is held until it asks again."),
     ] = 30.0,
     drain: Annotated[
         float,
