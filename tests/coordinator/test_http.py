@@ -116,6 +116,7 @@ def test_the_same_message_again_is_fine_also_when_its_phase_is_over_and_another_
     assert members[0].put("advertise", first).status_code == 202
     assert reason(members[4].put("advertise", members[4].make("advertise"))) == (409, "late")
     assert world.refused() == {"repeated": 1, "late": 1}
+    assert 'confidante_messages_total{phase="advertise"} 4.0' in world.coordinator.metrics.text().decode()
 
 
 def test_of_several_messages_at_once_only_what_is_kept_leaves_a_body(

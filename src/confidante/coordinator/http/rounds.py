@@ -121,8 +121,10 @@ class Rounds:
         self._office.metrics.received.inc(len(data))
         sent = await self._office.run(partial(self._write, round_id, known, phase, index, data))
         match await self._accept(sent):
-            case Accepted() | Repeated(same=True):
+            case Accepted():
                 self._office.metrics.taken.labels(phase).inc()
+                return Response(status_code=202)
+            case Repeated(same=True):  # was counted when it was taken
                 return Response(status_code=202)
             case Repeated():
                 raise RefusedError(409, Reject.REPEATED, "another message of this phase was taken before")

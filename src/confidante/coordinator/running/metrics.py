@@ -1,7 +1,8 @@
 """What a coordinator counts, for Prometheus. No label names a device, a round, an address or an item.
 
 What one process counts is of its requests and steps; where several processes of one host share a folder
-(`workers.METRICS_FOLDER`), any of them tells the counts of all. What the database knows is read when asked.
+(`workers.METRICS_FOLDER`), any of them tells the counts of all. What the database knows is read when asked:
+all processes and hosts say the same of it, so take one of them, or the largest, and never the sum.
 """
 
 import math
