@@ -17,11 +17,12 @@ from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import DataError
 from confidante.core.types import Histories
 from confidante.device.device import Device
-from confidante.device.federation.agreement import Agreement, Offer, round_config
+from confidante.device.federation.agreement import Agreement, Offer
 from confidante.device.federation.rounds import Route
 from confidante.device.values import Purpose
 from confidante.device.vault.keys import KeyBeside
 from confidante.lab.data.dataset import Dataset
+from confidante.models.config import round_config
 from confidante.models.quality import Quality, QualityTask, quality
 from confidante.models.snapshot import publish
 from confidante.models.task import NoisySum

@@ -34,10 +34,11 @@ from confidante.coordinator.store.values import (
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import PlanError, StoreError
 from confidante.core.publog import LogEntry
+from confidante.models.config import round_config
 from confidante.models.task import Task
 from confidante.models.task_wire import encode_plan
 from confidante.privacy.plan import SumPlan, plan_sum
-from confidante.protocol.config import SEED_BYTES, RoundConfig
+from confidante.protocol.config import SEED_BYTES
 from confidante.protocol.coordination import SALT_BYTES, Announcement, Asks, Tier, encode
 from confidante.protocol.server import SumResult
 
@@ -325,7 +326,7 @@ class Schedule:
             task=name,
             task_body=body,
             plan=encode_plan(plan),
-            config=config_of(plan, entry.hash, graph_seed).encode(),
+            config=round_config(plan, entry.hash, graph_seed).encode(),
             roster=tuple(one.identity for one in roster),
             seats=tuple(one.seat for one in roster),
         )
@@ -351,21 +352,6 @@ class Schedule:
             salt=self._entropy.draw(SALT_BYTES),
         )
         return self._store.append_log("round", encode(said), now)
-
-
-def config_of(plan: SumPlan, round_id: bytes, graph_seed: bytes) -> RoundConfig:
-    """Return the round of a plan, as each device works it out anew before it joins."""
-    return RoundConfig.plan(
-        round_id=round_id,
-        graph_seed=graph_seed,
-        n=plan.cohort.devices,
-        length=plan.length,
-        bits=plan.bits,
-        max_abs_entry=plan.linf_int,
-        noise_headroom=plan.headroom,
-        max_dropout=plan.cohort.max_dropout,
-        max_collusion=plan.cohort.max_collusion,
-    )
 
 
 def _number(task: str) -> int:

@@ -9,6 +9,7 @@ from typing import final
 from confidante.core.errors import PlanError
 from confidante.device.chain import canonical
 from confidante.device.values import Purpose
+from confidante.models.config import round_config
 from confidante.models.task import Task
 from confidante.privacy.plan import SumPlan
 from confidante.protocol.config import RoundConfig
@@ -78,21 +79,6 @@ class Agreement:
         return hashlib.sha256(
             canonical([asdict(self.plan), self.purpose.value, list(self.items)]).encode()
         ).digest()
-
-
-def round_config(plan: SumPlan, round_id: bytes, graph_seed: bytes) -> RoundConfig:
-    """Return the configuration that follows from a plan: a coordinator and each device work out the same."""
-    return RoundConfig.plan(
-        round_id=round_id,
-        graph_seed=graph_seed,
-        n=plan.cohort.devices,
-        length=plan.length,
-        bits=plan.bits,
-        max_abs_entry=plan.linf_int,
-        noise_headroom=plan.headroom,
-        max_dropout=plan.cohort.max_dropout,
-        max_collusion=plan.cohort.max_collusion,
-    )
 
 
 def agreed_config(plan: SumPlan, offer: Offer) -> RoundConfig:
