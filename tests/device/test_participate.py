@@ -160,6 +160,32 @@ def test_a_device_started_anew_waits_with_the_seat_it_had(tmp_path: Path) -> Non
         assert len(set(came)) == 1
 
 
+def test_who_waits_for_a_day_waits_on_as_another(tmp_path: Path) -> None:
+    with desk(seats=False) as (url, came), home(tmp_path / "on", Purpose.TRAIN) as at:
+        for _day in range(2):
+            mine = Participant(at.vault, at.consents, at.ledger, Line(at.ledger, url), "films", TERMS)
+            assert mine.take_part(patience=0.5).state == "not chosen"
+            at.clock.now += 86_400.0
+        assert len({one.identity for one in came}) == len({one.seat for one in came}) == 2
+
+
+def test_a_coordinator_in_a_hurry_makes_no_device_ask_all_the_time(tmp_path: Path) -> None:
+    slept: list[float] = []
+    with desk(seats=False) as (url, came), home(tmp_path / "on", Purpose.TRAIN) as at:
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            if len(slept) == 3:
+                line.allow(-1)
+
+        line = Line(at.ledger, url, sleep=sleep)
+        mine = Participant(at.vault, at.consents, at.ledger, line, "films", TERMS)
+        assert mine.take_part(patience=60).state == "not chosen"
+        assert len(slept) == 3
+        assert min(slept) >= 5.0, "the coordinator said 0.01"
+        assert len(came) == 4
+
+
 def test_no_two_rounds_see_the_same_identity_or_seat(tmp_path: Path) -> None:
     with desk(seats=True) as (url, came), home(tmp_path / "on", Purpose.TRAIN) as at:
         for _round in range(3):

@@ -21,7 +21,7 @@ from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConsentError, EgressError, ForkedLogError, WireError
 from confidante.device.federation.alarms import Caught, alarms
 from confidante.device.federation.publiclog import PublicLog
-from confidante.device.federation.tokens import Evidence, Wallet
+from confidante.device.federation.tokens import Evidence, JustAskedError, Wallet
 from confidante.device.values import Purpose
 from confidante.protocol import voprf
 from confidante.protocol.coordination import MSGPACK, Redemption, check_in, decode, encode, read_check_in
@@ -153,6 +153,28 @@ def test_a_seat_has_the_same_token_after_a_restart_and_another_seat_another(
         assert token is not None
         assert other.nonce != token.nonce
     assert len(here.sent) == 1
+
+
+def test_a_token_is_not_used_right_after_it_was_asked_for_unless_at_once(at: Home, here: Town) -> None:
+    to = line(at, here.door)
+    log = PublicLog(at.vault, to.destination)
+    mine = Wallet(at.vault, to, log, POPULATION, Purpose.TRAIN, at_once=False)
+    with pytest.raises(JustAskedError):
+        mine.take(person(0), seat(0))
+    first = {one.nonce for one in mine._purse().tokens}
+    for number in range(len(first) - 1):
+        token = mine.take(person(number), seat(number))
+        assert token is not None
+        mine.used(seat(number))
+        assert token.nonce in first
+    assert len(here.sent) == 1
+    mine.restock()
+    assert len(here.sent) == 2, "one is left: more are asked for, long before they are used"
+    mine.restock()
+    assert len(here.sent) == 2
+    token = mine.take(person(9), seat(9))
+    assert token is not None
+    assert token.nonce in first, "what was there goes before what came just now"
 
 
 def test_a_used_token_is_gone(at: Home, here: Town) -> None:

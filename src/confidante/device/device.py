@@ -545,7 +545,8 @@ class Device:
         from confidante.device.federation.line import Line
 
         line = Line(self._ledger, url, tls=tls)
-        return self._participant(line, population, terms, probes, allowed, evidence, say).take_part(patience)
+        participant = self._participant(line, population, terms, probes, allowed, evidence, say, at_once=True)
+        return participant.take_part(patience)
 
     def participate_in_background(
         self,
@@ -738,6 +739,8 @@ class Device:
         allowed: Collection[str],
         evidence: "Evidence | None",
         say: Callable[[str], None],
+        *,
+        at_once: bool = False,
     ) -> "Participant":
         from confidante.device.federation.participate import Participant
         from confidante.device.federation.terms import Terms
@@ -752,6 +755,7 @@ class Device:
             probes=probes,
             allowed=allowed,
             evidence=evidence,
+            at_once=at_once,
             say=say,
         )
 

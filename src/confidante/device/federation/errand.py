@@ -21,6 +21,10 @@ from confidante.protocol.coordination import PHASES, SENT_IN, Ended, decode, end
 _PHASES = {kind.value: phase for phase, kind in SENT_IN.items()}
 
 
+LEAST_BETWEEN_POLLS = 1.0
+"""Seconds before a question that was answered by "not yet" is asked again, whatever the coordinator wants."""
+
+
 @final
 class Errand:
     """One device's way through one round."""
@@ -62,6 +66,7 @@ class Errand:
             answer = look(self._line, self._purpose, self._seat, path, what)
             if answer.status != 204:
                 return answer.body
+            self._line.pause(0.0, LEAST_BETWEEN_POLLS)
         return None
 
     def _hand_in(self, outgoing: Outgoing) -> None:
@@ -80,7 +85,6 @@ class Errand:
             visible="The same message as before, which may not have got through.",
             bearer=self._seat,
             wanted=mine.check_wanted,
-            insist=True,
             written=written,
         )
 
@@ -92,6 +96,7 @@ class Errand:
                 path = end_path(mine.round_id)
                 answer = look(self._line, self._purpose, self._seat, path, "how a round ended")
                 if answer.status == 204:
+                    self._line.pause(0.0, LEAST_BETWEEN_POLLS)
                     continue
                 ended = decode(answer.body, Ended)
             except (ConfidanteError, RefusedError) as error:
@@ -110,7 +115,6 @@ def look(line: Line, purpose: Purpose, seat: bytes, path: str, what: str) -> Res
         content={"message": f"asks for {what}"},
         visible=f"That a device in this round asks for {what}.",
         bearer=seat,
-        insist=True,
     )
 
 

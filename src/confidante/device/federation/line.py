@@ -59,10 +59,16 @@ class Line:
         self._sleep = self._stopped.wait if sleep is None else sleep
         self._entropy = SystemEntropy()
         self._end = 0.0
+        self._insisting = False
 
     def allow(self, seconds: float) -> None:
         """Let all requests and pauses from now on take so long together."""
         self._end = time.monotonic() + seconds
+        self._insisting = False
+
+    def insist(self) -> None:
+        """Try all requests from now on for as long as there is time, not a few times only."""
+        self._insisting = True
 
     def stop(self) -> None:
         """End all waiting and the request under way: StoppedError in the thread that asks. For good."""
@@ -102,15 +108,13 @@ class Line:
         bearer: bytes = b"",
         headers: Mapping[str, str] | None = None,
         wanted: Callable[[], None] = lambda: None,
-        insist: bool = False,
         written: tuple[int, Request] | None = None,
     ) -> Response:
         """Send a request and return the answer, trying again what may succeed later.
 
         content: what is in it, and visible: what the receiver learns, both for the ledger. bearer: a secret
-        for this one errand. wanted: asked before each further try, and may raise. insist: try for as long as
-        there is time, not a few times only. written: what the ledger holds already, with its number there, to
-        be sent at the first try.
+        for this one errand. wanted: asked before each further try, and may raise. written: what the ledger
+        holds already, with its number there, to be sent at the first try.
 
         RefusedError when the coordinator says no; EgressError when it could not be reached several times;
         StoppedError when this line was stopped.
@@ -146,15 +150,15 @@ class Line:
                 problem = _refused(answer)
                 if answer.status < 500:
                     raise problem
-            if not (left > 0 or insist) or not self.pause(pause):
+            if not (left > 0 or self._insisting) or not self.pause(pause):
                 raise problem
             wanted()
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    def pause(self, seconds: float) -> bool:
-        """Sleep 0.5 to 1.5 times so many seconds; False, at once, when that is beyond the end."""
+    def pause(self, seconds: float, least: float = 0.0) -> bool:
+        """Sleep 0.5 to 1.5 times so many seconds, `least` or more; False, at once, when beyond the end."""
         part = int.from_bytes(self._entropy.draw(4), "little") / (1 << 32)
-        pause = seconds * (0.5 + part)
+        pause = max(seconds * (0.5 + part), least)
         if time.monotonic() + pause > self._end:
             return False
         self._sleep(pause)

@@ -11,14 +11,14 @@ Killed in a round and started anew, it goes on with that round (`device/federati
 
 import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 import msgspec
 
 from confidante.core.entropy import SystemEntropy
-from confidante.core.errors import ConsentError, EgressError, PlanError, WireError
+from confidante.core.errors import ConfidanteError, ConsentError, EgressError, PlanError, WireError
 from confidante.device.federation.agreement import Agreement, Offer
 from confidante.device.federation.alarms import require_none
 from confidante.device.federation.errand import Errand, gone, look, put
@@ -29,7 +29,7 @@ from confidante.device.federation.probes import look as ask_probes
 from confidante.device.federation.publiclog import PublicLog
 from confidante.device.federation.rounds import Participation, Place, Route
 from confidante.device.federation.terms import SWITCHES, Outcome, Terms
-from confidante.device.federation.tokens import Evidence, Wallet
+from confidante.device.federation.tokens import Evidence, JustAskedError, Wallet
 from confidante.device.request import render
 from confidante.device.values import Purpose
 from confidante.models.scoring import read_scores
@@ -73,14 +73,19 @@ class _Refusal(msgspec.Struct, array_like=True, frozen=True):
 @final
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """What a device waits with: made for one round."""
+    """What a device waits with: made for one round, and given up after a day."""
 
     seed: bytes
     seat: bytes
+    since: float = 0.0
 
     @property
     def identity(self) -> Identity:
         return Identity.from_seed(self.seed)
+
+
+_LEAST_BETWEEN_CHECK_INS = 5.0  # whatever the coordinator says: each is kept in the ledger for good
+_WAITING_FOR = 86_400.0  # one who waits for long is known by its key, if by nothing else
 
 
 @final
@@ -99,18 +104,20 @@ class Participant:
         probes: Sequence[Probe] = (),
         allowed: Collection[str] = (),
         evidence: Evidence | None = None,
+        at_once: bool = False,
         say: Callable[[str], None] = lambda _line: None,
     ) -> None:
         """line: the way to the coordinator. allowed: probes that may not know. say: told how it goes.
 
-        evidence: what is shown where tokens are asked for.
+        evidence: what is shown where tokens are asked for. at_once: use tokens right after they were asked
+        for; otherwise that try ends with "not now".
         """
         self._vault, self._consents, self._ledger = vault, consents, ledger
         self._line = line
         self._population = population
         self._terms = terms
         self._probes, self._allowed = probes, allowed
-        self._evidence = evidence
+        self._evidence, self._at_once = evidence, at_once
         self._say = say
         self._entropy = SystemEntropy()
         self._log = PublicLog(vault, line.destination)
@@ -149,6 +156,9 @@ class Participant:
             outcome = self._wait_and_join() if kept is None else self._go_on(kept)
         except RefusedError as error:
             raise EgressError(f"the coordinator takes no check-in: {error}") from None
+        if outcome.round is not None and self._at_work:
+            with suppress(ConfidanteError, RefusedError):  # what came of the round is told in any case
+                self._wallet().restock()
         return Outcome(outcome.state, outcome.why, outcome.round, findings)
 
     def _kept(self) -> Kept | None:
@@ -179,11 +189,15 @@ class Participant:
 
     def _wait_and_join(self) -> Outcome:
         self._say("waiting for a round")
-        found = self._wait_for_a_round()
+        try:
+            found = self._wait_for_a_round()
+        except JustAskedError:
+            return Outcome("not now", "tokens were asked for just now, and are used at another time")
         if found is None:
             return Outcome("not chosen", "no round was held in the time given")
         round_id, waiting = found
         self._say("chosen for a round: looking at what is asked")
+        self._line.insist()
         try:
             return self._join(round_id, waiting)
         except RefusedError as error:
@@ -199,15 +213,17 @@ class Participant:
     def _waiting(self) -> _Waiting:
         """Return what this device waits with, also after it was started anew."""
         with self._vault.write():
-            made = self._vault.setting(self._waiting_name)
-            if made is None:
-                made = self._entropy.draw(SEED_BYTES + SEAT_BYTES)
-                self._vault.set_setting(self._waiting_name, made)
-        return _Waiting(made[:SEED_BYTES], made[SEED_BYTES:])
+            kept = self._vault.setting(self._waiting_name)
+            found = None if kept is None else msgspec.msgpack.decode(kept, type=_Waiting)
+            now = self._vault.now()
+            if found is None or found.since + _WAITING_FOR <= now:
+                found = _Waiting(self._entropy.draw(SEED_BYTES), self._entropy.draw(SEAT_BYTES), now)
+                self._vault.set_setting(self._waiting_name, msgspec.msgpack.encode(found))
+        return found
 
     def _wait_for_a_round(self) -> tuple[bytes, _Waiting] | None:
         """Return the round that this device was seated in, and what it waited with; None when time is up."""
-        wallet = Wallet(self._vault, self._line, self._log, self._population, self._purpose, self._evidence)
+        wallet = self._wallet()
         for left in reversed(range(_TOKENS_TRIED)):
             waiting = self._waiting()
             try:
@@ -246,8 +262,19 @@ class Participant:
             said = decode(answer.body, CheckedIn)
             if said.round is not None:
                 return said.round
-            if not self._line.pause(said.wait):
+            if not self._line.pause(said.wait, _LEAST_BETWEEN_CHECK_INS):
                 return None
+
+    def _wallet(self) -> Wallet:
+        return Wallet(
+            self._vault,
+            self._line,
+            self._log,
+            self._population,
+            self._purpose,
+            self._evidence,
+            at_once=self._at_once,
+        )
 
     # --- in a round
 
@@ -327,6 +354,7 @@ class Participant:
         """Take up the round that this device was in when it was last at work."""
         was = kept.beginning
         self._say("going on with the round that this device was in")
+        self._line.insist()
         self._purpose = Purpose(was.purpose)
         try:
             masked = len(kept.steps) > PHASES.index("mask")

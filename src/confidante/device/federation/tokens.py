@@ -34,6 +34,13 @@ from confidante.protocol.tokens import (
 _BATCH = 8  # few, and half of what one gets at the most: others may share the network address
 
 
+_FEW = 2  # with fewer, more are asked for after a round, long before they are used
+
+
+class JustAskedError(Exception):
+    """Tokens came just now; used now, they would tell who asked for them."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -80,8 +87,14 @@ class Wallet:
         population: str,
         purpose: Purpose,
         evidence: Evidence | None = None,
+        *,
+        at_once: bool = True,
     ) -> None:
-        """line: to the coordinator whose log this is; purpose: whose switch must be on to ask for tokens."""
+        """line: to the coordinator whose log this is; purpose: whose switch must be on to ask for tokens.
+
+        at_once: a token may be used right after it was asked for, when the coordinator can guess whose it is.
+        """
+        self._at_once = at_once
         self._vault, self._line, self._log, self._population = vault, line, log, population
         self._purpose, self._evidence = purpose, evidence or Evidence()
         self._entropy = SystemEntropy()
@@ -91,18 +104,27 @@ class Wallet:
 
         Asks for a batch when there is none left. None when the population asks for no tokens.
 
-        Raises EgressError when none can be had now, ForkedLogError when the coordinator cheats, and what
+        Raises JustAskedError when there was none, unless one may be used at once: the batch is kept.
+        EgressError when none can be had now, ForkedLogError when the coordinator cheats, and what
         `PublicLog.catch_up` and `Line.ask` raise, except RefusedError.
         """
         digest = seat_digest(seat)
         token = self._keep_one(digest)
         if token is None and self._fetch():
+            if not self._at_once:
+                raise JustAskedError
             token = self._keep_one(digest)
         if token is None:
             return None
         return bind(
             token.key_id, token.nonce, token.output, self._population, identity.public.encode(), digest
         )
+
+    def restock(self) -> None:
+        """Ask for a batch when few are left, as `take` does; nothing where no tokens are asked for."""
+        left = sum(not one.seat for one in self._purse().tokens)
+        if left < _FEW and announced(self._log.entries("tokens"), self._population):
+            self._fetch()
 
     def used(self, seat: bytes) -> None:
         """Forget the token of a seat that was seated in a round."""
