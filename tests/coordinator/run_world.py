@@ -60,6 +60,7 @@ class Running:
     url: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
     rest: str = ""
+    folder: Path = Path()
 
     def http(self, **more: Any) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=240, trust_env=False, **more)

@@ -19,6 +19,15 @@ def world(tmp_path: Path) -> Iterator[Running]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One of two populations that no test ends."""
+    folder = tmp_path_factory.mktemp("shared")
+    with running(defined(folder, "films"), defined(folder, "books")) as found:
+        found.folder = folder
+        yield found
+
+
 def metrics(world: Running) -> str:
     with world.http() as http:
         return http.get("/metrics", headers={"authorization": f"Bearer {KEY}"}).text
@@ -94,15 +103,21 @@ def test_while_it_drains_it_is_not_ready_and_still_answers(tmp_path: Path) -> No
         assert world.process.wait(240) == 0
 
 
-def test_several_populations_share_one_coordinator(tmp_path: Path) -> None:
-    with running(defined(tmp_path, "films"), defined(tmp_path, "books")) as world, world.http() as http:
+def test_several_populations_share_one_coordinator(shared: Running) -> None:
+    with shared.http() as http:
         assert http.get("/health/ready").status_code == 200
-        assert (tmp_path / "films.db").exists()
-        assert not (tmp_path / "books.db").exists()
+    assert (shared.folder / "films.db").exists()
+    assert not (shared.folder / "books.db").exists()
 
 
-def test_a_head_that_is_too_long_or_too_slow_ends_the_connection(world: Running) -> None:
-    host, port = world.url.removeprefix("http://").split(":")
+def test_nobody_else_may_read_what_it_makes(shared: Running) -> None:
+    made = [one for one in shared.folder.iterdir() if one.suffix not in (".toml", ".csv")]
+    assert {"films.db", "films-bodies", "operator.key"} <= {one.name for one in made}
+    assert [one.name for one in made if one.stat().st_mode & 0o077] == []
+
+
+def test_a_head_that_is_too_long_or_too_slow_ends_the_connection(shared: Running) -> None:
+    host, port = shared.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as hostile:
         hostile.settimeout(240)
         try:
@@ -110,7 +125,7 @@ def test_a_head_that_is_too_long_or_too_slow_ends_the_connection(world: Running)
             assert hostile.recv(100) == b""
         except ConnectionError:
             pass
-    with world.http() as http:
+    with shared.http() as http:
         assert http.get("/health/live").status_code == 200
 
 
