@@ -10,23 +10,20 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, final
-
-import msgspec
+from typing import final
 
 from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.definition.measures import NEWEST, PREFIX, PREVIOUS, Measure
+from confidante.coordinator.definition.measures import Measure
 from confidante.coordinator.definition.population import Population
 from confidante.coordinator.definition.uploads import tier_of
 from confidante.coordinator.rounds.budgeting import TRAINING, BudgetStanding, costs, overspends, standing
 from confidante.coordinator.rounds.selection import draw_roster, fit_for
-from confidante.coordinator.rounds.training import Model, Published, Result, Training
+from confidante.coordinator.rounds.trainings import Trainings, number_of
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import (
     COLLECTING,
     PUBLISHED,
     Payment,
-    PublishedRound,
     RoundRow,
     RoundState,
     Waiting,
@@ -40,9 +37,7 @@ from confidante.models.task_wire import encode_plan
 from confidante.privacy.plan import SumPlan, plan_sum
 from confidante.protocol.config import SEED_BYTES
 from confidante.protocol.coordination import SALT_BYTES, Announcement, Asks, Tier, encode
-from confidante.protocol.server import SumResult
 
-_FIRST_LOOK = 8
 _LONGEST_REST = 86400.0
 _MOST_FAILED = 6
 _GAVE_UP = (
@@ -80,12 +75,10 @@ class Schedule:
         self._store, self._bodies, self._entropy = store, bodies, entropy
         self.population = population
         self.says = "nothing was done yet"
-        training = Training(population)
-        self._training = training
-        self._go_on = lru_cache(4)(training.go_on)
+        self._trainings = Trainings(store, bodies, population)
+        self._training = self._trainings.training
+        self.conclude = self._trainings.conclude
         self._plan = lru_cache(64)(plan_sum)
-        self._kept = lru_cache(8)(lambda ref: Result.read(bodies.get(ref)))
-        self._model_in = lru_cache(4096)(lambda ref: self._kept(ref).model)
         self._costs = costs(population)
 
     def open_next(self, now: float) -> bool:
@@ -174,13 +167,9 @@ class Schedule:
 
     def _training_next(self) -> _Wanted:
         """Return what the training waits for."""
-        number, sums, due = self._standing()
-        task = self._go_on(sums)
-        if isinstance(task, Model):  # of a catalogue that was changed and changed back: learn it anew
-            number, sums, task = number + 1, (), self._go_on(())
-        assert not isinstance(task, Model)  # noqa: S101  (nothing is learnt from no sums)
+        number, task, begun, due = self._trainings.next_sum()
         budget = self._training.budget
-        what = f"training {number}" if not sums else f"from {task.name} on training {number}"
+        what = f"training {number}" if not begun else f"from {task.name} on training {number}"
         return _Wanted(
             f"{task.name} {number}",
             what,
@@ -194,7 +183,7 @@ class Schedule:
         """Give the next round of each measure, in the order of the file."""
         for one in self.population.tasks:
             last = self._store.published(self.population.name, 1, begins=one.prefix)
-            number, due = (_number(last[0].task) + 1, last[0].ended + one.every) if last else (1, 0.0)
+            number, due = (number_of(last[0].task) + 1, last[0].ended + one.every) if last else (1, 0.0)
             multiplier = self._costs.get(one.prefix.strip(), (0.0,))[0]
             task, lacks = self._task_of(one), ""
             if task is None:
@@ -214,70 +203,11 @@ class Schedule:
         """Return what a measure asks of devices now; None before its models are published."""
         models = list[bytes]()
         for wanted in measure.models:
-            found = next(self._models(wanted), None)
+            found = next(self._trainings.models(wanted), None)
             if found is None:
                 return None
             models.append(bytes.fromhex(found))
         return measure.task(len(self.population.catalogue), models)
-
-    def _models(self, wanted: str) -> Iterator[str]:
-        """Give the published model of that name (hex), none when there is none."""
-        newest = ""
-        for row in self._trainings():
-            model = self._model_in(row.result)
-            if not model:
-                continue
-            newest = newest or model
-            other = wanted == PREVIOUS and model != newest
-            if wanted in (model, NEWEST) or other:
-                yield model
-
-    def _trainings(self) -> Iterator[PublishedRound]:
-        """Give all published rounds of trainings, the newest first, a few at a time."""
-        given, limit = 0, _FIRST_LOOK
-        while True:
-            rounds = self._store.published(self.population.name, limit, otherwise=PREFIX)
-            yield from rounds[given:]
-            if len(rounds) < limit:
-                return
-            given, limit = len(rounds), 4 * limit
-
-    def conclude(self, state: RoundState, result: SumResult) -> tuple[str, tuple[str, bytes]]:
-        """Return where the sum of a round is kept, and the entry of the public log that goes with it.
-
-        With the last sum of a training, its model is kept, too, and the entry names it.
-        """
-        row = state.row
-        kept = Result.of(result.sum)
-        said: dict[str, Any] = {
-            "population": row.population,
-            "task": row.task,
-            "round": row.id,
-            "survivors": len(result.survivors),
-            "sum": hashlib.sha256(kept.total).digest(),
-        }
-        kind, number = "sum", _number(row.task)
-        if not row.task.startswith(PREFIX):
-            running, sums, _due = self._standing()
-            mine = Published(row.task_body, row.plan, len(result.survivors), kept.total)
-            found = self._go_on((*sums, mine)) if running == number else None
-            if isinstance(found, Model):
-                kind, kept = "model", Result.of(result.sum, self._bodies.put(found.data))
-                said |= {"training": number, "model": bytes.fromhex(kept.model)}
-        return self._bodies.put(kept.encode()), (kind, msgspec.msgpack.encode(said))
-
-    def _standing(self) -> tuple[int, tuple[Published, ...], float]:
-        """Return the number of the running training, the sums it has, and when it may go on."""
-        number, sums = 0, list[Published]()
-        for row in self._trainings():
-            if number and _number(row.task) != number:
-                break
-            kept = self._kept(row.result)
-            if kept.model:
-                return _number(row.task) + 1, (), row.ended + self.population.every
-            number = _number(row.task)
-            sums.append(Published(row.task_body, row.plan, row.survivors, kept.total))
-        return max(number, 1), tuple(sums), 0.0
 
     def _devices_for(self, wanted: _Wanted, now: float) -> tuple[SumPlan, list[Waiting]] | str:
         """Return the plan of a round and who is to be in it, or in words why there is none yet."""
@@ -352,8 +282,3 @@ class Schedule:
             salt=self._entropy.draw(SALT_BYTES),
         )
         return self._store.append_log("round", encode(said), now)
-
-
-def _number(task: str) -> int:
-    """Return the number of the training that a round is of, or of the measure's rounds."""
-    return int(task.rpartition(" ")[2])
