@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from confidante.coordinator.definition.population import Population
 
+
 @final
 class _Server(uvicorn.Server):
     """Says that it leaves, goes on for a while, then lets go of long polls and waits for requests to end."""
