@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
+# Many tests wait for real processes: two for each processor.
+JOBS   ?= $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
 PEERS  := $(wildcard benchmarks/bench_peers_*.py)
 
 .DEFAULT_GOAL := help
@@ -36,7 +38,7 @@ lint: setup ## ruff, mypy strict, import rules
 	$(BIN)/lint-imports
 
 test: setup lint ## everything that must hold
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup
 
 soak: setup ## kill a writing vault 10,000 times and look whether anything is lost or comes back (about an hour)
 	$(BIN)/python tools/soak_vault.py --kills 10000

@@ -210,12 +210,6 @@ class Store:
         with self._database.reading() as sql:
             return facts.due(sql, now, populations)
 
-    def due(self, now: float, populations: Sequence[str]) -> tuple[bool, float]:
-        """Return whether `claim_due` may find a round, and when it does at the latest; without writing."""
-        checks.moment("now", now)
-        with self._database.reading() as sql:
-            return facts.due(sql, now, populations)
-
     def claim_due(
         self, now: float, worker: str, lease: float, *, populations: Sequence[str] | None = None
     ) -> RoundState | None:

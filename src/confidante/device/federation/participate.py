@@ -198,7 +198,6 @@ class Participant:
         round_id, waiting = found
         self._say("chosen for a round: looking at what is asked")
         self._line.insist()
-        self._line.insist()
         try:
             return self._join(round_id, waiting)
         except RefusedError as error:
@@ -355,7 +354,6 @@ class Participant:
         """Take up the round that this device was in when it was last at work."""
         was = kept.beginning
         self._say("going on with the round that this device was in")
-        self._line.insist()
         self._line.insist()
         self._purpose = Purpose(was.purpose)
         try:
