@@ -77,7 +77,7 @@ small_bytes = 65536       # a longer vector, and pairs of items, are for devices
 [enrolment]               # who may take part; each round costs a device one anonymous token
 verifier = "address"      # tokens by network; "invitation": by code, as written by `confidante coordinator
                           # invite`; "package.module:Class": your own verifier; "open": none are asked for
-tokens = 64               # that one network, invitation or other subject gets (devices ask for 8 at once), each
+tokens = 64               # for one network, invitation or other subject (devices ask for 8 at once) every
 hours = 24.0              # so many hours
 keep_key = 7              # after so many times these hours the tokens' key is replaced
 
