@@ -168,12 +168,12 @@ def _answer(line: socket.socket) -> int:
     return int(head[9:12])
 
 
-def head(method: str, path: str, kind: str, size: int, bearer: bytes = b"") -> bytes:
-    """Return the head of a request."""
+def head(method: str, path: str, kind: str, size: int, bearer: bytes = b"", more: str = "") -> bytes:
+    """Return the head of a request. more: further header lines."""
     shown = f"authorization: Bearer {bearer.hex()}\r\n" if bearer else ""
     return (
         f"{method} {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n{shown}content-type: {kind}\r\n"
-        f"content-length: {size}\r\n\r\n"
+        f"content-length: {size}\r\n{more}\r\n"
     ).encode()
 
 

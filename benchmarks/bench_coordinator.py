@@ -4,7 +4,8 @@ The coordinator is `confidante coordinator run` in a process of its own, on SQLi
 for `--wait 0.2` and the upload's size. The devices of the rounds are the protocol's real clients, with no
 vault and no ledger (`confidante.testing.round_clients`); the one whose memory is measured is a real `Device`.
 Uploads are 400 KB, acknowledged when they are on disk, and of made-up devices: their bodies are random. The
-reference is a bare Starlette application, which reads the same bodies and keeps nothing.
+reference is a bare Starlette application, which reads the same bodies and keeps nothing. Check-ins ask to be
+answered at once rather than held.
 """
 
 import json
@@ -93,7 +94,9 @@ def check_ins(count: int) -> dict[str, Any]:
     for index in range(count):
         identity = Identity.from_seed(rounds.drawn(f"device {index}"))
         body = check_in(identity, rounds.POPULATION, rounds.seat("check-in", index))
-        requests.append([rounds.head("POST", "/v1/check-in", MSGPACK, len(body)) + body])
+        requests.append(
+            [rounds.head("POST", "/v1/check-in", MSGPACK, len(body), more="prefer: wait=0\r\n") + body]
+        )
     with tempfile.TemporaryDirectory() as folder, rounds.coordinator(Path(folder) / "here") as here:
         with here.store() as store:
             store.pause(rounds.POPULATION, True)
