@@ -63,8 +63,14 @@ class Terms:
             raise PlanError("there is no catalogue to read the offered task by: fetch the one that it names")
         asked, what = decode_plan(plan), wire.decode_task(task, models)
         for beyond, problem in (
-            (asked.noise_multiplier < self.least_noise, f"a noise multiplier of {asked.noise_multiplier:g}"),
-            (asked.cohort.devices < self.least_devices, f"a round of {asked.cohort.devices} devices"),
+            (
+                asked.noise_multiplier < self.least_noise,
+                f"a noise multiplier of {asked.noise_multiplier:g} (least_noise is {self.least_noise:g})",
+            ),
+            (
+                asked.cohort.devices < self.least_devices,
+                f"a round of {asked.cohort.devices} devices (least_devices is {self.least_devices})",
+            ),
             (
                 asked.cohort.max_dropout < self.least_dropout,
                 f"a round in which no more than the part {asked.cohort.max_dropout:g} may vanish",
