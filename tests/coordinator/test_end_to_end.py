@@ -112,7 +112,7 @@ def met(index: int) -> list[int]:
     return sorted({index, index + 1, (7 * index) % ITEMS, 40})
 
 
-def all_take_part(devices: list[Device], url: str, patience: float = 60.0) -> list[Outcome | Exception]:
+def all_take_part(devices: list[Device], url: str, patience: float = 240.0) -> list[Outcome | Exception]:
     ended: list[Outcome | Exception] = [Outcome("unknown")] * len(devices)
 
     def one(place: int) -> None:
