@@ -26,7 +26,7 @@ from confidante.core.errors import DataError
 from confidante.core.types import Catalogue, Histories
 from confidante.device.budget import NO_LIMIT
 from confidante.device.device import Device
-from confidante.device.values import Event, Item, Purpose
+from confidante.device.values import Event, Item, Purpose, Retention
 from confidante.device.vault.keys import KeyBeside
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.simulation import Simulator
@@ -179,6 +179,7 @@ def _move_in(home: Path, person: Histories, catalogue: Catalogue) -> None:
     """Make a vault with a person's history, who lets training have everything."""
     with Device(home, KeyBeside()) as device:
         met = person.items.tolist()
+        device.retention = Retention(max(len(met), 1))  # as the simulator, which forgets nothing
         device.add_items(
             Item(catalogue.ids[item], catalogue.titles[item], catalogue.labels[item])
             for item in dict.fromkeys(met)
@@ -256,7 +257,7 @@ def _simulate(population: Population, histories: Histories) -> bytes:
         engine="ideal",
         cohort=population.cohort,
         bits=population.bits,
-        max_upload=population.max_bytes,
+        max_upload=-(-population.max_length * population.bits // 8),
         max_rounds=1,
     )
     return publish(train(population.catalogue, simulator, budget.settings), population.catalogue)
