@@ -48,11 +48,11 @@ epsilon = 40.0
 [upload]
 bits = 32
 [seconds]
-advertise = {seconds}
-share = {seconds}
-mask = {seconds}
-confirm = {seconds}
-reveal = {seconds}
+advertise = {advertise}
+share = 60.0
+mask = 60.0
+confirm = 60.0
+reveal = 60.0
 rest = 600.0
 """
 
@@ -70,15 +70,15 @@ class Running:
 
 @contextmanager
 def coordinator(
-    folder: Path, devices: int = DEVICES, seconds: float = 60.0, more: str = OPEN
+    folder: Path, devices: int = DEVICES, advertise: float = 60.0, more: str = OPEN
 ) -> Iterator[Running]:
     folder.mkdir(exist_ok=True)
-    (folder / "films.toml").write_text(DEFINITION.format(devices=devices, seconds=seconds) + more)
+    (folder / "films.toml").write_text(DEFINITION.format(devices=devices, advertise=advertise) + more)
     rows = (f"{IDS[i]},{CATALOGUE.titles[i]},{'|'.join(CATALOGUE.labels[i])}" for i in range(ITEMS))
     (folder / "items.csv").write_text("item,title,labels\n" + "\n".join(rows) + "\n")
     command = [sys.executable, "-m", "confidante.cli", "coordinator", "run", str(folder / "films.toml")]
     process = subprocess.Popen(
-        [*command, "--port", "0", "--wait", "0.2"],
+        [*command, "--port", "0", "--wait", "10"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -185,7 +185,7 @@ def test_a_switch_that_is_off_and_a_spent_budget_send_not_one_byte(tmp_path: Pat
 def test_devices_that_leave_in_mid_round_delay_it_by_a_deadline_and_the_sum_is_of_the_rest(
     tmp_path: Path,
 ) -> None:
-    with ExitStack() as stack, coordinator(tmp_path / "coordinator", seconds=4.0) as running:
+    with ExitStack() as stack, coordinator(tmp_path / "coordinator", advertise=10.0) as running:
         devices = [stack.enter_context(person(tmp_path, index)) for index in range(DEVICES)]
         poor = devices[3]  # agrees to check in, and refuses once it hears what a round costs
         poor.ledger.set_budget(0.01)
