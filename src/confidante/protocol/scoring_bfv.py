@@ -5,8 +5,8 @@ in the 2,048 coefficients of one plaintext for each coordinate. So a block's sco
 times plaintexts: no rotations, no keys for them, and nothing about the query leaves in the clear.
 
 Parameters: N = 2048 and a modulus of 54 bits, the largest that the Homomorphic Encryption Standard (2018,
-table 1) gives 128 bits of security at that N, with ternary secrets. The plaintext modulus is a power of two above
-twice the largest product, so that products are exact. Every question has a secret key of its own, made and
+table 1) gives 128 bits of security at that N, with ternary secrets. The plaintext modulus is a power of two
+above twice the largest product, so that products are exact. Every question has a secret key of its own, made and
 used by SEAL from the operating system's randomness; two questions have nothing in common.
 
 What a server sees: ciphertexts, and how many coordinates the query has. What a device sees beyond the
@@ -115,7 +115,10 @@ class BfvTable:
         ]
 
     def answer(self, request: bytes) -> bytes:
-        """Return a ciphertext of products for each block (zeros for zeros); WireError for anything but a fit request."""
+        """Return a ciphertext of products for each block; WireError for anything but a fit request.
+
+        A block of nothing but zeros is answered by zeros.
+        """
         ring, evaluator, count = self._ring, self._evaluator, self._dimensions
         head = _MAGIC + count.to_bytes(2, "little")
         if len(request) != _HEAD + count * ring.size or request[:_HEAD] != head:

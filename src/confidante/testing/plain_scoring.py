@@ -1,4 +1,4 @@
-"""A scheme that hides nothing, with the same contract as the real ones: for tests of what stands around it."""
+"""A scheme that hides nothing, of the same contract as the real ones: for tests of what stands around it."""
 
 from dataclasses import dataclass
 from typing import final
