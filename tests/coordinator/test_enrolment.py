@@ -2,6 +2,7 @@
 
 import hashlib
 import itertools
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ from confidante.coordinator.enrolment.verifiers import (
 from confidante.coordinator.store import Payment, RoundRow, Store, tables
 from confidante.coordinator.store.values import Joining, Spending, Spent, Waiting
 from confidante.core.entropy import SystemEntropy
-from confidante.core.errors import DataError, WireError
+from confidante.core.errors import DataError, StoreError, WireError
 from confidante.protocol import voprf
 from confidante.protocol.coordination import (
     MSGPACK,
@@ -495,6 +496,65 @@ def test_an_own_verifier_is_named_by_its_place(store: Store) -> None:
     for name in ("nothing.such:Class", f"{__name__}:Nobody", f"{__name__}:Clock", "addres", "json:loads"):
         with pytest.raises(DataError, match=r"enrolment\.verifier"):
             verifier_of(name, store, POPULATION)
+
+
+class Clumsy:
+    """An own verifier that fails, and quotes what it was shown."""
+
+    kind = "a-smile"
+
+    def __init__(self, does: object = None) -> None:
+        self.does = does
+
+    def check(self, evidence: bytes, address: str) -> Subject | Refusal:
+        if self.does == "raises":
+            raise KeyError(evidence.decode(), address)
+        return self.does  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize(("does", "told"), [("raises", "KeyError"), (None, "returned NoneType")])
+def test_of_an_own_verifier_that_fails_no_text_is_told_to_anybody(
+    store: Store,
+    url: str,
+    clock: Clock,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    does: object,
+    told: str,
+) -> None:
+    made = Enrolment(store, POPULATION, Clumsy(does), Enrolling("faces:Smile", most=8), now=clock)
+    made.keep_up()
+    capsys.readouterr()
+    asked = batch(store, 1, "a-smile", b"my secret face").request
+    with here(tmp_path, enrolments={POPULATION: made}) as world:
+        for _ in range(3):
+            answer = post(world, "/v1/tokens", encode(asked))
+            assert reason(answer) == (503, "verifier_failed")
+            assert b"face" not in answer.content
+        assert world.refused() == {"verifier_failed": 3}
+    [line] = [json.loads(one) for one in capsys.readouterr().err.splitlines()]
+    assert line.pop("at") > 0
+    assert line == {
+        "event": "verifier failed",
+        "level": "error",
+        "population": POPULATION,
+        "verifier": "faces:Smile",
+        "problem": told,
+        "requests": 1,
+    }
+    assert rows_of(url, tables.token_given) == []
+
+
+def test_a_verifier_of_ours_that_cannot_reach_the_store_is_the_stores_refusal(store: Store) -> None:
+    def away(name: bytes) -> bool:
+        raise StoreError("the database is away", retry=True)
+
+    secret = drawn("secret")
+    made = Enrolment(store, POPULATION, ByInvitation(secret, away), Enrolling("invitation"))
+    made.keep_up()
+    code = invite(secret, SystemEntropy()).encode()
+    with pytest.raises(StoreError, match="away"):
+        made.issue(batch(store, 1, "invitation", code).request, ONE)
 
 
 def test_an_open_population_has_no_keys(store: Store) -> None:

@@ -80,6 +80,7 @@ class Refused(StrEnum):
     OLD_KEY = "old_key"
     NO_EVIDENCE = "no_evidence"
     BAD_EVIDENCE = "bad_evidence"
+    VERIFIER_FAILED = "verifier_failed"
     TOO_MANY = "too_many"
 
 

@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import final
 
 from confidante.coordinator.enrolment.verifiers import Subject, Verifier, verifier_of
+from confidante.coordinator.running.logs import Seldom
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import KeptKey, Spending
 from confidante.core.entropy import SystemEntropy
@@ -91,6 +92,7 @@ class Enrolment:
         self._lock = threading.Lock()
         self._kept: tuple[KeptKey, ...] = ()
         self._looked = -math.inf
+        self._verifier_failed = Seldom("verifier failed")
         self._epoch = -1
         self._secret = lru_cache(4)(self._read_secret)
         self._key = lru_cache(4)(voprf.SecretKey.decode)
@@ -116,10 +118,7 @@ class Enrolment:
             return Refusal(Refused.OLD_KEY, "tokens are made with the newest key of the public log only")
         if asked.kind != self._verifier.kind:
             return Refusal(Refused.NO_EVIDENCE, f"what is asked for here is: {self._verifier.kind}")
-        try:
-            found = self._verifier.check(asked.evidence, address)
-        except Exception as error:  # an own class may raise anything, and nobody is given tokens then
-            raise StoreError(f"{self._population}: its verifier failed ({error!r})", retry=True) from error
+        found = self._ask_verifier(asked.evidence, address)
         if isinstance(found, Refusal):
             return found
         for element in asked.blinded:  # before they count
@@ -136,6 +135,22 @@ class Enrolment:
             )
         scalar = voprf.scalar_of(self._entropy.draw(voprf.RANDOM_BYTES))
         return TokenResponse(*voprf.blind_evaluate(self._key(newest.secret), asked.blinded, scalar))
+
+    def _ask_verifier(self, evidence: bytes, address: str) -> Subject | Refusal:
+        """Return whom the verifier says a request is of; of one that fails, nothing but how is told."""
+        try:
+            found: object = self._verifier.check(evidence, address)
+        except StoreError:  # of a verifier that looks into the store, as ours do
+            raise
+        # The operator's own code runs here and may raise anything, with the evidence in its text.
+        except Exception as error:  # noqa: BLE001
+            failed = type(error).__name__
+        else:
+            if isinstance(found, Subject | Refusal):
+                return found
+            failed = f"returned {type(found).__name__}"
+        self._verifier_failed(population=self._population, verifier=self._terms.verifier, problem=failed)
+        return Refusal(Refused.VERIFIER_FAILED, "who asks could not be checked just now: ask again later")
 
     def redeem(self, made: CheckIn) -> Spending | Refusal:
         """Check the token of a check-in, or say what is wrong with it; nothing is spent yet.

@@ -33,6 +33,7 @@ from confidante.protocol.tokens import MOST_REQUEST_BYTES, TOKENS_PATH, TokenReq
 
 _PAUSE = 1.0  # seconds from one check-in that was held to the next
 _COUNT_SECONDS = 1.0  # the pool may be above its limit by who comes in so long to other processes
+_STATUS = {Refused.TOO_MANY.value: 429, Refused.VERIFIER_FAILED.value: 503}  # 403 for other reasons
 _MOST_ASKING = 32  # requests for tokens at once; each takes milliseconds of computing
 
 
@@ -108,7 +109,7 @@ class Entry:
         address = "" if request.client is None else request.client.host
         given = await to_thread.run_sync(partial(enrolment.issue, asked, address), limiter=self._issuing)
         if isinstance(given, Refusal):
-            raise RefusedError(429 if given.reason == Refused.TOO_MANY else 403, given.reason, given.detail)
+            raise RefusedError(_STATUS.get(given.reason, 403), given.reason, given.detail)
         return packed(given)
 
     def _join_all(self, asked: Sequence[bytes]) -> list[bytes | RefusedError | WireError | None]:

@@ -1,6 +1,5 @@
 """What every answer over HTTP needs: the store, the round it is about, and how refusals are told."""
 
-import math
 import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -16,7 +15,7 @@ from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.enrolment.enrolment import Enrolment
 from confidante.coordinator.http.reading import RefusedError
 from confidante.coordinator.http.waiting import Seats, Watch
-from confidante.coordinator.running.logs import log
+from confidante.coordinator.running.logs import Seldom
 from confidante.coordinator.running.metrics import Metrics
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import Standing
@@ -38,7 +37,6 @@ Routes = tuple[tuple[str, str, Answer], ...]
 """Method, path and answer, in the order in which they are tried."""
 
 _KNOWN_ROUNDS = 64
-_TELL_EVERY = 10.0
 
 
 @final
@@ -97,7 +95,7 @@ class Office:
         self._limiter = CapacityLimiter(serving.threads)
         self.watch = Watch(self.standing, interval=serving.interval)
         self.seats = Seats(self._running, self._places)
-        self._tell_from, self._unsaid = -math.inf, 0
+        self._refused = Seldom("storage refused")
         self._known: dict[bytes, OpenRound] = {}
         self._knowing = threading.Lock()
 
@@ -152,14 +150,6 @@ class Office:
             raise RefusedError(401, Refused.NO_SEAT, "show your seat of this round, as a bearer token")
         return round_id, known, index
 
-    def _tell(self, error: Exception) -> None:
-        """Log that the database or the disk refused, at most once in a while."""
-        at = time.monotonic()
-        self._unsaid += 1
-        if at >= self._tell_from:
-            log("storage refused", level="error", problem=str(error), requests=self._unsaid)
-            self._tell_from, self._unsaid = at + _TELL_EVERY, 0
-
     def answering(
         self, method: str, path: str, answer: Callable[[Request], Awaitable[Response]]
     ) -> Callable[[Request], Awaitable[Response]]:
@@ -175,7 +165,7 @@ class Office:
                 except WireError as error:
                     refused = RefusedError(400, Refused.MALFORMED, str(error))
                 except (StoreError, OSError) as error:
-                    self._tell(error)
+                    self._refused(problem=str(error))
                     refused = RefusedError(503, Refused.BUSY, "not now: ask again later")
                 self.metrics.refused.labels(refused.reason).inc()
                 said = packed(Refusal(refused.reason, refused.detail[:1000]), refused.status)

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import math
 import sys
+import threading
 import time
 import traceback
 from contextlib import suppress
@@ -34,6 +36,27 @@ def log(event: str, **fields: object) -> None:
     with suppress(OSError):  # no room for the log is no reason to stop
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
+
+
+@final
+class Seldom:
+    """Writes about what may come with every request once in a while only, with how many came since."""
+
+    def __init__(self, event: str, every: float = 10.0) -> None:
+        """every: least seconds between two lines."""
+        self._event, self._every = event, every
+        self._from, self._unsaid = -math.inf, 0
+        self._lock = threading.Lock()
+
+    def __call__(self, **fields: object) -> None:
+        """Count one more, and write a line if it is time to. May be called from any thread."""
+        at = time.monotonic()
+        with self._lock:
+            self._unsaid += 1
+            if at < self._from:
+                return
+            count, self._from, self._unsaid = self._unsaid, at + self._every, 0
+        log(self._event, level="error", **fields, requests=count)
 
 
 @final
