@@ -12,8 +12,9 @@ from outward_world import Home, drawn, home
 
 from confidante.core.errors import ConfidanteError, ConsentError, EgressError, PlanError, VaultError
 from confidante.device.device import Device
-from confidante.device.federation.background import Background, Pace
+from confidante.device.federation.background import Background, OneRound, Pace
 from confidante.device.federation.line import Line
+from confidante.device.federation.probes import Verdict
 from confidante.device.federation.terms import Outcome
 from confidante.device.values import Purpose
 from confidante.device.vault.keys import KeyBeside
@@ -43,7 +44,7 @@ class Tries:
 
 
 @contextmanager
-def background(at: Home, tries: Tries, pace: Pace = QUICK, **more: object) -> Iterator[Background]:
+def background(at: Home, tries: OneRound, pace: Pace = QUICK, **more: object) -> Iterator[Background]:
     given = {"rounds": at.ledger.rounds, "clock": at.vault.now, "closed": lambda: at.vault.closed, **more}
     made = Background(lambda: Line(at.ledger, URL), tries, pace=pace, **given)  # type: ignore[arg-type]
     try:
@@ -170,21 +171,58 @@ def test_waiting_for_a_round_in_vain_is_no_failure(tmp_path: Path) -> None:
     assert min(gaps) < 0.16
 
 
-def test_a_probe_that_raises_what_it_likes_ends_one_try_and_is_told(tmp_path: Path) -> None:
-    seen: list[str] = []
+class Broken:
+    """A probe of an app's own."""
 
-    def probing(line: Line, patience: float, say: Callable[[str], None]) -> Outcome:
-        seen.append("tried")
-        raise RuntimeError("the battery's driver is broken")
+    name = "mood"
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def look(self) -> Verdict:
+        self.asked += 1
+        raise RuntimeError("the driver is broken")
+
+
+def test_a_probe_that_raises_does_not_know_and_the_next_try_asks_it_again(tmp_path: Path) -> None:
+    broken = Broken()
+    with Device(tmp_path / "mine", KeyBeside()) as device:
+        device.consents.switch(Purpose.TRAIN, True, how="person")
+        made = device.participate_in_background(URL, "films", pace=QUICK, probes=(broken,))
+        until(lambda: broken.asked >= 3)
+        assert made.state.running
+        assert made.state.problem == ""
+        last = made.state.last
+        assert last is not None
+        assert (last.state, last.why) == ("not now", "the probe mood failed (RuntimeError)")
+        assert device.ledger.departures() == ()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_of_this_program_ends_it_and_is_told(tmp_path: Path) -> None:
+    def faulty(line: Line, patience: float, say: Callable[[str], None]) -> Outcome:
+        raise KeyError("no such phase")
 
     with home(tmp_path / "on", Purpose.TRAIN) as at:
         rounds, vault = at.ledger.rounds, at.vault
         made = Background(
-            lambda: Line(at.ledger, URL), probing, rounds, vault.now, lambda: vault.closed, pace=QUICK
+            lambda: Line(at.ledger, URL), faulty, rounds, vault.now, lambda: vault.closed, pace=QUICK
         )
-        try:
-            until(lambda: len(seen) >= 3)
-            until(lambda: "driver is broken" in made.state.problem)
-            assert made.state.running
-        finally:
-            made.close()
+        until(lambda: not made.state.running)
+        made.close()
+        assert made.state.doing == "ended by a fault of this program"
+        assert made.state.problem == "KeyError: 'no such phase'"
+        assert made.state.next_try is None
+
+
+def test_what_the_system_refuses_ends_one_try_only(tmp_path: Path) -> None:
+    tries = []
+
+    def starved(line: Line, patience: float, say: Callable[[str], None]) -> Outcome:
+        tries.append(1)
+        raise OSError(24, "Too many open files")
+
+    with home(tmp_path / "on", Purpose.TRAIN) as at, background(at, starved) as made:
+        until(lambda: len(tries) >= 3)
+        assert made.state.running
+        assert "Too many open files" in made.state.problem

@@ -109,7 +109,7 @@ def participate_command(
     probes = _probes(folder, {name for name, wanted in dropped.items() if wanted}, hours)
     with open_profile(folder, passphrase_file) as device:
         if background:
-            _watch(
+            state = _watch(
                 device.participate_in_background(
                     url,
                     population,
@@ -120,6 +120,8 @@ def participate_command(
                     tls=tls,
                 )
             )
+            if state.problem:  # nobody closed it
+                raise typer.Exit(1)
             return
         outcome = device.participate(
             url,
@@ -190,14 +192,17 @@ def rounds_command(
 _STATES = {"joined": "it goes on", "spent": "your vector was given", "over": "left before anything was given"}
 
 
-def _watch(background: "Background") -> None:
-    """Say what a background participant does until it is interrupted."""
+def _watch(background: "Background") -> "BackgroundState":
+    """Say what a background participant does until it is interrupted, and return how it ended by itself."""
     before = None
-    while (state := background.state).running:
+    while True:
+        state = background.state
         now = (state.doing, state.problem, state.last)
         if now != before:
             before = now
             _progress(_standing(state))
+        if not state.running:
+            return state
         time.sleep(0.2)
 
 

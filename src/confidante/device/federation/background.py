@@ -2,10 +2,12 @@
 
 Pauses are drawn at random between half and one and a half times their length, so devices never fall into
 step; what fails is tried again ever later. Whatever a coordinator, a network or a vault does wrong ends one
-try and is told; only closing ends it. Closing is felt at once, in a pause as in a request under way;
-a round that the device is in is kept, and gone on with at the next start.
+try and is told; only closing ends it, or a fault of this program, which is told as well. Closing is felt at
+once, in a pause as in a request under way; a round that the device is in is kept, and gone on with at the
+next start.
 """
 
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -52,8 +54,9 @@ class Pace:
 class BackgroundState:
     """How it stands.
 
-    running: until it is closed. doing: in words. last: what came of the last try. problem: why it failed, if
-    it did. next_try: seconds since 1970, None while one is under way. rounds_today: in the last 24 hours.
+    running: until it is closed, or a fault of this program ended it. doing: in words. last: what came of the
+    last try. problem: why it failed, if it did, or what the fault was. next_try: seconds since 1970, None
+    while one is under way. rounds_today: in the last 24 hours.
     """
 
     running: bool
@@ -114,6 +117,16 @@ class Background:
     # --- within
 
     def _run(self) -> None:
+        try:
+            self._keep_on()
+        finally:
+            fault = sys.exc_info()[1]
+            if fault is not None:
+                self._tell(problem=f"{type(fault).__name__}: {fault}")
+            doing = "closed" if fault is None else "ended by a fault of this program"
+            self._tell(running=False, doing=doing, next_try=None)
+
+    def _keep_on(self) -> None:
         while not self._closing.is_set():
             part = int.from_bytes(self._entropy.draw(4), "little") / (1 << 32)
             try:
@@ -121,14 +134,13 @@ class Background:
                 self._tell(next_try=self._clock() + pause)
             except StoppedError:
                 break
-            except Exception as error:  # noqa: BLE001  (an own probe may raise anything)
+            except (ConfidanteError, OSError) as error:
                 if isinstance(error, VaultError) and self._closed():
                     break
-                self._tell(doing="waiting after a failure", problem=str(error) or repr(error))
+                self._tell(doing="waiting after a failure", problem=str(error))
                 pause = self._later() * (0.5 + part)
             self._closing.wait(pause)
             self._tell(next_try=None)
-        self._tell(running=False, doing="closed", next_try=None)
 
     def _one_try(self) -> float:
         """Take part once if this is a time for it; return for how long to rest then."""

@@ -49,7 +49,7 @@ class Probe(Protocol):
         ...
 
     def look(self) -> Verdict:
-        """Return how it stands now. Quick; raises nothing."""
+        """Return how it stands now. Quick. One that raises does not know."""
         ...
 
 
@@ -67,13 +67,21 @@ def look(probes: Sequence[Probe], allowed: Collection[str] = ()) -> tuple[str, t
 
     allowed: names of probes whose "unknown" is no obstacle.
     """
-    findings = tuple(Finding(probe.name, probe.look()) for probe in probes)
+    findings = tuple(Finding(probe.name, _ask(probe)) for probe in probes)
     problems = [
         one.verdict.why
         for one in findings
         if one.verdict.state == "not now" or (one.verdict.state == "unknown" and one.name not in allowed)
     ]
     return "; ".join(problems), findings
+
+
+def _ask(probe: Probe) -> Verdict:
+    try:
+        return probe.look()
+    # An app's own code runs here and may raise anything; only the type is told, and it counts as "unknown".
+    except Exception as error:  # noqa: BLE001
+        return Verdict("unknown", f"the probe {probe.name} failed ({type(error).__name__})")
 
 
 def usual(folder: Path) -> tuple[Probe, ...]:
