@@ -4,27 +4,25 @@ Nothing here sends anything, but for `participate` and `update_model`. All metho
 thread; each is done when it returns, and what it changed is on disk.
 """
 
-import math
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, Self, TypeVar, final
+from typing import TYPE_CHECKING, Self, final
 
-from confidante.core.entropy import SystemEntropy
-from confidante.core.errors import DataError, EgressError, VaultError
-from confidante.device import settings
+from confidante.core.errors import DataError, VaultError
 from confidante.device.answers import Answers
 from confidante.device.consent import Consents
 from confidante.device.federation.journal import keep_what_can_go_on
 from confidante.device.ledger import Ledger
+from confidante.device.opened import one_at_a_time
 from confidante.device.person import Person
 from confidante.device.question import NOBODY, Profile, ask
 from confidante.device.serving import Serving
-from confidante.device.tastes import tastes
+from confidante.device.steering import Steering
+from confidante.device.taking_part import TakingPart
 from confidante.device.values import (
     NO_CONTEXT,
     Answer,
@@ -33,51 +31,20 @@ from confidante.device.values import (
     Forgotten,
     Item,
     Purpose,
-    Retention,
-    Taste,
 )
-from confidante.device.vault import history, items, wishes
+from confidante.device.vault import history, items
 from confidante.device.vault.keys import Keyring, KeySource, Passphrase
 from confidante.device.vault.store import Vault
 
-if TYPE_CHECKING:  # rounds and file formats are loaded when they are first used, so that a start is quick
-    from confidante.device.federation.agreement import Agreement, Offer
-    from confidante.device.federation.alarms import Alarm
-    from confidante.device.federation.background import Background, Pace
-    from confidante.device.federation.line import Line, Tls
-    from confidante.device.federation.participate import Participant
-    from confidante.device.federation.probes import Probe
-    from confidante.device.federation.rounds import Participation, Route
-    from confidante.device.federation.terms import Outcome, Terms
-    from confidante.device.federation.tokens import Evidence
+if TYPE_CHECKING:  # file formats are loaded when they are first used, so that a start is quick
+    from confidante.device.federation.background import Background
     from confidante.device.transfer import ImportReport
-    from confidante.protocol.identity import PublicIdentity
 
-_FOREVER = math.inf
 _APP = "app: "
-_LONGEST_PAUSE = 1e10
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _one_at_a_time(
-    method: Callable[Concatenate["Device", P], R],
-) -> Callable[Concatenate["Device", P], R]:
-    """Let one thread in, and first erase what is due."""
-
-    @wraps(method)
-    def locked(self: "Device", /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with self._vault.lock:
-            if self._person.tidy():
-                self._serving.drop_forgotten()
-            return method(self, *args, **kwargs)
-
-    return locked
 
 
 @final
-class Device:
+class Device(TakingPart, Steering):
     """One person's recommender, in one folder.
 
         with Device("my-profile", "a passphrase") as device:
@@ -146,33 +113,9 @@ class Device:
                     self._serving.save()
                 self._vault.close()
 
-    @property
-    def folder(self) -> Path:
-        """The profile's folder."""
-        return self._vault.folder
-
-    def now(self) -> float:
-        """Return seconds since 1970 as the vault counts them: never less than before."""
-        return self._vault.now()
-
-    @property
-    def protection(self) -> str:
-        """What guards the key: "passphrase", "keyring", or "beside" (nothing)."""
-        return self._vault.protection
-
-    @property
-    def consents(self) -> Consents:
-        """The switches and their receipts."""
-        return self._consents
-
-    @property
-    def ledger(self) -> Ledger:
-        """What left, and the budget."""
-        return self._ledger
-
     # --- what can be recommended
 
-    @_one_at_a_time
+    @one_at_a_time
     def add_items(self, new: Iterable[Item], *, personal: bool = False) -> int:
         """Add items, or replace those with the same ids; return how many there were.
 
@@ -181,27 +124,22 @@ class Device:
         """
         return self._serving.add(new, personal=personal)
 
-    @_one_at_a_time
+    @one_at_a_time
     def remove_items(self, ids: Collection[str]) -> int:
         """Recommend these no more; return how many were known. Their events stay until forgotten."""
         return self._serving.remove(ids)
 
-    @_one_at_a_time
-    def install_model(self, data: bytes) -> str:
-        """Take a published model and its catalogue; return the model's digest. Raises `WireError`."""
-        return self._serving.install(data)
-
-    @_one_at_a_time
+    @one_at_a_time
     def item(self, item_id: str) -> Item:
         """Return an item; `DataError` when it is unknown."""
         return items.items_of(self._vault, [self._key(item_id)])[0]
 
-    @_one_at_a_time
+    @one_at_a_time
     def find_items(self, text: str, limit: int = 20) -> tuple[Item, ...]:
         """Return items whose title contains `text`."""
         return items.find(self._vault, text, limit)
 
-    @_one_at_a_time
+    @one_at_a_time
     def list_items(self, limit: int = 50, after: str = "") -> tuple[Item, ...]:
         """Return items in the order in which they came, those that come after the item `after`."""
         return items.listed(self._vault, limit, self._key(after) if after else 0)
@@ -218,7 +156,7 @@ class Device:
 
     # --- history
 
-    @_one_at_a_time
+    @one_at_a_time
     def record(
         self,
         item_id: str,
@@ -239,7 +177,7 @@ class Device:
         recorded = self.record_many([Event(0, item_id, kind, when, value, kept)])
         return recorded[0] if recorded else None
 
-    @_one_at_a_time
+    @one_at_a_time
     def record_many(self, events: Iterable[Event]) -> tuple[Event, ...]:
         """Remember events, all or none, and return them with the numbers they were given.
 
@@ -263,7 +201,7 @@ class Device:
         self._person.changed()
         return tuple(replace(event, number=n) for event, n in zip(given, numbers, strict=True))
 
-    @_one_at_a_time
+    @one_at_a_time
     def history(
         self,
         *,
@@ -288,7 +226,7 @@ class Device:
         """Number of remembered events."""
         return history.count(self._vault)
 
-    @_one_at_a_time
+    @one_at_a_time
     def forget(
         self,
         *,
@@ -326,7 +264,7 @@ class Device:
         self._person.changed()
         return forgotten
 
-    @_one_at_a_time
+    @one_at_a_time
     def undo(self, token: str) -> int:
         """Take back a forgetting that can still be undone; return how many events came back."""
         events = history.undo(self._vault, token.encode(errors="replace").decode())
@@ -335,7 +273,7 @@ class Device:
 
     # --- answers
 
-    @_one_at_a_time
+    @one_at_a_time
     def recommend(
         self,
         n: int = 10,
@@ -366,287 +304,29 @@ class Device:
             question, n, diversity=diversity, keep=filter, personal=not self.no_profiling
         )
 
-    @_one_at_a_time
+    @one_at_a_time
     def session(self, item_ids: Sequence[str], n: int = 10) -> Answer:
         """Return what suits these items, oldest first, and nothing else: the history is not read."""
         return self._answers.of_session(item_ids, n)
 
-    @_one_at_a_time
+    @one_at_a_time
     def what_if(self, *, without: Collection[int] = (), n: int = 10) -> Answer:
         """Return the answer as if these events had never happened; their items stay out of the list."""
         whole = self._profile()
         question = ask(self._serving.library, whole.without(without), exclude=whole.rows)
         return self._answers.best(question, n, personal=not self.no_profiling)
 
-    @_one_at_a_time
+    @one_at_a_time
     def explain(self, item_id: str, *, n: int = 5) -> Explanation:
         """Return why an item scores what it scores, and the fewest events that keep it in the top `n`."""
         return self._answers.explained(self._profile(), item_id, n)
 
-    @_one_at_a_time
+    @one_at_a_time
     def similar_items(self, item_id: str, n: int = 10) -> tuple[tuple[Item, float], ...]:
         """Return the items most like one, with their likeness in [-1, 1]. The history is not read."""
         return self._answers.alike(item_id, n)
 
-    # --- wishes
-
-    @_one_at_a_time
-    def less_like(self, item_id: str) -> None:
-        """Suggest this no more, and similar items less."""
-        self._wish("less", item_id)
-
-    @_one_at_a_time
-    def not_this(self, item_id: str) -> None:
-        """Suggest this no more."""
-        self._wish("never", item_id)
-
-    @_one_at_a_time
-    def allow(self, item_id: str) -> None:
-        """Take back `less_like` and `not_this`."""
-        self._key(item_id)
-        for kind in ("less", "never"):
-            wishes.unset(self._vault, kind, item_id)
-        self._person.changed()
-
-    @_one_at_a_time
-    def save(self, item_id: str) -> None:
-        """Put an item on the list of saved ones. Saving is no event: it changes no suggestion."""
-        self._wish("saved", item_id)
-
-    @_one_at_a_time
-    def unsave(self, item_id: str) -> None:
-        """Take an item off the list of saved ones."""
-        self._key(item_id)
-        wishes.unset(self._vault, "saved", item_id)
-
-    @property
-    def saved(self) -> tuple[Item, ...]:
-        """Saved items, newest first."""
-        return self._wished("saved")
-
-    def wishes(self) -> tuple[tuple[str, Item], ...]:
-        """Return ("less" or "never", item) for each: all of the first kind, newest first, then the second."""
-        return tuple((kind, item) for kind in ("less", "never") for item in self._wished(kind))
-
-    @_one_at_a_time
-    def tastes(self, limit: int = 30) -> tuple[Taste, ...]:
-        """Return the labels that the history is made of, `limit` at most, and every edited one."""
-        if limit < 0:
-            raise DataError(f"cannot list {limit} tastes: give 0 or more")
-        levels = dict(wishes.levels(self._vault))
-        return tastes(self._serving.library, self._person.profile(self._serving.library), levels, limit)
-
-    @_one_at_a_time
-    def edit_taste(self, label: str, *, level: int = 0, removed: bool = False) -> Taste:
-        """Set a taste by hand: level -2 (much less) to 2 (much more), 0 untouched, or removed altogether."""
-        if not -2 <= level <= 2:
-            raise DataError(f"the level of a taste is -2 to 2, not {level}")
-        library = self._serving.library
-        if label not in library.labels and label not in dict(wishes.levels(self._vault)):
-            raise DataError(f"no item has the label {label!r}: there is nothing to raise or lower")
-        if removed or level:
-            wishes.put(self._vault, "taste", label, wishes.REMOVED if removed else level)
-        else:
-            wishes.unset(self._vault, "taste", label)
-        self._person.changed()
-        levels = {label: wishes.REMOVED if removed else level}
-        shown = tastes(library, self._person.profile(library), levels, len(library.labels))
-        return next(taste for taste in shown if taste.label == label)
-
-    # --- control
-
-    def pause(self, seconds: float | None = None) -> None:
-        """Stop learning for so long, or until `resume`. What is known stays, and answers go on."""
-        if seconds is not None and not 0 < seconds <= _LONGEST_PAUSE:
-            raise DataError(f"pause for how long? {str(seconds)[:20]} seconds is no time")
-        settings.set_paused_until(self._vault, _FOREVER if seconds is None else self._vault.now() + seconds)
-
-    def resume(self) -> None:
-        """Learn again."""
-        settings.set_paused_until(self._vault, None)
-
-    @property
-    def paused_until(self) -> float | None:
-        """Seconds since 1970 (inf: until resumed), or None when learning is not paused."""
-        until = settings.paused_until(self._vault)
-        return None if until is None or until <= self._vault.now() else until
-
-    @property
-    def no_profiling(self) -> bool:
-        """Whether answers use nothing of the person, and are the same for everybody."""
-        return settings.no_profiling(self._vault)
-
-    @no_profiling.setter
-    def no_profiling(self, on: bool) -> None:
-        settings.set_no_profiling(self._vault, on=on)
-
-    @property
-    def retention(self) -> Retention:
-        """How long raw events are kept."""
-        return settings.retention(self._vault)
-
-    @retention.setter
-    def retention(self, kept: Retention) -> None:
-        with self._vault.lock:
-            settings.set_retention(self._vault, kept)
-            history.expire(self._vault, kept)
-            self._vault.rotate()
-            self._serving.drop_forgotten()
-            self._person.changed()
-
-    @_one_at_a_time
-    def identity(self, destination: str) -> "PublicIdentity":
-        """Return the keys that one coordinator knows this device by; another coordinator sees others."""
-        from confidante.device.federation.rounds import device_identity
-
-        return device_identity(self._vault, destination).public
-
-    @_one_at_a_time
-    def join(self, agreement: "Agreement", offer: "Offer", route: "Route") -> "Participation":
-        """Take part in one private sum; whoever calls this carries the messages.
-
-        Nothing is handed out that is not in the ledger before. Raises `ConsentError` when the purpose is
-        switched off, the budget would be exceeded or the round was joined before, and `PlanError` when the
-        offer is not the round of the agreed plan.
-        """
-        from confidante.device.federation.rounds import Participation, device_identity
-
-        return Participation(
-            self._vault,
-            self._consents,
-            self._ledger,
-            SystemEntropy(),
-            device_identity(self._vault, route.destination),
-            agreement,
-            offer,
-            route,
-        )
-
-    def participate(
-        self,
-        url: str,
-        population: str,
-        terms: "Terms | None" = None,
-        *,
-        patience: float = 600.0,
-        probes: "Sequence[Probe]" = (),
-        allowed: Collection[str] = (),
-        evidence: "Evidence | None" = None,
-        tls: "Tls | None" = None,
-        say: Callable[[str], None] = lambda _line: None,
-    ) -> "Outcome":
-        """Take part in one private sum of a coordinator, for at most `patience` seconds.
-
-        terms: what is agreed to beforehand. probes: whether this is a time for it, such as being on mains;
-        allowed: names of those that may not know. evidence: what to show where tokens are asked for. tls: in
-        place of the system's certificates. say: told how it goes. Killed in a round and started anew, a
-        device goes on with it. Other methods can be used meanwhile. Raises as `Participant.take_part` says.
-        """
-        from confidante.device.federation.line import Line
-
-        line = Line(self._ledger, url, tls=tls)
-        participant = self._participant(line, population, terms, probes, allowed, evidence, say, at_once=True)
-        return participant.take_part(patience)
-
-    def participate_in_background(
-        self,
-        url: str,
-        population: str,
-        terms: "Terms | None" = None,
-        *,
-        pace: "Pace | None" = None,
-        probes: "Sequence[Probe] | None" = None,
-        allowed: Collection[str] = (),
-        evidence: "Evidence | None" = None,
-        tls: "Tls | None" = None,
-    ) -> "Background":
-        """Take part in a coordinator's rounds, and keep the model fresh, until this device is closed.
-
-        pace: how often. probes: the usual ones when left out; the rest as for `participate`. What fails is
-        told by the state of what is returned, and tried again later. Raises EgressError for an address that
-        nothing is sent to.
-        """
-        from confidante.device.federation import probes as asking
-        from confidante.device.federation.background import Background
-        from confidante.device.federation.line import Line
-
-        asked = asking.usual(self.folder) if probes is None else probes
-
-        def take_part(line: Line, patience: float, say: Callable[[str], None]) -> "Outcome":
-            return self._participant(line, population, terms, asked, allowed, evidence, say).take_part(
-                patience
-            )
-
-        def line() -> Line:
-            return Line(self._ledger, url, tls=tls)
-
-        line()
-        background = Background(
-            line,
-            take_part,
-            self._ledger.rounds,
-            self._vault.now,
-            lambda: self._vault.closed,
-            pace=pace,
-            refresh=lambda line: self._refresh_model(line, population),
-        )
-        self._backgrounds.append(background)
-        return background
-
-    @property
-    def backgrounds(self) -> "tuple[Background, ...]":
-        """What takes part in the background, or did since this device was opened."""
-        return tuple(self._backgrounds)
-
-    def update_model(
-        self,
-        url: str,
-        population: str,
-        *,
-        purpose: Purpose = Purpose.TRAIN,
-        patience: float = 600.0,
-        tls: "Tls | None" = None,
-    ) -> bool:
-        """Install the newest model that a coordinator's public log names; False when it is installed already.
-
-        It takes at most `patience` seconds; what came until then is kept, and the next call goes on from
-        there. purpose: the switch that allows the questions. Raises ConsentError when it is off, EgressError
-        when the coordinator cannot be reached, WireError when it talks nonsense, and ForkedLogError when it
-        shows this device another log or model than before, or than others.
-        """
-        from confidante.device.federation import fetching
-        from confidante.device.federation.line import Line, RefusedError
-        from confidante.device.federation.publiclog import PublicLog
-
-        self._consents.require(purpose)
-        line = Line(self._ledger, url, tls=tls)
-        line.allow(patience)
-        log = PublicLog(self._vault, line.destination)
-        try:
-            return fetching.update(self._vault, line, log, population, purpose, self.install_model)
-        except RefusedError as error:
-            raise EgressError(f"the coordinator does not give its newest model: {error}") from None
-
-    def alarms(self) -> "tuple[Alarm, ...]":
-        """Return what coordinators were caught at and the person has not dismissed, newest first.
-
-        Nothing is sent to such a coordinator meanwhile.
-        """
-        from confidante.device.federation.alarms import alarms
-
-        return alarms(self._vault)
-
-    def dismiss_alarm(self, number: int) -> None:
-        """Deal with a coordinator again in spite of an alarm; for the person to decide.
-
-        After an alarm about the public log, what the log shows next is believed. DataError when no such alarm
-        is open.
-        """
-        from confidante.device.federation.alarms import dismiss
-
-        dismiss(self._vault, number)
-
-    @_one_at_a_time
+    @one_at_a_time
     def import_history(
         self,
         path: Path | str,
@@ -680,7 +360,7 @@ class Device:
         self._person.changed()
         return report
 
-    @_one_at_a_time
+    @one_at_a_time
     def export(self, path: Path | str) -> int:
         """Write everything known of the person as JSON lines, not encrypted; return the number of lines.
 
@@ -690,7 +370,7 @@ class Device:
 
         return export_vault(self._vault, Path(path))
 
-    @_one_at_a_time
+    @one_at_a_time
     def backup(self, folder: Path | str) -> None:
         """Copy the vault, encrypted, to another folder; the same key opens it.
 
@@ -730,54 +410,6 @@ class Device:
 
     # --- within
 
-    def _participant(
-        self,
-        line: "Line",
-        population: str,
-        terms: "Terms | None",
-        probes: "Sequence[Probe]",
-        allowed: Collection[str],
-        evidence: "Evidence | None",
-        say: Callable[[str], None],
-        *,
-        at_once: bool = False,
-    ) -> "Participant":
-        from confidante.device.federation.participate import Participant
-        from confidante.device.federation.terms import Terms
-
-        return Participant(
-            self._vault,
-            self._consents,
-            self._ledger,
-            line,
-            population,
-            terms or Terms(),
-            probes=probes,
-            allowed=allowed,
-            evidence=evidence,
-            at_once=at_once,
-            say=say,
-        )
-
-    def _refresh_model(self, line: "Line", population: str) -> None:
-        """Install the newest model; without a switch that allows the question, or an answer, it stays."""
-        from confidante.device.federation import fetching
-        from confidante.device.federation.line import RefusedError
-        from confidante.device.federation.publiclog import PublicLog
-
-        purpose = next((one for one in Purpose if one.sends and self._consents.allowed(one)), None)
-        if purpose is not None:
-            log = PublicLog(self._vault, line.destination)
-            with suppress(RefusedError):
-                fetching.update(self._vault, line, log, population, purpose, self.install_model)
-
-    def _stop_backgrounds(self) -> None:
-        for background in self._backgrounds:
-            background.close()
-
-    def _learning(self) -> bool:
-        return self._consents.allowed(Purpose.LEARN) and self.paused_until is None
-
     def _profile(self) -> Profile:
         """Return the profile that answers may use: nobody's in no-profiling mode."""
         library = self._serving.library
@@ -785,20 +417,3 @@ class Device:
             return self._person.profile(library)
         own = library.rows_of(items.personal_keys(self._vault))
         return replace(NOBODY, never=own[own >= 0])  # what only this person made known is for nobody
-
-    def _key(self, item_id: str) -> int:
-        key = items.key_of(self._vault, item_id)
-        if key is None:
-            raise DataError(f"there is no item {item_id!r}: add it with add_items first")
-        return key
-
-    def _wish(self, kind: str, item_id: str) -> None:
-        self._key(item_id)
-        wishes.put(self._vault, kind, item_id, 1)
-        self._person.changed()
-
-    def _wished(self, kind: str) -> tuple[Item, ...]:
-        with self._vault.lock:
-            ids = wishes.subjects(self._vault, kind)
-            keys = items.keys_of(self._vault, ids)
-            return tuple(items.items_of(self._vault, [keys[item_id] for item_id in ids if item_id in keys]))
