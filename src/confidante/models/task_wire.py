@@ -18,6 +18,7 @@ import numpy as np
 
 from confidante.core.errors import DataError, PlanError, WireError
 from confidante.core.types import Catalogue
+from confidante.models.cohorts import MAX_TREE_BYTES, CohortTask, CohortTree
 from confidante.models.contributors import ContributorTask
 from confidante.models.feature_sequential import FeaturePairTask
 from confidante.models.features import feature_basis
@@ -86,7 +87,15 @@ class _Compare(msgspec.Struct, tag="compare 1", array_like=True, forbid_unknown_
     k: _Events
 
 
-_Form = _Popularity | _FeaturePairs | _ItemPairs | _Contributors | _Quality | _Compare
+class _Cohorts(msgspec.Struct, tag="cohorts 1", array_like=True, forbid_unknown_fields=True, frozen=True):
+    """tree: as `CohortTree.encode` writes it; columns: little-endian u32 each, nothing for all items."""
+
+    catalogue: _Digest
+    tree: Annotated[bytes, msgspec.Meta(max_length=MAX_TREE_BYTES)]
+    columns: bytes
+
+
+_Form = _Popularity | _FeaturePairs | _ItemPairs | _Contributors | _Quality | _Compare | _Cohorts
 Models = Callable[[bytes], Scores]
 
 
@@ -170,6 +179,9 @@ class CatalogueWire:
                 form = _Quality(self.digest, _named(task.model), task.k)
             case CompareTask():
                 form = _Compare(self.digest, _named(task.a), _named(task.b), task.k)
+            case CohortTask():
+                columns = b"" if task.columns is None else task.columns.astype("<u4").tobytes()
+                form = _Cohorts(self.digest, task.tree.encode(), columns)
             case _:
                 raise DataError(f"{task.name}: a task of this kind cannot be sent to devices")
         data = msgspec.msgpack.encode(form)
@@ -190,7 +202,7 @@ class CatalogueWire:
         """Return the task in `data`; WireError when it is malformed or of another catalogue.
 
         models: gives the model of a digest (`models_named`), ready to score this catalogue. Without it a task
-        that grades lists can be looked at and not computed.
+        that grades lists can be looked at and not computed; nor can one over cohorts before it is `placed`.
         """
         form = _read(data, _Form, "a task")
         _require(
@@ -214,7 +226,20 @@ class CatalogueWire:
                 return QualityTask(models(form.model), form.k)
             case _Compare():
                 return CompareTask(models(form.a), models(form.b), form.k)
+            case _Cohorts():
+                return self._cohorts(form)
         return self._item_pairs(form)
+
+    def _cohorts(self, form: _Cohorts) -> CohortTask:
+        tree, columns = CohortTree.decode(form.tree), None
+        if form.columns:
+            _require(len(form.columns) % 4 == 0, "a task over cohorts counts items that there are not")
+            columns = np.frombuffer(form.columns, dtype="<u4").astype(np.int64)
+            _require(int(columns.max()) < len(self.catalogue), "a task names an item that there is not")
+            _require(len(np.unique(columns)) == len(columns), "a task names an item twice")
+        task = CohortTask(tree, len(self.catalogue), columns)
+        _require(0 < task.length <= 1 << 26, f"a task over cohorts has {task.length} entries: too many")
+        return task
 
     def _item_pairs(self, form: _ItemPairs) -> ItemPairTask:
         size, odd = divmod(len(form.basis), 4)
