@@ -1,9 +1,10 @@
-"""Waiting for a round: who is drawn, for what, and how soon it is over."""
+"""Waiting for a round: who is drawn, for what, how soon it is over, and what an outage costs."""
 
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,10 +12,14 @@ from pathlib import Path
 
 from test_end_to_end import DEVICES, OPEN, Running, all_take_part, coordinator, person
 
+from confidante.coordinator.store import Store
 from confidante.device.federation.terms import Outcome
 from confidante.device.values import Purpose
 from confidante.protocol.coordination import MSGPACK, SEAT_BYTES, check_in
 from confidante.protocol.identity import SEED_BYTES, Identity
+
+AWAY = 16.0
+"""Seconds: longer than the six tries of a request that is not insisted on."""
 
 COUNTING = '\n[[task]]\nkind = "contributors"\nepsilon = 5.0\nevery_hours = 0.001\n'
 
@@ -75,6 +80,37 @@ def test_nobody_is_seated_for_what_is_not_given(tmp_path: Path) -> None:
         assert states == ["published"] * DEVICES + ["not chosen"] * 3
         with running.store() as store:
             assert [one.outcome for one in store.rounds("films")] == ["published"]
+
+
+def test_a_coordinator_that_is_away_for_long_costs_no_round(tmp_path: Path) -> None:
+    with coordinator(tmp_path / "films"):
+        pass
+    ended: list[object] = []
+    with ExitStack() as stack:
+        devices = [stack.enter_context(person(tmp_path, index)) for index in range(DEVICES)]
+        with patient(tmp_path / "films") as running, running.store() as store:
+            port = int(running.url.rpartition(":")[2])
+            taking = threading.Thread(
+                target=lambda: ended.extend(all_take_part(devices, running.url, patience=150))
+            )
+            taking.start()
+            stack.callback(taking.join)
+            until(lambda: all_heard(store), 60)  # every device knows its seat, and what it is asked
+            running.process.kill()
+            running.process.wait()
+            [before] = store.facts("films")
+            assert before.outcome == "", "it was killed too late"
+        time.sleep(AWAY)
+        with patient(tmp_path / "films", port) as running, running.store() as store:
+            taking.join()
+            [after] = store.facts("films")
+    assert [getattr(one, "state", one) for one in ended] == ["published"] * DEVICES, ended
+    assert (after.id, after.outcome, after.survivors) == (before.id, "published", DEVICES)
+
+
+def all_heard(store: Store) -> bool:
+    """Whether the first phase of the one round has heard all devices."""
+    return any(len(store.messages(one.id, "ADVERTISE")) == DEVICES for one in store.facts("films"))
 
 
 def test_from_the_opening_of_a_round_to_its_sum_takes_seconds(tmp_path: Path) -> None:
