@@ -21,34 +21,10 @@ from confidante.protocol.config import RoundConfig
 from confidante.protocol.coordination import OCTETS, phase_path, seat_digest
 from confidante.protocol.identity import Identity
 from confidante.protocol.messages import Kind, frame
+from confidante.testing.populations import write_population
 
 POPULATION = "films"
 _RUN = "coordinator run --port 0 --wait 0.2"
-_DEFINITION = """
-name = "films"
-catalogue = "items.csv"
-[cohort]
-devices = {devices}
-max_dropout = {dropout}
-max_collusion = 0.0
-[privacy]
-epsilon = 50.0
-delta = 1e-5
-[training]
-epsilon = 40.0
-[enrolment]
-verifier = "open"
-[upload]
-bits = 32
-max_bytes = 4000000
-[seconds]
-advertise = {seconds}
-share = {seconds}
-mask = {seconds}
-confirm = {seconds}
-reveal = {seconds}
-rest = 600.0
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +56,9 @@ def coordinator(
     folder: Path, *, items: int = 60, devices: int = 200, dropout: float = 0.3, seconds: float = 600.0
 ) -> Iterator[Process]:
     """Run `confidante coordinator run` with a catalogue of so many items."""
-    folder.mkdir(exist_ok=True)
-    definition = _DEFINITION.format(devices=devices, seconds=seconds, dropout=dropout)
-    (folder / "films.toml").write_text(definition)
-    rows = (f"item-{i},Title {i},{'ab'[i % 2]}\n" for i in range(items))
-    (folder / "items.csv").write_text("item,title,labels\n" + "".join(rows))
+    file = write_population(folder, items=items, devices=devices, dropout=dropout, seconds=seconds)
     process = subprocess.Popen(
-        [sys.executable, "-m", "confidante.cli", *_RUN.split(), str(folder / "films.toml")],
+        [sys.executable, "-m", "confidante.cli", *_RUN.split(), str(file)],
         stdout=subprocess.PIPE,
         stderr=(folder / "stderr").open("wb"),
         text=True,

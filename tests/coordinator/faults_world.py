@@ -20,37 +20,13 @@ from confidante.coordinator.rounds.training import Result
 from confidante.coordinator.store import RoundState, Store
 from confidante.core.errors import StoreError
 from confidante.protocol.config import RoundConfig
+from confidante.testing.populations import write_population
 from confidante.testing.round_clients import RawDevice, Seen, play, raw_devices, small_vector
 
 HERE = Path(__file__).parent
 NAME = "films"
 ITEMS = 24
 DEVICES = 8
-DEFINITION = """
-name = "films"
-catalogue = "items.csv"
-[cohort]
-devices = {devices}
-max_dropout = 0.3
-max_collusion = 0.0
-[privacy]
-noise = {noise}
-epsilon = 50.0
-[training]
-epsilon = 40.0
-every_hours = 0.0
-[enrolment]
-verifier = "open"
-[upload]
-bits = 32
-[seconds]
-advertise = {seconds}
-share = {seconds}
-mask = {seconds}
-confirm = {seconds}
-reveal = {seconds}
-rest = 0.0
-"""
 
 
 class Nursery:
@@ -103,11 +79,15 @@ class Faults:
     running: list[Running] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.folder.mkdir(exist_ok=True)
-        said = {"devices": self.devices, "seconds": self.seconds, "noise": str(self.noise).lower()}
-        (self.folder / "films.toml").write_text(DEFINITION.format(**said))
-        rows = (f"item-{i},Title {i} ({1980 + i}),{'ab'[i % 2]}" for i in range(ITEMS))
-        (self.folder / "items.csv").write_text("item,title,labels\n" + "\n".join(rows) + "\n")
+        write_population(
+            self.folder,
+            items=ITEMS,
+            devices=self.devices,
+            noise=self.noise,
+            every_hours=0.0,
+            seconds=self.seconds,
+            rest=0.0,
+        )
         self.store = Store.open(self.database)
         self.store.migrate()
         self.bodies = Bodies(self.bodies_url)

@@ -15,32 +15,14 @@ from typing import Any
 
 import httpx
 
-DEFINITION = """
-name = "{name}"
-catalogue = "items.csv"
-[cohort]
-devices = 5
-max_dropout = 0.3
-max_collusion = 0.0
-[privacy]
-epsilon = 50.0
-delta = 1e-5
-[training]
-epsilon = 40.0
-[enrolment]
-verifier = "open"
-"""
+from confidante.testing.populations import write_population
+
 KEY = "0123456789abcdef0123456789abcdef"
 
 
 def defined(folder: Path, name: str = "films") -> Path:
     """Write a population and return its file."""
-    folder.mkdir(exist_ok=True)
-    (folder / "items.csv").write_text(
-        "item,title,labels\n" + "".join(f"{i},Title {i},a\n" for i in range(20))
-    )
-    (folder / f"{name}.toml").write_text(DEFINITION.format(name=name))
-    return folder / f"{name}.toml"
+    return write_population(folder, name=name, items=20, devices=5)
 
 
 def command(*words: object) -> list[str]:

@@ -18,43 +18,18 @@ from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.rounds.training import Result
 from confidante.coordinator.store import Store
 from confidante.core.errors import ConfidanteError, ConsentError
-from confidante.core.types import Catalogue
 from confidante.device.device import Device
 from confidante.device.federation.terms import Outcome, Terms
 from confidante.device.values import Item, Purpose
 from confidante.device.vault.keys import KeyBeside
 from confidante.models.task_wire import CatalogueWire, decode_plan
+from confidante.testing.populations import OPEN, catalogue_of, write_population
 
 ITEMS = 60
 DEVICES = 8
-IDS = tuple(f"item-{index}" for index in range(ITEMS))
-CATALOGUE = Catalogue(
-    IDS, tuple(f"Title {i}" for i in range(ITEMS)), tuple(("a", "b")[i % 2 :] for i in range(ITEMS))
-)
+CATALOGUE = catalogue_of(ITEMS)
+IDS = CATALOGUE.ids
 TERMS = Terms(CatalogueWire(CATALOGUE), least_noise=0.1, least_devices=DEVICES, least_collusion=0.0)
-OPEN = '\n[enrolment]\nverifier = "open"\n'
-DEFINITION = """
-name = "films"
-catalogue = "items.csv"
-[cohort]
-devices = {devices}
-max_dropout = 0.3
-max_collusion = 0.0
-[privacy]
-epsilon = 50.0
-delta = 1e-5
-[training]
-epsilon = 40.0
-[upload]
-bits = 32
-[seconds]
-advertise = {advertise}
-share = 60.0
-mask = 60.0
-confirm = 60.0
-reveal = 60.0
-rest = 600.0
-"""
 
 
 @dataclass
@@ -72,11 +47,8 @@ class Running:
 def coordinator(
     folder: Path, devices: int = DEVICES, advertise: float = 60.0, more: str = OPEN
 ) -> Iterator[Running]:
-    folder.mkdir(exist_ok=True)
-    (folder / "films.toml").write_text(DEFINITION.format(devices=devices, advertise=advertise) + more)
-    rows = (f"{IDS[i]},{CATALOGUE.titles[i]},{'|'.join(CATALOGUE.labels[i])}" for i in range(ITEMS))
-    (folder / "items.csv").write_text("item,title,labels\n" + "\n".join(rows) + "\n")
-    command = [sys.executable, "-m", "confidante.cli", "coordinator", "run", str(folder / "films.toml")]
+    file = write_population(folder, items=ITEMS, devices=devices, seconds={"advertise": advertise}, more=more)
+    command = [sys.executable, "-m", "confidante.cli", "coordinator", "run", str(file)]
     process = subprocess.Popen(
         [*command, "--port", "0", "--wait", "10"],
         stdout=subprocess.PIPE,
