@@ -15,7 +15,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.device.question import Question
+from confidante.device.question import Question, event_ages
 from confidante.device.values import Counterfactual, Item
 
 MOST_EVENTS = 5
@@ -163,7 +163,8 @@ class _Trial:
             keep = np.ones(events, dtype=np.bool_)
             keep[list(taken)] = False
             kept, weights = question.profile.rows[keep], question.weights[keep]
-            ages = np.arange(len(kept), dtype=np.float64)[::-1]
+            picks = question.profile.picks
+            ages = event_ages(len(kept), None if picks is None else picks[keep])
             queries.append(model.queries(kept, ages, weights))
             if question.repeats:
                 scores[:, column] += model.own_points(kept, ages, self._rows, weights).sum(axis=1)

@@ -18,6 +18,9 @@ from confidante.device.vault.store import Vault
 AGAINST = frozenset({"dislike", "hide", "thumbs-down"})
 """Kinds of event that speak against their item and what is like it."""
 
+PICK = "pick"
+"""Kind of event that says what the person loves, chosen from a list. Picks of one time are no sequence."""
+
 _BLOCK = 8192
 
 
@@ -81,12 +84,23 @@ class Person:
             never=self._wished(library, "never"),
             levels={label: level for label, level in levels.items() if level != wishes.REMOVED},
             removed=frozenset(label for label, level in levels.items() if level == wishes.REMOVED),
+            picks=_choices(newest, known),
         )
 
     def _wished(self, library: Library, kind: str) -> NDArray[np.int64]:
         keys = (items.key_of(self._vault, item_id) for item_id in wishes.subjects(self._vault, kind))
         rows = library.rows_of(np.array([key for key in keys if key is not None], dtype=np.int64))
         return rows[rows >= 0]
+
+
+def _choices(newest: history.Newest, known: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+    """Return for each known event in which choice it was picked, counted from 1; 0 for any other event."""
+    picked = np.array([kind == PICK for kind in newest.kinds], dtype=np.bool_) & known
+    if not picked.any():
+        return None
+    choices = np.zeros(len(known), dtype=np.int64)
+    choices[picked] = 1 + np.unique(newest.at[picked], return_inverse=True)[1]
+    return choices[known]
 
 
 def _taken(library: Library, less: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -33,7 +33,8 @@ class Profile:
     numbers, rows: int64 [events]; contexts: one mapping an event; weights: float64 [events], 1, or below 0
     for an event that speaks against its item. less, never: int64, rows. less_points: float32 [n], what all
     requests together take from every row; None without any. levels: steps by label; removed: labels never to
-    be suggested.
+    be suggested. picks: int64 [events], the number of the choice that an event was picked in, 0 for any other
+    event; None where nothing was picked.
     """
 
     numbers: NDArray[np.int64]
@@ -45,6 +46,7 @@ class Profile:
     never: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     levels: Mapping[str, int] = field(default_factory=dict)
     removed: frozenset[str] = frozenset()
+    picks: NDArray[np.int64] | None = None
 
     def without(self, numbers: Collection[int]) -> "Profile":
         """Return the profile as if these events had never happened."""
@@ -55,7 +57,21 @@ class Profile:
             rows=self.rows[keep],
             weights=self.weights[keep],
             contexts=tuple(c for c, kept in zip(self.contexts, keep, strict=True) if kept),
+            picks=None if self.picks is None else self.picks[keep],
         )
+
+
+def event_ages(count: int, picks: NDArray[np.int64] | None) -> NDArray[np.float64]:
+    """Return how many of `count` events, oldest first, came since each, float64 [count].
+
+    picks: as in `Profile`. What was picked together is all of one age, its newest: it was no sequence.
+    """
+    ages = np.arange(count, dtype=np.float64)[::-1].copy()
+    if picks is not None:
+        for choice in np.unique(picks[picks > 0]):
+            together = picks == choice
+            ages[together] = ages[together].min()
+    return ages
 
 
 NOBODY = Profile(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.zeros(0))
@@ -117,7 +133,7 @@ def ask(
     context: events of the same context count fully, others a quarter. labels: only items with one of them.
     exclude: rows. repeats: own items are candidates too.
     """
-    ages = np.arange(len(profile.rows), dtype=np.float64)[::-1]
+    ages = event_ages(len(profile.rows), profile.picks)
     weights = profile.weights
     if context:
         weights = weights * [_agreement(context, known) for known in profile.contexts]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from confidante.device.library import Library
-from confidante.device.question import Profile
+from confidante.device.question import Profile, event_ages
 from confidante.device.values import Taste
 from confidante.device.vault.wishes import REMOVED
 
@@ -21,7 +21,7 @@ def tastes(library: Library, profile: Profile, levels: Mapping[str, int], limit:
     of_row = np.zeros(len(library))
     count_of_row = np.zeros(len(library), dtype=np.int64)
     liked = profile.weights > 0
-    ages = np.arange(len(profile.rows))[::-1]
+    ages = event_ages(len(profile.rows), profile.picks)
     np.add.at(of_row, profile.rows[liked], 0.5 ** (ages[liked] / HALF_LIFE))
     np.add.at(count_of_row, profile.rows[liked], 1)
     carried = np.bincount(library.label_rows, minlength=len(library))
