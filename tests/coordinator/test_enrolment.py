@@ -16,7 +16,7 @@ from http_world import POPULATION, Here, here, person, reason, seated
 from sqlalchemy import create_engine, select
 
 from confidante.coordinator.definition.population import EXAMPLE, read_population
-from confidante.coordinator.enrolment.enrolment import Enrolling, Enrolment, enrolment_of
+from confidante.coordinator.enrolment.enrolment import Enrolling, Enrolment, change_ahead, enrolment_of
 from confidante.coordinator.enrolment.verifiers import (
     ByAddress,
     ByInvitation,
@@ -305,6 +305,38 @@ def test_keys_never_follow_each_other_too_fast_for_devices(store: Store, clock: 
         Enrolment(store, POPULATION, ByAddress(), Enrolling("address", most=most), now=clock).keep_up()
         clock.now += LEAST_KEY_SECONDS / 2
     assert [key.most for key in announced(store.log(), POPULATION)] == [1, 3]
+
+
+def test_what_the_log_does_not_say_yet_is_said_to_the_operator_and_to_devices(
+    store: Store, enrolment: Enrolment, clock: Clock
+) -> None:
+    def ahead(verifier: str, most: int = 8) -> str:
+        return change_ahead(store, POPULATION, Enrolling(verifier, most), clock.now)
+
+    assert ahead("address") == ahead("open") == ""
+    clock.now += 600.0
+    more = ahead("address", 9)
+    assert "by address, 8 tokens in 1 day; its file says: by address, 9 tokens in 1 day" in more
+    assert more.endswith(
+        "`run` announces that in 50 minutes, as keys are an hour apart; until then devices go by the log"
+    )
+    assert ahead("invitation").endswith("until then is no device that goes by the log given tokens")
+    changed = Enrolment(store, POPULATION, ByInvitation(drawn("s")), Enrolling("invitation"), now=clock)
+    changed.keep_up()
+    refused = changed.issue(batch(store, 1).request, ONE)
+    assert refused == Refusal(
+        "no_evidence",
+        "what is asked for here was changed to: invitation, which the public log will say in 50 minutes 30 "
+        "seconds: ask again then",
+    )
+    clock.now += LEAST_KEY_SECONDS
+    assert "within a minute" in ahead("invitation")
+    changed.keep_up()
+    assert change_ahead(store, POPULATION, Enrolling("invitation"), clock.now) == ""
+    refused = changed.issue(batch(store, 1).request, ONE)
+    assert refused == Refusal("no_evidence", "what is asked for here is: invitation")
+    with pytest.raises(DataError, match="faces:Smile"):
+        ahead("faces:Smile")
 
 
 def test_the_key_in_the_database_is_the_only_copy_and_no_text_shows_it(store: Store, url: str) -> None:

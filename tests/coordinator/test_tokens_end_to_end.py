@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from run_world import called
+from run_world import called, running
 from sqlalchemy import create_engine, select
 from test_end_to_end import DEVICES, TERMS, all_take_part, coordinator, person
 
@@ -15,6 +15,7 @@ from confidante.device.federation.tokens import Evidence
 from confidante.protocol.coordination import MSGPACK, Refusal, check_in, decode
 from confidante.protocol.identity import Identity
 
+CODE = Evidence("invitation", b"ABCDE-FGHIJ")
 BY_ADDRESS = '\n[enrolment]\nverifier = "address"\ntokens = {tokens}\n'
 
 
@@ -63,6 +64,28 @@ def test_without_an_invitation_nobody_is_let_in(tmp_path: Path, code: bytes) -> 
         evidence = Evidence("invitation", code) if code else Evidence()
         with pytest.raises(EgressError, match="invitation"):
             device.participate(running.url, "films", TERMS, patience=10, evidence=evidence)
+
+
+def test_a_verifier_that_was_changed_is_told_to_the_operator_and_rightly_to_devices(tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    with coordinator(folder, more=BY_ADDRESS.format(tokens=8)):
+        pass
+    file = folder / "films.toml"
+    file.write_text(file.read_text().replace('"address"', '"invitation"'))
+    with running(file) as now, person(tmp_path, 0) as device:
+        [said] = [one["says"] for one in now.logged("enrolment")]
+        assert "its file says: by invitation" in said
+        for evidence, told in ((Evidence(), "was changed to: invitation"), (CODE, "try again in an hour")):
+            with pytest.raises(EgressError, match=told):
+                device.participate(now.url, "films", TERMS, patience=10, evidence=evidence)
+
+
+def test_who_had_to_show_something_is_let_in_where_nothing_is_asked_for_any_more(tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    with coordinator(folder, more=BY_ADDRESS.format(tokens=8)):
+        pass
+    with coordinator(folder) as now, person(tmp_path, 0) as device:
+        assert device.participate(now.url, "films", TERMS, patience=3).state == "not chosen"
 
 
 def test_a_code_that_the_command_wrote_lets_one_in(tmp_path: Path) -> None:

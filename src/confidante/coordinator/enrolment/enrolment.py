@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
-from confidante.coordinator.enrolment.verifiers import Subject, Verifier, verifier_of
+from confidante.coordinator.enrolment.verifiers import Subject, Verifier, kind_of, verifier_of
 from confidante.coordinator.running.logs import Seldom
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import KeptKey, Spending
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import StoreError
+from confidante.core.spans import spoken
 from confidante.protocol import voprf
 from confidante.protocol.coordination import CheckIn, Refusal, Refused, decode, encode
 from confidante.protocol.tokens import (
@@ -73,6 +74,45 @@ def enrolment_of(
     return made
 
 
+def change_ahead(store: Store, population: str, enrolling: Enrolling, now: float) -> str:
+    """Return in words what of an operator's change the public log does not say yet, empty when it says all.
+
+    Keys of tokens never follow each other within an hour, so nor does what they say. Changes nothing. Raises
+    DataError when there is no such verifier, and StoreError.
+    """
+    if enrolling.verifier == "open":
+        return ""
+    kind, kept = kind_of(enrolling.verifier), store.tokens.keys(population)
+    if not kept:
+        return ""
+    said = _terms(kept[-1])
+    wanted = _announcement(population, said.public, enrolling, kind)
+    if said == wanted:
+        return ""
+    left = kept[-1].made + LEAST_KEY_SECONDS - now
+    when = f"in {spoken(left)}" if left > 0 else "within a minute of running"
+    until = (
+        "is no device that goes by the log given tokens" if kind != said.evidence else "devices go by the log"
+    )
+    return (
+        f"{population}: the public log says: {_in_words(said)}; its file says: {_in_words(wanted)}. `run` "
+        f"announces that {when}, as keys are an hour apart; until then {until}"
+    )
+
+
+def _announcement(population: str, public: bytes, enrolling: Enrolling, kind: str) -> TokenKey:
+    """Return what the public log is to say of a key."""
+    return TokenKey(population, public, enrolling.seconds, kind, enrolling.most)
+
+
+def _terms(kept: KeptKey) -> TokenKey:
+    return decode(kept.said, TokenKey)
+
+
+def _in_words(said: TokenKey) -> str:
+    return f"by {said.evidence}, {said.most} tokens in {spoken(said.seconds)}"
+
+
 @final
 class Enrolment:
     """The tokens of one population. May be used from many threads."""
@@ -117,7 +157,7 @@ class Enrolment:
         if asked.key_id != newest.id:
             return Refusal(Refused.OLD_KEY, "tokens are made with the newest key of the public log only")
         if asked.kind != self._verifier.kind:
-            return Refusal(Refused.NO_EVIDENCE, f"what is asked for here is: {self._verifier.kind}")
+            return Refusal(Refused.NO_EVIDENCE, self._asks_for(newest, now))
         found = self._ask_verifier(asked.evidence, address)
         if isinstance(found, Refusal):
             return found
@@ -130,11 +170,22 @@ class Enrolment:
             left = (epoch + 1) * self._terms.seconds - now
             return Refusal(
                 Refused.TOO_MANY,
-                f"{self._terms.most} tokens are given to one in {self._terms.seconds:g} seconds: "
-                f"ask again in {left:.0f}",
+                f"{self._terms.most} tokens are given to one in {spoken(self._terms.seconds)}: "
+                f"ask again in {spoken(left)}",
             )
         scalar = voprf.scalar_of(self._entropy.draw(voprf.RANDOM_BYTES))
         return TokenResponse(*voprf.blind_evaluate(self._key(newest.secret), asked.blinded, scalar))
+
+    def _asks_for(self, newest: KeptKey, now: float) -> str:
+        """Return what evidence is asked for, also while the log says what was asked for before."""
+        kind = self._verifier.kind
+        if _terms(newest).evidence == kind:
+            return f"what is asked for here is: {kind}"
+        left = newest.made + LEAST_KEY_SECONDS + _LOOK_SECONDS - now
+        return (
+            f"what is asked for here was changed to: {kind}, which the public log will say in "
+            f"{spoken(left)}: ask again then"
+        )
 
     def _ask_verifier(self, evidence: bytes, address: str) -> Subject | Refusal:
         """Return whom the verifier says a request is of; of one that fails, nothing but how is told."""
@@ -214,7 +265,7 @@ class Enrolment:
         if not kept:
             return True
         newest = kept[-1]
-        says = self._said(decode(newest.said, TokenKey).public) == newest.said
+        says = self._said(_terms(newest).public) == newest.said
         due = not says or self._epoch_of(newest.made) + self._terms.rotate <= self._epoch_of(now)
         return due and now >= newest.made + LEAST_KEY_SECONDS
 
@@ -223,9 +274,7 @@ class Enrolment:
         return KeptKey(key_id(made.public), made.encode(), self._said(made.public), now)
 
     def _said(self, public: bytes) -> bytes:
-        return encode(
-            TokenKey(self._population, public, self._terms.seconds, self._verifier.kind, self._terms.most)
-        )
+        return encode(_announcement(self._population, public, self._terms, self._verifier.kind))
 
     # --- subjects
 

@@ -128,6 +128,15 @@ def verifier_of(name: str, store: Store, population: str) -> Verifier:
         case "invitation":
             secret = invitation_secret(store, population, SystemEntropy())
             return ByInvitation(secret, partial(store.tokens.revoked, population))
+    return _own(name)
+
+
+def kind_of(name: str) -> str:
+    """Return what the verifier of a population's file asks for; DataError when there is none such."""
+    return {one.kind: one.kind for one in (ByAddress, ByInvitation)}.get(name) or _own(name).kind
+
+
+def _own(name: str) -> Verifier:
     place, _, wanted = name.partition(":")
     try:
         made = getattr(importlib.import_module(place), wanted)()

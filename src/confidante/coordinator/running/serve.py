@@ -18,7 +18,7 @@ import uvicorn
 from anyio import to_thread
 
 from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.enrolment.enrolment import enrolment_of
+from confidante.coordinator.enrolment.enrolment import change_ahead, enrolment_of
 from confidante.coordinator.http import Coordinator, Serving
 from confidante.coordinator.http.wire import Wire
 from confidante.coordinator.page.view import Desk
@@ -121,6 +121,8 @@ def serve(hosting: Hosting, *, started: Callable[[str], None] = lambda _: None) 
         store.migrate()
         for one in hosting.populations:  # what cannot be is said now, not by each worker
             enrolment_of(store, one.name, one.enrolment)
+            if ahead := change_ahead(store, one.name, one.enrolment, time.time()):
+                log("enrolment", level="warning", population=one.name, says=ahead)
     with listen(hosting.host, hosting.port) as listening:
         scheme = "http" if hosting.certificate is None else "https"
         shown = f"[{hosting.host}]" if ":" in hosting.host else hosting.host

@@ -189,8 +189,9 @@ class Wallet:
                 return False
             if keys[-1].evidence != self._evidence.kind:
                 raise EgressError(
-                    f"{self._population}: the coordinator gives tokens for {keys[-1].evidence} only, and "
-                    f"there is {self._evidence.kind} to show: give what it asks for"
+                    f"{self._population}: by its public log the coordinator gives tokens for "
+                    f"{keys[-1].evidence} only, and there is {self._evidence.kind} to show: give what it "
+                    "asks for; where that was changed just now, try again in an hour, when its log says so"
                 )
             asked = self._asked(keys[-1])
             try:
@@ -198,6 +199,8 @@ class Wallet:
             except RefusedError as error:
                 if error.reason == Refused.OLD_KEY and not again:
                     continue  # it was changed just now: the log says so
+                if error.reason == Refused.NO_SUCH_THING:
+                    return False  # it asked for tokens before, as its log says, and does so no more
                 raise EgressError(
                     f"{self._population}: no tokens are given to this device: {error}"
                 ) from None
