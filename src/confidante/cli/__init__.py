@@ -20,6 +20,8 @@ _EXTRA = {
         "device",
     ),
     **dict.fromkeys(("alembic", "fsspec", "prometheus_client", "psycopg", "sqlalchemy"), "server"),
+    **dict.fromkeys(("pyhpke", "seal"), "he"),
+    "httpx": "relay",
     "ray": "ray",
 }
 """Extra by the module that it brings."""

@@ -33,6 +33,7 @@ from confidante.cli.participate_command import (
 )
 from confidante.cli.profile_app import OPEN_EXAMPLES, open_page_command, profile
 from confidante.cli.rehearse_command import REHEARSE_EXAMPLES, rehearse_command
+from confidante.cli.relay_command import RELAY_EXAMPLES, relay_command
 from confidante.cli.simulate_command import SIMULATE_EXAMPLES, simulate_command
 from confidante.core.errors import ConfidanteError, DataError, PlanError
 
@@ -59,6 +60,7 @@ lab.command("rehearse", epilog=REHEARSE_EXAMPLES)(rehearse_command)
 profile.command("participate", epilog=PARTICIPATE_EXAMPLES)(participate_command)
 profile.command("rounds", epilog=ROUNDS_EXAMPLES)(rounds_command)
 app.command("open", epilog=OPEN_EXAMPLES)(open_page_command)
+app.command("relay", epilog=RELAY_EXAMPLES)(relay_command)
 
 
 EngineOption = Annotated[

@@ -82,6 +82,12 @@ class Refused(StrEnum):
     BAD_EVIDENCE = "bad_evidence"
     VERIFIER_FAILED = "verifier_failed"
     TOO_MANY = "too_many"
+    STALE = "stale"
+    REPLAYED = "replayed"
+    NO_SCHEME = "no_scheme"
+    NO_GATEWAY = "no_gateway"
+    SLOW_GATEWAY = "slow_gateway"
+    BAD_GATEWAY = "bad_gateway"
 
 
 class Tier(StrEnum):

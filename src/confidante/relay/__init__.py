@@ -1,1 +1,1 @@
-"""The relay of Oblivious HTTP: a process that anybody can run, which sees who asks and never what."""
+"""A relay of Oblivious HTTP (RFC 9458), which anybody can run: it sees who asks, and never what."""

@@ -1,0 +1,72 @@
+"""`confidante relay`: hands envelopes on until told to stop. It keeps nothing."""
+
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import final
+
+import uvicorn
+
+from confidante.core.errors import DataError
+from confidante.relay.app import Limits, Relay
+from confidante.relay.door import Door
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """What to hand on to, and where to listen. port: 0 takes a free one; certificate, key: PEM, for TLS."""
+
+    gateway: str
+    host: str = "127.0.0.1"
+    port: int = 8480
+    certificate: Path | None = None
+    key: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+def serve(hosting: Hosting, *, started: Callable[[str], None] = lambda _: None) -> None:
+    """Serve until SIGINT or SIGTERM. started: told the address.
+
+    DataError when the port is taken, the certificate cannot be used, or the gateway is none.
+    """
+    relay = Relay(hosting.gateway, hosting.limits)
+    if (hosting.certificate is None) != (hosting.key is None):
+        raise DataError("TLS needs both a certificate and its key: give --tls-cert and --tls-key")
+    if hosting.certificate is not None:
+        try:
+            ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+                hosting.certificate, hosting.key
+            )
+        except OSError as error:  # ssl.SSLError is one
+            raise DataError(f"cannot be used for TLS ({error})", path=hosting.certificate) from None
+    config = uvicorn.Config(
+        relay.app,
+        http=Door,
+        access_log=False,  # who asked is nobody's business, not even this machine's disk
+        log_level="error",
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        ws="none",
+        lifespan="on",
+        limit_concurrency=hosting.limits.at_once * 8,
+        timeout_graceful_shutdown=int(hosting.limits.seconds) + 1,
+        ssl_certfile=hosting.certificate,
+        ssl_keyfile=hosting.key,
+    )
+    with _listen(hosting.host, hosting.port) as listening:
+        scheme = "http" if hosting.certificate is None else "https"
+        shown = f"[{hosting.host}]" if ":" in hosting.host else hosting.host
+        started(f"{scheme}://{shown}:{listening.getsockname()[1]}/")
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        raise DataError(f"cannot listen on {host}, port {port}: {error}; take another port") from error
