@@ -179,6 +179,10 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "ledger": lambda device: (device.ledger.departures(), device.ledger.budget(), device.ledger.verify()),
         "alarms": lambda device: device.alarms(),
         "dismiss_alarm": lambda device: _refused(device.dismiss_alarm, 1),
+        "refine_with": lambda device: device.refine_with(
+            "https://127.0.0.1:9", "films", relay="https://127.0.0.2:9"
+        ),
+        "refinement_status": lambda device: device.refinement_status(),
         "update_model": lambda device: _refused(device.update_model, "https://127.0.0.1:9", "films"),
         "identity": lambda device: device.identity("https://example.org"),
         "join": _join_with_its_switch_off,

@@ -503,6 +503,8 @@ def _because(suggestion: Suggestion) -> str:
         ReasonKind.REQUEST: "you asked for less like {}",
         ReasonKind.TASTE: "your taste edit of {}",
         ReasonKind.POPULARITY: "popular with everyone",
+        ReasonKind.REFINEMENT: "{}",
+        ReasonKind.RULE: "{}",
     }
     return "; ".join(
         f"{said[reason.kind].format(reason.subject)} {reason.points / whole:+.0%}"

@@ -20,6 +20,7 @@ from confidante.device.ledger import Ledger
 from confidante.device.opened import one_at_a_time
 from confidante.device.person import Person
 from confidante.device.question import NOBODY, Profile, ask
+from confidante.device.refining import Refining
 from confidante.device.serving import Serving
 from confidante.device.steering import Steering
 from confidante.device.taking_part import TakingPart
@@ -44,7 +45,7 @@ _APP = "app: "
 
 
 @final
-class Device(TakingPart, Steering):
+class Device(TakingPart, Refining, Steering):
     """One person's recommender, in one folder.
 
         with Device("my-profile", "a passphrase") as device:

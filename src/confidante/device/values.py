@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import final
+from typing import TYPE_CHECKING, final
+
+if TYPE_CHECKING:
+    from confidante.device.refinement.handle import Refinement
 
 NO_CONTEXT: Mapping[str, str] = MappingProxyType({})
 
@@ -54,6 +57,8 @@ class ReasonKind(StrEnum):
     REQUEST = "less like this"  # an item the person asked to see less of
     TASTE = "taste edit"  # a taste the person raised or lowered
     POPULARITY = "popularity"  # what everyone gets: learnt from many devices, the same for all
+    REFINEMENT = "refinement"  # what a server knows, worked out from an encrypted question
+    RULE = "operator's rule"  # what the server's operator adds to an item, the same for all
 
 
 @final
@@ -100,12 +105,41 @@ class Answer:
     """What was recommended. personal: False when no-profiling mode answered, the same for everybody.
 
     note: one sentence for the person when the answer is not what they may expect (nothing known yet, fewer
-    than asked for because of a filter), else empty.
+    than asked for because of a filter), else empty. refinement: of a list that was to be refined, how that
+    stands; None when it was not.
     """
 
     suggestions: tuple[Suggestion, ...]
     personal: bool
     note: str = ""
+    refinement: "Refinement | None" = field(default=None, compare=False, repr=False)
+
+    def refined(self, timeout: float | None = None) -> "Answer":
+        """Return the refined list, or this one when there is none: `refinement.reason` says why.
+
+        It waits until the refinement is done or its time is up, or `timeout` seconds if that is sooner.
+        """
+        return self if self.refinement is None else self.refinement.answer(self, timeout)
+
+
+class NotRefined(StrEnum):
+    """Why a list is not refined."""
+
+    SWITCHED_OFF = "switched_off"  # the person does not allow it
+    NO_SERVER = "no_server"  # `Device.refine_with` was not called
+    NOT_PREPARED = "not_prepared"  # what it takes was not fetched yet: `Device.refresh_refinement`
+    NO_LIBRARY = "no_library"  # encryption is not installed here, or none that the server knows
+    NO_TOKENS = "no_tokens"
+    NO_BUDGET = "no_budget"  # a bucket's number would cost more epsilon than is left
+    NO_PROFILING = "no_profiling"
+    TOO_SLOW = "too_slow"
+    UNREACHABLE = "unreachable"
+    RELAY = "relay"  # something came that no gateway sealed for this question
+    REFUSED = "refused"
+    STALE = "stale"  # the server has newer vectors than this device
+    NONSENSE = "nonsense"
+    ALARM = "alarm"  # the coordinator was caught at something, and the person has not dismissed it
+    STOPPED = "stopped"  # this device was closed, or could not go on
 
 
 @final

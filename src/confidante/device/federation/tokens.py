@@ -122,9 +122,43 @@ class Wallet:
 
     def restock(self) -> None:
         """Ask for a batch when few are left, as `take` does; nothing where no tokens are asked for."""
-        left = sum(not one.seat for one in self._purse().tokens)
-        if left < _FEW and announced(self._log.entries("tokens"), self._population):
+        if self._free() < _FEW and announced(self._log.entries("tokens"), self._population):
             self._fetch()
+
+    def spend(self, who: bytes, what: bytes) -> Redemption | None:
+        """Return a free token bound to a statement, and forget it; None when there is none left.
+
+        who, what: the statement's two names (`protocol.tokens.bind`). Nothing is sent for it.
+        """
+        with self._vault.write():
+            purse = self._purse()
+            free = next((one for one in purse.tokens if not one.seat), None)
+            if free is None:
+                return None
+            self._keep(tuple(one for one in purse.tokens if one is not free), purse.asked)
+        return bind(free.key_id, free.nonce, free.output, self._population, who, what)
+
+    def stock(self, count: int) -> bool:
+        """Ask for batches until `count` are free; False where no tokens are asked for.
+
+        Fewer are kept when the coordinator gives no more now. Raises as `take` when there is none at all.
+        """
+        while (free := self._free()) < count:
+            try:
+                if not self._fetch():
+                    return False
+            except EgressError:
+                if free:
+                    return True
+                raise
+        return True
+
+    @staticmethod
+    def left(vault: Vault, destination: str, population: str) -> int:
+        """Return how many tokens are free. destination: of the coordinator, as `Line.destination`."""
+        stored = vault.setting(_name(destination, population))
+        purse = _Purse() if stored is None else msgspec.msgpack.decode(stored, type=_Purse)
+        return sum(not one.seat for one in purse.tokens)
 
     def used(self, seat: bytes) -> None:
         """Forget the token of a seat that was seated in a round."""
@@ -153,7 +187,10 @@ class Wallet:
 
     @property
     def _name(self) -> str:
-        return f"tokens {self._line.destination} {self._population}"
+        return _name(self._line.destination, self._population)
+
+    def _free(self) -> int:
+        return self.left(self._vault, self._line.destination, self._population)
 
     def _purse(self) -> _Purse:
         stored = self._vault.setting(self._name)
@@ -270,6 +307,11 @@ class Wallet:
             "of its own for each device, the coordinator could tell devices apart.",
             {"population": self._population, "key": key.id.hex()},
         )
+
+
+def _name(destination: str, population: str) -> str:
+    """Return where the vault keeps tokens."""
+    return f"tokens {destination} {population}"
 
 
 def _blinded(asked: _Asked) -> tuple[bytes, ...]:

@@ -15,8 +15,16 @@ _NAMES = {
     ReasonKind.REQUEST: "less like {}",
     ReasonKind.TASTE: "your taste: {}",
     ReasonKind.POPULARITY: "popular with everyone",
+    ReasonKind.REFINEMENT: "{}",
+    ReasonKind.RULE: "{}",
 }
-_CLASSES = {ReasonKind.REQUEST: "request", ReasonKind.TASTE: "taste", ReasonKind.POPULARITY: "everyone"}
+_CLASSES = {
+    ReasonKind.REQUEST: "request",
+    ReasonKind.TASTE: "taste",
+    ReasonKind.POPULARITY: "everyone",
+    ReasonKind.REFINEMENT: "everyone",
+    ReasonKind.RULE: "everyone",
+}
 
 
 @final
@@ -73,6 +81,8 @@ def reason_words(reason: Reason) -> str:
         return "Popular with everyone (learnt from noisy sums over many people; the same for all)"
     if reason.kind is ReasonKind.TASTE:
         return f"Your taste: {reason.subject}"
+    if reason.kind in (ReasonKind.REFINEMENT, ReasonKind.RULE):
+        return reason.subject[:1].upper() + reason.subject[1:]
     return f"You asked for less like {reason.subject}"
 
 

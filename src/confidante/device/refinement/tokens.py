@@ -1,0 +1,31 @@
+"""Anonymous tokens for questions: stocked when all else is fetched, spent one a question.
+
+They are not asked for right before a question: who gives them sees who asks for them, and a question that
+comes a moment later would be known by its time.
+"""
+
+from confidante.device.federation.line import Line
+from confidante.device.federation.publiclog import PublicLog
+from confidante.device.federation.tokens import Evidence, Wallet
+from confidante.device.refinement.keeping import Setup
+from confidante.device.request import render
+from confidante.device.values import Purpose
+from confidante.device.vault.store import Vault
+from confidante.protocol.refinement import Offered, tokens_of
+
+STOCK = 16
+"""Tokens that a device has after a refresh, at the most that it is given."""
+
+
+def wallet(vault: Vault, line: Line, population: str, evidence: Evidence | None = None) -> Wallet:
+    """Return the tokens for questions to a population's server."""
+    log = PublicLog(vault, line.destination)
+    return Wallet(vault, line, log, tokens_of(population), Purpose.REFINE, evidence)
+
+
+def tokens_left(vault: Vault, setup: Setup, offered: Offered) -> int | None:
+    """Return how many questions can be paid for; None where none has to be."""
+    if not offered.most:
+        return None
+    destination = render("GET", setup.url).destination
+    return Wallet.left(vault, destination, tokens_of(setup.population))
