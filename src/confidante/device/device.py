@@ -17,6 +17,7 @@ from confidante.device.answers import Answers
 from confidante.device.consent import Consents
 from confidante.device.federation.journal import keep_what_can_go_on
 from confidante.device.ledger import Ledger
+from confidante.device.onboarding import Onboarding
 from confidante.device.opened import one_at_a_time
 from confidante.device.person import Person
 from confidante.device.question import NOBODY, Profile, ask
@@ -45,7 +46,7 @@ _APP = "app: "
 
 
 @final
-class Device(TakingPart, Refining, Steering):
+class Device(TakingPart, Refining, Steering, Onboarding):
     """One person's recommender, in one folder.
 
         with Device("my-profile", "a passphrase") as device:

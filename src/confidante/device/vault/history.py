@@ -95,6 +95,7 @@ def events(
     vault: Vault,
     *,
     search: str = "",
+    kind: str = "",
     since: float | None = None,
     until: float | None = None,
     limit: int = 50,
@@ -102,8 +103,9 @@ def events(
 ) -> tuple[Event, ...]:
     """Return events, newest first.
 
-    search: part of a title, case and accents aside. since, until: since <= at < until. before: number of an
-    event; only those that come after it in this order. Raises DataError when it is gone.
+    search: part of a title, case and accents aside. kind: only these; any when empty. since, until: since <=
+    at < until. before: number of an event; only those that come after it in this order. Raises DataError when
+    it is gone.
     """
     if limit < 0:
         raise DataError(f"cannot list {limit} events: give 0 or more")
@@ -111,6 +113,9 @@ def events(
     if search:
         where += " AND instr(folded(item.title), ?) > 0"
         given.append(folded(search.replace("\x00", "").encode(errors="replace").decode()))
+    if kind:
+        where += " AND event.kind = ?"
+        given.append(kind)
     if before is not None:
         where += " AND (event.at, event.number) < (?, ?)"
         given += [_place(vault, before), before]
