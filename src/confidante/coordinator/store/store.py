@@ -6,6 +6,7 @@ from typing import Self, final
 from confidante.coordinator.store import books, checks, facts, history, joining, messages, pool, rounds
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.references import references
+from confidante.coordinator.store.refinement import RefinementBook
 from confidante.coordinator.store.tokens import TokenBook
 from confidante.coordinator.store.values import (
     COLLECTING,
@@ -43,6 +44,7 @@ class Store:
         """Use `Store.open`."""
         self._database = database
         self.tokens = TokenBook(database)
+        self.refinement = RefinementBook(database)
 
     @classmethod
     def open(cls, url: str) -> Self:

@@ -203,6 +203,30 @@ token_spent = Table(
     Column("seated", Boolean, nullable=False),
 )
 
+# Secrets of the gateway that sealed questions come to, the newest with the largest number.
+gateway_key = Table(
+    "gateway_key",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("secret", LargeBinary, nullable=False),
+    Column("made", Double, nullable=False),
+)
+
+# What each population refines lists with. said, previous: its newest entries of the log, empty for none.
+refinement = Table(
+    "refinement",
+    metadata,
+    Column("population", String(NAME), primary_key=True),
+    Column("said", LargeBinary, nullable=False),
+    Column("inputs", LargeBinary, nullable=False),  # digest of what it was made of
+    Column("previous", LargeBinary, nullable=False),
+    Column("items", Integer, nullable=False),
+    Column("at", Double, nullable=False),  # when it was said
+    Column("problem", Text, nullable=False),  # why it is not newer, empty when it is
+    Column("day", BigInteger, nullable=False),  # since 1970
+    Column("asked", BigInteger, nullable=False),  # questions answered on that day
+)
+
 counter = Table(
     "counter",
     metadata,

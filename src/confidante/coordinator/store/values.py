@@ -170,6 +170,35 @@ class Spending:
 
 @final
 @dataclass(frozen=True, slots=True)
+class GatewayRow:
+    """A key of the gateway: its number, from 1, its 32 secret bytes, and when it was made."""
+
+    number: int
+    secret: bytes = field(repr=False)
+    made: float
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class RefinementRow:
+    """What a population refines with. said, previous: as the log has it, empty for none; at: since when.
+
+    inputs: digest of what it was made of; items: how many; problem: why nothing newer is there, empty when
+    all is well; asked: questions answered on `day`, days since 1970.
+    """
+
+    said: bytes = b""
+    inputs: bytes = b""
+    previous: bytes = b""
+    items: int = 0
+    at: float = 0.0
+    problem: str = ""
+    day: int = 0
+    asked: int = 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Joining:
     """A device that asks to wait. tier: how much it takes on; spending: its token, where one is asked for.
 
