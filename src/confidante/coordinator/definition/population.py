@@ -10,6 +10,8 @@ import msgspec
 
 from confidante.coordinator.definition.catalogue_file import read_catalogue
 from confidante.coordinator.definition.measures import AnyTable, Measure, read_measures
+from confidante.coordinator.definition.refinement import EXAMPLE as REFINEMENT_EXAMPLE
+from confidante.coordinator.definition.refinement import RefinementTable, Refining, refining
 from confidante.coordinator.definition.sizes import other_bytes
 from confidante.coordinator.enrolment.enrolment import Enrolling
 from confidante.coordinator.store.values import COLLECTING
@@ -19,7 +21,8 @@ from confidante.privacy.plan import Cohort
 
 __all__ = ["EXAMPLE", "Population", "read_catalogue", "read_population"]
 
-EXAMPLE = """\
+EXAMPLE = (
+    """\
 # A population: the people whose devices learn one model together.
 
 name = "films"            # small letters, digits and dashes; devices ask for it by this name
@@ -89,7 +92,10 @@ confirm = 60.0
 reveal = 60.0
 rest = 60.0               # between a round that failed and the next try
 waiting = 90.0            # a device that was not heard of for so long does not wait for a round any more
+
 """
+    + REFINEMENT_EXAMPLE
+)
 """What `confidante coordinator init` writes."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -153,6 +159,7 @@ class _File(_Table, frozen=True):
     upload: _Upload = _Upload()
     enrolment: _EnrolmentTable = _EnrolmentTable()
     seconds: _SecondsTable = _SecondsTable()
+    refinement: RefinementTable | None = None
 
 
 @final
@@ -165,7 +172,8 @@ class Population:
     training_epsilon: of one training. every: seconds from a model to the next training. tasks: what else is
     summed. bits: of an entry; max_bytes: of all that a device sends in a round; small_bytes: the longest
     vector of a small device. phases: seconds by phase; rest: seconds after a round that failed; waiting:
-    seconds for which a device that waits is counted on. enrolment: who may take part.
+    seconds for which a device that waits is counted on. enrolment: who may take part. refinement: how lists
+    are refined, None for not at all.
     """
 
     name: str
@@ -185,6 +193,7 @@ class Population:
     enrolment: Enrolling = field(default_factory=Enrolling)
     tasks: tuple[Measure, ...] = ()
     small_bytes: int = 65536
+    refinement: Refining | None = None
 
     def seconds(self, phase: str) -> float:
         """Return how long a phase may take."""
@@ -232,6 +241,10 @@ def read_population(path: Path) -> Population:
             f"is {found.privacy.epsilon}: lower the one or raise the other",
             path=path,
         )
+    try:
+        refinement = None if found.refinement is None else refining(found.refinement, path.parent)
+    except DataError as error:
+        raise DataError(error.problem, path=path) from None
     catalogue = read_catalogue(path.parent / found.catalogue)
     try:
         cohort = Cohort(found.cohort.devices, found.cohort.max_dropout, found.cohort.max_collusion)
@@ -261,6 +274,7 @@ def read_population(path: Path) -> Population:
         ),
         tasks=tasks,
         small_bytes=found.upload.small_bytes,
+        refinement=refinement,
     )
     from confidante.coordinator.definition.uploads import upload_sizes  # it works on a population
 
