@@ -51,6 +51,7 @@ def full(tmp_path):
         device.edit_taste("Food", level=-2)
         device.edit_taste("Sea", removed=True)
         device.remove_items(["m12"])
+        device.set_attributes({"age": "25-34", NASTY[0][:60]: NASTY[1][:100]})
         device.consents.switch(Purpose.TRAIN, True, how=PERSON)
         yield device
 
@@ -80,6 +81,7 @@ def fingerprint(device, tmp_path):
         device.items,
         device.retention,
         device.no_profiling,
+        device.attributes,
     )
 
 
@@ -94,6 +96,7 @@ def test_a_fresh_device_gives_back_the_export_that_it_was_given(full, tmp_path):
         assert told(tmp_path / "second.jsonl") == told(tmp_path / "first.jsonl")
         assert fresh.retention == Retention(700, 4000.0)
         assert fresh.saved == full.saved
+        assert fresh.attributes == full.attributes != {}
         assert fresh.wishes() == full.wishes()
         fresh.consents.verify()
         assert not fresh.consents.allowed(Purpose.TRAIN)
@@ -171,6 +174,10 @@ HOSTILE = {
     "retention half": [{"type": "setting", "name": "retention", "value": {"events": 2.5}}],
     "retention none": [{"type": "setting", "name": "retention", "value": {"events": 0}}],
     "retention list": [{"type": "setting", "name": "retention", "value": []}],
+    "stated list": [{"type": "setting", "name": "attributes", "value": ["age"]}],
+    "stated number": [{"type": "setting", "name": "attributes", "value": {"age": 30}}],
+    "stated long": [{"type": "setting", "name": "attributes", "value": {"age": "x" * 1000}}],
+    "stated many": [{"type": "setting", "name": "attributes", "value": {str(i): "x" for i in range(99)}}],
     "type": [{"type": "spell"}],
     "strange": [{**ITEM, "evil": 1}],
 }

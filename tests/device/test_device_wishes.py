@@ -245,3 +245,36 @@ def test_settings_that_make_no_sense_are_refused_and_change_nothing(device):
             device.pause(seconds)
         assert device.paused_until is None
     assert device.event_count == len(MIXED)
+
+
+def test_what_is_stated_is_kept_until_it_is_removed_and_moves_no_score_alone(device):
+    assert device.attributes == {}
+    before = scores(everything(device))
+    device.set_attributes({"age": "25-34", "région": "Île-de-France"})
+    assert scores(everything(device)) == before
+    with reopened(device) as again:
+        assert again.attributes == {"age": "25-34", "région": "Île-de-France"}
+        again.set_attributes({"age": "35-44"})
+        assert again.attributes == {"age": "35-44"}
+        again.set_attributes({})
+        assert again.attributes == {}
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"": "x"},
+        {"age": ""},
+        {"age": "x" * 101},
+        {"x" * 65: "y"},
+        {"age": "a\nb"},
+        {"age": "\ud800"},
+        {"age": 30},
+        {str(number): "x" for number in range(17)},
+    ],
+)
+def test_what_cannot_be_stated_changes_nothing(device, stated):
+    device.set_attributes({"age": "25-34"})
+    with pytest.raises(DataError):
+        device.set_attributes(stated)
+    assert device.attributes == {"age": "25-34"}

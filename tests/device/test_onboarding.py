@@ -199,6 +199,25 @@ def test_a_wrong_choice_keeps_nothing(device):
     assert device.pick([]) == ()
 
 
+def test_the_welcome_is_due_until_something_is_known_or_it_is_skipped(tmp_path):
+    told = {
+        "event": lambda device: device.record("m0"),
+        "pick": lambda device: device.pick(["m0"]),
+        "wish": lambda device: device.not_this("m0"),
+        "taste": lambda device: device.edit_taste("Food", level=1),
+        "nobody": lambda device: setattr(device, "no_profiling", True),
+        "pause": lambda device: device.pause(),
+        "skip": lambda device: device.skip_welcome(),
+    }
+    for name, tell in told.items():
+        with open_device(tmp_path / name) as device:
+            assert device.welcome_due()
+            tell(device)
+            assert not device.welcome_due(), name
+    with open_device(tmp_path / "skip", fresh=False) as again:
+        assert not again.welcome_due()
+
+
 def test_items_that_came_after_training_can_be_on_a_slate(device):
     late = {film.id for film in films()[KNOWN:]}
     assert late & set(of(device.welcome_slate(60)))

@@ -197,6 +197,8 @@ def _take_back(vault: Vault, serving: Serving, path: Path, *, dry_run: bool) -> 
                     sql("UPDATE wish SET at = ? WHERE kind = ? AND subject = ?", (at, kind, subject))
                 case SettingRecord("no_profiling", value):
                     settings.set_no_profiling(vault, on=value is True)
+                case SettingRecord("attributes", value):
+                    settings.set_attributes(vault, settings.attributes(vault) | _stated(value, path, line))
         settings.set_retention(vault, kept)
         history.expire(vault, kept)
     return report
@@ -209,6 +211,13 @@ def _retention(value: object, path: Path, line: int) -> Retention:
         raise DataError(f"is no retention ({error})", path=path, line=line) from None
 
 
+def _stated(value: object, path: Path, line: int) -> dict[str, str]:
+    try:
+        return msgspec.convert(value, dict[str, str])
+    except msgspec.ValidationError as error:
+        raise DataError(f"is nothing that a person states ({error})", path=path, line=line) from None
+
+
 def _context(event: EventRecord) -> str:
     return msgspec.json.encode(event.context).decode()
 
@@ -217,6 +226,8 @@ def _records(vault: Vault) -> Iterator[Record]:
     kept = settings.retention(vault)
     yield SettingRecord("retention", {"events": kept.events, "days": kept.days})
     yield SettingRecord("no_profiling", settings.no_profiling(vault))
+    if stated := settings.attributes(vault):
+        yield SettingRecord("attributes", dict(stated))
     stored = items.everything(vault)
     for item, removed, personal in zip(
         stored.items, stored.removed.tolist(), stored.personal.tolist(), strict=True

@@ -22,7 +22,7 @@ from confidante.device.opened import Opened, one_at_a_time
 from confidante.device.person import PICK
 from confidante.device.question import unit_vectors
 from confidante.device.values import Event, Item
-from confidante.device.vault import history, items
+from confidante.device.vault import history, items, wishes
 from confidante.device.vault.text import folded
 
 SLATE = 30
@@ -90,6 +90,22 @@ class Onboarding(Opened):
         self._serving.drop_forgotten()
         self._person.changed()
         return tuple(numbers)
+
+    @one_at_a_time
+    def welcome_due(self) -> bool:
+        """Return whether to ask a person what they love: nothing is known of them, and asking makes sense.
+
+        It makes none where nothing would be kept or used, or after `skip_welcome`.
+        """
+        if settings.welcomed(self._vault) or settings.no_profiling(self._vault) or not self._learning():
+            return False
+        return history.count(self._vault) == 0 and not any(
+            wishes.subjects(self._vault, kind) for kind in wishes.KINDS
+        )
+
+    def skip_welcome(self) -> None:
+        """Note that the person does not want to be asked."""
+        settings.set_welcomed(self._vault)
 
     @one_at_a_time
     def picks(self) -> tuple[Event, ...]:

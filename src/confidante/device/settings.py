@@ -1,15 +1,21 @@
-"""What a person has set, kept in the vault: pause, no-profiling, retention."""
+"""What a person has set, kept in the vault: pause, no-profiling, retention, what they stated."""
+
+from collections.abc import Mapping
 
 import msgspec
 
 from confidante.core.errors import DataError
 from confidante.device.values import Retention
 from confidante.device.vault.store import Vault
+from confidante.device.vault.text import check_text
 
 MAX_EVENTS = 100_000
 _MOST_DAYS = 1e6
 
+MAX_ATTRIBUTES, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTE_VALUE = 16, 64, 100
+
 _PAUSE, _NO_PROFILING, _RETENTION = "pause", "no profiling", "retention"
+_ATTRIBUTES, _WELCOMED = "attributes", "welcomed"
 
 
 def paused_until(vault: Vault) -> float | None:
@@ -46,3 +52,31 @@ def set_retention(vault: Vault, kept: Retention) -> None:
     if kept.days is not None and not (type(kept.days) in (float, int) and 0 < kept.days <= _MOST_DAYS):
         raise DataError(f"keep events for how many days? {kept.days!r} is no time")
     vault.set_setting(_RETENTION, msgspec.json.encode(kept))
+
+
+def attributes(vault: Vault) -> dict[str, str]:
+    """Return what the person stated of themselves, by name."""
+    stored = vault.setting(_ATTRIBUTES)
+    return {} if stored is None else msgspec.json.decode(stored, type=dict[str, str])
+
+
+def set_attributes(vault: Vault, stated: Mapping[str, str]) -> None:
+    """Keep these in place of all stated before; DataError for too many, too long, or no texts."""
+    if len(stated) > MAX_ATTRIBUTES:
+        raise DataError(f"{len(stated)} things were stated: give at most {MAX_ATTRIBUTES}")
+    for name, value in stated.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise DataError("what is stated is a text, and so is its name")
+        check_text(name, "the name of what is stated", 1, MAX_ATTRIBUTE_NAME, controls=False)
+        check_text(value, f"what is stated as {name!r}", 1, MAX_ATTRIBUTE_VALUE, controls=False)
+    vault.set_setting(_ATTRIBUTES, msgspec.json.encode(dict(stated)) if stated else None)
+
+
+def welcomed(vault: Vault) -> bool:
+    """Return whether the person has said that they want no welcome."""
+    return vault.setting(_WELCOMED) is not None
+
+
+def set_welcomed(vault: Vault) -> None:
+    """Note that the person wants no welcome."""
+    vault.set_setting(_WELCOMED, b"yes")

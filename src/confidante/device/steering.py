@@ -1,6 +1,7 @@
-"""What the person decides: wishes, tastes, pauses, how long raw events are kept."""
+"""What the person decides: wishes, tastes, pauses, how long raw events are kept, what they state."""
 
 import math
+from collections.abc import Mapping
 
 from confidante.core.errors import DataError
 from confidante.device import settings
@@ -114,6 +115,25 @@ class Steering(Opened):
             history.expire(self._vault, kept)
             self._vault.rotate()
             self._serving.drop_forgotten()
+            self._person.changed()
+
+    # --- what the person states
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """What the person stated of themselves, such as {"age": "25-34"}; empty until they do.
+
+        It chooses here which group's popularity is used, and is never sent.
+        """
+        return settings.attributes(self._vault)
+
+    def set_attributes(self, stated: Mapping[str, str]) -> None:
+        """State these in place of all that was stated before; an empty mapping removes all.
+
+        At most 16 short texts by short names. Raises `DataError`.
+        """
+        with self._vault.lock:
+            settings.set_attributes(self._vault, stated)
             self._person.changed()
 
     # --- within
