@@ -14,6 +14,7 @@ from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import COLLECTING
 from confidante.core.types import Catalogue, Histories
 from confidante.device.federation.agreement import Agreement, Offer, agreed_config, fitting
+from confidante.models.cohorts import CohortTask
 from confidante.models.scoring import ModelName
 from confidante.models.task_wire import CatalogueWire, decode_plan
 from confidante.privacy.clipping import encode
@@ -67,12 +68,16 @@ def crowd(count: int, seed: int = 0) -> Histories:
 
 
 class Devices:
-    """Devices that wait, answer and remember their part in a round. models: gives what a task grades."""
+    """Devices that wait, answer and remember their part in a round.
+
+    models: gives what a task grades. groups: where each person stands, for tasks over cohorts.
+    """
 
     def __init__(self, histories: Histories) -> None:
         self.histories = histories
         self.people = histories.people
         self.models = ModelName
+        self.groups = [0] * self.people
         self.identities = [Identity.from_seed(drawn(f"device {i}", 32)) for i in range(self.people)]
         self.person = {one.public.encode(): i for i, one in enumerate(self.identities)}
         self.clients: dict[bytes, dict[int, Client]] = {}
@@ -103,6 +108,8 @@ class Devices:
         """What device `index` of a round adds to the sum, its noise included."""
         plan, task = decode_plan(state.row.plan), WIRE.decode_task(state.row.task_body, self.models)
         person = self.person[state.row.roster[index]]
+        if isinstance(task, CohortTask):
+            task = task.placed(self.groups[person])
         rows = task.client_update(self.histories.slice(person, person + 1))
         dither = np.frombuffer(drawn(f"dither {plan.task} {person}", 8), dtype="<u8").astype(np.uint64)
         own = encode(rows, plan, dither).dense(0)

@@ -10,6 +10,7 @@ from confidante.coordinator.definition.measures import Measure
 from confidante.coordinator.definition.population import EXAMPLE, read_catalogue, read_population
 from confidante.coordinator.definition.uploads import bytes_of, upload_sizes
 from confidante.core.errors import DataError
+from confidante.models.cohorts import everyone_by
 from confidante.models.item_sequential import ItemPairTask
 from confidante.protocol.coordination import Tier
 
@@ -75,8 +76,12 @@ def test_a_wrong_key_is_named(tmp_path, old, new, said):
 
 
 WITH_TASKS = EXAMPLE.replace("\n# [[task]]", "\n[[task]]").replace("\n# kind", "\nkind")
+WITH_TASKS = WITH_TASKS.replace("\n# by =", "\nby =")
 for key in ("every_hours", "epsilon", "most_items", "model", "k ", "a ", "b "):
     WITH_TASKS = WITH_TASKS.replace(f"\n# {key}", f"\n{key}")
+
+
+GROUPS = {"age": ("18-24", "25-34", "35+"), "tongue": ("en", "fr")}
 
 
 def test_the_tasks_of_the_example_are_tasks(tmp_path):
@@ -86,6 +91,7 @@ def test_the_tasks_of_the_example_are_tasks(tmp_path):
         Measure("contributors", "contributors", 604800, 1.0, most_items=50),
         Measure("quality", "quality", 86400, 0.5, ("newest",), 10),
         Measure("compare", "compare", 604800, 0.5, ("previous", "newest"), 10),
+        Measure("cohorts", "cohorts", 604800, 1.0, tree=everyone_by(GROUPS)),
     )
     sizes = upload_sizes(found)
     assert [one.task for one in sizes[3:]] == [one.prefix.strip() for one in found.tasks]
@@ -125,10 +131,10 @@ def ten_thousand(folder: Path, bits: int):
 def test_every_upload_of_a_catalogue_of_10_000_items_fits_256_kib(tmp_path, bits):
     found = ten_thousand(tmp_path, bits)
     sizes = upload_sizes(found)
-    assert len(sizes) == 7
+    assert len(sizes) == 8
     assert {one.bits for one in sizes} == {bits}
     assert max(one.bytes for one in sizes) <= 256 * 1024
-    assert [one.tier for one in sizes] == [Tier.SMALL, Tier.SMALL, Tier.LARGE, *[Tier.SMALL] * 4]
+    assert [one.tier for one in sizes] == [Tier.SMALL, Tier.SMALL, Tier.LARGE, *[Tier.SMALL] * 4, Tier.LARGE]
     assert max(one.rounding for one in sizes) < (0.05 if bits == 12 else 1e-3)  # parts of the noise
     # The basis of item pairs is as large as fits, and the bounds are those of the task.
     pairs = sizes[2]

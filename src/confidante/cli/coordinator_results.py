@@ -18,7 +18,7 @@ from confidante.cli.coordinator_options import (
 )
 
 if TYPE_CHECKING:
-    from confidante.coordinator.reports.results import Outcome
+    from confidante.coordinator.reports.results import GroupSeen, Outcome
     from confidante.models.quality import Quality
 
 
@@ -35,7 +35,7 @@ def results(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many of each.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what the sums found: quality, comparisons, popularity, contributors, and models learnt."""
+    """Show what the sums found: quality, comparisons, popularity, contributors, cohorts, models learnt."""
     from confidante.coordinator.reports.results import results as read
 
     here = place(populations, database, bodies)
@@ -56,7 +56,7 @@ def results(
 
 def _words(it: "Outcome") -> list[str]:
     """Return what a round found, in words."""
-    from confidante.coordinator.reports.results import ItemCounts, verdict
+    from confidante.coordinator.reports.results import Groups, ItemCounts, verdict
     from confidante.models.quality import Comparison, Quality
 
     if it.damaged:
@@ -68,7 +68,16 @@ def _words(it: "Outcome") -> list[str]:
             return [_grade(it.models, 0, it.found)]
         case Comparison(a=a, b=b):
             return [_grade(it.models, 0, a), _grade(it.models, 1, b), verdict(it.found)]
+        case Groups(groups=groups, gate=gate):
+            return [_group(one) for one in groups] + [
+                f"a group reads a table of its own when its size, less what the noise may add, is {gate:g}"
+            ]
     return [f"model {model[:12]}" for model in it.models]
+
+
+def _group(one: "GroupSeen") -> str:
+    folded = f"  folded into: {one.served_by}" if one.folded else ""
+    return f"{one.size:10.1f} ± {one.error:.1f}  {'  ' * one.depth}{one.name}{folded}"
 
 
 def _grade(models: tuple[str, ...], place: int, one: "Quality") -> str:

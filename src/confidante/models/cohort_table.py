@@ -190,6 +190,20 @@ def cohort_table(
     return CohortTable(catalogue, task.tree, tuple(serves), table, tuple(errors))
 
 
+def noisy_sizes(task: CohortTask, total: NoisySum) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return how many devices each group seems to have, those below it included, and the noise in that.
+
+    Both float64 [groups]; the second is the standard deviation of the known noise. DataError for a sum of
+    another task.
+    """
+    if total.values.shape != (task.length,):
+        raise DataError("cohorts: the sum is not of the task")
+    counts = total.values[len(task.tree) * task.width :] / SIZE_NORM
+    nothing = np.zeros((len(task.tree), 0))
+    _, sizes, terms = _with_all_below(task.tree, nothing, counts)
+    return sizes, math.sqrt(total.variance) / SIZE_NORM * np.sqrt(terms)
+
+
 def passes(size: float, spread: float, gate: float) -> bool:
     """Whether a group of a noisy `size` is large enough. spread: standard deviation of the noise in it."""
     return size - _DEVIATE * spread >= gate

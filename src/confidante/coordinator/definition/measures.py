@@ -6,9 +6,14 @@ from functools import lru_cache
 from typing import Annotated, Literal, final
 
 import msgspec
+import numpy as np
 from msgspec import Meta
+from numpy.typing import NDArray
 
+from confidante.coordinator.definition.groups import By, GroupTable, read_tree
 from confidante.core.errors import DataError
+from confidante.models.cohort_table import GATE
+from confidante.models.cohorts import MOST_GROUPS, CohortTask, CohortTree
 from confidante.models.contributors import ContributorTask
 from confidante.models.popularity import PopularityTask
 from confidante.models.quality import CompareTask, QualityTask
@@ -17,7 +22,7 @@ from confidante.models.task import Task
 from confidante.privacy.accounting import calibrate
 from confidante.protocol.coordination import Asks
 
-Kind = Literal["popularity", "contributors", "quality", "compare"]
+Kind = Literal["popularity", "contributors", "quality", "compare", "cohorts"]
 
 NEWEST, PREVIOUS = "newest", "previous"
 PREFIX = "measure "
@@ -54,7 +59,16 @@ class _Compare(Table, tag_field="kind", tag="compare", frozen=True):
     k: _Many = 10
 
 
-AnyTable = _Popularity | _Contributors | _Quality | _Compare
+class _Cohorts(Table, tag_field="kind", tag="cohorts", frozen=True):
+    """columns: how many items are counted; 0 for all that the upload has room for."""
+
+    by: By = msgspec.field(default_factory=dict)
+    group: Annotated[tuple[GroupTable, ...], Meta(max_length=MOST_GROUPS - 1)] = ()
+    gate: Annotated[float, Meta(ge=1, le=1e9)] = GATE
+    columns: Annotated[int, Meta(ge=0, le=1 << 26)] = 0
+
+
+AnyTable = _Popularity | _Contributors | _Quality | _Compare | _Cohorts
 
 
 @final
@@ -64,7 +78,8 @@ class Measure:
 
     every: seconds from a sum to the next. epsilon: of one sum. models: those it grades, "newest", "previous"
     (the one before that differs) or the sha256 of a published one in hex. k: length of the lists that are
-    graded. most_items: of one person that are counted.
+    graded. most_items: of one person that are counted. Of cohorts: tree; gate: devices that a group needs;
+    columns: items that are counted, 0 for all that there is room for.
     """
 
     name: str
@@ -74,6 +89,9 @@ class Measure:
     models: tuple[str, ...] = ()
     k: int = 10
     most_items: int = 50
+    tree: CohortTree | None = None
+    gate: float = GATE
+    columns: int = 0
 
     @property
     def prefix(self) -> str:
@@ -85,8 +103,19 @@ class Measure:
         """The switch that a device gives a sum of it for."""
         return "quality" if self.models else "cohort"
 
-    def task(self, items: int, models: Sequence[bytes]) -> Task:
-        """Return what devices are asked to compute. models: digests, in the order of `models`."""
+    def width(self, items: int, max_length: int) -> int:
+        """Return how many items a sum over cohorts counts. max_length: entries of the longest vector."""
+        assert self.tree is not None  # noqa: S101  (only cohorts have a width)
+        room = max(max_length // len(self.tree) - 1, 1)
+        return min(items, self.columns or room)
+
+    def task(self, items: int, models: Sequence[bytes], columns: NDArray[np.int64] | None = None) -> Task:
+        """Return what devices are asked to compute.
+
+        models: digests, in the order of `models`. columns: the items that are counted of cohorts; None: all.
+        """
+        if self.tree is not None:
+            return CohortTask(self.tree, items, columns)
         match self.kind:
             case "popularity":
                 return PopularityTask(items)
@@ -94,18 +123,20 @@ class Measure:
                 return ContributorTask(items, self.most_items)
             case "quality":
                 return QualityTask(ModelName(models[0]), self.k)
-            case "compare":
+            case _:
                 return CompareTask(ModelName(models[0]), ModelName(models[1]), self.k)
 
 
 def read_measures(tables: Sequence[AnyTable]) -> tuple[Measure, ...]:
-    """Return what the tables of a file define; DataError for equal names, or a comparison with itself."""
+    """Return what the tables of a file define; DataError for what cannot be, with its key."""
     found = list[Measure]()
     for table in tables:
         name = table.name or str(table.__struct_config__.tag)
         common = (name, table.every_hours * 3600, table.epsilon)
         if name in [one.name for one in found]:
             raise DataError(f"task.name: two tasks are called {name!r}: give each a name of its own")
+        if isinstance(table, _Cohorts) and any(one.kind == "cohorts" for one in found):
+            raise DataError("task.kind: two tasks are of cohorts, and devices use one tree: keep one of them")
         found.append(_measure(table, *common))
     return tuple(found)
 
@@ -120,6 +151,9 @@ def _measure(table: AnyTable, name: str, every: float, epsilon: float) -> Measur
             if table.a == table.b:
                 raise DataError(f"task.b: {name!r} compares a model with itself: name another")
             return Measure(name, "compare", every, epsilon, (table.a, table.b), table.k)
+        case _Cohorts():
+            tree = read_tree(table.by, table.group)
+            return Measure(name, "cohorts", every, epsilon, tree=tree, gate=table.gate, columns=table.columns)
         case _:
             return Measure(name, "popularity", every, epsilon)
 

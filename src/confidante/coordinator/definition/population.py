@@ -9,6 +9,7 @@ from typing import Annotated, final
 import msgspec
 
 from confidante.coordinator.definition.catalogue_file import read_catalogue
+from confidante.coordinator.definition.groups import check_size
 from confidante.coordinator.definition.measures import AnyTable, Measure, read_measures
 from confidante.coordinator.definition.refinement import EXAMPLE as REFINEMENT_EXAMPLE
 from confidante.coordinator.definition.refinement import RefinementTable, Refining, refining
@@ -72,6 +73,22 @@ every_hours = 168.0       # from one model to the next training
 # every_hours = 168.0
 # epsilon = 0.5
 
+# [[task]]
+# kind = "cohorts"        # popularity in each of some groups, for devices that know little of their person.
+# every_hours = 168.0     # A device finds its own group by what its person stated on it, and never tells.
+# epsilon = 1.0
+# gate = 50               # devices that a group needs; a smaller one is served by the group above it
+# columns = 0             # most popular items that are counted; 0: as many as upload.max_bytes has room for
+# by = {age = ["18-24", "25-34", "35+"], tongue = ["en", "fr"]}   # or, in place of `by`, any tree:
+# [[task.group]]
+# name = "young"          # parent = "everyone" when left out, else a group that stands before this one
+# attribute = "age"       # who stated one of these values
+# values = ["18-24", "25-34"]
+# [[task.group]]
+# name = "young and frightened"
+# parent = "young"
+# labels = ["Horror"]     # who picked items with one of these labels, or of `items`, by id
+
 [upload]
 bits = 20                 # an entry of a sum, 8 to 32; with noise, 8 hold some 10 devices, 12 some hundreds
 max_bytes = 262144        # all that a device sends in one round
@@ -80,7 +97,7 @@ small_bytes = 65536       # a longer vector, and pairs of items, are for devices
 [enrolment]               # who may take part; each round costs a device one anonymous token
 verifier = "address"      # tokens by network; "invitation": by code, as written by `confidante coordinator
                           # invite`; "package.module:Class": your own verifier; "open": none are asked for
-tokens = 64               # for one network, invitation or other subject (devices ask for 8 at once) every
+tokens = 64               # for one network, invitation or other subject (devices ask for 2 at once) every
 hours = 24.0              # so many hours
 keep_key = 7              # after so many times these hours the tokens' key is replaced
 
@@ -246,6 +263,11 @@ def read_population(path: Path) -> Population:
     except DataError as error:
         raise DataError(error.problem, path=path) from None
     catalogue = read_catalogue(path.parent / found.catalogue)
+    for tree in (one.tree for one in tasks if one.tree is not None):
+        try:
+            check_size(tree, len(catalogue))
+        except DataError as error:
+            raise DataError(error.problem, path=path) from None
     try:
         cohort = Cohort(found.cohort.devices, found.cohort.max_dropout, found.cohort.max_collusion)
         other_bytes(cohort)  # whether there can be such a round at all

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
+
 from confidante.coordinator.definition.population import Population
 from confidante.coordinator.definition.sizes import other_bytes
 from confidante.coordinator.rounds.budgeting import costs
@@ -15,6 +17,7 @@ from confidante.models.popularity import PopularityTask
 from confidante.models.task import Task
 from confidante.models.training import EXACT, ITEMS
 from confidante.privacy.plan import Cohort, SumPlan, plan_sum
+from confidante.privacy.terms import refusals
 from confidante.protocol.coordination import Tier
 
 _WIDTHS = (8, 12, 16, 20, 24, 28, 32)
@@ -28,7 +31,8 @@ class Upload:
 
     entries: of the vector, at most; bits: of each; bytes: of everything that the device sends in the round,
     without the heads of HTTP; tier: who takes it on ("small": all); rounding: variance that rounding adds at
-    most, in parts of the noise's (0.0 without noise).
+    most, in parts of the noise's (0.0 without noise). refused: why devices that keep to the usual terms
+    take no part in it, if they do not.
     """
 
     task: str
@@ -37,6 +41,7 @@ class Upload:
     bytes: int
     tier: Tier
     rounding: float
+    refused: tuple[str, ...]
 
 
 def tier_of(plan: SumPlan, small_bytes: int) -> Tier:
@@ -77,6 +82,7 @@ def upload_sizes(population: Population) -> list[Upload]:
                 bytes_of(population, length),
                 tier_of(plan, population.small_bytes),
                 plan.rounding,
+                refusals(plan),
             )
         )
     return found
@@ -101,7 +107,8 @@ def _tasks(
     most = min(items, (1 + math.isqrt(1 + 8 * max(population.max_length, 0))) // 2)
     yield ITEMS, ITEMS, max(most * (most - 1) // 2, 1), *_ITEM_BOUNDS, multipliers[2]
     for measure in population.tasks:
-        one = measure.task(items, [bytes(32)] * len(measure.models))
+        columns = None if measure.tree is None else np.arange(measure.width(items, population.max_length))
+        one = measure.task(items, [bytes(32)] * len(measure.models), columns)
         name = measure.prefix.strip()
         yield name, one.name, one.length, one.l2_bound, one.linf_bound, noise.get(name, (0.0,))[0]
 

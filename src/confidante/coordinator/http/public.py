@@ -1,4 +1,4 @@
-"""What anybody may read: the public log, and the models and catalogues that it names.
+"""What anybody may read: the public log, and the models, catalogues and cohorts that it names.
 
 Whatever stands between may keep it: a body, by its name, for ever, and a full page of the log likewise.
 """
@@ -169,7 +169,7 @@ def _names(entry: LogEntry) -> list[str]:
         said = decode(entry.body, dict[str, Any])
     except WireError:
         return []
-    found = (said.get(key) for key in ("model", "catalogue"))
+    found = (said.get(key) for key in ("model", "catalogue", "cohorts"))
     return [name.hex() for name in found if isinstance(name, bytes) and len(name) == 32]
 
 

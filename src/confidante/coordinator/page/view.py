@@ -13,8 +13,10 @@ from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.definition.population import Population
 from confidante.coordinator.page.charts import Point, bars, curve
 from confidante.coordinator.reports.overview import Overview, overview
-from confidante.coordinator.reports.results import CurvePoint, quality_curve
-from confidante.coordinator.running.doctor import Check, check_budget, check_clock, check_disk, guarded
+from confidante.coordinator.reports.results import CurvePoint, Groups, newest_groups, quality_curve
+from confidante.coordinator.running.checked import Check, guarded
+from confidante.coordinator.running.doctor import check_budget, check_clock, check_disk
+from confidante.coordinator.running.doctor_terms import check_announced
 from confidante.coordinator.store import LogEntry, Store
 
 LOG_SHOWN = 12
@@ -44,6 +46,7 @@ class Seen:
     """A population as the page shows it.
 
     says: what its worker waits for; cohorts, quality_curve: pictures, as SVG; quality: the newest first.
+    groups: what was last published of cohorts.
     """
 
     overview: Overview
@@ -51,6 +54,7 @@ class Seen:
     cohorts: str
     quality: tuple[CurvePoint, ...] = ()
     quality_curve: str = ""
+    groups: Groups | None = None
 
 
 @final
@@ -91,6 +95,7 @@ class Viewer:
         self._seen = lru_cache(1)(self._gather)
         self._checked = lru_cache(1)(self._check)
         self._graded = lru_cache(len(desk.populations) or 1)(self._grade)
+        self._grouped = lru_cache(len(desk.populations) or 1)(self._group)
 
     def view(self, now: float) -> View:
         """Return the page; that of a moment ago while somebody else gathers it anew. Raises StoreError."""
@@ -138,11 +143,16 @@ class Viewer:
             [Point(one.at, one.hit_rate, moment(one.at), one.error, one.line) for one in grades],
             "Hit rate of the models that were graded, with standard errors",
         )
-        return Seen(found, "" if found.running else says, picture, tuple(reversed(grades)), drawn)
+        groups = self._grouped(population.name, now // _CHECKED_FOR)
+        return Seen(found, "" if found.running else says, picture, tuple(reversed(grades)), drawn, groups)
 
     def _grade(self, name: str, _moment: float) -> tuple[CurvePoint, ...]:
         [population] = [one for one in self._desk.populations if one.name == name]
         return tuple(quality_curve(self._store, self._bodies, population, GRADES_SHOWN))
+
+    def _group(self, name: str, _moment: float) -> Groups | None:
+        [population] = [one for one in self._desk.populations if one.name == name]
+        return newest_groups(self._store, self._bodies, population)
 
     def _check(self, _moment: float) -> tuple[Check, ...]:
         store, desk = self._store, self._desk
@@ -151,6 +161,7 @@ class Viewer:
             guarded("public log", lambda: f"holds together: {store.verify_log():,} entries"),
             check_clock(store, time.time()),
             *(check_budget(store, one) for one in desk.populations),
+            *(found for one in desk.populations for found in check_announced(store, one, time.time())),
             *check_disk(desk.bodies, desk.populations),
         )
 

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.definition.measures import NEWEST, PREFIX, PREVIOUS
 from confidante.coordinator.definition.population import Population
-from confidante.coordinator.rounds.training import Result
+from confidante.coordinator.rounds.training import Result, noisy_sum
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import PublishedRound
 from confidante.core.errors import StoreError, WireError
+from confidante.models.cohort_release import CohortRelease
 from confidante.models.quality import Comparison, Quality, comparison, quality
 from confidante.models.task import NoisySum
 from confidante.models.task_wire import CatalogueWire, decode_plan, kind_of, models_named
 from confidante.privacy.accounting import epsilon_of
-from confidante.privacy.clipping import decode
 
 _SHOWN = 20
 
@@ -41,14 +41,46 @@ class ItemCounts:
 
 @final
 @dataclass(frozen=True, slots=True)
+class GroupSeen:
+    """One cohort. depth: how many groups it is part of; size: devices in it, by the noisy sum, and error:
+    standard deviation of the noise in that. served_by: name of the group whose table it reads: its own, or of
+    the one above that it folded into.
+    """
+
+    name: str
+    depth: int
+    size: float
+    error: float
+    served_by: str
+
+    @property
+    def folded(self) -> bool:
+        """Whether it was too small for a table of its own."""
+        return self.name != self.served_by
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """What was published of cohorts, in the order of their tree. gate: devices that a group needed."""
+
+    groups: tuple[GroupSeen, ...]
+    gate: float
+
+
+Found = ItemCounts | Quality | Comparison | Groups
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """One published round.
 
     id: its id; task: its name; at: when it ended, seconds since 1970; devices: in the sum; epsilon: what it
     cost alone (infinite without noise, NaN if damaged); kind: "training", "popularity", "contributors",
-    "quality" or "compare". found: what a measure found; None for a sum of a training, and for one of another
-    catalogue than today's. models: sha256 in hex of those that were graded, or of the one that the round
-    completed. damaged: why it cannot be read, empty when it can.
+    "quality", "compare" or "cohorts". found: what a measure found; None for a sum of a training, and for one
+    of another catalogue than today's. models: sha256 in hex of those that were graded, or of the one that the
+    round completed. damaged: why it cannot be read, empty when it can.
     """
 
     id: bytes
@@ -57,7 +89,7 @@ class Outcome:
     at: float
     devices: int
     epsilon: float
-    found: ItemCounts | Quality | Comparison | None
+    found: Found | None
     models: tuple[str, ...]
     damaged: str = ""
 
@@ -85,6 +117,14 @@ def results(store: Store, bodies: Bodies, population: Population, limit: int = 1
     wire = CatalogueWire(population.catalogue)
     found = store.published(population.name, limit)
     return [_outcome(row, bodies, population, wire) for row in found]
+
+
+def newest_groups(store: Store, bodies: Bodies, population: Population) -> Groups | None:
+    """Return what was last published of cohorts, None before there is any. Raises StoreError."""
+    of = next((one for one in population.tasks if one.tree is not None), None)
+    rows = [] if of is None else store.published(population.name, 1, begins=of.prefix)
+    found = [_outcome(row, bodies, population, CatalogueWire(population.catalogue)).found for row in rows]
+    return next((one for one in found if isinstance(one, Groups)), None)
 
 
 def quality_curve(store: Store, bodies: Bodies, population: Population, limit: int = 100) -> list[CurvePoint]:
@@ -138,20 +178,32 @@ def _read(row: PublishedRound, bodies: Bodies, population: Population, wire: Cat
     epsilon = _epsilon(plan.noise_multiplier, population.delta)
     graded = tuple(model.hex() for model in models_named(row.task_body))
     kind = "training"
-    found: ItemCounts | Quality | Comparison | None = None
+    found: Found | None = None
     if row.task.startswith(PREFIX):
-        total = np.frombuffer(kept.total, dtype="<i8").astype(np.int64)
-        variance = float(plan.noise_variance(row.survivors)) / plan.scale**2
-        noisy = NoisySum(decode(total, plan), variance, row.survivors)
         kind = kind_of(row.task_body)
-        found = _found(wire, kind, row.task_body, noisy)
+        if kind == "cohorts":
+            found = groups_of(CohortRelease.decode(bodies.get(kept.cohorts))) if kept.cohorts else None
+        else:
+            noisy = noisy_sum(kept.total, row.plan, row.survivors)
+            found = _found(wire, kind, row.task_body, noisy)
     models = graded or ((kept.model,) if kept.model else ())
     return Outcome(row.id, row.task, kind, row.ended, row.survivors, epsilon, found, models)
 
 
-def _found(
-    wire: CatalogueWire, kind: str, body: bytes, total: NoisySum
-) -> ItemCounts | Quality | Comparison | None:
+def groups_of(release: CohortRelease) -> Groups:
+    """Return what an operator sees of a release; everybody may see it."""
+    tree, serves = release.table.tree, release.table.serves
+    rows = zip(tree.groups, release.sizes, release.spreads, serves, strict=True)
+    return Groups(
+        tuple(
+            GroupSeen(group.name, len(tree.path(place)) - 1, size, spread, tree.groups[by].name)
+            for place, (group, size, spread, by) in enumerate(rows)
+        ),
+        release.gate,
+    )
+
+
+def _found(wire: CatalogueWire, kind: str, body: bytes, total: NoisySum) -> Found | None:
     match kind:
         case "quality":
             return quality(total)

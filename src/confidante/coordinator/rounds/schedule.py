@@ -201,6 +201,8 @@ class Schedule:
 
     def _task_of(self, measure: Measure) -> Task | None:
         """Return what a measure asks of devices now; None before its models are published."""
+        if measure.tree is not None:
+            return self._trainings.cohort_task(measure)
         models = list[bytes]()
         for wanted in measure.models:
             found = next(self._trainings.models(wanted), None)

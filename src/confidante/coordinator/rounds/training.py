@@ -40,16 +40,17 @@ class Result(msgspec.Struct, tag="sum 1", array_like=True, forbid_unknown_fields
     """What is kept of a published round.
 
     total: the integer sum, little-endian int64 each. model: name of the model's body when this was the last
-    sum of its training, else empty.
+    sum of its training, else empty. cohorts: name of the body of what was published of cohorts, else empty.
     """
 
     total: bytes
     model: str = ""
+    cohorts: str = ""
 
     @classmethod
-    def of(cls, total: NDArray[np.int64], model: str = "") -> "Result":
+    def of(cls, total: NDArray[np.int64], model: str = "", cohorts: str = "") -> "Result":
         """Return the result that holds a sum, int64 [length]."""
-        return cls(total.astype("<i8").tobytes(), model)
+        return cls(total.astype("<i8").tobytes(), model, cohorts)
 
     @classmethod
     def read(cls, data: bytes) -> "Result":
@@ -62,6 +63,13 @@ class Result(msgspec.Struct, tag="sum 1", array_like=True, forbid_unknown_fields
     def encode(self) -> bytes:
         """Return the bytes to be kept."""
         return msgspec.msgpack.encode(self)
+
+
+def noisy_sum(total: bytes, plan: bytes, survivors: int) -> NoisySum:
+    """Return the sum of a round from what is kept of it: `Result.total`, its plan, and how many are in it."""
+    agreed = decode_plan(plan)
+    variance = float(agreed.noise_variance(survivors)) / agreed.scale**2
+    return NoisySum(decode(np.frombuffer(total, dtype="<i8").astype(np.int64), agreed), variance, survivors)
 
 
 @final
@@ -158,7 +166,4 @@ class _Sums:
         found = self._sums.get(self._training.wire.encode_task(task))
         if found is None:
             raise NotYetError(task)
-        plan = decode_plan(found.plan)
-        total = np.frombuffer(found.total, dtype="<i8").astype(np.int64)
-        variance = float(plan.noise_variance(found.survivors)) / plan.scale**2
-        return NoisySum(decode(total, plan), variance, found.survivors)
+        return noisy_sum(found.total, found.plan, found.survivors)

@@ -8,12 +8,14 @@ from typing import Any, final
 import msgspec
 
 from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.definition.measures import NEWEST, PREFIX, PREVIOUS
+from confidante.coordinator.definition.measures import NEWEST, PREFIX, PREVIOUS, Measure
 from confidante.coordinator.definition.population import Population
-from confidante.coordinator.rounds.training import Model, Published, Result, Training
+from confidante.coordinator.rounds.cohorts import Cohorts
+from confidante.coordinator.rounds.training import Model, Published, Result, Training, noisy_sum
 from confidante.coordinator.store import Store
-from confidante.coordinator.store.values import PublishedRound, RoundState
+from confidante.coordinator.store.values import PublishedRound, RoundRow, RoundState
 from confidante.models.task import Task
+from confidante.models.task_wire import kind_of
 from confidante.protocol.server import SumResult
 
 _FIRST_LOOK = 8
@@ -29,6 +31,7 @@ class Trainings:
         self._go_on = lru_cache(4)(training.go_on)
         self._kept = lru_cache(8)(lambda ref: Result.read(bodies.get(ref)))
         self._model_in = lru_cache(4096)(lambda ref: self._kept(ref).model)
+        self._cohorts = Cohorts(bodies, population, training.wire)
 
     def next_sum(self) -> tuple[int, Task, bool, float]:
         """Return the running training's number, its next sum's task, whether it has begun, its due time."""
@@ -51,6 +54,10 @@ class Trainings:
             if wanted in (model, NEWEST) or other:
                 yield model
 
+    def cohort_task(self, measure: Measure) -> Task:
+        """Return what a measure over cohorts asks of devices now."""
+        return self._cohorts.task(measure, next(self.models(NEWEST), ""))
+
     def _rounds(self) -> Iterator[PublishedRound]:
         """Give all published rounds of trainings, the newest first, a few at a time."""
         given, limit = 0, _FIRST_LOOK
@@ -64,7 +71,8 @@ class Trainings:
     def conclude(self, state: RoundState, result: SumResult) -> tuple[str, tuple[str, bytes]]:
         """Return where the sum of a round is kept, and the entry of the public log that goes with it.
 
-        With the last sum of a training, its model is kept, too, and the entry names it.
+        With the last sum of a training, its model is kept, too, and the entry names it; with a sum over
+        cohorts, what is published of it.
         """
         row = state.row
         kept = Result.of(result.sum)
@@ -83,7 +91,29 @@ class Trainings:
             if isinstance(found, Model):
                 kind, kept = "model", Result.of(result.sum, self._bodies.put(found.data))
                 said |= {"training": number, "model": bytes.fromhex(kept.model)}
+        elif published := self._published_cohorts(row, kept.total, len(result.survivors)):
+            kind, kept = "cohorts", Result.of(result.sum, cohorts=published)
+            said |= {
+                "cohorts": bytes.fromhex(published),
+                "catalogue": self.training.wire.digest,
+            }
         return self._bodies.put(kept.encode()), (kind, msgspec.msgpack.encode(said))
+
+    def _published_cohorts(self, row: RoundRow, total: bytes, survivors: int) -> str:
+        """Return where what is published of a sum over cohorts is kept; empty for any other sum.
+
+        One of a measure, or of a catalogue, that the population has no more is a sum and nothing else.
+        """
+        measure = next(
+            (one for one in self.population.tasks if one.tree and row.task.startswith(one.prefix)), None
+        )
+        if measure is None or kind_of(row.task_body) != measure.kind:
+            return ""
+        if not self.training.wire.names(row.task_body):
+            return ""
+        total_of = noisy_sum(total, row.plan, survivors)
+        model = next(self.models(NEWEST), "")
+        return self._bodies.put(self._cohorts.release(measure, model, row.task_body, total_of))
 
     def _standing(self) -> tuple[int, tuple[Published, ...], float]:
         """Return the number of the running training, the sums it has, and when it may go on."""

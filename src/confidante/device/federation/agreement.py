@@ -19,6 +19,7 @@ _FITTING: Mapping[str, tuple[Purpose, ...]] = MappingProxyType(
     {
         "popularity": (Purpose.TRAIN, Purpose.COHORT),
         "contributors": (Purpose.COHORT,),
+        "cohorts": (Purpose.COHORT,),
         "quality of lists": (Purpose.QUALITY,),
         "comparison of lists": (Purpose.QUALITY,),
     }
