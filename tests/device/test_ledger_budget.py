@@ -21,6 +21,7 @@ from confidante.device.budget import (
     gaussian_mu,
     odds,
     odds_sentence,
+    pure_mu,
 )
 from confidante.device.values import Purpose
 from confidante.privacy.accounting import calibrate, epsilon_of
@@ -56,6 +57,37 @@ def test_a_whole_programme_costs_what_the_accountant_says_of_it() -> None:
     together = composed([(gaussian_epsilon(1 / one), DELTA) for one in multipliers])
     assert together == pytest.approx(8.0, rel=5e-3)
     assert together <= 8.0
+
+
+def test_pure_privacy_is_counted_as_the_gaussian_that_gives_away_as_much() -> None:
+    """At the kink of its trade-off function; the figures are 2 Phi^-1(e^eps / (1 + e^eps)) by tables."""
+    for epsilon, mu in ((math.log(0.841344746 / 0.158655254), 2.0), (math.log(3), 1.348979500), (0.0, 0.0)):
+        assert pure_mu(epsilon) == pytest.approx(mu, rel=1e-7)
+    assert pure_mu(1000.0) == math.inf
+    with pytest.raises(ValueError, match="at least 0"):
+        pure_mu(-0.1)
+
+
+@given(epsilon=st.floats(0.01, 8.0), delta=st.floats(1e-9, 0.5))
+def test_no_gaussian_counted_for_pure_privacy_gives_away_less(epsilon: float, delta: float) -> None:
+    """The (epsilon', delta) curve of the Gaussian lies above that of pure privacy, whose tangents it bounds.
+
+    Pure privacy at `epsilon` is (e', d)-private for every e' below it with d = (e^eps - e^e') / (1 + e^eps).
+    """
+    for share in (0.0, 0.3, 0.9):
+        milder = epsilon * share
+        pure = (math.exp(epsilon) - math.exp(milder)) / (1 + math.exp(epsilon))
+        if 1e-12 < pure < 1:
+            assert gaussian_epsilon(pure_mu(epsilon), pure) >= milder * (1 - 1e-9)
+
+
+def test_pure_releases_compose_with_rounds_by_the_better_of_two_ways() -> None:
+    assert composed([(1.0, 0.0)]) == pytest.approx(1.0)
+    assert composed([(0.5, 0.0), (0.25, 0.0), (4.0, DELTA)]) == pytest.approx(4.75)
+    many = composed([(0.1, 0.0)] * 400)
+    assert many == pytest.approx(gaussian_epsilon(20 * pure_mu(0.1)))
+    assert many < 40 * 0.5
+    assert composed([(1000.0, 0.0)]) == 1000.0
 
 
 def test_odds_read_as_a_gambler_would() -> None:

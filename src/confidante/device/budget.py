@@ -12,12 +12,20 @@ earlier one: mu^2 = sum of 1/s^2 (Dong, Roth, Su 2022, corollary 2), and a mu-Ga
 follows, and what is shown is the epsilon of all of them together: never more than the sum of the rounds'
 own, never less than the truth. It is the server-facing figure: the worst dropout and collusion that the
 plan allows.
+
+What is no sum and is private by itself, with a delta of 0 (a bucket that is named in a question), is kept
+with that delta. Of such the epsilons add up, and add to that of the sums; or each counts as a Gaussian
+mechanism with mu = 2 Phi^-1(e^epsilon / (1 + e^epsilon)), and all compose by squares. For the trade-off
+function of pure privacy (Dong, Roth, Su 2022, section 2) is made of two straight lines with their kink where
+both errors are equal, and a convex function through the kink and both ends lies below them. Both hold, so
+the smaller is shown.
 """
 
 import math
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import final
 
 DELTA = 1e-5
@@ -125,10 +133,32 @@ def gaussian_mu(epsilon: float, delta: float = DELTA) -> float:
     return high
 
 
+def pure_mu(epsilon: float) -> float:
+    """Return the least mu whose Gaussian mechanism gives away as much as epsilon at delta 0, rounded up.
+
+    inf above 100. ValueError below 0.
+    """
+    if not epsilon >= 0:
+        raise ValueError(f"epsilon is {epsilon}: it is at least 0")
+    if not epsilon <= _MOST * _CLOSE:
+        return math.inf
+    return -2 * NormalDist().inv_cdf(1 / (1 + math.exp(epsilon))) * _CLOSE if epsilon else 0.0
+
+
 def composed(rounds: Iterable[tuple[float, float]], delta: float = DELTA) -> float:
-    """Return the epsilon at `delta` of all rounds together, each given by its own (epsilon, delta)."""
-    mu = math.sqrt(sum(gaussian_mu(own, at) ** 2 for own, at in rounds))
-    return gaussian_epsilon(mu, delta)
+    """Return the epsilon at `delta` of all rounds together, each given by its own (epsilon, delta).
+
+    A delta of 0 is that of a release that is private by itself.
+    """
+    gaussian = pure = pure_sum = 0.0
+    for own, at in rounds:
+        if at == 0:
+            pure += pure_mu(own) ** 2
+            pure_sum += own
+        else:
+            gaussian += gaussian_mu(own, at) ** 2
+    as_gaussians = gaussian_epsilon(math.sqrt(gaussian + pure), delta)
+    return min(as_gaussians, gaussian_epsilon(math.sqrt(gaussian), delta) + pure_sum)
 
 
 def _delta(epsilon: float, mu: float) -> float:

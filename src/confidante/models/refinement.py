@@ -157,7 +157,7 @@ class QuerySide:
 
     def points(self, products: NDArray[np.integer], scale: float) -> NDArray[np.float64]:
         """Return products with a rounded query as points of score, float64 like `products`."""
-        found: NDArray[np.float64] = products * (self.unit * scale)
+        found: NDArray[np.float64] = products.astype(np.float64) * (self.unit * scale)
         return found
 
 
