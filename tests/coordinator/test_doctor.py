@@ -17,19 +17,20 @@ from store_world import ROUND, claimed, filled, opened
 from typer.testing import CliRunner
 
 from confidante.cli.coordinator_app import coordinator
-from confidante.coordinator.definition.population import read_population
+from confidante.coordinator.definition.population import Population, read_population
+from confidante.coordinator.enrolment.enrolment import enrolment_of
+from confidante.coordinator.running.checked import Check
 from confidante.coordinator.running.doctor import (
-    Check,
     check_bodies,
     check_budget,
     check_certificate,
     check_clock,
     check_database,
     check_key,
-    check_population,
     check_port,
     check_strays,
 )
+from confidante.coordinator.running.doctor_terms import check_announced, check_population, check_tokens
 from confidante.coordinator.store import COLLECTING, Payment, Store
 from confidante.coordinator.store.database import Database
 from confidante.core.errors import StoreError
@@ -68,9 +69,9 @@ def test_a_fresh_folder_is_well_and_the_doctor_makes_no_database(tmp_path: Path)
     assert answer.exit_code == 0, answer.output
     found = json.loads(answer.output)
     assert all(one["good"] for one in found)
-    assert {"population", "uploads", "database", "bodies", "disk", "TLS", "operator key", "port"} == {
-        one["name"] for one in found
-    }
+    assert [one["name"] for one in found if one["warns"]] == ["terms", "tokens"]
+    looked_at = ["population", "uploads", "terms", "tokens", "database", "bodies", "disk", "TLS", "port"]
+    assert {*looked_at, "operator key"} == {one["name"] for one in found}
     assert not (tmp_path / "films.db").exists()
 
 
@@ -78,6 +79,81 @@ def test_uploads_are_stated_in_bytes_for_each_task(tmp_path: Path) -> None:
     said = [one.said for one in check_population(read_population(defined(tmp_path))) if one.name == "uploads"]
     for task in ("popularity", "feature pairs", "item pairs"):
         assert any(one.startswith(f"{task}: at most ") and " bytes a device" in one for one in said), task
+
+
+def test_a_file_as_it_is_written_at_first_gives_nothing_to_mind(tmp_path: Path) -> None:
+    file = tmp_path / "films.toml"
+    assert CliRunner().invoke(coordinator, ["init", str(file)]).exit_code == 0
+    found = check_population(read_population(file))
+    assert not any(one.warns for one in found)
+    [tokens] = [one.said for one in found if one.name == "tokens"]
+    assert tokens == (
+        "films: at most 32 devices of one network a day are given any (64 in 1 day, 2 at once; a round costs "
+        "one)"
+    )
+
+
+def changed(file: Path, *changes: tuple[str, str]) -> Population:
+    for old, new in changes:
+        assert old in file.read_text()
+        file.write_text(file.read_text().replace(old, new))
+    return read_population(file)
+
+
+def test_what_devices_refuse_by_their_usual_terms_is_said(tmp_path: Path) -> None:
+    CliRunner().invoke(coordinator, ["init", str(tmp_path / "films.toml")])
+    few = changed(tmp_path / "films.toml", ("devices = 200", "devices = 15"))
+    [said] = [one.said for one in check_population(few) if one.name == "terms"]
+    refuse = "films: devices whose terms nobody loosened refuse "
+    assert said == refuse + "a round of 15 devices (least_devices is 16)"
+    loud = changed(
+        tmp_path / "films.toml",
+        ("devices = 15", "devices = 16"),
+        ("epsilon = 8.0 ", "epsilon = 99.0 "),
+        ("epsilon = 4.0 ", "epsilon = 20.0 "),
+    )
+    [said] = [one.said for one in check_population(loud) if one.name == "terms"]
+    assert said.startswith(refuse + "a noise multiplier of 0.")
+    assert "(least_noise is 1) for " in said
+    answer = CliRunner().invoke(coordinator, ["doctor", str(tmp_path / "films.toml"), "--port", "0"])
+    assert answer.exit_code == 0, "it may be meant so"
+    assert f"! terms         {said}" in answer.output
+
+
+def test_tokens_are_said_by_whom_they_are_counted(tmp_path: Path) -> None:
+    CliRunner().invoke(coordinator, ["init", str(tmp_path / "films.toml")])
+    invited = changed(tmp_path / "films.toml", ('"address"', '"invitation"'), ("tokens = 64 ", "tokens = 3 "))
+    assert (
+        "at most 3 devices of one invitation a day are given any (3 in 1 day, 1 at"
+        in check_tokens(invited).said
+    )
+    free = changed(tmp_path / "films.toml", ('"invitation"', '"open"'))
+    assert check_tokens(free).warns
+
+
+def test_a_verifier_that_devices_do_not_know_of_yet_or_that_is_none(tmp_path: Path) -> None:
+    CliRunner().invoke(coordinator, ["init", str(tmp_path / "films.toml")])
+    asked = read_population(tmp_path / "films.toml")
+    with Store.open(f"sqlite:///{tmp_path}/films.db") as store:
+        store.migrate()
+        enrolment_of(store, "films", asked.enrolment, now=lambda: NOW)
+        assert list(check_announced(store, asked, NOW)) == []
+        invited = changed(tmp_path / "films.toml", ('"address"', '"invitation"'))
+        [found] = check_announced(store, invited, NOW + 60)
+        assert found.good
+        assert found.warns
+        assert "`run` announces that in 59 minutes" in found.said
+        none = changed(tmp_path / "films.toml", ('"invitation"', '"faces:Smile"'))
+        [found] = check_announced(store, none, NOW)
+        assert not found.good
+        assert "faces:Smile" in found.said
+
+
+def test_a_file_that_is_not_there_leaves_no_folder(tmp_path: Path) -> None:
+    answer = CliRunner().invoke(coordinator, ["doctor", str(tmp_path / "film.toml"), "--port", "0"])
+    assert answer.exit_code == 1
+    assert "name a TOML file" in answer.output
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_wrong_gets_a_cross_and_ends_with_one(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from outward_world import START, Home, drawn, home
 from publog_world import POPULATION, Door, answering, door, line
@@ -136,7 +135,7 @@ def test_each_seat_gets_a_token_that_opens_the_door(at: Home, here: Town) -> Non
         token = mine.take(person(number), seat(number))
         assert here.redeems(token, person(number), seat(number))
         mine.used(seat(number))
-    assert [len(one.blinded) for one in here.sent] == [4, 4], "a batch at a time, half of what is given"
+    assert [len(one.blinded) for one in here.sent] == [2, 2, 2], "two at a time"
 
 
 def test_a_seat_has_the_same_token_after_a_restart_and_another_seat_another(
@@ -256,7 +255,7 @@ def test_everything_that_leaves_is_in_the_ledger_and_needs_the_switch(tmp_path: 
     with home(tmp_path / "on", Purpose.TRAIN) as on:
         wallet(on, here).take(person(1), seat(1))
         (asked,) = [one for one in on.ledger.departures() if "tokens" in str(one.content)]
-        assert asked.content["tokens"] == 4
+        assert asked.content["tokens"] == 2
         assert asked.purpose is Purpose.TRAIN
     assert len(here.sent) == 1
 
@@ -371,15 +370,18 @@ def pieces(texts: list[bytes], size: int = 5) -> set[bytes]:
 
 
 def test_nothing_of_a_request_is_in_what_is_redeemed(at: Home, here: Town) -> None:
-    """Pieces of 5 bytes: of 400 x 250 pairs one agrees by chance once in ten million runs."""
+    """Pieces of 5 bytes: of 500 x 250 pairs one agrees by chance once in ten million runs."""
     mine = wallet(at, here)
     tokens = []
     for number in range(4):
         tokens.append(mine.take(person(number), seat(number)))
         mine.used(seat(number))
-    (asked,) = here.sent
-    answer = decode(here.received[-1], TokenResponse)
-    at_issue = pieces([*asked.blinded, *answer.evaluated, answer.proof])
+    given = [decode(one, TokenResponse) for one in here.received if one]
+    assert len(given) == len(here.sent) == 2
+    at_issue = pieces(
+        [part for asked in here.sent for part in asked.blinded]
+        + [part for answer in given for part in (*answer.evaluated, answer.proof)]
+    )
     at_redemption = pieces([part for one in tokens if one for part in (one.nonce, one.mac)])
     assert not at_issue & at_redemption
 
@@ -387,7 +389,7 @@ def test_nothing_of_a_request_is_in_what_is_redeemed(at: Home, here: Town) -> No
 def test_every_blind_and_nonce_is_fresh(at: Home, here: Town, tmp_path: Path) -> None:
     """Fails were the blind constant, or made of the nonce: the issuer could try it on each nonce it sees."""
     seen_nonces, seen_blinds = [], []
-    for number in range(3):
+    for number in range(6):
         with home(tmp_path / f"device {number}", Purpose.TRAIN) as one:
             mine = wallet(one, here)
             (asked,) = [mine._asked(key) for key in announced_here(here)]
@@ -408,10 +410,9 @@ def announced_here(here: Town) -> list[TokenKey]:
 def test_blinds_are_spread_over_all_scalars(at: Home, here: Town) -> None:
     """Of 64 top bits of blinds 16 to 48 are set: by chance not so once in 30,000 runs; constant: never so."""
     (key,) = announced_here(here)
-    key = msgspec.structs.replace(key, most=16)
     mine = wallet(at, here)
     tops = []
-    for _ in range(8):
+    for _ in range(32):
         tops += [blind[0] >> 7 for blind in mine._asked(key).blinds]
         mine._keep((), None)
     assert len(tops) == 64

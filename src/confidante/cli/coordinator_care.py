@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,7 @@ from confidante.core.errors import ConfidanteError
 
 if TYPE_CHECKING:
     from confidante.coordinator.running.backup import Told
-    from confidante.coordinator.running.doctor import Check
+    from confidante.coordinator.running.checked import Check
 
 Archive = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
 
@@ -52,16 +53,17 @@ def doctor(
 ) -> None:
     """Check each thing that a run needs, and say what to do where one is wrong.
 
-    Changes nothing; the folder of the bodies is made when there is none. Ends with 1 when anything is wrong.
+    Changes nothing; the folder of the bodies is made when there is none. ✓ is well, ! is well and may not be
+    what you meant, ✗ is wrong; ends with 1 when anything is.
     """
     found = list(
         _checks(place(populations, database, bodies, operator_key_file), host, port, certificate, key)
     )
     if as_json:
-        say(json.dumps([{"name": one.name, "good": one.good, "said": one.said} for one in found], indent=1))
+        say(json.dumps([asdict(one) for one in found], indent=1))
     else:
         for one in found:
-            say(f"{'✓' if one.good else '✗'} {one.name:13} {one.said}")
+            say(f"{_mark(one)} {one.name:13} {one.said}")
     if not all(one.good for one in found):
         raise typer.Exit(1)
 
@@ -125,24 +127,31 @@ def _contents(told: "Told") -> str:
     )
 
 
+def _mark(one: "Check") -> str:
+    return ("!" if one.warns else "✓") if one.good else "✗"
+
+
 def _checks(
     here: Place, host: str, port: int, certificate: Path | None, key: Path | None
 ) -> "Iterator[Check]":
     from confidante.coordinator.running import doctor as look
+    from confidante.coordinator.running.checked import Check
+    from confidante.coordinator.running.doctor_terms import check_population
 
     now = time.time()
     try:
         defined = here.populations()
     except ConfidanteError as error:
-        yield look.Check("population", good=False, said=str(error))
+        yield Check("population", good=False, said=str(error))
         defined = ()
     for one in defined:
-        yield from look.check_population(one)
+        yield from check_population(one)
     try:
         yield from look.check_database(here.database, defined, now)
     except ConfidanteError as error:
-        yield look.Check("database", good=False, said=str(error))
-    yield from look.check_bodies(here.bodies, defined)
+        yield Check("database", good=False, said=str(error))
+    if defined:  # otherwise the folder of the bodies may be named after what is no population
+        yield from look.check_bodies(here.bodies, defined)
     yield look.check_certificate(certificate, key, now)
     yield look.check_key(here.key_file)
     yield look.check_port(host, port)

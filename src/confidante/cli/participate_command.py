@@ -13,6 +13,7 @@ import typer
 from confidante.cli.options import AsJson, print_json
 from confidante.cli.profile_app import PassphraseFile, Where, shown
 from confidante.core.errors import DataError
+from confidante.privacy.terms import LEAST_COLLUSION, LEAST_DEVICES, LEAST_DROPOUT, LEAST_NOISE
 
 if TYPE_CHECKING:
     from confidante.device.federation.background import Background, BackgroundState
@@ -63,18 +64,20 @@ def participate_command(
     hours: Annotated[
         str | None, typer.Option(metavar="FROM-TO", help="Only between these hours of the day, like 22-6.")
     ] = None,
-    least_devices: Annotated[int, typer.Option(min=2, help="Join no round of fewer devices.")] = 16,
+    least_devices: Annotated[
+        int, typer.Option(min=2, help="Join no round of fewer devices.")
+    ] = LEAST_DEVICES,
     least_noise: Annotated[
         float, typer.Option(min=0.0, help="Join no sum with a smaller noise multiplier.")
-    ] = 1.0,
+    ] = LEAST_NOISE,
     least_collusion: Annotated[
         float,
         typer.Option(min=0.0, max=1.0, help="Join no round that is safe from a smaller part of colluders."),
-    ] = 0.1,
+    ] = LEAST_COLLUSION,
     least_dropout: Annotated[
         float,
         typer.Option(min=0.0, max=1.0, help="Join no round that fails when a smaller part vanishes."),
-    ] = 0.3,
+    ] = LEAST_DROPOUT,
     small: Annotated[bool, typer.Option("--small", help="Take on short vectors only.")] = False,
     invitation: Annotated[
         Path | None, typer.Option(help="File with the invitation, where the coordinator asks for one.")

@@ -33,6 +33,9 @@ LOG_KIND = "tokens"
 
 NONCE_BYTES = 32
 MOST_BATCH = 32
+USUAL_BATCH = 2
+"""Tokens that a device asks for at once: few, as others may share its network address."""
+
 MOST_EVIDENCE_BYTES = 16 << 10
 MOST_REQUEST_BYTES = MOST_BATCH * (voprf.ELEMENT_BYTES + 8) + MOST_EVIDENCE_BYTES + 1024
 LEAST_KEY_SECONDS = 3600.0
@@ -82,6 +85,11 @@ class TokenResponse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     evaluated: _Elements
     proof: Annotated[bytes, Meta(min_length=voprf.PROOF_BYTES, max_length=voprf.PROOF_BYTES)]
+
+
+def batch_of(most: int) -> int:
+    """Return how many tokens a device asks for at once where one gets `most`: half of them at the most."""
+    return min(max(most // 2, 1), USUAL_BATCH)
 
 
 def key_id(public: bytes) -> bytes:

@@ -5,68 +5,26 @@ import shutil
 import socket
 import ssl
 import stat
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import final
 
 from cryptography import x509
 
 from confidante.coordinator.bodies import Bodies, shown
 from confidante.coordinator.definition.population import Population
-from confidante.coordinator.definition.uploads import upload_sizes
 from confidante.coordinator.rounds.budgeting import standing
+from confidante.coordinator.running.checked import Check, guarded
+from confidante.coordinator.running.doctor_terms import check_announced
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.database import Database
-from confidante.core.errors import ConfidanteError, PlanError
-from confidante.protocol.coordination import Tier
 
 _ENOUGH_DAYS = 14
 _CLOCK_SECONDS = 30.0
 _ROOM = 256 << 20
 _ROUNDS_OF_ROOM = 3
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was looked at: its name, whether it is as it should be, and one sentence."""
-
-    name: str
-    good: bool
-    said: str
-
-
-def check_population(population: Population) -> list[Check]:
-    """Return what its definition means: a cohort, and the bytes that a device uploads for each task."""
-    cohort = population.cohort
-    return [
-        Check(
-            "population",
-            good=True,
-            said=f"{population.name}: {len(population.catalogue):,} items, {cohort.devices} devices a round, "
-            f"of which {cohort.devices - cohort.minimum_survivors} may vanish",
-        ),
-        *check_uploads(population),
-    ]
-
-
-def check_uploads(population: Population) -> Iterator[Check]:
-    """Return the bytes that a device sends in a round, task by task; a cross where one does not fit."""
-    try:
-        found = upload_sizes(population)
-    except PlanError as error:
-        yield Check("uploads", good=False, said=f"{population.name}: {error}")
-        return
-    for one in found:
-        who = "all devices" if one.tier is Tier.SMALL else "large devices"
-        said = (
-            f"{one.task}: at most {one.bytes:,} bytes a device ({one.entries:,} entries of {one.bits} bits)"
-        )
-        yield Check("uploads", good=True, said=f"{said}, of {who}")
 
 
 def check_database(address: str, populations: tuple[Population, ...], now: float) -> Iterator[Check]:
@@ -105,6 +63,7 @@ def check_database(address: str, populations: tuple[Population, ...], now: float
         yield check_clock(store, now)
         for one in populations:
             yield check_budget(store, one)
+            yield from check_announced(store, one, now)
         yield from check_strays(store, {one.name for one in populations})
 
 
@@ -236,14 +195,6 @@ def check_port(host: str, port: int) -> Check:
             "port", good=False, said=f"{host}, port {port} cannot be used ({error}): take another --port"
         )
     return Check("port", good=True, said=f"{host}, port {port} is free")
-
-
-def guarded(name: str, look: Callable[[], str]) -> Check:
-    """Return a check of what `look` says, or of why it cannot."""
-    try:
-        return Check(name, good=True, said=look())
-    except ConfidanteError as error:
-        return Check(name, good=False, said=str(error))
 
 
 def store_kind(address: str) -> str:

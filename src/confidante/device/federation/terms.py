@@ -12,6 +12,14 @@ from confidante.device.federation.probes import Finding
 from confidante.device.values import Purpose
 from confidante.models.scoring import ModelName
 from confidante.models.task_wire import CatalogueWire, Models, decode_plan
+from confidante.privacy.terms import (
+    LEAST_COLLUSION,
+    LEAST_DEVICES,
+    LEAST_DROPOUT,
+    LEAST_NOISE,
+    MOST_UPLOAD_BYTES,
+    refusals,
+)
 from confidante.protocol.coordination import Asks, Tier
 
 SWITCHES: Mapping[Asks, Purpose] = MappingProxyType(
@@ -36,13 +44,13 @@ class Terms:
 
     catalogue: CatalogueWire | None = None
     purpose: Purpose | None = None
-    least_noise: float = 1.0
-    least_devices: int = 16
-    most_bytes: int = 256 << 10
+    least_noise: float = LEAST_NOISE
+    least_devices: int = LEAST_DEVICES
+    most_bytes: int = MOST_UPLOAD_BYTES
     tier: Tier = Tier.LARGE
     most_fetched: int = 16 << 20
-    least_dropout: float = 0.3
-    least_collusion: float = 0.1
+    least_dropout: float = LEAST_DROPOUT
+    least_collusion: float = LEAST_COLLUSION
 
     def agreement(
         self,
@@ -62,27 +70,16 @@ class Terms:
         if wire is None:
             raise PlanError("there is no catalogue to read the offered task by: fetch the one that it names")
         asked, what = decode_plan(plan), wire.decode_task(task, models)
-        for beyond, problem in (
-            (
-                asked.noise_multiplier < self.least_noise,
-                f"a noise multiplier of {asked.noise_multiplier:g} (least_noise is {self.least_noise:g})",
-            ),
-            (
-                asked.cohort.devices < self.least_devices,
-                f"a round of {asked.cohort.devices} devices (least_devices is {self.least_devices})",
-            ),
-            (
-                asked.cohort.max_dropout < self.least_dropout,
-                f"a round in which no more than the part {asked.cohort.max_dropout:g} may vanish",
-            ),
-            (
-                asked.cohort.max_collusion < self.least_collusion,
-                f"a round safe from no more than the part {asked.cohort.max_collusion:g} of colluders",
-            ),
-            (asked.upload_bytes > self.most_bytes, f"an upload of {asked.upload_bytes:,} bytes"),
-        ):
-            if beyond:
-                raise PlanError(f"{asked.task}: {problem} is beyond what was agreed to: not joined")
+        beyond = refusals(
+            asked,
+            least_noise=self.least_noise,
+            least_devices=self.least_devices,
+            least_dropout=self.least_dropout,
+            least_collusion=self.least_collusion,
+            most_bytes=self.most_bytes,
+        )
+        if beyond:
+            raise PlanError(f"{asked.task}: beyond what was agreed to, so not joined: {'; '.join(beyond)}")
         switch = self.purpose or purpose
         return Agreement(asked, what, wire.catalogue.ids, switch, f"your say in {asked.task}")
 

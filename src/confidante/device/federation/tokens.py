@@ -28,11 +28,9 @@ from confidante.protocol.tokens import (
     TokenRequest,
     TokenResponse,
     announced,
+    batch_of,
     bind,
 )
-
-_BATCH = 8  # few, and half of what one gets at the most: others may share the network address
-
 
 _FEW = 2  # with fewer, more are asked for after a round, long before they are used
 
@@ -251,7 +249,7 @@ class Wallet:
             purse = self._purse()
             if purse.asked is not None and purse.asked.key == key:
                 return purse.asked
-            count = min(max(key.most // 2, 1), _BATCH)
+            count = batch_of(key.most)
             asked = _Asked(
                 key,
                 tuple(self._entropy.draw(NONCE_BYTES) for _ in range(count)),
