@@ -135,14 +135,18 @@ def bind(
 
 def redeems(key: voprf.SecretKey, made: CheckIn) -> bool:
     """Whether a check-in shows a token that was made with this key, and for it; False when it shows none."""
-    if made.token is None:
-        return False
-    statement = check_in_statement(made.population, made.identity, made.seat)
-    fits = [
-        hmac.compare_digest(_mac(output, statement), made.token.mac)
-        for output in voprf.evaluate_either(key, made.token.nonce)
+    token = made.token
+    return token is not None and fits(key, token, made.population, made.identity, made.seat)
+
+
+def fits(key: voprf.SecretKey, token: Redemption, population: str, identity: bytes, seat: bytes) -> bool:
+    """Whether a token was made with this key, and bound to these (`bind`)."""
+    statement = check_in_statement(population, identity, seat)
+    found = [
+        hmac.compare_digest(_mac(output, statement), token.mac)
+        for output in voprf.evaluate_either(key, token.nonce)
     ]
-    return any(fits)
+    return any(found)
 
 
 def bound_to(identity: bytes, seat: bytes) -> bytes:

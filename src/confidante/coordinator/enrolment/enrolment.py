@@ -26,7 +26,7 @@ from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import StoreError
 from confidante.core.spans import spoken
 from confidante.protocol import voprf
-from confidante.protocol.coordination import CheckIn, Refusal, Refused, decode, encode
+from confidante.protocol.coordination import CheckIn, Redemption, Refusal, Refused, decode, encode
 from confidante.protocol.tokens import (
     LEAST_KEY_SECONDS,
     LOG_KIND,
@@ -34,8 +34,8 @@ from confidante.protocol.tokens import (
     TokenRequest,
     TokenResponse,
     bound_to,
+    fits,
     key_id,
-    redeems,
 )
 
 _SECRET_BYTES = 32
@@ -208,16 +208,20 @@ class Enrolment:
 
         Raises StoreError.
         """
-        if made.token is None:
+        return self.redeem_for(made.token, made.identity, made.seat)
+
+    def redeem_for(self, token: Redemption | None, identity: bytes, seat: bytes) -> Spending | Refusal:
+        """Check a token that is bound to these two names, as `redeem` does that of a check-in."""
+        if token is None:
             return Refusal(Refused.NO_TOKEN, "this population asks for an anonymous token")
         now = self._now()
-        taken = self._taken(self._keys(now, made.token.key_id), now)
-        key = next((one for one in taken if one.id == made.token.key_id), None)
+        taken = self._taken(self._keys(now, token.key_id), now)
+        key = next((one for one in taken if one.id == token.key_id), None)
         if key is None:
             return Refusal(Refused.OLD_KEY, "the key of this token is not in use any more: ask for new ones")
-        if not redeems(self._key(key.secret), made):
-            return Refusal(Refused.BAD_TOKEN, "the token does not belong to this check-in")
-        return Spending(made.token.key_id, made.token.nonce, bound_to(made.identity, made.seat))
+        if not fits(self._key(key.secret), token, self._population, identity, seat):
+            return Refusal(Refused.BAD_TOKEN, "the token does not belong to what it came with")
+        return Spending(token.key_id, token.nonce, bound_to(identity, seat))
 
     # --- keys
 
