@@ -157,7 +157,10 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "record": lambda device: [device.record(f"m{i}") for i in range(8)],
         "history": lambda device: device.history(search="Film"),
         "event_count": lambda device: device.event_count,
-        "recommend": lambda device: device.recommend(5, diversity=0.3),
+        "recommend": lambda device: (
+            device.recommend(5, diversity=0.3),
+            device.recommend(5, refine=True).refined(),
+        ),
         "session": lambda device: device.session(["m1", "m2"], 5),
         "what_if": lambda device: device.what_if(without=[1]),
         "explain": lambda device: device.explain("m20"),
@@ -182,6 +185,7 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "refine_with": lambda device: device.refine_with(
             "https://127.0.0.1:9", "films", relay="https://127.0.0.2:9"
         ),
+        "refresh_refinement": lambda device: _refused(device.refresh_refinement),
         "refinement_status": lambda device: device.refinement_status(),
         "update_model": lambda device: _refused(device.update_model, "https://127.0.0.1:9", "films"),
         "identity": lambda device: device.identity("https://example.org"),

@@ -1,7 +1,8 @@
 """The one object that an app talks to: a person's history, what it recommends from it, and every switch.
 
-Nothing here sends anything, but for `participate` and `update_model`. All methods may be called from any
-thread; each is done when it returns, and what it changed is on disk.
+Nothing here sends anything, but for `participate`, `update_model`, `refresh_refinement` and `recommend` with
+`refine`. All methods may be called from any thread; each is done when it returns, and what it changed is on
+disk.
 """
 
 import time
@@ -20,8 +21,8 @@ from confidante.device.ledger import Ledger
 from confidante.device.onboarding import Onboarding
 from confidante.device.opened import one_at_a_time
 from confidante.device.person import Person
-from confidante.device.question import NOBODY, Profile, ask
-from confidante.device.refining import Refining
+from confidante.device.question import ask
+from confidante.device.refining import Refining, Wish
 from confidante.device.serving import Serving
 from confidante.device.steering import Steering
 from confidante.device.taking_part import TakingPart
@@ -85,6 +86,7 @@ class Device(TakingPart, Refining, Steering, Onboarding):
             self._person = Person(self._vault)
             self._answers = Answers(self._vault, self._serving)
             self._backgrounds: list[Background] = []
+            self._refiner = None
         except BaseException:
             self._vault.close()
             raise
@@ -106,9 +108,11 @@ class Device(TakingPart, Refining, Steering, Onboarding):
     def close(self) -> None:
         """Write what was derived, so that the next start is quick, and let go of the folder.
 
-        Whatever takes part in the background stops first; a round it is in goes on at the next start.
+        Whatever takes part in the background stops first; a round it is in goes on at the next start. Lists
+        that are being refined stay as they are.
         """
         self._stop_backgrounds()
+        self._stop_refining()
         with self._vault.lock:
             if not self._vault.closed:
                 with suppress(VaultError):  # they are derived, and made again at the next start
@@ -286,25 +290,30 @@ class Device(TakingPart, Refining, Steering, Onboarding):
         context: Mapping[str, str] | None = None,
         diversity: float = 0.0,
         repeats: bool = False,
+        refine: bool = False,
     ) -> Answer:
         """Return the `n` best items, each with its exact reasons.
 
         filter: keeps items it returns True for. labels: only items with one of these. exclude: ids. context:
         events of the same context count more. diversity: 0.0 (best scores) to 1.0 (least alike). repeats:
-        items of the history may come again.
+        items of the history may come again. refine: have the list refined as well (`refine_with`); this
+        answer is the local one all the same, at once, and its `refined()` waits for the other. `filter` is
+        then called again, from another thread.
         """
-        profile = self._profile()
-        question = ask(
-            self._serving.library,
-            profile,
-            context=None if self.no_profiling else context,
-            labels=labels,
-            exclude=self._answers.rows(exclude),
-            repeats=repeats,
+        wish = Wish(
+            n,
+            filter,
+            tuple(labels),
+            tuple(exclude),
+            None if context is None else dict(context),
+            diversity,
+            repeats,
         )
-        return self._answers.best(
+        question = self._question(wish)
+        answer = self._answers.best(
             question, n, diversity=diversity, keep=filter, personal=not self.no_profiling
         )
+        return self._refining(answer, question, wish) if refine else answer
 
     @one_at_a_time
     def session(self, item_ids: Sequence[str], n: int = 10) -> Answer:
@@ -407,15 +416,6 @@ class Device(TakingPart, Refining, Steering, Onboarding):
     def erase(self) -> None:
         """Destroy the keys, then the vault, and close. Nothing can be taken back."""
         self._stop_backgrounds()
+        self._stop_refining()
         with self._vault.lock:
             self._vault.erase()
-
-    # --- within
-
-    def _profile(self) -> Profile:
-        """Return the profile that answers may use: nobody's in no-profiling mode."""
-        library = self._serving.library
-        if not self.no_profiling:
-            return self._person.profile(library)
-        own = library.rows_of(items.personal_keys(self._vault))
-        return replace(NOBODY, never=own[own >= 0])  # what only this person made known is for nobody

@@ -228,11 +228,13 @@ class Egress:
     def send(self, number: int, data: bytes, connect: Callable[[], socket.socket]) -> GuardedSocket:
         """Connect, send all of departure `number`, and return the guarded socket to read from. Close it."""
         self._ledger.check(number, data)
+        begun = time.monotonic()
         with self._noting(number):
             connected = connect()
             try:
+                left = self._timeout - (time.monotonic() - begun)
                 guarded = GuardedSocket(
-                    connected, self._ledger, number, data, timeout=self._timeout, most_bytes=self._most
+                    connected, self._ledger, number, data, timeout=left, most_bytes=self._most
                 )
                 guarded.sendall(data)
             except BaseException:
@@ -251,8 +253,10 @@ class Egress:
         except (OSError, http.client.HTTPException, ValueError) as error:
             why = f"{type(error).__name__}: {str(error)[:_SHOWN]}"
             self._ledger.fail(number, why)
+            where = self._ledger.departure(number).destination
             raise EgressError(
-                f"number {number} of the ledger could not be sent or answered: {why}"
+                f"{where} could not be reached, or did not answer: {why}; check the address and the network, "
+                f"and try again (number {number} of the ledger)"
             ) from error
 
     def _connect(self, request: Request) -> socket.socket:

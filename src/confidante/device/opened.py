@@ -1,6 +1,7 @@
 """What every part of a `Device` stands on: an open vault, switches and ledger, one thread at a time."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
@@ -10,6 +11,7 @@ from confidante.device import settings
 from confidante.device.consent import Consents
 from confidante.device.ledger import Ledger
 from confidante.device.person import Person
+from confidante.device.question import NOBODY, Profile
 from confidante.device.serving import Serving
 from confidante.device.values import Purpose
 from confidante.device.vault import items
@@ -74,6 +76,14 @@ class Opened:
 
     def _learning(self) -> bool:
         return self._consents.allowed(Purpose.LEARN) and self.paused_until is None
+
+    def _profile(self) -> Profile:
+        """Return the profile that answers may use: nobody's in no-profiling mode."""
+        library = self._serving.library
+        if not settings.no_profiling(self._vault):
+            return self._person.profile(library)
+        own = library.rows_of(items.personal_keys(self._vault))
+        return replace(NOBODY, never=own[own >= 0])  # what only this person made known is for nobody
 
     def _key(self, item_id: str) -> int:
         key = items.key_of(self._vault, item_id)

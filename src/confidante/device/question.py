@@ -4,7 +4,8 @@
                -  sum over requests x: max(0, <context_x, item_j>)  +  sum over edited labels of j: points
 
 A request is an item that the person asked to see less of: it speaks against what is like it, and never for
-what is unlike it. Nothing else is in a score, so the reasons in `reasons.py` are the score, cut into terms.
+what is unlike it. Where a server was asked, what it adds is a term of its own (`Added`). Nothing else is in a
+score, so the reasons in `reasons.py` are the score, cut into terms.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -80,12 +81,26 @@ NOBODY = Profile(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64), np.ze
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
+class Added:
+    """What a server adds to each row of a library.
+
+    refinement: float64 [n], by what it knows; rule: float64 [n], by its operator's rule; there: bool [n],
+    False for what cannot be had.
+    """
+
+    refinement: NDArray[np.float64]
+    rule: NDArray[np.float64]
+    there: NDArray[np.bool_]
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
 class Question:
     """A request, ready to be answered.
 
     ages, weights: of the profile's events, float64 [events]. queries: one vector a part. steps: points added
     to the items of each edited label. bonus: float32 [n], of all but the events and the prior, or None.
-    allowed: bool [n].
+    allowed: bool [n]. added: by a server, None when none was asked.
     """
 
     library: Library
@@ -97,6 +112,13 @@ class Question:
     bonus: NDArray[np.float32] | None
     allowed: NDArray[np.bool_]
     repeats: bool
+    added: Added | None = None
+
+    def with_added(self, added: Added) -> "Question":
+        """Return the question with what a server adds, without what cannot be had."""
+        more = (added.refinement + added.rule).astype(np.float32)
+        bonus = more if self.bonus is None else self.bonus + more
+        return replace(self, added=added, bonus=bonus, allowed=self.allowed & added.there)
 
     def scores(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the exact scores of `rows`, float64."""
@@ -106,6 +128,8 @@ class Question:
         scores += self.less_points(rows).sum(axis=1)
         if self.repeats:
             scores += self.own_points(rows).sum(axis=1)
+        if self.added is not None:
+            scores += self.added.refinement[rows] + self.added.rule[rows]
         return scores
 
     def less_points(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -10,6 +10,8 @@ from confidante.device.question import Profile, Question
 from confidante.device.values import Item, Reason, ReasonKind, Suggestion
 
 OWN_HISTORY = "taken before"
+SERVER = "what the server knows"
+RULE = "the operator's rule"
 
 
 def suggestions(
@@ -40,6 +42,7 @@ def suggestions(
         shares = np.concatenate((shares, own[:, :, None]), axis=2)
     priors, scores = model.prior[rows].tolist(), question.scores(rows).tolist()
     events = _events(profile, items, names, named, points, shares)
+    by_server = _by_server(question, rows)
     labelled = {label: np.isin(rows, question.library.rows_with(label)) for label in question.steps}
     found = []
     for place, (row, of_events) in enumerate(zip(rows.tolist(), events, strict=True)):
@@ -53,6 +56,7 @@ def suggestions(
             if taken:
                 asked = items[int(profile.less[k])]
                 reasons.append(Reason(ReasonKind.REQUEST, asked.title, taken, item=asked.id))
+        reasons += by_server[place]
         reasons += of_events
         if others[place]:
             reasons.append(Reason(ReasonKind.EVENTS, f"{others[place]} other events", together[place]))
@@ -95,6 +99,20 @@ def _events(
                 said = MappingProxyType(dict(zip(names, parts, strict=True)))
                 reasons.append(Reason(ReasonKind.EVENT, source.title, value, said, number or None, source.id))
         yield reasons
+
+
+def _by_server(question: Question, rows: NDArray[np.int64]) -> list[list[Reason]]:
+    """Return for each row what a server adds to it: nothing where none was asked, or it says nothing."""
+    if question.added is None:
+        return [[] for _ in rows]
+    shares = (
+        (ReasonKind.REFINEMENT, SERVER, question.added.refinement[rows].tolist()),
+        (ReasonKind.RULE, RULE, question.added.rule[rows].tolist()),
+    )
+    return [
+        [Reason(kind, subject, points[place]) for kind, subject, points in shares if points[place]]
+        for place in range(len(rows))
+    ]
 
 
 def _weight(reason: Reason) -> float:

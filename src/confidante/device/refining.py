@@ -1,22 +1,51 @@
 """A device that has lists refined by a server that cannot read what it is asked."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, final
+
+import numpy as np
 
 from confidante.core.errors import DataError
+from confidante.device import settings
+from confidante.device.answers import Answers
 from confidante.device.opened import Opened, one_at_a_time
-from confidante.device.values import Purpose
+from confidante.device.question import Question, ask
+from confidante.device.values import Answer, Item, NotRefined, Purpose
 
 if TYPE_CHECKING:  # refinement is loaded when it is first used, so that a start is quick
+    from confidante.device.federation.line import Line, Tls
+    from confidante.device.federation.tokens import Evidence
+    from confidante.device.library import Library
+    from confidante.device.question import Added
     from confidante.device.refinement.keeping import Setup
     from confidante.device.refinement.policy import Policy
+    from confidante.device.refinement.running import Refiner
     from confidante.device.refinement.status import RefinementStatus
 
 SECONDS = 2.0
 """What a refinement may take, all in all."""
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a caller of `Device.recommend` wants, to be asked again when a server's answer is here."""
+
+    n: int
+    keep: Callable[[Item], bool] | None
+    labels: tuple[str, ...]
+    exclude: tuple[str, ...]
+    context: Mapping[str, str] | None
+    diversity: float
+    repeats: bool
+
+
 class Refining(Opened):
     """The part of a `Device` that has its lists refined."""
+
+    _answers: Answers
+    _refiner: "Refiner | None"
 
     @one_at_a_time
     def refine_with(
@@ -47,8 +76,33 @@ class Refining(Opened):
         if url is None:
             set_up(self._vault, None)
             return
-        wanted = _checked(url, population, relay, direct, seconds, policy, epsilon)
-        set_up(self._vault, wanted)
+        set_up(self._vault, _checked(url, population, relay, direct, seconds, policy, epsilon))
+
+    def refresh_refinement(
+        self, *, patience: float = 60.0, evidence: "Evidence | None" = None, tls: "Tls | None" = None
+    ) -> "RefinementStatus":
+        """Fetch what is new of what refining takes, and return how it stands.
+
+        What the server offers and this device does not have becomes recommendable. It takes at most
+        `patience` seconds; what came until then is kept. evidence: what to show where tokens for questions
+        are given for something. Call it now and then, and not right before a list is to be refined: the
+        coordinator sees this device fetch, and could tell by the time whose question came next.
+
+        DataError when no server was chosen, ConsentError when the switch is off, EgressError when the
+        coordinator cannot be reached or has nothing to refine with, WireError when it talks nonsense, and
+        ForkedLogError when it shows this device another log or other vectors than others.
+        """
+        from confidante.device.federation.line import Line
+        from confidante.device.refinement import keeping
+
+        self._consents.require(Purpose.REFINE)
+        setup = keeping.setup(self._vault)
+        if setup is None:
+            raise DataError("there is no server to refine with: choose one with refine_with")
+        line = Line(self._ledger, setup.url, tls=tls)
+        line.allow(patience)
+        self._prepare_refinement(line, setup, evidence)
+        return self.refinement_status()
 
     @one_at_a_time
     def refinement_status(self) -> "RefinementStatus":
@@ -56,6 +110,60 @@ class Refining(Opened):
         from confidante.device.refinement.telling import status
 
         return status(self._vault, allowed=self._consents.allowed(Purpose.REFINE))
+
+    # --- within
+
+    def _question(self, wish: Wish) -> Question:
+        """Return what is asked, of the library and the profile as they are now."""
+        return ask(
+            self._serving.library,
+            self._profile(),
+            context=None if settings.no_profiling(self._vault) else wish.context,
+            labels=wish.labels,
+            exclude=self._answers.rows(wish.exclude),
+            repeats=wish.repeats,
+        )
+
+    def _refining(self, answer: Answer, question: Question, wish: Wish) -> Answer:
+        """Return the local answer, with a refinement under way."""
+        if self._refiner is None:
+            from confidante.device.refinement.running import Refiner
+
+            self._refiner = Refiner(self._vault, self._consents, self._ledger)
+
+        def merge(add: "Callable[[Library], Added]") -> Answer:
+            return self._merged(question, wish, add)
+
+        handle = self._refiner.begin(question, merge, nobody=settings.no_profiling(self._vault))
+        return replace(answer, refinement=handle)
+
+    def _merged(self, asked: Question, wish: Wish, add: "Callable[[Library], Added]") -> Answer:
+        """Return the refined list, of the library and the profile as they are now; the vault is held."""
+        from confidante.device.refinement.asking import NotRefinedError
+
+        if settings.no_profiling(self._vault):
+            raise NotRefinedError(NotRefined.NO_PROFILING, "No-profiling mode was switched on meanwhile.")
+        question = self._question(wish)
+        if not np.isin(asked.profile.numbers, question.profile.numbers).all():
+            raise NotRefinedError(
+                NotRefined.STOPPED, "What the question was made of was forgotten meanwhile."
+            )
+        return self._answers.best(
+            question.with_added(add(question.library)),
+            wish.n,
+            diversity=wish.diversity,
+            keep=wish.keep,
+            personal=True,
+        )
+
+    def _prepare_refinement(self, line: "Line", setup: "Setup", evidence: "Evidence | None" = None) -> None:
+        from confidante.device.refinement.preparing import Preparing
+
+        Preparing(self._vault, self._serving, line, setup).prepare(evidence)
+
+    def _stop_refining(self) -> None:
+        if self._refiner is not None:
+            self._refiner.stop()
 
 
 def _checked(

@@ -60,8 +60,12 @@ class RoundBook:
         return tuple(JoinedRound(*row) for row in rows)
 
     def joined_since(self, at: float) -> int:
-        """Return how many rounds were joined later than `at`, seconds since 1970."""
-        return int(self._vault.rows("SELECT count(*) FROM round WHERE at > ?", (at,))[0][0])
+        """Return how many rounds were joined later than `at`, seconds since 1970.
+
+        What was set aside is no round.
+        """
+        found = self._vault.rows("SELECT count(*) FROM round WHERE at > ? AND length(plan) > 0", (at,))
+        return int(found[0][0])
 
     def cost(self, round_id: bytes) -> float:
         """Return the epsilon of a round that was joined; ConsentError for another."""
@@ -109,6 +113,23 @@ class RoundBook:
                 (round_id, task, plan, self._vault.now(), epsilon, DELTA),
             )
         return epsilon
+
+    def set_aside(self, name: bytes, task: str, epsilon: float) -> None:
+        """Have the budget ready for something that is no round: `spend` counts it like one, with delta 0.
+
+        name: 32 random bytes; epsilon: above 0. ConsentError when all that is spent or joined, and this,
+        would exceed the limit.
+        """
+        if not 0 < epsilon < math.inf:
+            raise ValueError(f"epsilon is {epsilon}: it is above 0")
+        with self._vault.write() as sql:
+            self._refuse_used(name, task)
+            self._refuse_beyond_limit(task, epsilon, 0.0, self._costs("spent") + self._costs("joined"))
+            sql(
+                "INSERT INTO round (id, task, plan, at, epsilon, delta, state) VALUES (?, ?, ?, ?, ?, ?, "
+                "'joined')",
+                (name, task, b"", self._vault.now(), epsilon, 0.0),
+            )
 
     def spend(self, round_id: bytes, task: str, epsilon: float, delta: float) -> None:
         """Count a round as spent, for good: at `epsilon`, or at what it was joined with if that is more.

@@ -26,6 +26,7 @@ from confidante.device.federation.alarms import Caught, log_setting, require_non
 from confidante.device.federation.line import Line
 from confidante.device.values import Purpose
 from confidante.device.vault.store import Vault
+from confidante.protocol import refinement
 from confidante.protocol.coordination import Announcement, Logged, Offered, decode
 
 FAR_AHEAD = 31 * 86_400.0
@@ -34,7 +35,9 @@ FAR_AHEAD = 31 * 86_400.0
 SKEW = 86_400.0
 """Seconds by which this device's clock and the coordinator's may differ with no harm."""
 
-KEPT: Mapping[str, int] = MappingProxyType({"round": 64, "tokens": 64, "model": 8, "sum": 16})
+KEPT: Mapping[str, int] = MappingProxyType(
+    {"round": 64, "tokens": 64, "model": 8, "sum": 16, refinement.LOG_KIND: 8}
+)
 """Kinds of entries that are kept to be looked up, and how many of the newest of each population."""
 
 _MOST_KEPT = 4096
@@ -82,10 +85,28 @@ class PublicLog:
                 return digest
         return None
 
+    @property
+    def populations(self) -> frozenset[str]:
+        """The populations that entries at hand are of."""
+        said = (_said(entry).get("population") for entry in self._verified().entries)
+        return frozenset(name for name in said if isinstance(name, str))
+
     def names(self, digest: bytes) -> bool:
-        """Whether an entry at hand names this model or catalogue."""
-        said = [_said(entry) for entry in (*self.entries("model"), *self.entries("round"))]
-        return any(digest in (one.get("model"), one.get("catalogue")) for one in said)
+        """Whether an entry at hand names this body."""
+        kinds = ("model", "round", refinement.LOG_KIND)
+        said = [_said(entry) for kind in kinds for entry in self.entries(kind)]
+        return any(digest in (one.get("model"), one.get("catalogue"), one.get("table")) for one in said)
+
+    def refinements(self, population: str) -> tuple[tuple[float, refinement.Offered], ...]:
+        """Return when the log announced what a population's server refines with, and what, oldest first.
+
+        WireError when one of them is malformed.
+        """
+        return tuple(
+            (entry.at, decode(entry.body, refinement.Offered))
+            for entry in self.entries(refinement.LOG_KIND)
+            if _said(entry).get("population") == population
+        )
 
     def announcement(self, number: int) -> tuple[Announcement, bytes]:
         """Return what entry `number` says of a round, and its hash; WireError when it is not at hand."""

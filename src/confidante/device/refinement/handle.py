@@ -19,7 +19,8 @@ class Refinement:
         self.began = time.monotonic()
         self._end = self.began + seconds
         self._guard = threading.Lock()
-        self._decided = threading.Event()
+        self._told = threading.Event()
+        self._decided = False
         self._answer: Answer | None = None
         self._reason: NotRefined | None = None
         self._said = ""
@@ -33,7 +34,7 @@ class Refinement:
     def done(self) -> bool:
         """Whether it is decided."""
         self._look_at_the_clock()
-        return self._decided.is_set()
+        return self._decided
 
     @property
     def reason(self) -> NotRefined | None:
@@ -54,27 +55,34 @@ class Refinement:
 
     def answer(self, local: "Answer", timeout: float | None = None) -> "Answer":
         """Return the refined list, or `local`; see `Answer.refined`."""
-        if not self._decided.is_set():
-            self._decided.wait(self.left if timeout is None else min(max(timeout, 0.0), self.left))
+        if not self._told.is_set():
+            self._told.wait(self.left if timeout is None else min(max(timeout, 0.0), self.left))
             self._look_at_the_clock()
         return local if self._answer is None else self._answer
 
+    # --- for who refines
+
     def refine(self, answer: "Answer") -> bool:
-        """Decide for a refined list; False when it was decided before."""
+        """Decide for a refined list; False when it was decided before, or its time is up."""
+        self._look_at_the_clock()
         return self._decide(answer, None, "")
 
     def refuse(self, reason: NotRefined, said: str) -> bool:
         """Decide for the local list, and say why; False when it was decided before."""
         return self._decide(None, reason, said)
 
+    def tell(self) -> None:
+        """Let go of who waits, once what was decided is written down."""
+        self._told.set()
+
     def _look_at_the_clock(self) -> None:
-        if not self._decided.is_set() and time.monotonic() >= self._end:
+        if not self._decided and time.monotonic() >= self._end:
             self.refuse(NotRefined.TOO_SLOW, "The answer did not come in the time there was.")
 
     def _decide(self, answer: "Answer | None", reason: NotRefined | None, said: str) -> bool:
         with self._guard:
-            if self._decided.is_set():
+            if self._decided:
                 return False
             self._answer, self._reason, self._said = answer, reason, said
-            self._decided.set()
+            self._decided = True
             return True

@@ -105,7 +105,6 @@ def set_up(vault: Vault, wanted: Setup | None) -> None:
         before = setup(vault)
         if wanted is None or before is None or (before.url, before.population) != _named(wanted):
             vault.set_setting(_PREPARED, None)
-            vault.set_setting(_ITEMS, None)
             for body in (QUERY_BODY, TABLE_BODY, FRESH_BODY):
                 vault.write_body(body, None)
         vault.set_setting(_SETUP, None if wanted is None else msgspec.msgpack.encode(wanted))
@@ -133,15 +132,21 @@ def keep_fresh(vault: Vault, found: Fresh) -> None:
     vault.write_body(FRESH_BODY, msgspec.msgpack.encode(found))
 
 
-def brought(vault: Vault) -> frozenset[str]:
-    """Return the ids of the items that came with the server's catalogue and were not here before."""
+def brought(vault: Vault) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the ids of items that came with the server's catalogue, and those that went with it again.
+
+    Items that were here before it came are in neither.
+    """
     stored = vault.setting(_ITEMS)
-    return frozenset(() if stored is None else msgspec.msgpack.decode(stored, type=list[str]))
+    if stored is None:
+        return frozenset(), frozenset()
+    came, went = msgspec.msgpack.decode(stored, type=tuple[list[str], list[str]])
+    return frozenset(came), frozenset(went)
 
 
-def keep_brought(vault: Vault, ids: frozenset[str]) -> None:
-    """Remember which items came with the server's catalogue."""
-    vault.set_setting(_ITEMS, msgspec.msgpack.encode(sorted(ids)))
+def keep_brought(vault: Vault, came: frozenset[str], went: frozenset[str]) -> None:
+    """Remember which items came with the server's catalogue, and which went."""
+    vault.set_setting(_ITEMS, msgspec.msgpack.encode((sorted(came), sorted(went))))
 
 
 def use(vault: Vault) -> Use:

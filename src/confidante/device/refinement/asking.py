@@ -1,0 +1,231 @@
+"""One question, from a rounded query to what a server knows of its items, and what the person may read of it.
+
+The query leaves as ciphertext under a key made for this question, sealed to the server's gateway, through a
+relay: the relay sees who asks and cannot open it, the gateway opens it and cannot read the query in it. What
+the answer says is decrypted here and goes nowhere.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, final
+
+import msgspec
+import numpy as np
+
+from confidante.core.entropy import SystemEntropy
+from confidante.core.errors import ConsentError, WireError
+from confidante.device.federation.alarms import require_none
+from confidante.device.federation.line import Line
+from confidante.device.ledger import Ledger
+from confidante.device.refinement.keeping import Prepared, Setup
+from confidante.device.refinement.merging import Heard
+from confidante.device.refinement.schemes import SCHEMES, known
+from confidante.device.refinement.tokens import wallet
+from confidante.device.request import Request, render
+from confidante.device.values import NotRefined, Purpose
+from confidante.device.vault.store import Vault
+from confidante.models.refinement import QuerySide, Rounded
+from confidante.protocol.binary_http import BinaryRequest, BinaryResponse
+from confidante.protocol.coordination import MSGPACK, Refusal, decode, encode
+from confidante.protocol.oblivious import REQUEST_TYPE, Sealed
+from confidante.protocol.refinement import (
+    ALL,
+    MOST_ANSWER_BYTES,
+    OBLIVIOUS_PATH,
+    REFINE_PATH,
+    Question,
+    Scored,
+    statement,
+)
+from confidante.protocol.scoring import LARGEST, Asking
+
+if TYPE_CHECKING:
+    from confidante.device.egress import Egress, Response
+
+TASK = "having a list refined"
+_STEP = 1024  # sizes of questions are multiples of so many bytes
+_NAME_BYTES = 32
+MOST_BYTES = MOST_ANSWER_BYTES + (1 << 20)
+"""Bytes of an answer, all in all."""
+
+
+class NotRefinedError(Exception):
+    """The local list stands. The text is a sentence for the person."""
+
+    def __init__(self, reason: NotRefined, said: str) -> None:
+        self.reason = reason
+        super().__init__(said)
+
+
+@final
+@dataclass(slots=True)
+class Trip:
+    """One question on its way.
+
+    egress: sends it, and can be stopped. departure: its number in the ledger, once there; up, down: bytes.
+    """
+
+    egress: "Egress"
+    departure: int | None = None
+    up: int = 0
+    down: int = 0
+
+
+@final
+class Asker:
+    """Asks one server, as it was prepared."""
+
+    def __init__(self, vault: Vault, ledger: Ledger, setup: Setup, prepared: Prepared) -> None:
+        self._vault, self._ledger = vault, ledger
+        self._setup, self._prepared = setup, prepared
+        self._server = render("GET", setup.url)
+
+    def ask(self, side: QuerySide, rounded: Rounded, trip: Trip) -> Heard:
+        """Ask, once, and return what was heard.
+
+        NotRefinedError when something is missing or the answer is none; EgressError, WireError and
+        ForkedLogError as they come.
+        """
+        offered = self._prepared.offered
+        name = known(offered.schemes)
+        if not name:
+            raise NotRefinedError(
+                NotRefined.NO_LIBRARY, "No library is installed that encrypts as the server reads it."
+            )
+        require_none(self._vault, self._server.destination)
+        asking = SCHEMES[name]().ask(rounded.values)
+        bucket, spends = self._bucket(side, rounded)
+        question = Question(self._setup.population, name, offered.model, bucket, asking.request)
+        sealed, made = self._sealed(self._paid_for(question))
+        answer = self._send(question, made, side, spends, trip)
+        return self._heard(sealed, answer, asking, side, rounded, bucket)
+
+    def _bucket(self, side: QuerySide, rounded: Rounded) -> tuple[int, bytes]:
+        """Return the bucket to ask for, and a name for what its choice costs; `ALL` costs nothing."""
+        if not (self._setup.epsilon > 0 and side.bucket_count):
+            return ALL, b""
+        from confidante.device.refinement.bucket import choose
+
+        entropy = SystemEntropy()
+        name = entropy.draw(_NAME_BYTES)
+        try:
+            self._ledger.rounds.set_aside(name, TASK, self._setup.epsilon)
+        except ConsentError as error:
+            raise NotRefinedError(NotRefined.NO_BUDGET, str(error)) from None
+        return choose(side.centroids, rounded.values, self._setup.epsilon, entropy), name
+
+    def _paid_for(self, question: Question) -> Question:
+        """Return the question with a token, where the server wants one."""
+        if not self._prepared.offered.most:
+            return question
+        line = Line(self._ledger, self._setup.url)
+        token = wallet(self._vault, line, self._setup.population).spend(*statement(question))
+        if token is None:
+            raise NotRefinedError(
+                NotRefined.NO_TOKENS, "No token is left to pay for a question: the next refresh gets more."
+            )
+        return msgspec.structs.replace(question, token=token)
+
+    def _sealed(self, question: Question) -> tuple[Sealed, Request]:
+        body = encode(question)
+        authority = self._server.destination.partition("://")[2].encode()
+        fields = ((b"content-type", MSGPACK.encode()),)
+        inner = BinaryRequest(b"POST", b"https", authority, REFINE_PATH.encode(), fields, body).encode()
+        sealed = Sealed(inner + bytes(-len(inner) % _STEP), self._prepared.offered.key)
+        url = self._setup.relay or self._setup.url + OBLIVIOUS_PATH
+        return sealed, render("POST", url, sealed.data, content_type=REQUEST_TYPE)
+
+    def _send(
+        self, question: Question, made: Request, side: QuerySide, spends: bytes, trip: Trip
+    ) -> "Response":
+        setup = self._setup
+        everything = question.bucket == ALL
+        departure = self._ledger.write(
+            Purpose.REFINE,
+            TASK,
+            made.destination,
+            made.data,
+            {
+                "message": "an encrypted question",
+                "ciphertext": True,
+                "to": self._server.destination,
+                "through": made.destination if setup.relay else None,
+                "population": setup.population,
+                "scheme": question.scheme,
+                "bytes of ciphertext": len(question.ciphertext),
+                "items": side.items if everything else side.bucket_size,
+                "dimensions": side.dimensions,
+                "bucket": "all" if everything else question.bucket,
+                "vectors": question.about.hex(),
+                "paid with a token": question.token is not None,
+            },
+            f"{self._visible(made, everything=everything)} {made.seen}",
+            round=spends or None,
+            epsilon=setup.epsilon if spends else 0.0,
+        )
+        trip.departure = departure.number
+        answer = trip.egress.deliver(departure.number, made)
+        trip.up, trip.down = len(made.data), len(answer.body)
+        return answer
+
+    def _visible(self, made: Request, *, everything: bool) -> str:
+        """Return what each party learns, for the person."""
+        about = (
+            "about all items"
+            if everything
+            else f"about one bucket of them, chosen by chance (epsilon {self._setup.epsilon:g})"
+        )
+        server = (
+            f"The server {self._server.destination} learns that somebody has a question {about}, and when; "
+            "the question itself is ciphertext to it, and what comes of it is read on this device only."
+        )
+        if not self._setup.relay:
+            return f"It goes to the server without a relay, so the server sees who asks. {server}"
+        return (
+            f"The relay {made.destination} learns that this device has something refined, and how many bytes "
+            f"it takes; it cannot open it. {server} Relay and server learn both only if they work together."
+        )
+
+    def _heard(
+        self,
+        sealed: Sealed,
+        answer: "Response",
+        asking: Asking,
+        side: QuerySide,
+        rounded: Rounded,
+        bucket: int,
+    ) -> Heard:
+        if answer.status != 200:
+            raise NotRefinedError(NotRefined.RELAY, f"The way to the server answered {answer.status}.")
+        try:
+            opened = sealed.open(answer.body)
+        except WireError as error:
+            raise NotRefinedError(NotRefined.RELAY, f"What came back is not the server's: {error}.") from None
+        response = BinaryResponse.decode(opened)
+        if response.status != 200:
+            raise _refused(response)
+        scored = decode(response.content, Scored)
+        if scored.fresh.about != self._prepared.offered.model:
+            raise NotRefinedError(
+                NotRefined.STALE, "The server answers about other vectors than it was asked."
+            )
+        rule, there = scored.fresh.read(side.items)
+        if bucket == ALL:
+            rows, size = np.arange(side.items), side.items
+        else:
+            rows, size = side.in_bucket(bucket), side.bucket_size
+        products = asking.read(scored.ciphertext, size)[: len(rows)]
+        if len(products) and int(np.abs(products).max()) > side.dimensions * LARGEST * LARGEST:
+            raise WireError("an answer has a product larger than any there can be")
+        return Heard(rows, side.points(products, rounded.scale), rule, there)
+
+
+def _refused(response: BinaryResponse) -> NotRefinedError:
+    """Return what a server's refusal, which only it can have sealed, says."""
+    refusal = decode(response.content, Refusal)
+    if refusal.reason == "stale":
+        return NotRefinedError(
+            NotRefined.STALE, "The server has newer vectors than this device: the next refresh fetches them."
+        )
+    return NotRefinedError(
+        NotRefined.REFUSED, f"The server refused: {refusal.reason}: {refusal.detail}"[:300]
+    )

@@ -1,0 +1,155 @@
+"""What it takes to have lists refined, fetched from a coordinator: never right before a question.
+
+the public log      names all of it, the same for everybody
+the query side      what events say, the server's items
+the item side       its vectors, when the policy is to download them; with it, what is fresh
+tokens              when the policy is to ask, and the server wants them
+"""
+
+import hashlib
+from collections.abc import Callable
+from typing import final
+
+import msgspec
+
+from confidante.core.errors import DataError, EgressError, WireError
+from confidante.device.federation import fetching
+from confidante.device.federation.line import Line, RefusedError
+from confidante.device.federation.publiclog import PublicLog
+from confidante.device.federation.tokens import Evidence
+from confidante.device.refinement import keeping
+from confidante.device.refinement.keeping import Prepared, Setup
+from confidante.device.refinement.policy import Way, days_between
+from confidante.device.refinement.telling import decision
+from confidante.device.refinement.tokens import STOCK, wallet
+from confidante.device.serving import Serving
+from confidante.device.values import Item, Purpose
+from confidante.device.vault import items
+from confidante.device.vault.store import Vault
+from confidante.models.refinement import QuerySide
+from confidante.models.refinement_wire import MAX_BYTES, decode_items, decode_query
+from confidante.protocol.coordination import decode
+from confidante.protocol.refinement import FRESH_PATH, Fresh, Offered
+
+_PURPOSE = Purpose.REFINE
+
+
+@final
+class Preparing:
+    """Fetches for one setting."""
+
+    def __init__(self, vault: Vault, serving: Serving, line: Line, setup: Setup) -> None:
+        """line: to the coordinator of `setup`."""
+        self._vault, self._serving, self._line, self._setup = vault, serving, line, setup
+
+    def prepare(self, evidence: Evidence | None = None, changed: Callable[[], None] = lambda: None) -> None:
+        """Fetch what is new. changed: called when the library did.
+
+        EgressError when the coordinator cannot be reached or refines nothing, WireError when it talks
+        nonsense, ForkedLogError when it shows another log or other vectors than it announces.
+        """
+        try:
+            self._prepare(evidence, changed)
+        except RefusedError as error:
+            raise EgressError(f"the server does not give what refining takes: {error}") from None
+
+    def _prepare(self, evidence: Evidence | None, changed: Callable[[], None]) -> None:
+        vault, setup = self._vault, self._setup
+        log = PublicLog(vault, self._line.destination)
+        log.catch_up(self._line, _PURPOSE)
+        announced = log.refinements(setup.population)
+        if not announced:
+            raise EgressError(
+                f"{setup.population}: the coordinator's public log names nothing to refine with"
+            )
+        offered, days = announced[-1][1], days_between([at for at, _ in announced])
+        query = self._body(keeping.QUERY_BODY, offered.model, "query side")
+        side = decode_query(query)
+        if side.table != offered.table:
+            raise WireError("the coordinator's public log names vectors that its query side is not of")
+        kept = vault.read_body(keeping.TABLE_BODY) or b""
+        at_hand = hashlib.sha256(kept).digest() == offered.table
+        found = Prepared(
+            vault.now(),
+            offered,
+            days,
+            side.items,
+            side.dimensions,
+            side.bucket_count,
+            side.bucket_size,
+            at_hand,
+        )
+        table, fresh = b"", None
+        if decision(vault, setup, found).way is Way.DOWNLOAD:
+            table, fresh = self._download(offered, side)
+        found = msgspec.structs.replace(found, downloaded=bool(table))
+        with vault.lock:
+            self._keep(found, query, side, table, fresh)
+            changed()
+        if not table and offered.most:
+            wallet(vault, self._line, setup.population, evidence).stock(min(STOCK, offered.most))
+
+    def _body(self, name: str, digest: bytes, what: str) -> bytes:
+        """Return a body that the log names: as it is kept, or fetched."""
+        kept = self._vault.read_body(name) or b""
+        if hashlib.sha256(kept).digest() == digest:
+            return kept
+        return fetching.fetch(
+            self._vault, self._line, digest, what=what, purpose=_PURPOSE, most_bytes=MAX_BYTES, base=kept
+        )
+
+    def _download(self, offered: Offered, side: QuerySide) -> tuple[bytes, Fresh]:
+        """Return the server's vectors, and what is fresh."""
+        data = self._body(keeping.TABLE_BODY, offered.table, "item side")
+        if decode_items(data).vectors.shape != (side.items, side.dimensions):
+            raise WireError("the server's vectors do not fit its query side")
+        answer = self._line.ask(
+            "GET",
+            FRESH_PATH.format(population=self._setup.population),
+            purpose=_PURPOSE,
+            content={"question": "which items can be had, and the operator's rules"},
+            visible="That a device that has the server's vectors asks which items can be had.",
+            task="fetching what a server refines with",
+        )
+        fresh = decode(answer.body, Fresh)
+        fresh.read(side.items)
+        if fresh.about != offered.model:
+            raise WireError("what is fresh is about other vectors than the public log names: try again")
+        return data, fresh
+
+    def _keep(
+        self, found: Prepared, query: bytes, side: QuerySide, table: bytes, fresh: Fresh | None
+    ) -> None:
+        """Write all of it, the server's items into the library included, or nothing."""
+        vault = self._vault
+        try:
+            with self._serving.as_before_if_it_fails(), vault.write():
+                if keeping.setup(vault) != self._setup:
+                    raise EgressError("another server was chosen meanwhile: fetch again")
+                self._take_items(side)
+                vault.write_body(keeping.QUERY_BODY, query)
+                vault.write_body(keeping.TABLE_BODY, table or None)
+                if fresh is None:
+                    vault.write_body(keeping.FRESH_BODY, None)
+                else:
+                    keeping.keep_fresh(vault, fresh)
+                keeping.keep_prepared(vault, found)
+        except DataError as error:
+            raise WireError(f"the server's items cannot be used: {error}") from None
+
+    def _take_items(self, side: QuerySide) -> None:
+        """Add items that came with this catalogue, and take out those that came with an older one only."""
+        vault, now = self._vault, side.catalogue
+        brought, withdrawn = keeping.brought(vault)
+        known = set(items.known_ids(vault, now.ids))
+        new = [
+            Item(*row)
+            for row in zip(now.ids, now.titles, now.labels, strict=True)
+            if row[0] not in known or row[0] in withdrawn
+        ]
+        gone = brought - set(now.ids)
+        self._serving.add(new)
+        if gone:
+            self._serving.remove(gone)
+        ids = {item.id for item in new}
+        keeping.keep_brought(vault, (brought - gone) | ids, (withdrawn - ids) | gone)
