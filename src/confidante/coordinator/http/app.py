@@ -17,8 +17,10 @@ from confidante.coordinator.http.entry import Entry
 from confidante.coordinator.http.office import Office, Serving
 from confidante.coordinator.http.operator import Operator
 from confidante.coordinator.http.public import Public
+from confidante.coordinator.http.refining import Refining
 from confidante.coordinator.http.rounds import Rounds
 from confidante.coordinator.page.view import Desk
+from confidante.coordinator.refinement.refinements import Refinements
 from confidante.coordinator.running.metrics import Metrics
 from confidante.coordinator.store import Store
 
@@ -40,12 +42,17 @@ class Coordinator:
         desk: Desk | None = None,
         now: Callable[[], float] = time.time,
         wake: Callable[[], None] = lambda: None,
+        refinements: Refinements | None = None,
     ) -> None:
-        """desk: what the operator's page shows; wake: called when a worker may have something to do."""
+        """desk: what the operator's page shows; wake: called when a worker may have something to do.
+
+        refinements: what sealed questions are answered from, None where no list is refined.
+        """
         self.metrics = metrics or Metrics()
         self._office = office = Office(store, bodies, serving, self.metrics, now, wake)
         self._operator = Operator(office, desk or Desk())
-        rooms = (Entry(office), Rounds(office), Public(office), self._operator)
+        refining = () if refinements is None else (Refining(office, refinements),)
+        rooms = (Entry(office), Rounds(office), Public(office), *refining, self._operator)
         self.app = Starlette(
             routes=[
                 Route(path, office.answering(method, path, answer), methods=[method])

@@ -99,9 +99,9 @@ class Entry:
         data = await read_body(request, MSGPACK, MOST_REQUEST_BYTES, self._office.serving.body)
         self._office.metrics.received.inc(len(data))
         asked = decode(data, TokenRequest)
-        if asked.population not in self._office.serving.populations:
-            raise RefusedError(404, Refused.NO_POPULATION, "no such population is served here")
         enrolment = self._enrolments.get(asked.population)
+        if enrolment is None and asked.population not in self._office.serving.populations:
+            raise RefusedError(404, Refused.NO_POPULATION, "no such population is served here")
         if enrolment is None:
             raise RefusedError(404, Refused.NO_SUCH_THING, "this population asks for no tokens")
         if self._issuing.statistics().tasks_waiting >= _MOST_ASKING:

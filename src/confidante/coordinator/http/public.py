@@ -20,6 +20,7 @@ from confidante.core import delta
 from confidante.core.errors import StoreError, WireError
 from confidante.core.publog import LogEntry
 from confidante.protocol.coordination import MSGPACK, OCTETS, Logged, Refusal, Refused, decode, encode
+from confidante.protocol.refinement import LOG_KIND as REFINEMENT
 
 _LOG_PAGE = 100
 _LOG_PAGE_BYTES = 1 << 20
@@ -169,7 +170,10 @@ def _names(entry: LogEntry) -> list[str]:
         said = decode(entry.body, dict[str, Any])
     except WireError:
         return []
-    found = (said.get(key) for key in ("model", "catalogue", "cohorts"))
+    keys = ["model", "catalogue", "cohorts"]
+    if entry.kind == REFINEMENT and said.get("secret") is False:
+        keys.append("table")
+    found = (said.get(key) for key in keys)
     return [name.hex() for name in found if isinstance(name, bytes) and len(name) == 32]
 
 

@@ -83,6 +83,21 @@ class Metrics:
             buckets=_PHASE_SECONDS,
             registry=self.registry,
         )
+        self.questions = Counter(
+            "confidante_questions", "Sealed questions, by outcome.", ("outcome",), registry=self.registry
+        )
+        self.question_seconds = Histogram(
+            "confidante_question_seconds",
+            "Seconds from an opened question to its answer, waiting included.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.question_bytes = Counter(
+            "confidante_question_bytes",
+            "Bytes of sealed questions and answers.",
+            ("direction",),
+            registry=self.registry,
+        )
         self.steps = Counter(
             "confidante_steps", "Steps of the worker, by outcome.", ("outcome",), registry=self.registry
         )

@@ -22,6 +22,7 @@ from confidante.coordinator.enrolment.enrolment import change_ahead, enrolment_o
 from confidante.coordinator.http import Coordinator, Serving
 from confidante.coordinator.http.wire import Wire
 from confidante.coordinator.page.view import Desk
+from confidante.coordinator.refinement.refinements import Refinements, check_installed, enrolments_of
 from confidante.coordinator.rounds.clock import SteadyClock
 from confidante.coordinator.rounds.engine import Engine
 from confidante.coordinator.running.listening import check_certificate, listen, refuse_open
@@ -116,11 +117,13 @@ def serve(hosting: Hosting, *, started: Callable[[str], None] = lambda _: None) 
     configure(hosting.log_format)
     os.umask(0o077)  # whatever is made from now on is its owner's only
     check_certificate(hosting.certificate, hosting.key)
+    check_installed(hosting.populations)
     Bodies(hosting.bodies)
     with Store.open(hosting.database) as store:
         store.migrate()
         for one in hosting.populations:  # what cannot be is said now, not by each worker
             enrolment_of(store, one.name, one.enrolment)
+            enrolments_of(store, one)
             if ahead := change_ahead(store, one.name, one.enrolment, time.time()):
                 log("enrolment", level="warning", population=one.name, says=ahead)
     with listen(hosting.host, hosting.port) as listening:
@@ -157,7 +160,12 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
             for one in hosting.populations
             if (enrolment := enrolment_of(store, one.name, one.enrolment, now=clock.now)) is not None
         }
+        for one in hosting.populations:
+            enrolments |= enrolments_of(store, one, now=clock.now)
         told, sweep = Told(engine), Sweeper(store, bodies)
+        refinements = None
+        if any(one.refinement is not None for one in hosting.populations):
+            refinements = Refinements(store, bodies, hosting.populations, now=clock.now, died=end)
 
         def step(now: float) -> float:
             for enrolment in enrolments.values():
@@ -172,10 +180,14 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
         @asynccontextmanager
         async def lifespan(_app: "Starlette") -> AsyncIterator[None]:
             worker.start()
+            if refinements is not None:
+                refinements.start()
             try:
                 yield
             finally:
                 await to_thread.run_sync(worker.stop)
+                if refinements is not None:
+                    await to_thread.run_sync(refinements.stop)
 
         desk = Desk(hosting.populations, hosting.bodies, lambda: engine.says, hosting.public_page)
         serving = Serving(
@@ -185,7 +197,15 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
             enrolments=enrolments,
         )
         coordinator = Coordinator(
-            store, bodies, serving, metrics, lifespan=lifespan, desk=desk, wake=worker.wake, now=clock.now
+            store,
+            bodies,
+            serving,
+            metrics,
+            lifespan=lifespan,
+            desk=desk,
+            wake=worker.wake,
+            now=clock.now,
+            refinements=refinements,
         )
         config = uvicorn.Config(
             coordinator.app,
@@ -205,5 +225,5 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
         )
         servers.append(_Server(config, coordinator, hosting.drain))
         servers[0].run(sockets=[listening])
-    if worker.broken:
+    if worker.broken or (refinements is not None and refinements.broken):
         raise BrokenError("the worker met a bug and cannot go on: see the log, start it again, and report it")

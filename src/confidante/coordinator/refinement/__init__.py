@@ -1,0 +1,1 @@
+"""What a coordinator refines lists with: its model, all that it offers, and questions it cannot read."""

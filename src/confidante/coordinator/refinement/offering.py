@@ -1,0 +1,235 @@
+"""What one population refines lists with: made of its newest model and its offer, and announced.
+
+All workers make the same of the same, so whichever comes first announces it, and the others take it from the
+bodies. A change of stock or boosts makes nothing anew: it is said with every answer.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import final
+
+import msgspec
+import numpy as np
+
+from confidante.coordinator.bodies import Bodies
+from confidante.coordinator.definition.measures import NEWEST
+from confidante.coordinator.definition.population import Population
+from confidante.coordinator.definition.refinement import Offer, Refining, parse_offer
+from confidante.coordinator.refinement.schemes import scheme_of
+from confidante.coordinator.refinement.scorer import Vectors
+from confidante.coordinator.rounds.trainings import Trainings
+from confidante.coordinator.store import Store
+from confidante.coordinator.store.values import RefinementRow
+from confidante.core.errors import DataError, WireError
+from confidante.models import snapshot
+from confidante.models.refinement import ItemSide, QuerySide
+from confidante.models.refinement_build import build
+from confidante.models.refinement_wire import decode_items, decode_query, encode_items, encode_query
+from confidante.models.task_wire import CatalogueWire
+from confidante.protocol.coordination import decode, encode
+from confidante.protocol.refinement import ALL, LOG_KIND, Fresh, Offered
+
+PREVIOUS_SECONDS = 3600.0
+"""For which questions about the vectors before are answered, after newer ones were announced."""
+
+_MADE_AS = b"confidante refinement 1\n"
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Served:
+    """Vectors that questions may be about. fresh: encoded, too; tag: names those bytes; offer: read when."""
+
+    offered: Offered
+    query: QuerySide
+    items: ItemSide
+    fresh: Fresh
+    fresh_bytes: bytes
+    tag: str
+    offer: int
+
+    def table(self, scheme: str, bucket: int) -> str:
+        """Return the name of a table."""
+        return f"{self.offered.model.hex()} {scheme} {bucket}"
+
+
+@final
+class Offering:
+    """The refinement of one population in one process. `look` is for one thread, all else for any."""
+
+    def __init__(
+        self,
+        store: Store,
+        bodies: Bodies,
+        population: Population,
+        terms: Refining,
+        config: Callable[[], bytes],
+        *,
+        tokens: bool,
+        trainings: Trainings | None = None,
+    ) -> None:
+        """terms: how it refines; config: of the gateway's key; tokens: whether questions cost some."""
+        self._store, self._bodies, self._name, self._terms = store, bodies, population.name, terms
+        self._config, self._tokens = config, tokens
+        self._trainings = trainings or Trainings(store, bodies, population)
+        self._schemes = {scheme_of(place).name: place for place in terms.schemes}
+        self._offer: Offer | None = None
+        self._stamp: tuple[int, ...] = ()
+        self._changed = 0.0
+        self._read = 0
+        self._tried = (b"", "")
+        self._noted = ""
+        self.served: tuple[Served, ...] = ()
+
+    def look(self, now: float) -> bool:
+        """See whether anything changed, and follow; True when other tables are served than before.
+
+        Raises StoreError; call it again.
+        """
+        problem, changed = self._read_offer(), False
+        row = self._store.refinement.standing(self._name)
+        try:
+            row = self._announce(row, now)
+        except (DataError, WireError) as error:
+            problem = problem or str(error)
+        try:
+            changed = self._follow(row, now)
+        except WireError as error:  # of another version of this program
+            problem = problem or str(error)
+        if problem != row.problem:
+            self._store.refinement.note(self._name, problem)
+        return changed
+
+    def find(self, about: bytes) -> Served | None:
+        """Return what a question is about, None when that is too old or was never there."""
+        return next((one for one in self.served if one.offered.model == about), None)
+
+    def tables(self) -> Mapping[str, Vectors]:
+        """Return all tables that may be asked, by name."""
+        found = {}
+        for one in self.served:
+            for scheme in one.offered.schemes:
+                place = self._schemes[scheme]
+                found[one.table(scheme, ALL)] = Vectors(place, one.items.vectors)
+                for bucket in range(one.query.bucket_count):
+                    rows = one.items.bucket(one.query, bucket)
+                    found[one.table(scheme, bucket)] = Vectors(place, rows)
+        return found
+
+    # --- what it is made of
+
+    def _read_offer(self) -> str:
+        """Read the file if it changed; return what is wrong with it, and keep the one before then."""
+        path = self._terms.items
+        try:
+            with path.open("rb") as file:
+                found = os.fstat(file.fileno())
+                stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+                if stamp == self._stamp:
+                    return self._noted
+                data = file.read()
+            self._offer, self._changed, self._noted = parse_offer(path, data), found.st_mtime, ""
+            self._stamp, self._read = stamp, self._read + 1
+        except OSError as error:
+            self._stamp = ()
+            self._noted = f"{path}: cannot be read ({error.strerror}); what was read before goes on"
+        except DataError as error:
+            self._stamp = stamp
+            self._noted = f"{error}; what was read before goes on"
+        return self._noted
+
+    def _announce(self, row: RefinementRow, now: float) -> RefinementRow:
+        """Make and announce what is to be refined with, if that is not what the log says."""
+        inputs, items = row.inputs, row.items
+        if self._offer is not None:
+            model = next(self._trainings.models(NEWEST), "")
+            if not model:
+                raise DataError("no model was published yet")
+            inputs, items = self._inputs(model, self._offer), len(self._offer.catalogue)
+        if inputs == self._tried[0] != row.inputs:  # another host has other files: who changed last is right
+            if self._tried[1]:
+                raise DataError(self._tried[1])
+            return row
+        if inputs != row.inputs and self._offer is not None:
+            offered = self._try(inputs, model, self._offer)
+        elif row.said:
+            offered = self._said(decode(row.said, Offered))
+        else:
+            return row
+        self._tried = (inputs, "")
+        said, book = encode(offered), self._store.refinement
+        if (said, inputs) == (row.said, row.inputs):
+            return row
+        book.announce(self._name, LOG_KIND, said, inputs, items, row.said, now)
+        return book.standing(self._name)
+
+    def _try(self, inputs: bytes, model: str, offer: Offer) -> Offered:
+        """Make the vectors; what cannot be made is not tried again before something changes."""
+        try:
+            return self._make(model, offer)
+        except (DataError, WireError) as error:
+            self._tried = (inputs, str(error))
+            raise
+
+    def _inputs(self, model: str, offer: Offer) -> bytes:
+        """Return what names the model, the items and the terms that vectors are made of."""
+        terms = f"{self._terms.dimensions} {self._terms.buckets}\n".encode()
+        return hashlib.sha256(
+            _MADE_AS + terms + bytes.fromhex(model) + CatalogueWire(offer.catalogue).digest
+        ).digest()
+
+    def _make(self, model: str, offer: Offer) -> Offered:
+        published = snapshot.decode(self._bodies.get(model))
+        query, items = build(
+            published, offer.catalogue, dimensions=self._terms.dimensions, buckets=self._terms.buckets
+        )
+        names = [bytes.fromhex(self._bodies.put(data)) for data in (encode_query(query), encode_items(items))]
+        return self._said(Offered("none", names[0], names[1], False, ("none",), bytes(41)))
+
+    def _said(self, offered: Offered) -> Offered:
+        """Return what is to be announced of vectors that are made."""
+        terms = self._terms
+        return msgspec.structs.replace(
+            offered,
+            population=self._name,
+            secret=terms.secret,
+            schemes=tuple(self._schemes),
+            key=self._config(),
+            most=terms.most if self._tokens else 0,
+            seconds=terms.seconds,
+        )
+
+    # --- what is served
+
+    def _follow(self, row: RefinementRow, now: float) -> bool:
+        """Serve what the log says, and for a while what it said before."""
+        wanted = [decode(row.said, Offered)] if row.said else []
+        if row.previous and now < row.at + PREVIOUS_SECONDS:
+            before = decode(row.previous, Offered)
+            wanted += [before] if before.model != wanted[0].model else []
+        old = {one.offered.model: one for one in self.served}
+        self.served = tuple(self._serve(one, old.get(one.model)) for one in wanted)
+        return {one.table(scheme, ALL) for one in self.served for scheme in one.offered.schemes} != {
+            one.table(scheme, ALL) for one in old.values() for scheme in one.offered.schemes
+        }
+
+    def _serve(self, offered: Offered, old: Served | None) -> Served:
+        # What the log says of schemes may be of another host's file: those that are known here are served.
+        offered = msgspec.structs.replace(
+            offered, schemes=tuple(name for name in offered.schemes if name in self._schemes)
+        )
+        query = old.query if old else decode_query(self._bodies.get(offered.model.hex()))
+        items = old.items if old else decode_items(self._bodies.get(offered.table.hex()))
+        if old is not None and old.offered == offered and old.offer == self._read:
+            return old
+        fresh = self._fresh(offered.model, query.catalogue.ids)
+        data = encode(fresh)
+        tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+        return Served(offered, query, items, fresh, data, tag, self._read)
+
+    def _fresh(self, about: bytes, ids: tuple[str, ...]) -> Fresh:
+        if self._offer is None:  # nothing is known of stock, so nothing is said
+            return Fresh(about, self._changed, 0.0, np.zeros(len(ids), dtype=np.int8).tobytes())
+        return self._offer.fresh(about, ids, self._changed)

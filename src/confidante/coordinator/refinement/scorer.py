@@ -1,0 +1,140 @@
+"""The coordinator's side of the process that scores: started, watched over, and replaced with its tables."""
+
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.coordinator.refinement import link
+from confidante.coordinator.refinement.scoring_process import Loading
+from confidante.coordinator.running.logs import log
+from confidante.core.errors import ConfidanteError, WireError
+
+_LOAD_SECONDS = 600.0
+_ANSWER_SECONDS = 20.0
+_END_SECONDS = 5.0
+
+
+@final
+class NoScorerError(ConfidanteError):
+    """Nobody can score just now: tables are being made, or the process died of a question."""
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Vectors:
+    """A table to be asked. scheme: place of its class; rows: int8 [items, columns]."""
+
+    scheme: str
+    rows: NDArray[np.int8]
+
+
+@final
+class Scorer:
+    """Scores in a process of its own. May be used from many threads; one question is answered at a time."""
+
+    def __init__(self) -> None:
+        self._wanted: Mapping[str, Vectors] = {}
+        self._process: _Process | None = None
+        self._lock = threading.Lock()
+
+    def hold(self, tables: Mapping[str, Vectors]) -> None:
+        """Answer from these tables, by name, from now on. Those that were held answer until these are made.
+
+        Raises NoScorerError when they cannot be made.
+        """
+        with self._lock:
+            self._wanted = tables
+        fresh = _Process(tables) if tables else None
+        with self._lock:
+            old, self._process = self._process, fresh
+        if old is not None:
+            old.end()
+
+    def keep_up(self) -> None:
+        """Start the process anew if it died, or could not be started. Raises NoScorerError."""
+        with self._lock:
+            wanted = self._wanted
+            well = not wanted if self._process is None else self._process.tables is wanted
+        if not well:
+            self.hold(wanted)
+
+    def answer(self, name: str, request: bytes) -> bytes:
+        """Return the encrypted products of a question with a table.
+
+        Raises WireError for a question that is none, and NoScorerError.
+        """
+        with self._lock:
+            process = self._process
+            if process is None or name not in process.tables:
+                raise NoScorerError("the vectors are being made ready")
+            try:
+                return process.answer(name, request)
+            except OSError as error:
+                self._process = None
+                process.end()
+                log("scoring process lost", level="error", problem=type(error).__name__)
+                raise NoScorerError("the vectors are being made ready") from None
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            process, self._process, self._wanted = self._process, None, {}
+        if process is not None:
+            process.end()
+
+
+class _Process:
+    def __init__(self, tables: Mapping[str, Vectors]) -> None:
+        """Start it, and have it make the tables."""
+        self.tables = tables
+        self._link, theirs = socket.socketpair()
+        for end in (self._link, theirs):
+            for side in (socket.SO_SNDBUF, socket.SO_RCVBUF):
+                with suppress(OSError):
+                    end.setsockopt(socket.SOL_SOCKET, side, link.BUFFER_BYTES)
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603  (this program, with nobody's words)
+                [
+                    sys.executable,
+                    "-m",
+                    "confidante.coordinator.refinement.scoring_process",
+                    str(theirs.fileno()),
+                ],
+                pass_fds=(theirs.fileno(),),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        try:
+            self._link.settimeout(_LOAD_SECONDS)
+            for name, one in tables.items():
+                loading = Loading(one.scheme, one.rows.shape[1], np.ascontiguousarray(one.rows).tobytes())
+                link.send(self._link, link.LOAD, name, msgspec.msgpack.encode(loading))
+                link.receive(self._link)
+            self._link.settimeout(_ANSWER_SECONDS)
+        except OSError as error:
+            self.end()
+            raise NoScorerError(f"the tables cannot be made ({error}): is there memory for them?") from None
+
+    def answer(self, name: str, request: bytes) -> bytes:
+        link.send(self._link, link.ASK, name, request)
+        kind, _, data = link.receive(self._link)
+        if kind == link.REFUSED:
+            raise WireError(data.decode("utf-8", "replace"))
+        return data
+
+    def end(self) -> None:
+        self._link.close()
+        try:
+            self._process.wait(_END_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

@@ -1,0 +1,62 @@
+"""The process that scores: it holds the tables, and reads what strangers encrypted.
+
+It is apart, so that a round is never kept waiting by a question, and so that bytes made to upset a library in
+C++ upset nothing else. It ends with its parent. Run as `python -m` this, with the number of its socket.
+"""
+
+import os
+import signal
+import socket
+import sys
+
+import msgspec
+import numpy as np
+
+from confidante.coordinator.refinement import link
+from confidante.coordinator.refinement.schemes import scheme_of
+from confidante.core.errors import WireError
+from confidante.protocol.scoring import Table
+
+_NICE = 5  # check-ins and rounds come first
+
+
+class Loading(msgspec.Struct, array_like=True, frozen=True):
+    """A table to be made. scheme: place of its class; vectors: int8 [any, columns], row by row."""
+
+    scheme: str
+    columns: int
+    vectors: bytes
+
+
+def serve(end: socket.socket) -> None:
+    """Make tables and answer questions until the other end is gone."""
+    tables: dict[str, Table] = {}
+    for kind, name, data in link.frames(end):
+        if kind == link.LOAD:
+            found = msgspec.msgpack.decode(data, type=Loading)
+            vectors = np.frombuffer(found.vectors, dtype=np.int8).reshape(-1, found.columns)
+            tables[name] = scheme_of(found.scheme).table(vectors)
+            link.send(end, link.DONE, name, b"")
+            continue
+        try:
+            answer = tables[name].answer(data)
+        except WireError as error:
+            link.send(end, link.REFUSED, name, str(error).encode())
+        else:
+            link.send(end, link.DONE, name, answer)
+
+
+def main() -> None:
+    """Serve the socket whose number was given."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # they are for the parent, whose end is ours
+        signal.signal(number, signal.SIG_IGN)
+    os.nice(_NICE)
+    with socket.socket(fileno=int(sys.argv[1])) as end:
+        try:
+            serve(end)
+        except OSError:  # the parent ended in the middle of a frame
+            return
+
+
+if __name__ == "__main__":
+    main()
