@@ -267,7 +267,7 @@ def test_a_clock_that_is_set_right_again_stops_nothing(tmp_path, published):
     world.engine = world.fresh()
     world.open()
     assert len(world.store.rounds("films")) == len(names)
-    said = "training 2 begins in 1000 seconds" if published else "may be opened in 500 seconds"
+    said = "training 2 begins in 16 minutes 40 seconds" if published else "may be opened in 8 minutes 20 seconds"
     assert said in world.engine.says["films"]
     world.now += 1000
     world.open()

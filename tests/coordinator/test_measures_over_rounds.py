@@ -59,7 +59,7 @@ def test_measures_run_between_trainings_and_their_sums_are_exact(tmp_path):
     world = world_of(tmp_path, tasks=(QUALITY, COUNTS, COMPARE, ABSENT))
     training = ["popularity 1", "feature pairs 1", "item pairs 1"]
     assert rounds(world, 5) == [*training, "measure quality 1", "measure counts 1"]
-    assert idle(world) == "measure counts begins in 500 seconds"
+    assert idle(world) == "measure counts begins in 8 minutes 20 seconds"
     people = world.devices.histories
     counts, graded, last, *others = results(world.store, world.bodies, world.population)
     assert [one.kind for one in (counts, graded, last)] == ["contributors", "quality", "training"]

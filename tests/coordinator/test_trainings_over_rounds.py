@@ -88,7 +88,7 @@ def test_the_next_training_begins_when_it_is_due(tmp_path):
     train(world)
     world.devices.wait(world.store, world.now)
     world.settle()
-    assert world.engine.says["films"] == "training 2 begins in 1000 seconds"
+    assert world.engine.says["films"] == "training 2 begins in 16 minutes 40 seconds"
     world.now += 1000
     second = train(world)
     assert [state.row.task for state in second] == [f"{name} 2" for name in BUDGET]

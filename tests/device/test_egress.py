@@ -178,7 +178,7 @@ def test_a_closed_door_is_an_error_and_a_failed_departure(tmp_path: Path) -> Non
     with serving() as server:
         port = server.port
     with home(tmp_path / "new", Purpose.TRAIN) as at:
-        with pytest.raises(EgressError, match="could not be sent"):
+        with pytest.raises(EgressError, match="could not be reached"):
             post(at, f"http://127.0.0.1:{port}/")
         [one] = at.ledger.departures()
         assert one.state is DepartureState.FAILED

@@ -12,7 +12,7 @@ from publog_world import POPULATION, Door, Log, answering, door, line, log
 from starlette.requests import Request
 from starlette.responses import Response
 
-from confidante.core.errors import ConsentError, EgressError, ForkedLogError, WireError
+from confidante.core.errors import ConsentError, DataError, EgressError, ForkedLogError, WireError
 from confidante.core.types import Catalogue
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
@@ -242,6 +242,7 @@ def test_the_newest_model_of_the_log_is_installed_once(tmp_path: Path, place: Do
     newer, shown.now = snapshot(seed=2), NOW
     with person(tmp_path / "person") as device:
         items = device.items
+        shown.add("round", catalogue=bytes(32))
         assert device.update_model(place.url, POPULATION) is False
         shown.publish(snapshot())  # the one that is installed
         assert device.update_model(place.url, POPULATION) is False
@@ -256,6 +257,17 @@ def test_the_newest_model_of_the_log_is_installed_once(tmp_path: Path, place: Do
         assert all(target.startswith("/v1/log") for target, _ in place.asked[asked:])
         device.ledger.verify()
         assert [one for one in device.ledger.departures() if "model" in one.task]
+
+
+def test_a_population_that_the_log_does_not_know_is_an_error(tmp_path: Path, place: Door, shown: Log) -> None:
+    shown.now = NOW
+    with person(tmp_path / "person") as device:
+        with pytest.raises(DataError, match=f"{place.url} names no population 'film': it names none yet"):
+            device.update_model(place.url, "film")
+        shown.publish(snapshot())
+        shown.add("model", population="books", model=bytes(32))
+        with pytest.raises(DataError, match=f"'film': it names books, {POPULATION}; check the name"):
+            device.update_model(place.url, "film")
 
 
 def test_a_device_without_any_model_gets_one_with_its_items(tmp_path: Path, place: Door, shown: Log) -> None:

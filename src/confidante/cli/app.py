@@ -35,6 +35,7 @@ from confidante.cli.profile_app import OPEN_EXAMPLES, open_page_command, profile
 from confidante.cli.rehearse_command import REHEARSE_EXAMPLES, rehearse_command
 from confidante.cli.relay_command import RELAY_EXAMPLES, relay_command
 from confidante.cli.simulate_command import SIMULATE_EXAMPLES, simulate_command
+from confidante.cli.update_command import UPDATE_EXAMPLES, update_command
 from confidante.core.errors import ConfidanteError, DataError, PlanError
 
 PROFILE = "profile"
@@ -59,6 +60,7 @@ lab.command("simulate", epilog=SIMULATE_EXAMPLES)(simulate_command)
 lab.command("rehearse", epilog=REHEARSE_EXAMPLES)(rehearse_command)
 profile.command("participate", epilog=PARTICIPATE_EXAMPLES)(participate_command)
 profile.command("rounds", epilog=ROUNDS_EXAMPLES)(rounds_command)
+profile.command("update", epilog=UPDATE_EXAMPLES)(update_command)
 app.command("open", epilog=OPEN_EXAMPLES)(open_page_command)
 app.command("relay", epilog=RELAY_EXAMPLES)(relay_command)
 

@@ -71,6 +71,8 @@ def rounds(
         why = f": {one.reason}" if one.reason else ""
         survivors = f"{one.survivors} of {one.clients} devices" if one.outcome else f"{one.clients} devices"
         say(f"{when}Z  {one.id.hex()[:12]}  {one.population}  {one.task}  {survivors}  {how}{why}")
+    if not found:
+        say("there was no round yet: `confidante coordinator status` says what the next one waits for")
 
 
 def pause(populations: Definitions = None, *, database: DatabaseOption = None, only: Only = None) -> None:

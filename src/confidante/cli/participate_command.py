@@ -99,7 +99,7 @@ def participate_command(
     from confidante.device.federation.tokens import Evidence
     from confidante.protocol.coordination import Tier
 
-    tls = None if certificate is None else _trusting(certificate)
+    tls = None if certificate is None else trusting(certificate)
     evidence = None if invitation is None else Evidence("invitation", _read(invitation).strip())
     terms = Terms(
         least_noise=least_noise,
@@ -248,7 +248,8 @@ def _probes(folder: Path, dropped: set[str], hours: str | None) -> "list[Probe]"
     return probes
 
 
-def _trusting(certificate: Path) -> ssl.SSLContext:
+def trusting(certificate: Path) -> ssl.SSLContext:
+    """Return what trusts the certificate in a PEM file, and no other; DataError when it is none."""
     try:
         return ssl.create_default_context(cafile=str(certificate))
     except OSError as error:  # an SSLError as well

@@ -18,6 +18,7 @@ Method = Literal["GET", "POST", "PUT", "DELETE"]
 _TARGET = re.compile(r"[!-~]*")  # visible ASCII: nothing that could begin another header
 _NAME = re.compile(r"[A-Za-z-]+")
 _NONE: Mapping[str, str] = MappingProxyType({})
+_LIKE = "give one like https://sums.example.org, or http://127.0.0.1:8470 for this device"
 _HOST = re.compile(r"[a-z0-9.:-]+")
 
 
@@ -64,7 +65,9 @@ def render(
         parts = urlsplit(url)
         host, port = (parts.hostname or "").lower(), parts.port
     except ValueError as error:
-        raise EgressError("the address cannot be read: give one like https://example.org/path") from error
+        raise EgressError(f"the address cannot be read: {_LIKE}") from error
+    if not (parts.scheme and parts.netloc):
+        raise EgressError(f"{url[:80]!r} is no whole address: {_LIKE}")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not (_HOST.fullmatch(host) and _TARGET.fullmatch(target) and _TARGET.fullmatch(content_type)):
         raise EgressError("the address has a host or a path that cannot be sent: use ASCII, without spaces")

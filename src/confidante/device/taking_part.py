@@ -145,12 +145,13 @@ class TakingPart(Opened):
         patience: float = 600.0,
         tls: "Tls | None" = None,
     ) -> bool:
-        """Install the newest model that a coordinator's public log names; False when it is installed already.
+        """Install the newest model that a coordinator's public log names; False when there is none newer.
 
         It takes at most `patience` seconds; what came until then is kept, and the next call goes on from
-        there. purpose: the switch that allows the questions. Raises ConsentError when it is off, EgressError
-        when the coordinator cannot be reached, WireError when it talks nonsense, and ForkedLogError when it
-        shows this device another log or model than before, or than others.
+        there. purpose: the switch that allows the questions. Raises ConsentError when it is off, DataError
+        when the log names no such population, EgressError when the coordinator cannot be reached, WireError
+        when it talks nonsense, and ForkedLogError when it shows this device another log or model than before,
+        or than others.
         """
         from confidante.device.federation import fetching
         from confidante.device.federation.line import Line, RefusedError
@@ -161,9 +162,11 @@ class TakingPart(Opened):
         line.allow(patience)
         log = PublicLog(self._vault, line.destination)
         try:
-            return fetching.update(self._vault, line, log, population, purpose, self.install_model)
+            newer = fetching.update(self._vault, line, log, population, purpose, self.install_model)
         except RefusedError as error:
             raise EgressError(f"the coordinator does not give its newest model: {error}") from None
+        fetching.require_known(log, population)
+        return newer
 
     def alarms(self) -> "tuple[Alarm, ...]":
         """Return what coordinators were caught at and the person has not dismissed, newest first.

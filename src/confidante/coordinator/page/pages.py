@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
 from confidante.coordinator.page.view import moment
+from confidante.core.spans import spoken
 
 _HERE = Path(__file__).parent
 _STATIC = {
@@ -61,6 +62,7 @@ def _templates() -> Environment:
     )
     made.filters["moment"] = moment
     made.filters["iso"] = lambda at: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    made.filters["span"] = spoken
     made.filters["clock"] = lambda at: time.strftime("%H:%M:%S", time.gmtime(at))
     made.filters["sentence"] = lambda said: said[:1].upper() + said[1:] + ("" if said.endswith(".") else ".")
     return made

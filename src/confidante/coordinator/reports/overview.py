@@ -8,6 +8,7 @@ from confidante.coordinator.definition.population import Population
 from confidante.coordinator.rounds.budgeting import BudgetStanding, standing
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import RoundFacts, Waiters
+from confidante.core.spans import spoken
 
 
 @final
@@ -48,7 +49,7 @@ class Overview:
         left = max(one.deadline - time.time(), 0)
         return (
             f"{one.id.hex()[:12]} ({one.task}) at {one.phase}, {one.heard} of {one.expected} heard, "
-            f"at most {left:.0f} seconds more{'; then a pause' if self.paused else ''}"
+            f"at most {spoken(left)} more{'; then a pause' if self.paused else ''}"
         )
 
 

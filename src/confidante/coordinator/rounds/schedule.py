@@ -31,6 +31,7 @@ from confidante.coordinator.store.values import (
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import PlanError, StoreError
 from confidante.core.publog import LogEntry
+from confidante.core.spans import spoken
 from confidante.models.config import round_config
 from confidante.models.task import Task
 from confidante.models.task_wire import encode_plan
@@ -141,7 +142,7 @@ class Schedule:
         if left > 0:
             self.says = (
                 f"round {newest.row.id.hex()[:12]} ({newest.row.task}) ended without a sum: {newest.reason}; "
-                f"failures in a row: {failed}; the next round may be opened in {left:.0f} seconds"
+                f"failures in a row: {failed}; the next round may be opened in {spoken(left)}"
             )
         return left
 
@@ -162,7 +163,7 @@ class Schedule:
             (one for one in wanted if now < one.due < math.inf), key=lambda one: one.due, default=None
         )
         if not said and coming is not None:
-            said = [f"{coming.what} begins in {coming.due - now:.0f} seconds"]
+            said = [f"{coming.what} begins in {spoken(coming.due - now)}"]
         return "; ".join(said or lacking)
 
     def _training_next(self) -> _Wanted:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from confidante.core import delta
-from confidante.core.errors import EgressError, WireError
+from confidante.core.errors import DataError, EgressError, WireError
 from confidante.device.federation.alarms import Caught, require_none, sound
 from confidante.device.federation.line import Line, RefusedError
 from confidante.device.federation.publiclog import PublicLog
@@ -126,6 +126,16 @@ def update(
     most, base = snapshot.MAX_BYTES, vault.read_body(MODEL_BODY) or b""
     install(fetch(vault, line, newest, what="model", purpose=purpose, most_bytes=most, base=base))
     return True
+
+
+def require_known(log: PublicLog, population: str) -> None:
+    """Raise DataError when a log, as far as it was read, names nothing of a population."""
+    known = sorted(log.populations)
+    if population not in known:
+        raise DataError(
+            f"the public log of {log.destination} names no population {population[:80]!r}: it names "
+            f"{', '.join(known) or 'none yet'}; check the name, or wait for its first round"
+        )
 
 
 def _whole(vault: Vault, line: Line, path: str, what: str, purpose: Purpose, most_bytes: int) -> bytes:
