@@ -16,7 +16,6 @@ from confidante.device.values import Answer, Item, NotRefined, Purpose
 if TYPE_CHECKING:  # refinement is loaded when it is first used, so that a start is quick
     from confidante.device.federation.line import Line, Tls
     from confidante.device.federation.tokens import Evidence
-    from confidante.device.library import Library
     from confidante.device.question import Added
     from confidante.device.refinement.keeping import Setup
     from confidante.device.refinement.policy import Policy
@@ -131,13 +130,13 @@ class Refining(Opened):
 
             self._refiner = Refiner(self._vault, self._consents, self._ledger)
 
-        def merge(add: "Callable[[Library], Added]") -> Answer:
+        def merge(add: "Callable[[Question], Added]") -> Answer:
             return self._merged(question, wish, add)
 
         handle = self._refiner.begin(question, merge, nobody=settings.no_profiling(self._vault))
         return replace(answer, refinement=handle)
 
-    def _merged(self, asked: Question, wish: Wish, add: "Callable[[Library], Added]") -> Answer:
+    def _merged(self, asked: Question, wish: Wish, add: "Callable[[Question], Added]") -> Answer:
         """Return the refined list, of the library and the profile as they are now; the vault is held."""
         from confidante.device.refinement.asking import NotRefinedError
 
@@ -149,7 +148,7 @@ class Refining(Opened):
                 NotRefined.STOPPED, "What the question was made of was forgotten meanwhile."
             )
         return self._answers.best(
-            question.with_added(add(question.library)),
+            question.with_added(add(question)),
             wish.n,
             diversity=wish.diversity,
             keep=wish.keep,

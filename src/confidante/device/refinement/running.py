@@ -57,7 +57,7 @@ _SENTENCES = {
 class Merge(Protocol):
     """Makes the refined list, with the vault held."""
 
-    def __call__(self, add: Callable[[Library], Added], /) -> Answer:
+    def __call__(self, add: Callable[[Question], Added], /) -> Answer:
         """Return the list. add: gives what is added to the rows of a library."""
         ...
 
@@ -180,8 +180,8 @@ class Refiner:
         query = side.query(events[met], question.ages[met], question.weights[met])
         heard = self._heard(job, material, query)
 
-        def add(now: Library) -> Added:
-            return added(side, heard, now, places if now is library else material.places(now))
+        def add(now: Question) -> Added:
+            return added(side, heard, now, places if now.library is library else material.places(now.library))
 
         with self._vault.lock:
             return job.merge(add)
