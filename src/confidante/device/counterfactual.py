@@ -136,7 +136,7 @@ class _Trial:
         self._parts = [
             part.item_weights[rows].astype(np.float64)[:, None] * part.vectors[rows] for part in model.parts
         ]
-        fixed = model.prior[rows].astype(np.float64)
+        fixed = question.prior(rows)
         for label, points in question.steps.items():
             fixed[np.isin(rows, question.library.rows_with(label))] += points
         self._fixed = fixed + question.less_points(rows).sum(axis=1)
@@ -166,8 +166,19 @@ class _Trial:
             picks = question.profile.picks
             ages = event_ages(len(kept), None if picks is None else picks[keep])
             queries.append(model.queries(kept, ages, weights))
+            scores[:, column] += self._regrouped(~keep)
             if question.repeats:
                 scores[:, column] += model.own_points(kept, ages, self._rows, weights).sum(axis=1)
         for place, vectors in enumerate(self._parts):
             scores += vectors @ np.stack([query[place] for query in queries], axis=1)
         return scores
+
+    def _regrouped(self, taken: NDArray[np.bool_]) -> NDArray[np.float64] | float:
+        """Return what changes for each candidate when picks that chose the person's group are taken away."""
+        profile = self._question.profile
+        if profile.prior is None or profile.picks is None or not (taken & (profile.picks > 0)).any():
+            return 0.0
+        other = profile.prior.without(profile.numbers[taken].tolist())
+        if other is None or other.points is profile.prior.points:
+            return 0.0
+        return other.points[self._rows].astype(np.float64) - self._question.prior(self._rows)

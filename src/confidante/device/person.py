@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from confidante.core.errors import VaultError
 from confidante.device import settings
+from confidante.device.cohorts import PICK as PICK
+from confidante.device.cohorts import Cohorts
 from confidante.device.library import Library
 from confidante.device.question import Profile, against
 from confidante.device.vault import history, items, wishes
@@ -18,24 +20,23 @@ from confidante.device.vault.store import Vault
 AGAINST = frozenset({"dislike", "hide", "thumbs-down"})
 """Kinds of event that speak against their item and what is like it."""
 
-PICK = "pick"
-"""Kind of event that says what the person loves, chosen from a list. Picks of one time are no sequence."""
-
 _BLOCK = 8192
 
 
 @final
 class Person:
-    """Reads the profile and keeps it until told that it changed."""
+    """Reads the profile and keeps it until told that it changed. cohorts: says whose popularity is used."""
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
+        self.cohorts = Cohorts(vault)
         self._kept: tuple[Library, Profile] | None = None
         self._due = self._next_due()
 
     def changed(self) -> None:
         """Read the vault again before the next answer."""
         self._kept = None
+        self.cohorts.changed()
         self._due = self._next_due()
 
     def tidy(self) -> bool:
@@ -85,6 +86,7 @@ class Person:
             levels={label: level for label, level in levels.items() if level != wishes.REMOVED},
             removed=frozenset(label for label, level in levels.items() if level == wishes.REMOVED),
             picks=_choices(newest, known),
+            prior=self.cohorts.prior(library),
         )
 
     def _wished(self, library: Library, kind: str) -> NDArray[np.int64]:

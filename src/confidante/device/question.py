@@ -15,6 +15,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from confidante.device.group_prior import GroupPrior
 from confidante.device.index import Index
 from confidante.device.library import Library
 from confidante.device.text.encoder import unit_rows
@@ -35,7 +36,7 @@ class Profile:
     for an event that speaks against its item. less, never: int64, rows. less_points: float32 [n], what all
     requests together take from every row; None without any. levels: steps by label; removed: labels never to
     be suggested. picks: int64 [events], the number of the choice that an event was picked in, 0 for any other
-    event; None where nothing was picked.
+    event; None where nothing was picked. prior: popularity in place of the model's own; None for that.
     """
 
     numbers: NDArray[np.int64]
@@ -48,6 +49,7 @@ class Profile:
     levels: Mapping[str, int] = field(default_factory=dict)
     removed: frozenset[str] = frozenset()
     picks: NDArray[np.int64] | None = None
+    prior: GroupPrior | None = None
 
     def without(self, numbers: Collection[int]) -> "Profile":
         """Return the profile as if these events had never happened."""
@@ -59,6 +61,7 @@ class Profile:
             weights=self.weights[keep],
             contexts=tuple(c for c, kept in zip(self.contexts, keep, strict=True) if kept),
             picks=None if self.picks is None else self.picks[keep],
+            prior=None if self.prior is None else self.prior.without(numbers),
         )
 
 
@@ -123,6 +126,8 @@ class Question:
     def scores(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return the exact scores of `rows`, float64."""
         scores = self.library.model.scores(rows, self.queries)
+        if self.profile.prior is not None:
+            scores += self.prior(rows) - self.library.model.prior[rows]
         for label, points in self.steps.items():
             scores[np.isin(rows, self.library.rows_with(label))] += points
         scores += self.less_points(rows).sum(axis=1)
@@ -131,6 +136,11 @@ class Question:
         if self.added is not None:
             scores += self.added.refinement[rows] + self.added.rule[rows]
         return scores
+
+    def prior(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what popularity gives to each row, float64: a group's where one serves, else the model's."""
+        own = self.library.model.prior if self.profile.prior is None else self.profile.prior.points
+        return own[rows].astype(np.float64)
 
     def less_points(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what each request takes from each row, float64 [rows, requests], 0 or below."""
@@ -258,11 +268,18 @@ def _bonus(
     *,
     repeats: bool,
 ) -> NDArray[np.float32] | None:
-    """Return the points of requests, taste edits and, where items may come again, own history."""
+    """Return the points of requests, taste edits and, where items may come again, own history.
+
+    A group's prior is among them, less the model's, which the index adds by itself.
+    """
     own = library.model.own if repeats else None
-    if not steps and profile.less_points is None and (own is None or len(profile.rows) == 0):
+    prior = None if profile.prior is None or not profile.prior.group else profile.prior.points
+    nothing = not steps and profile.less_points is None and prior is None
+    if nothing and (own is None or len(profile.rows) == 0):
         return None
     bonus = np.zeros(len(library), dtype=np.float32)
+    if prior is not None:
+        bonus += prior - library.model.prior
     if profile.less_points is not None:
         bonus += profile.less_points
     for label, points in steps.items():

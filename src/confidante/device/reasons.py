@@ -10,6 +10,7 @@ from confidante.device.question import Profile, Question
 from confidante.device.values import Item, Reason, ReasonKind, Suggestion
 
 OWN_HISTORY = "taken before"
+PEOPLE_LIKE = "people like: {}"
 SERVER = "what the server knows"
 RULE = "the operator's rule"
 
@@ -40,13 +41,15 @@ def suggestions(
     names = (*model.names, OWN_HISTORY) if question.repeats else model.names
     if question.repeats:
         shares = np.concatenate((shares, own[:, :, None]), axis=2)
-    priors, scores = model.prior[rows].tolist(), question.scores(rows).tolist()
+    priors, scores = question.prior(rows).tolist(), question.scores(rows).tolist()
+    group = "" if profile.prior is None else profile.prior.group
+    popular = PEOPLE_LIKE.format(group) if group else ""
     events = _events(profile, items, names, named, points, shares)
     by_server = _by_server(question, rows)
     labelled = {label: np.isin(rows, question.library.rows_with(label)) for label in question.steps}
     found = []
     for place, (row, of_events) in enumerate(zip(rows.tolist(), events, strict=True)):
-        reasons = [Reason(ReasonKind.POPULARITY, "", priors[place])]
+        reasons = [Reason(ReasonKind.POPULARITY, popular, priors[place])]
         reasons += [
             Reason(ReasonKind.TASTE, label, question.steps[label])
             for label, carried in labelled.items()

@@ -7,7 +7,7 @@ from confidante.core.errors import DataError
 from confidante.device import settings
 from confidante.device.opened import Opened, one_at_a_time
 from confidante.device.tastes import tastes
-from confidante.device.values import Item, Retention, Taste
+from confidante.device.values import Cohort, Item, Retention, Taste
 from confidante.device.vault import history, items, wishes
 
 _FOREVER = math.inf
@@ -135,6 +135,15 @@ class Steering(Opened):
         with self._vault.lock:
             settings.set_attributes(self._vault, stated)
             self._person.changed()
+
+    @property
+    def cohort(self) -> Cohort | None:
+        """The group whose popularity is used, found here and told nobody; None before there are tables.
+
+        It follows from what the person states and picks. With no profiling it is everyone.
+        """
+        with self._vault.lock:
+            return self._person.cohorts.shown(nobody=self.no_profiling)
 
     # --- within
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # rounds are loaded when they are first used, so that a start
     from confidante.device.federation.line import Line, Tls
     from confidante.device.federation.participate import Participant
     from confidante.device.federation.probes import Probe
+    from confidante.device.federation.publiclog import PublicLog
     from confidante.device.federation.rounds import Participation, Route
     from confidante.device.federation.terms import Outcome, Terms
     from confidante.device.federation.tokens import Evidence
@@ -163,6 +164,7 @@ class TakingPart(Opened):
         log = PublicLog(self._vault, line.destination)
         try:
             newer = fetching.update(self._vault, line, log, population, purpose, self.install_model)
+            self._refresh_cohorts(line, log, population, purpose)
         except RefusedError as error:
             raise EgressError(f"the coordinator does not give its newest model: {error}") from None
         fetching.require_known(log, population)
@@ -229,6 +231,17 @@ class TakingPart(Opened):
             log = PublicLog(self._vault, line.destination)
             with suppress(RefusedError):
                 fetching.update(self._vault, line, log, population, purpose, self.install_model)
+                self._refresh_cohorts(line, log, population, purpose)
+
+    def _refresh_cohorts(self, line: "Line", log: "PublicLog", population: str, purpose: Purpose) -> None:
+        """Have the newest tables of all cohorts, whichever of them is used here."""
+        from confidante.device.federation import cohort_tables
+
+        cohort_tables.update(self._vault, line, log, population, purpose, self._cohorts_changed)
+
+    def _cohorts_changed(self) -> None:
+        self._person.cohorts.installed()
+        self._person.changed()
 
     def _stop_backgrounds(self) -> None:
         for background in self._backgrounds:

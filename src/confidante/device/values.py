@@ -56,7 +56,7 @@ class ReasonKind(StrEnum):
     EVENTS = "events"  # all further events of the person's own together
     REQUEST = "less like this"  # an item the person asked to see less of
     TASTE = "taste edit"  # a taste the person raised or lowered
-    POPULARITY = "popularity"  # what everyone gets: learnt from many devices, the same for all
+    POPULARITY = "popularity"  # learnt from many devices: the same for all, or for all of one group
     REFINEMENT = "refinement"  # what a server knows, worked out from an encrypted question
     RULE = "operator's rule"  # what the server's operator adds to an item, the same for all
 
@@ -67,9 +67,9 @@ class Reason:
     """One share of a score.
 
     kind, subject: what it comes from (the title of the own event's item, the label of the taste, how many
-    further events; empty for popularity). event: number of the own event. item: its item. points: in units of
-    the score; the points of all reasons add up to the score. parts: the same points by part of the model
-    ("what followed what", "kind of item", "words and labels"), for one event.
+    further events; for popularity whose it is, empty for everyone's). event: number of the own event. item:
+    its item. points: in units of the score; the points of all reasons add up to the score. parts: the same
+    points by part of the model ("what followed what", "kind of item", "words and labels"), for one event.
     """
 
     kind: ReasonKind
@@ -196,6 +196,25 @@ class Forgotten:
     events: int
     undo: str | None = None
     until: float | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """The group whose popularity is used on this device, found on it and never sent.
+
+    name: of the group whose table is used; path: the group in which the person stands, then all that it is
+    part of, everyone last; why: in words for the person. size: devices of the group `name`, by a noisy sum;
+    error: standard deviation of the noise in that. folded: whether the person's own group was too small for
+    a table, so that one above it serves.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    why: str
+    size: float
+    error: float
+    folded: bool
 
 
 class Purpose(StrEnum):

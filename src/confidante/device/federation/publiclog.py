@@ -15,6 +15,7 @@ one of many.
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, final
 
@@ -36,9 +37,12 @@ SKEW = 86_400.0
 """Seconds by which this device's clock and the coordinator's may differ with no harm."""
 
 KEPT: Mapping[str, int] = MappingProxyType(
-    {"round": 64, "tokens": 64, "model": 8, "sum": 16, refinement.LOG_KIND: 8}
+    {"round": 64, "tokens": 64, "model": 8, "sum": 16, "cohorts": 4, refinement.LOG_KIND: 8}
 )
-"""Kinds of entries that are kept to be looked up, and how many of the newest of each population."""
+"""Kinds of entries that are kept to be looked up, and how many of the newest of each population.
+
+A round whose cohorts are kept is kept beside them, however long ago it was announced.
+"""
 
 _MOST_KEPT = 4096
 _MOST_BODY = 2048
@@ -56,6 +60,16 @@ class _Verified(msgspec.Struct, array_like=True, frozen=True):
     hash: bytes = GENESIS
     entries: tuple[LogEntry, ...] = ()
     read: float = 0.0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class NamedCohorts:
+    """Tables of cohorts that the log names, and what it announced of their round. All sha256, 32 bytes."""
+
+    body: bytes
+    task: bytes
+    catalogue: bytes
 
 
 @final
@@ -85,6 +99,25 @@ class PublicLog:
                 return digest
         return None
 
+    def newest_cohorts(self, population: str) -> NamedCohorts | None:
+        """Return the newest tables of cohorts that the log names for a population.
+
+        WireError when they are of no round of the population that was announced before.
+        """
+        for entry in reversed(self.entries("cohorts")):
+            said = _said(entry)
+            body = said.get("cohorts")
+            if said.get("population") != population or not isinstance(body, bytes) or len(body) != 32:
+                continue
+            of = next((one for one in self.entries("round") if one.hash == said.get("round")), None)
+            announced = None if of is None else decode(of.body, Announcement)
+            if of is None or announced is None or of.number > entry.number:
+                raise WireError(f"entry {entry.number} of the public log has cohorts of no announced round")
+            if announced.population != population:
+                raise WireError(f"entry {entry.number} of the public log has cohorts of another population")
+            return NamedCohorts(body, announced.body, announced.catalogue)
+        return None
+
     @property
     def populations(self) -> frozenset[str]:
         """The populations that entries at hand are of."""
@@ -93,9 +126,9 @@ class PublicLog:
 
     def names(self, digest: bytes) -> bool:
         """Whether an entry at hand names this body."""
-        kinds = ("model", "round", refinement.LOG_KIND)
+        kinds = ("model", "round", "cohorts", refinement.LOG_KIND)
         said = [_said(entry) for kind in kinds for entry in self.entries(kind)]
-        return any(digest in (one.get("model"), one.get("catalogue"), one.get("table")) for one in said)
+        return any(digest in map(one.get, ("model", "catalogue", "table", "cohorts")) for one in said)
 
     def refinements(self, population: str) -> tuple[tuple[float, refinement.Offered], ...]:
         """Return when the log announced what a population's server refines with, and what, oldest first.
@@ -281,12 +314,17 @@ def _newest(entries: Iterable[LogEntry]) -> tuple[LogEntry, ...]:
     """Return those entries that are worth keeping, oldest first."""
     counts: dict[tuple[str, str], int] = {}
     kept: list[LogEntry] = []
+    wanted = set[bytes]()
     for entry in reversed(tuple(entries)):
-        population = _said(entry).get("population")
+        said = _said(entry)
+        population = said.get("population")
         if entry.kind not in KEPT or len(entry.body) > _MOST_BODY or not isinstance(population, str):
             continue
         place = (entry.kind, population)
         counts[place] = counts.get(place, 0) + 1
-        if counts[place] <= KEPT[entry.kind] and len(kept) < _MOST_KEPT:
+        enough = counts[place] > KEPT[entry.kind] and entry.hash not in wanted
+        if not enough and len(kept) < _MOST_KEPT:
             kept.append(entry)
+            if entry.kind == "cohorts" and isinstance(said.get("round"), bytes):
+                wanted.add(said["round"])
     return tuple(reversed(kept))

@@ -5,7 +5,8 @@ A `Client` of the protocol trusts whoever made it. What it leaves to its owner i
 - the round's configuration is worked out from the plan that was agreed to; of what the coordinator offers,
   only the round's number, the public seed and the roster are taken, and any other difference is refused;
 - keys, masks and noise come from `SystemEntropy` and nothing else;
-- the vector is the task's own `client_update` over the person's own events, clipped and noised by the plan;
+- the vector is the task's own `client_update` over the person's own events, clipped and noised by the plan,
+  for cohorts in the rows of the person's own group, which is found here and said to nobody;
 - every message is in the ledger before it is handed out;
 - a round is noted before its first message, and never joined again, whatever happened to it;
 - its budget is counted as spent, durably, before the masked vector is handed out: from then on the sum can be
@@ -30,12 +31,14 @@ from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConfidanteError, ConsentError, ProtocolError, Reject, VaultError
 from confidante.core.types import Histories
 from confidante.device.budget import DELTA
+from confidante.device.cohorts import leaf_here
 from confidante.device.consent import Consents
 from confidante.device.federation.agreement import Agreement, Offer, agreed_config
 from confidante.device.federation.journal import Beginning, Journal, Kept, Step
 from confidante.device.ledger import Departure, Ledger
 from confidante.device.person import AGAINST
 from confidante.device.vault.store import Vault
+from confidante.models.cohorts import CohortTask
 from confidante.privacy.clipping import encode
 from confidante.privacy.mechanisms.skellam import SEED_BYTES as NOISE_SEED_BYTES
 from confidante.privacy.mechanisms.skellam import sample
@@ -348,13 +351,18 @@ class Participation:
             np.array([item for item, _at in known], dtype=np.int32),
             np.array([int(at) for _item, at in known], dtype=np.int64),
         )
-        rows = agreement.task.client_update(history)
+        task, group = agreement.task, ""
+        if isinstance(task, CohortTask):
+            here = leaf_here(self._vault, task.tree)
+            task, group = task.placed(here), task.tree.groups[here].name
+        rows = task.client_update(history)
         dither = np.frombuffer(self._entropy.draw(8), dtype="<u8").astype(np.uint64)
         own = encode(rows, plan, dither).dense(0)
         noise = sample(plan.share_variance, plan.length, self._entropy.draw(NOISE_SEED_BYTES))
         largest = [int(i) for i in np.argsort(-np.abs(own), kind="stable")[:_SHOWN] if own[i]]
         note = {
             "own events counted": len(known),
+            **({"your group, which only this device knows": group} if group else {}),
             "entries that are not zero": int(np.count_nonzero(own)),
             "largest own entries before noise and masks": [
                 {"entry": i, "name": agreement.name_of(i), "value": float(own[i]) / plan.scale}
