@@ -108,6 +108,7 @@ def server(
     of_buckets = {k: table.bucket(side, k) for k in range(side.bucket_count)}
     with ExitStack() as open_:
         coordinator, made = open_.enter_context(log(folder / "coordinator")), open_.enter_context(door())
+        coordinator.now = START
         there = open_.enter_context(
             gateway(
                 scheme or PlainScheme(),
