@@ -20,6 +20,7 @@ from confidante.device.values import Item, Purpose, Reason, ReasonKind
 
 TABS = ("/", "/know", "/left", "/switches")
 POSTS = (
+    "/welcome",
     "/find",
     "/wish",
     "/taste",
@@ -76,7 +77,7 @@ def test_a_form_without_its_secret_does_nothing(device: Device, client: TestClie
 
 def test_looking_at_an_address_that_changes_things_changes_nothing(client: TestClient) -> None:
     for path in POSTS:
-        expected = HTTPStatus.OK if path == "/erase" else HTTPStatus.METHOD_NOT_ALLOWED
+        expected = HTTPStatus.OK if path in ("/erase", "/welcome") else HTTPStatus.METHOD_NOT_ALLOWED
         assert client.get(path).status_code == expected
 
 
@@ -154,6 +155,57 @@ def test_states_are_said_in_words(device: Device, client: TestClient, tmp_path: 
         assert "Nothing to suggest yet" in page.get("/").text
         assert "Not one thing you did is kept here" in page.get("/know").text
         assert "not protected" not in page.get("/switches").text
+
+
+def test_the_first_screen_shows_hostile_titles_as_text_and_nothing_of_them_in_addresses(
+    tmp_path: Path,
+) -> None:
+    hostile = "<script>alert(1)</script>\"'{{ 7*7 }}"
+    with small_device(tmp_path / "p", events=False) as device:
+        device.add_items([Item("x<b>", hostile, ("<i>Space</i>",))])
+        client = page_client(device)
+        page = post(client, "/welcome", do="find", text="script")
+        assert html.escape(hostile) in page or html.escape(hostile, quote=False)[:20] in page
+        assert "<script>alert" not in page
+        assert "<i>" not in page
+        assert "x<b>" not in html.unescape(page)
+        handle = re.search(r'name="pick" value="([0-9a-f]{24})"><span><b>&lt;script', page)
+        assert handle is not None
+        assert "&lt;script&gt;" in post(client, "/welcome", do="done", pick=handle[1])
+        assert [event.item for event in device.picks()] == ["x<b>"]
+
+
+def test_the_first_screen_is_shown_only_while_it_makes_sense(tmp_path: Path) -> None:
+    with small_device(tmp_path / "p", events=False) as device:
+        client = page_client(device)
+        assert "Pick three you love" in client.get("/").text
+        device.pause()
+        assert "Pick three you love" not in client.get("/").text
+        page = client.get("/welcome").text
+        handle = re.search(r'name="pick" value="([0-9a-f]{24})"', page)
+        assert handle is not None
+        assert "nothing was noted" in post(client, "/welcome", do="done", pick=handle[1])
+        assert device.event_count == 0
+        device.resume()
+        device.no_profiling = True
+        assert "Pick three you love" not in client.get("/").text
+        device.no_profiling = False
+        post(client, "/welcome", do="tick")  # nothing is ticked any more
+        device.remove_items([item.id for item in device.list_items()])
+        assert "Nothing to suggest yet" in client.get("/").text
+        assert "There is nothing to pick from" in client.get("/welcome").text
+
+
+def test_others_go_round_when_there_are_no_more(tmp_path: Path) -> None:
+    with small_device(tmp_path / "p", events=False) as device:
+        client = page_client(device)
+        first = re.findall(r"<b>(The [^<]+)</b>", client.get("/welcome").text)
+        others = re.findall(r"<b>(The [^<]+)</b>", post(client, "/welcome", do="others"))
+        assert len(first) == 30
+        assert len(others) == 10
+        again = post(client, "/welcome", do="others")
+        assert "There are no others" in again
+        assert re.findall(r"<b>(The [^<]+)</b>", again) == first
 
 
 def test_a_pause_is_said_to_spare_imports_and_does(device: Device, client: TestClient) -> None:
@@ -301,6 +353,10 @@ def test_the_export_is_a_download_of_everything(client: TestClient) -> None:
         ("/undo", {"token": "gone"}),
         ("/switch", {"purpose": "everything", "on": "1"}),
         ("/find", {"text": "x" * 201}),
+        ("/welcome", {"do": "done", "pick": "0" * 24}),
+        ("/welcome", {"do": "dance"}),
+        ("/welcome", {"do": "find", "text": "x" * 201}),
+        ("/welcome", {"do": "done", "pick": "x" * 501}),
     ],
 )
 def test_nonsense_is_refused_in_words(client: TestClient, path: str, fields: dict[str, str]) -> None:

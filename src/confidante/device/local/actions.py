@@ -1,23 +1,19 @@
 """What the buttons of the page do: each changes the device, says so, and leads back to a page."""
 
 import asyncio
-import hmac
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
-from fastapi import HTTPException
 from starlette.background import BackgroundTask
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
 
 from confidante.core.errors import DataError
 from confidante.device.consent import PERSON
 from confidante.device.consent_records import NOTICES
 from confidante.device.local import words
-from confidante.device.local.forms import Fields, read_form
+from confidante.device.local.forms import Fields
 from confidante.device.local.page import Page, Undo, alone
 from confidante.device.local.passing import private_folder, sweep, write_private
 from confidante.device.values import Forgotten, Purpose, Retention
@@ -28,66 +24,6 @@ if TYPE_CHECKING:
 UNDO_SECONDS = 60.0
 LAST_SECONDS = 1.5
 """How long the server lives on after an erasure, for the last page to get its stylesheet."""
-
-
-def page_routes(page: Page, stop: Callable[[], None]) -> list[Route]:
-    """Return every address of the page. stop: ends the server, once everything was erased."""
-    actions = Actions(page, stop)
-
-    def looked(show: Callable[["Request"], Response]) -> Callable[["Request"], Response]:
-        def endpoint(request: "Request") -> Response:
-            page.greet(request)
-            return show(request)
-
-        return endpoint
-
-    def posted(act: Callable[[Fields], Response]) -> Callable[["Request"], Awaitable[Response]]:
-        def checked(request: "Request", fields: Fields) -> Response:
-            given = fields.text("secret").encode("utf-8", "surrogateescape")
-            if not hmac.compare_digest(given, page.gate.form_secret.encode()):
-                raise HTTPException(
-                    HTTPStatus.FORBIDDEN, "The form is of an earlier visit: load the page again."
-                )
-            page.greet(request)
-            return act(fields)
-
-        async def endpoint(request: "Request") -> Response:
-            async with read_form(request) as fields:
-                return await run_in_threadpool(checked, request, fields)
-
-        return endpoint
-
-    shown = {
-        "/": page.for_you,
-        "/why": page.why,
-        "/know": page.know,
-        "/left": page.left,
-        "/switches": page.switches,
-        "/forget/everything": page.forget_everything,
-        "/erase": page.erase,
-        "/export": actions.export,
-    }
-    done = {
-        "/find": actions.find,
-        "/wish": actions.wish,
-        "/taste": actions.taste,
-        "/history": actions.history,
-        "/forget": actions.forget,
-        "/undo": actions.undo,
-        "/import": actions.bring,
-        "/switch": actions.switch,
-        "/profiling": actions.profiling,
-        "/pause": actions.pause,
-        "/retention": actions.retention,
-        "/budget": actions.budget,
-        "/alarm": actions.alarm,
-        "/api-off": actions.close_api,
-        "/erase": actions.erase,
-    }
-    return [
-        *(Route(path, looked(show), methods=["GET"]) for path, show in shown.items()),
-        *(Route(path, posted(act), methods=["POST"]) for path, act in done.items()),
-    ]
 
 
 @final
@@ -154,13 +90,16 @@ class Actions:
         return _to("/know#history")
 
     def forget(self, fields: Fields) -> Response:
-        """Forget an event, an item's events, some days, or everything; for a minute it can be undone."""
+        """Forget an event, an item's events, all picks, days, or everything; it can be undone."""
         device = self._device
         event, item = fields.whole("event"), fields.text("item")
         if event is not None:
             forgotten = device.forget(event=event, undo_seconds=UNDO_SECONDS)
         elif item:
             forgotten = device.forget(item=self._page.item_id(item), undo_seconds=UNDO_SECONDS)
+        elif fields.text("picks"):
+            numbers = [pick.number for pick in device.picks()]
+            forgotten = device.forget(events=numbers, undo_seconds=UNDO_SECONDS)
         elif fields.text("everything"):
             forgotten = device.forget(everything=True, undo_seconds=UNDO_SECONDS)
         else:

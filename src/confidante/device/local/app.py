@@ -15,11 +15,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from confidante.core.errors import ConfidanteError, ConsentError, DataError, VaultError
-from confidante.device.local.actions import page_routes
 from confidante.device.local.api import api_routes
 from confidante.device.local.docs import docs_route
 from confidante.device.local.gorse import gorse_routes
 from confidante.device.local.page import Page, alone
+from confidante.device.local.routes import page_routes
 from confidante.device.local.security import Gate, Guard
 
 if TYPE_CHECKING:

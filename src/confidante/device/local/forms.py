@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
 
+_LONGEST = 500
+
+
 @final
 class _InMemory(MultiPartParser):
     """Keeps an uploaded file in memory: the default writes what is larger than 1 MB to a shared folder."""
@@ -29,12 +32,19 @@ class Fields:
     def __init__(self, form: FormData) -> None:
         self._form = form
 
-    def text(self, name: str, limit: int = 500) -> str:
+    def text(self, name: str, limit: int = _LONGEST) -> str:
         """Return a field without the space around it; DataError when it is longer than `limit`."""
         value = self._form.get(name, "")
         if not isinstance(value, str) or len(value) > limit:
             raise DataError(f"the field {name!r} holds more than {limit} characters")
         return value.strip()
+
+    def texts(self, name: str, most: int) -> list[str]:
+        """Return every value of a field that may come many times; DataError for more than `most`."""
+        values = [value for value in self._form.getlist(name) if isinstance(value, str)]
+        if len(values) > most or any(len(value) > _LONGEST for value in values):
+            raise DataError(f"the field {name!r} comes more than {most} times, or is too long")
+        return values
 
     def whole(self, name: str) -> int | None:
         """Return a whole number, None for an empty field; DataError for anything else."""

@@ -23,6 +23,7 @@ from confidante.device.consent_records import NOTICES
 from confidante.device.federation.alarms import MEANING
 from confidante.device.local import words
 from confidante.device.local.security import IMPORT_LIMIT, Gate
+from confidante.device.local.welcome import Welcome
 from confidante.device.transfer import FORMATS, ImportReport
 from confidante.device.values import ReasonKind
 
@@ -82,6 +83,7 @@ class Page:
         self.visit = Visit()
         self._salt = secrets.token_bytes(32)
         self._items: dict[str, str] = {}
+        self.welcome = Welcome(self)
         self._templates = environment()
         self._templates.filters["handle"] = self.handle
         self._templates.filters["title_of"] = self.title_of
@@ -112,9 +114,17 @@ class Page:
         """Note what the browser says of itself, before anything is shown or changed."""
         self.device.consents.note_gpc(request.headers.get("sec-gpc") == "1")
 
+    def choose(self, request: "Request") -> HTMLResponse:
+        """What the person loves, to be chosen from titles that they may know."""
+        return self._show(request, "welcome.html", "/", **self.welcome.shown())
+
     def for_you(self, request: "Request") -> HTMLResponse:
-        """The first tab."""
+        """The first tab; before anything is known, the welcome."""
         device, find = self.device, self.visit.find
+        if not find and device.welcome_due():
+            welcome = self.welcome.shown()
+            if welcome["choice"]:
+                return self._show(request, "welcome.html", "/", **welcome)
         saved = device.saved
         return self._show(
             request,
@@ -122,6 +132,7 @@ class Page:
             "/",
             answer=device.recommend(SUGGESTIONS),
             events=device.event_count,
+            picked=bool(device.picks()),
             learnt=device.has_model,
             find=find,
             found=device.find_items(find, ROWS) if find else (),

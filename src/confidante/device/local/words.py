@@ -86,6 +86,13 @@ def reason_words(reason: Reason) -> str:
     return f"You asked for less like {reason.subject}"
 
 
+def picked_words(count: int, wanted: int) -> str:
+    """How far a choice has come, for a line that is read aloud. wanted: how many are asked for; 0: any."""
+    if count < wanted:
+        return f"{count} of {wanted} picked"
+    return f"{count} picked: that is a good start" if 0 < wanted == count else f"{count} picked"
+
+
 def points_words(points: float) -> str:
     """Points of a score, with their sign."""
     return f"{points:+.4f}".replace("-", "\N{MINUS SIGN}")

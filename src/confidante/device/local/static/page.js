@@ -13,7 +13,7 @@ document.addEventListener("htmx:beforeRequest", (event) => {
 
 document.addEventListener("htmx:afterSettle", (event) => {
   document.getElementById("main")?.removeAttribute("aria-busy");
-  if (event.detail.target?.id === "lists") return; // the list beside its ticks: focus stays on the tick
+  if (["lists", "count"].includes(event.detail.target?.id)) return; // beside ticks: focus stays on the tick
   if (document.activeElement && document.activeElement !== document.body) return;
   const again = pressed && pressed !== "act" ? document.getElementById(pressed) : null;
   const near = place ? document.querySelector(`[data-place="${CSS.escape(place)}"] a, [data-place="${CSS.escape(place)}"] button`) : null;
