@@ -53,12 +53,13 @@ class GatewayKeys:
 
     def open(self, sealed: bytes) -> tuple[bytes, Reply]:
         """Return a request and the way back; WireError for what is sealed to no key of these."""
+        wanted = sealed[0] if sealed else None
         with self._lock:
-            if not any(row.number % _IDS == sealed[0] for row, _ in self._kept if sealed):
+            if not any(row.number % _IDS == wanted for row, _ in self._kept):
                 self._look(_LEAST_LOOK_SECONDS)  # another worker may have made one just now
             now = self._now()
             both = now < self._kept[-1][0].made + BOTH_SECONDS
-            taken = [key for row, key in self._kept[-2 if both else -1 :] if row.number % _IDS == sealed[0]]
+            taken = [key for row, key in self._kept[-2 if both else -1 :] if row.number % _IDS == wanted]
         if not taken:
             raise WireError("a request is sealed to another key: read the public log, and fetch it anew")
         return taken[0].open(sealed)
