@@ -41,16 +41,22 @@ def total(shift: int = 0) -> NoisySum:
     return NoisySum(values, 1e-6, 1280)
 
 
-def release(shift: int = 0, wire: CatalogueWire = WIRE) -> CohortRelease:
+def release(shift: int = 0) -> CohortRelease:
     """What a coordinator publishes of it: groups 2 and 5 are too small, and fold."""
     task = CohortTask(TREE, KNOWN)
     prior = decode(snapshot()).model.prior.astype(np.float64)
-    table = cohort_table(task, total(shift), prior, catalogue=wire.digest, gate=50.0)
+    table = cohort_table(task, total(shift), prior, catalogue=WIRE.digest, gate=50.0)
     sizes, spreads = noisy_sizes(task, total(shift))
     return CohortRelease(TASK, 50.0, tuple(sizes.tolist()), tuple(spreads.tolist()), table)
 
 
-def announce(log: Log, task: bytes = TASK, population: str = POPULATION, salt: int = 0) -> bytes:
+def announce(
+    log: Log,
+    task: bytes = TASK,
+    population: str = POPULATION,
+    salt: int = 0,
+    wire: CatalogueWire = WIRE,
+) -> bytes:
     """Announce a round over cohorts; return its id."""
     said = Announcement(
         population,
@@ -58,10 +64,10 @@ def announce(log: Log, task: bytes = TASK, population: str = POPULATION, salt: i
         "cohort",
         bytes(32),
         hashlib.sha256(task).digest(),
-        WIRE.digest,
+        wire.digest,
         salt.to_bytes(SALT_BYTES, "big"),
     )
-    log.bodies.put(WIRE.data)
+    log.bodies.put(wire.data)
     return log.store.append_log("round", encode(said), log.now).hash
 
 
