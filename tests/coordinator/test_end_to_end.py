@@ -154,10 +154,8 @@ def test_a_switch_that_is_off_and_a_spent_budget_send_not_one_byte(tmp_path: Pat
             assert store.pool("films") == []
 
 
-def test_devices_that_leave_in_mid_round_delay_it_by_a_deadline_and_the_sum_is_of_the_rest(
-    tmp_path: Path,
-) -> None:
-    with ExitStack() as stack, coordinator(tmp_path / "coordinator", advertise=10.0) as running:
+def test_a_device_that_refuses_an_offer_delays_nobody_and_the_sum_is_of_the_rest(tmp_path: Path) -> None:
+    with ExitStack() as stack, coordinator(tmp_path / "coordinator", advertise=600.0) as running:
         devices = [stack.enter_context(person(tmp_path, index)) for index in range(DEVICES)]
         poor = devices[3]  # agrees to check in, and refuses once it hears what a round costs
         poor.ledger.set_budget(0.01)
@@ -168,4 +166,6 @@ def test_devices_that_leave_in_mid_round_delay_it_by_a_deadline_and_the_sum_is_o
         with running.store() as store:
             [state] = [one for one in store.rounds("films") if one.outcome == "published"]
         assert len(state.survivors) == DEVICES - 1
+        assert state.ended - state.opened < 300.0, "nobody waited for who left"
         assert poor.ledger.budget().rounds == 0
+        assert poor.ledger.departures()[0].content == {"message": "leaves the round that it was chosen for"}

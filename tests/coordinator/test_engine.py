@@ -11,7 +11,7 @@ from confidante.coordinator.reports.results import results
 from confidante.coordinator.rounds.engine import Engine
 from confidante.coordinator.rounds.selection import draw_roster
 from confidante.coordinator.store import ABORTED, COLLECTING, PUBLISHED, Accepted, Late, Repeated
-from confidante.coordinator.store.values import Waiting
+from confidante.coordinator.store.values import LEFT, Waiting
 from confidante.core.entropy import SystemEntropy
 from confidante.core.publog import verify
 from confidante.models.task_wire import decode_plan
@@ -50,6 +50,19 @@ def test_those_who_vanish_in_a_phase_delay_it_to_its_deadline_and_no_more(world,
     assert opened.deadline == began + 60
     assert world.now - began == 60.0 <= late
     assert world.store.counts() == {"round published": 1, f"missing at {phase}": 3}
+
+
+def test_those_who_leave_at_first_delay_nobody_and_are_counted(world):
+    opened = world.open()
+    began = world.now
+    world.devices.vanish(opened, (1, 4))
+    for index in (1, 4):
+        send(world.store, world.bodies, opened, index, LEFT + opened.row.id + bytes([index]), world.now)
+    state = world.finish()
+    assert (state.phase, world.now) == (PUBLISHED, began)
+    assert set(state.survivors) == set(range(10)) - {1, 4}
+    assert np.array_equal(world.total(state), world.expected(state))
+    assert world.store.counts() == {"round published": 1, "rejected left": 2}
 
 
 def test_they_may_vanish_one_by_one_in_every_phase(world):
@@ -267,7 +280,9 @@ def test_a_clock_that_is_set_right_again_stops_nothing(tmp_path, published):
     world.engine = world.fresh()
     world.open()
     assert len(world.store.rounds("films")) == len(names)
-    said = "training 2 begins in 16 minutes 40 seconds" if published else "may be opened in 8 minutes 20 seconds"
+    said = (
+        "training 2 begins in 16 minutes 40 seconds" if published else "may be opened in 8 minutes 20 seconds"
+    )
     assert said in world.engine.says["films"]
     world.now += 1000
     world.open()

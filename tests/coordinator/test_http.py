@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from http_world import KEY, POPULATION, Held, Here, drawn, here, person, reason, seated, vector
+from http_world import KEY, POPULATION, Held, Here, Member, drawn, here, person, reason, seated, vector
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -117,6 +117,45 @@ def test_the_same_message_again_is_fine_also_when_its_phase_is_over_and_another_
     assert reason(members[4].put("advertise", members[4].make("advertise"))) == (409, "late")
     assert world.refused() == {"repeated": 1, "late": 1}
     assert 'confidante_messages_total{phase="advertise"} 4.0' in world.coordinator.metrics.text().decode()
+
+
+def leave(member: Member, phase: str = "advertise") -> httpx.Response:
+    with member.held.here.http() as http:
+        return http.delete(phase_path(member.held.id, phase), headers=member.headers())
+
+
+def test_who_leaves_is_waited_for_no_more_and_comes_back_no_more(
+    world: Here, held: Held, members: list
+) -> None:
+    late = members[1].make("advertise")
+    for gone in (members[1], members[1]):
+        assert leave(gone).status_code == 202
+    assert reason(members[1].put("advertise", late)) == (409, "repeated")
+    MEMBERS[held.id] = [one for one in members if one.index != 1]
+    *others, last = MEMBERS[held.id]
+    for member in others:
+        member.put("advertise", member.make("advertise"))
+    assert not world.store.due(time.time(), (POPULATION,))[0], "one was not heard yet"
+    assert last.put("advertise", last.make("advertise")).status_code == 202
+    assert reason(leave(last)) == (409, "repeated")
+    assert world.store.due(time.time(), (POPULATION,))[0], "nobody is waited for"
+    held.move_on()
+    assert reason(leave(members[0])) == (409, "repeated")
+    for phase in PHASES[1:]:
+        all_send(held, phase)
+        result = held.move_on()
+    assert result is not None
+    assert list(result.survivors) == [0, 2, 3, 4]
+
+
+def test_only_a_seat_can_be_given_up_and_only_before_the_round_goes_on(held: Held, members: list) -> None:
+    stranger = Member(held, 9, members[0].client)
+    assert reason(leave(stranger)) == (401, "no_seat")
+    assert leave(members[0], "mask").status_code == 405
+    for member in members[:4]:
+        member.put("advertise", member.make("advertise"))
+    held.move_on()
+    assert reason(leave(members[4])) == (409, "late")
 
 
 def test_of_several_messages_at_once_only_what_is_kept_leaves_a_body(

@@ -72,6 +72,7 @@ class Refused(StrEnum):
     LATE = "late"
     OVER = "over"
     OTHERWISE = "otherwise"
+    LEFT = "left"
     BUSY = "busy"
     NO_KEY = "no_key"
     NO_TOKEN = "no_token"  # noqa: S105

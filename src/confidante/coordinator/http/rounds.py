@@ -23,7 +23,7 @@ from confidante.coordinator.http.office import (
     refuse_over,
 )
 from confidante.coordinator.http.reading import RefusedError, read_body
-from confidante.coordinator.store.values import PUBLISHED, Accepted, Late, Repeated, Sent, Standing
+from confidante.coordinator.store.values import LEFT, PUBLISHED, Accepted, Late, Repeated, Sent, Standing
 from confidante.core.errors import ProtocolError, Reject, StoreError
 from confidante.protocol.coordination import (
     OCTETS,
@@ -50,6 +50,7 @@ class Rounds:
             ("GET", "/v1/rounds/{id}/end", self.end),
             ("GET", "/v1/rounds/{id}/{phase}/in", self.incoming),
             ("PUT", "/v1/rounds/{id}/{phase}", self.take),
+            ("DELETE", f"/v1/rounds/{{id}}/{PHASES[0]}", self.leave),
         )
 
     async def offer(self, request: Request) -> Response:
@@ -119,7 +120,17 @@ class Rounds:
         config = known.setup.config
         data = await read_body(request, OCTETS, message_sizes(config, phase)[1], self._office.serving.body)
         self._office.metrics.received.inc(len(data))
-        sent = await self._office.run(partial(self._write, round_id, known, phase, index, data))
+        sent = await self._office.run(partial(self._check, round_id, known, phase, index, data))
+        return await self._answer(sent, phase)
+
+    async def leave(self, request: Request) -> Response:
+        """Let a device go that refuses the round: it is heard with nothing, so nobody waits for it."""
+        round_id, _known, index = await self._office.seated(request)
+        said = LEFT + round_id + index.to_bytes(4)  # of no other device's, as bodies go by their contents
+        sent = await self._office.run(partial(self._write, round_id, PHASES[0], index, said))
+        return await self._answer(sent, PHASES[0])
+
+    async def _answer(self, sent: Sent, phase: str) -> Response:
         match await self._accept(sent):
             case Accepted():
                 self._office.metrics.taken.labels(phase).inc()
@@ -129,7 +140,7 @@ class Rounds:
             case Repeated():
                 raise RefusedError(409, Reject.REPEATED, "another message of this phase was taken before")
             case _:
-                state = await self._office.standing(round_id)
+                state = await self._office.standing(sent.round_id)
                 raise no_round() if state is None else missed(state, phase)
 
     async def end(self, request: Request) -> Response:
@@ -147,12 +158,16 @@ class Rounds:
             raise no_round()
         return packed(Ended(state.phase == PUBLISHED, state.reason))
 
-    def _write(self, round_id: bytes, known: OpenRound, phase: str, index: int, data: bytes) -> Sent:
+    def _check(self, round_id: bytes, known: OpenRound, phase: str, index: int, data: bytes) -> Sent:
         """Check a message and write its body, if it can still count; RefusedError when it cannot be one."""
         try:
             check_message(known.setup, phase, index, data)
         except ProtocolError as error:
             raise RefusedError(409, error.reason, str(error)) from error
+        return self._write(round_id, phase, index, data)
+
+    def _write(self, round_id: bytes, phase: str, index: int, data: bytes) -> Sent:
+        """Write the body of a message that was checked, if it can still count; RefusedError otherwise."""
         name = phase.upper()
         state = self._office.store.standing(round_id, name, index)
         if state is None:

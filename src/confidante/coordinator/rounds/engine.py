@@ -15,7 +15,7 @@ from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.definition.population import Population
 from confidante.coordinator.rounds.schedule import Schedule
 from confidante.coordinator.store import Store
-from confidante.coordinator.store.values import COLLECTING, PAID_AT, Noted, RoundState
+from confidante.coordinator.store.values import COLLECTING, LEFT, PAID_AT, Noted, RoundState
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConfidanteError, ProtocolError, StoreError, WireError
 from confidante.protocol.config import RoundConfig, RoundSetup
@@ -196,7 +196,7 @@ def replay(
             try:
                 server.receive(client, data)
             except WireError:
-                refused[client] = Refused.MALFORMED
+                refused[client] = Refused.LEFT if data.startswith(LEFT) else Refused.MALFORMED
             except ProtocolError as error:
                 refused[client] = error.reason
         if phase != state.phase:

@@ -44,6 +44,7 @@ from confidante.protocol.coordination import (
     check_in,
     decode,
     offer_path,
+    phase_path,
 )
 from confidante.protocol.identity import SEED_BYTES, Identity
 
@@ -58,6 +59,7 @@ _TOKENS_TRIED = 3
 HELD = 30.0
 """Seconds for which a coordinator may hold a check-in."""
 
+_LEAVING = 10.0  # seconds for saying that an offer is refused
 _REMEMBERED = 86_400.0
 
 
@@ -306,20 +308,30 @@ class Participant:
                 until=self._vault.now() + KEPT,
             )
 
-        with self._remembering_refusals():
+        with self._refusing(round_id, waiting.seat):
             agreement = self._agreement(offered.plan, offered.task, announced.catalogue, purpose)
             offer = Offer(offered.config, offered.identities())
             mine = self._participation(waiting, agreement, offer, Place(self._journal, begin))
         return self._through(mine, waiting, len(offer.roster))
 
     @contextmanager
-    def _remembering_refusals(self) -> Iterator[None]:
-        """Keep why an offer is refused, so that this device takes no seat for the like of it."""
+    def _refusing(self, round_id: bytes, seat: bytes) -> Iterator[None]:
+        """Keep why an offer is refused, so that this device takes no seat for the like of it, and leave."""
         try:
             yield
         except (PlanError, ConsentError) as error:
             said = msgspec.msgpack.encode(_Refusal(self._vault.now(), self._under, str(error)))
             self._vault.set_setting(self._refusal_name, said)
+            self._line.allow(_LEAVING)  # it saves others a wait, and is worth no more
+            with suppress(ConfidanteError, RefusedError):  # what is on the way is why it was refused
+                self._line.ask(
+                    "DELETE",
+                    phase_path(round_id, PHASES[0]),
+                    purpose=self._purpose,
+                    content={"message": "leaves the round that it was chosen for"},
+                    visible="That the device in this seat takes no part, so that nobody waits for it.",
+                    bearer=seat,
+                )
             raise
 
     def _refused_before(self) -> str:
