@@ -62,7 +62,6 @@ def checked(values: NDArray[np.integer], axes: int) -> NDArray[np.int64]:
         raise WireError(f"give whole numbers along {axes} axes, not {values.dtype} along {values.ndim}")
     if not 1 <= values.shape[-1] <= MOST_DIMENSIONS or values.shape[0] < 1:
         raise WireError(f"vectors have 1 to {MOST_DIMENSIONS} dimensions, not {values.shape}")
-    wide = values.astype(np.int64)
-    if np.abs(wide).max() > LARGEST:
+    if int(values.min()) < -LARGEST or int(values.max()) > LARGEST:
         raise WireError(f"entries are from -{LARGEST} to {LARGEST}: quantise first")
-    return wide
+    return values.astype(np.int64)
