@@ -1,0 +1,127 @@
+"""`confidante profile welcome` and `profile attributes`: what a new person says of themselves."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from confidante.cli.options import print_json
+from confidante.cli.profile_app import AsJson, Folder, PassphraseFile, Where, shown
+from confidante.core.errors import DataError
+
+WELCOME_EXAMPLES = """[bold]Examples[/bold]
+
+confidante profile welcome
+
+confidante profile welcome out/demo/profile --slate 12 --page 2
+
+confidante profile welcome out/demo/profile --pick 50 --pick 172 --pick 98 --json
+"""
+
+
+def welcome_command(
+    folder: Where = None,
+    *,
+    slate: Annotated[int, typer.Option(min=1, max=100, help="How many titles to choose from.")] = 30,
+    page: Annotated[int, typer.Option(min=1, help="1: the first titles, 2: others, and so on.")] = 1,
+    pick: Annotated[
+        list[str] | None, typer.Option(help="Id of an item that you love; may be repeated. Nothing is asked.")
+    ] = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pick what you love, three titles or so: your list starts from there.
+
+    The titles are popular ones of all kinds, the same for everybody who has this library. In a terminal you
+    are asked; otherwise, and with --json, they are only listed. What you pick stays on this device;
+    `confidante profile forget` takes it back.
+    """
+    from confidante.cli.choosing import Choice, named, typed
+    from confidante.cli.profiles import open_profile
+
+    with open_profile(folder, passphrase_file) as device:
+        before: list[str] = []
+        for _ in range(page - 1):
+            before += [item.id for item in device.welcome_slate(slate, after=before)]
+        shown_items = device.welcome_slate(slate, after=before)
+        chosen = tuple(pick or ())
+        if not chosen and not as_json and sys.stdin.isatty():
+            chosen = Choice(device, shown_items, slate, before).ask(typed)
+        elif not chosen and not as_json:
+            for item in shown_items:
+                _say(f"{named(item)}  [{item.id}]")
+        events = device.pick(chosen)
+        titles = [device.item(item_id).title for item_id in dict.fromkeys(chosen)]
+    if as_json:
+        print_json(
+            {
+                "slate": [
+                    {"id": item.id, "title": item.title, "labels": list(item.labels)} for item in shown_items
+                ],
+                "picked": list(dict.fromkeys(chosen)) if events else [],
+                "events": list(events),
+            }
+        )
+    elif events:
+        _say(f"noted on this device that you love {', '.join(titles)}")
+        _say("see what follows from it: confidante profile recommend")
+    elif chosen:
+        _say("learning is off or paused: nothing was noted")
+    else:
+        _say("nothing was picked: confidante profile welcome --pick ID picks without asking")
+
+
+ATTRIBUTES_EXAMPLES = """[bold]Examples[/bold]
+
+confidante profile attributes
+
+confidante profile attributes age=25-34 region=north
+
+confidante profile attributes --remove age
+"""
+
+
+def attributes_command(
+    stated: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME=VALUE]...", help="What to state; listed when left out."),
+    ] = None,
+    *,
+    remove: Annotated[list[str] | None, typer.Option(help="Name of what to state no more.")] = None,
+    folder: Folder = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """State something coarse of yourself, such as an age group, or see and remove what is stated.
+
+    It stays on this device and chooses here whose popularity your list starts from. It is never sent.
+    """
+    from confidante.cli.profiles import open_profile
+
+    new = dict(_pair(text) for text in stated or ())
+    with open_profile(folder, passphrase_file) as device:
+        now = dict(device.attributes)
+        for name in remove or ():
+            if now.pop(name, None) is None:
+                raise DataError(f"nothing is stated as {name!r}: there is nothing to remove")
+        if new or remove:
+            device.set_attributes(now | new)
+        now = dict(device.attributes)
+    if as_json:
+        print_json({"attributes": now})
+        return
+    for name, value in sorted(now.items()):
+        _say(f"{name} = {value}")
+    if not now:
+        _say("nothing is stated")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise DataError(f"{text[:40]!r} states nothing: write it as NAME=VALUE, like age=25-34")
+    return name.strip(), value.strip()
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(shown(line) + "\n")
