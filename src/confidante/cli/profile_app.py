@@ -149,6 +149,8 @@ RECOMMEND_EXAMPLES = """[bold]Examples[/bold]
 confidante profile recommend -n 5 --profile out/demo/profile
 
 confidante profile recommend --label Comedy --diversity 0.3 --json
+
+confidante profile recommend --refine
 """
 
 
@@ -162,6 +164,10 @@ def recommend(
     ] = None,
     diversity: Annotated[float, typer.Option(help="0: best scores; 1: least alike.")] = 0.0,
     repeats: Annotated[bool, typer.Option("--repeats", help="What you had may come again.")] = False,
+    refine: Annotated[
+        bool,
+        typer.Option("--refine", help="Then have the list refined, too: see `confidante profile refine`."),
+    ] = False,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -169,15 +175,47 @@ def recommend(
     from confidante.cli.profiles import open_profile
 
     with open_profile(folder, passphrase_file) as device:
-        answer = device.recommend(n, labels=label or (), diversity=diversity, repeats=repeats)
-    if as_json:
-        _print_json(_answer(answer))
-        return
+        answer = device.recommend(n, labels=label or (), diversity=diversity, repeats=repeats, refine=refine)
+        if not as_json:
+            _say_list(answer)
+        if refine:
+            refined = answer.refined()
+            if as_json:
+                _print_json({**_answer(refined), **_refinement(answer, refined)})
+            else:
+                _say_refined(refined)
+        elif as_json:
+            _print_json(_answer(answer))
+
+
+def _say_list(answer: Answer) -> None:
     for place, suggestion in enumerate(answer.suggestions, start=1):
         _say(f"{place:3}. {suggestion.item.title}  [{suggestion.item.id}]")
         _say(f"     {_because(suggestion)}")
     if answer.note:
         _say(answer.note)
+    sys.stdout.flush()
+
+
+def _say_refined(refined: Answer) -> None:
+    reason = None if refined.refinement is None else refined.refinement.reason
+    if refined.refinement is not None and reason is not None:
+        _say(f"Not refined ({reason.value}): {refined.refinement.said}")
+        return
+    _say("Refined by what the server knows:")
+    _say_list(refined)
+
+
+def _refinement(local: Answer, refined: Answer) -> dict[str, Any]:
+    """Return what became of a list that was to be refined."""
+    handle = refined.refinement
+    reason = None if handle is None else handle.reason
+    return {
+        "refined": reason is None,
+        "reason": None if reason is None else reason.value,
+        "said": "" if handle is None else handle.said,
+        "local": _answer(local),
+    }
 
 
 @profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile why 50 --profile out/demo/profile")
@@ -275,7 +313,7 @@ def history(
                         "item": event.item,
                         "title": item.title,
                         "kind": event.kind,
-                        "at": _time(event.at),
+                        "at": time_words(event.at),
                         "value": event.value,
                         "context": dict(event.context),
                     }
@@ -285,7 +323,7 @@ def history(
         )
         return
     for event, item in events:
-        _say(f"{event.number:6}  {_time(event.at)}  {event.kind:10}  {item.title}  [{event.item}]")
+        _say(f"{event.number:6}  {time_words(event.at)}  {event.kind:10}  {item.title}  [{event.item}]")
 
 
 @profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile left --json")
@@ -308,7 +346,7 @@ def left(
                 "alarms": [
                     {
                         "number": alarm.number,
-                        "at": _time(alarm.at),
+                        "at": time_words(alarm.at),
                         "coordinator": alarm.coordinator,
                         "kind": alarm.kind.value,
                         "what": alarm.what,
@@ -319,7 +357,7 @@ def left(
                 "departures": [
                     {
                         "number": departure.number,
-                        "at": _time(departure.at),
+                        "at": time_words(departure.at),
                         "purpose": departure.purpose.value,
                         "task": departure.task,
                         "destination": departure.destination,
@@ -340,14 +378,14 @@ def left(
         )
         return
     for alarm in alarms:
-        _say(f"ALARM {alarm.number}  {_time(alarm.at)}  {alarm.coordinator}: {alarm.what}")
+        _say(f"ALARM {alarm.number}  {time_words(alarm.at)}  {alarm.coordinator}: {alarm.what}")
         _say(f"      Nothing is sent there any more, until `confidante profile dismiss {alarm.number}`.")
     if not gone:
         _say("Nothing has ever left this device.")
     for departure in gone:
         _say(
-            f"{departure.number:5}  {_time(departure.at)}  {departure.task}  {departure.size:,} bytes to "
-            f"{departure.destination} ({departure.state.value})"
+            f"{departure.number:5}  {time_words(departure.at)}  {departure.task}  {departure.size:,} bytes "
+            f"to {departure.destination} ({departure.state.value})"
         )
     _say(f"privacy budget: epsilon {budget.epsilon_spent:g} of {budget.epsilon_limit:g} spent")
 
@@ -456,7 +494,8 @@ def _read(path: Path) -> bytes:
         raise DataError(f"cannot be read ({error.strerror})", path=path) from None
 
 
-def _time(at: float) -> str:
+def time_words(at: float) -> str:
+    """Return seconds since 1970 as a time to read, UTC."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
 
 

@@ -41,6 +41,8 @@ from confidante.device.vault.store import Vault
 
 if TYPE_CHECKING:  # file formats are loaded when they are first used, so that a start is quick
     from confidante.device.federation.background import Background
+    from confidante.device.federation.line import Line
+    from confidante.device.federation.tokens import Evidence
     from confidante.device.transfer import ImportReport
 
 _APP = "app: "
@@ -419,3 +421,9 @@ class Device(TakingPart, Refining, Steering, Onboarding):
         self._stop_refining()
         with self._vault.lock:
             self._vault.erase()
+
+    # --- within
+
+    def _refresh(self, line: "Line", population: str, evidence: "Evidence | None") -> None:
+        super()._refresh(line, population, evidence)
+        self._refresh_refinement_behind(line, evidence)

@@ -1,12 +1,13 @@
 """A device that has lists refined by a server that cannot read what it is asked."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from confidante.core.errors import DataError
+from confidante.core.errors import DataError, EgressError
 from confidante.device import settings
 from confidante.device.answers import Answers
 from confidante.device.opened import Opened, one_at_a_time
@@ -159,6 +160,18 @@ class Refining(Opened):
         from confidante.device.refinement.preparing import Preparing
 
         Preparing(self._vault, self._serving, line, setup).prepare(evidence)
+
+    def _refresh_refinement_behind(self, line: "Line", evidence: "Evidence | None") -> None:
+        """Fetch what is new, if lists are refined with this coordinator and the person allows it."""
+        from confidante.device.refinement import keeping
+        from confidante.device.request import render
+
+        setup = keeping.setup(self._vault)
+        if setup is None or not self._consents.allowed(Purpose.REFINE):
+            return
+        if render("GET", setup.url).destination == line.destination:
+            with suppress(EgressError):  # a server that has nothing to refine with, now, is no failure
+                self._prepare_refinement(line, setup, evidence)
 
     def _stop_refining(self) -> None:
         if self._refiner is not None:

@@ -127,7 +127,7 @@ class TakingPart(Opened):
             self._vault.now,
             lambda: self._vault.closed,
             pace=pace,
-            refresh=lambda line: self._refresh_model(line, population),
+            refresh=lambda line: self._refresh(line, population, evidence),
         )
         self._backgrounds.append(background)
         return background
@@ -219,6 +219,10 @@ class TakingPart(Opened):
             at_once=at_once,
             say=say,
         )
+
+    def _refresh(self, line: "Line", population: str, evidence: "Evidence | None") -> None:  # noqa: ARG002
+        """Bring up to date what comes from a coordinator. Other parts of a device add theirs."""
+        self._refresh_model(line, population)
 
     def _refresh_model(self, line: "Line", population: str) -> None:
         """Install the newest model; without a switch that allows the question, or an answer, it stays."""

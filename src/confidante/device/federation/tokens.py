@@ -136,11 +136,23 @@ class Wallet:
             self._keep(tuple(one for one in purse.tokens if one is not free), purse.asked)
         return bind(free.key_id, free.nonce, free.output, self._population, who, what)
 
+    def drop(self, key_id: bytes) -> None:
+        """Forget the free tokens of a key that the coordinator takes no more."""
+        with self._vault.write():
+            purse = self._purse()
+            left = tuple(one for one in purse.tokens if one.seat or one.key_id != key_id)
+            self._keep(left, purse.asked)
+
     def stock(self, count: int) -> bool:
         """Ask for batches until `count` are free; False where no tokens are asked for.
 
+        Those of keys that are older than the newest two that the log, read before, announces are forgotten.
         Fewer are kept when the coordinator gives no more now. Raises as `take` when there is none at all.
         """
+        keys = announced(self._log.entries("tokens"), self._population)
+        taken = {key.id for key in keys[-2:]}
+        for old in {one.key_id for one in self._purse().tokens} - taken:
+            self.drop(old)
         while (free := self._free()) < count:
             try:
                 if not self._fetch():

@@ -15,6 +15,7 @@ from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConsentError, WireError
 from confidante.device.federation.alarms import require_none
 from confidante.device.federation.line import Line
+from confidante.device.federation.tokens import Wallet
 from confidante.device.ledger import Ledger
 from confidante.device.refinement.keeping import Prepared, Setup
 from confidante.device.refinement.merging import Heard
@@ -25,7 +26,7 @@ from confidante.device.values import NotRefined, Purpose
 from confidante.device.vault.store import Vault
 from confidante.models.refinement import QuerySide, Rounded
 from confidante.protocol.binary_http import BinaryRequest, BinaryResponse
-from confidante.protocol.coordination import MSGPACK, Refusal, decode, encode
+from confidante.protocol.coordination import MSGPACK, Refusal, Refused, decode, encode
 from confidante.protocol.oblivious import REQUEST_TYPE, Sealed
 from confidante.protocol.refinement import (
     ALL,
@@ -95,9 +96,10 @@ class Asker:
         asking = SCHEMES[name]().ask(rounded.values)
         bucket, spends = self._bucket(side, rounded)
         question = Question(self._setup.population, name, offered.model, bucket, asking.request)
-        sealed, made = self._sealed(self._paid_for(question))
+        question = self._paid_for(question)
+        sealed, made = self._sealed(question)
         answer = self._send(question, made, side, spends, trip)
-        return self._heard(sealed, answer, asking, side, rounded, bucket)
+        return self._heard(sealed, answer, asking, side, rounded, question)
 
     def _bucket(self, side: QuerySide, rounded: Rounded) -> tuple[int, bytes]:
         """Return the bucket to ask for, and a name for what its choice costs; `ALL` costs nothing."""
@@ -117,8 +119,7 @@ class Asker:
         """Return the question with a token, where the server wants one."""
         if not self._prepared.offered.most:
             return question
-        line = Line(self._ledger, self._setup.url)
-        token = wallet(self._vault, line, self._setup.population).spend(*statement(question))
+        token = self._wallet().spend(*statement(question))
         if token is None:
             raise NotRefinedError(
                 NotRefined.NO_TOKENS, "No token is left to pay for a question: the next refresh gets more."
@@ -192,7 +193,7 @@ class Asker:
         asking: Asking,
         side: QuerySide,
         rounded: Rounded,
-        bucket: int,
+        question: Question,
     ) -> Heard:
         if answer.status != 200:
             raise NotRefinedError(NotRefined.RELAY, f"The way to the server answered {answer.status}.")
@@ -202,30 +203,35 @@ class Asker:
             raise NotRefinedError(NotRefined.RELAY, f"What came back is not the server's: {error}.") from None
         response = BinaryResponse.decode(opened)
         if response.status != 200:
-            raise _refused(response)
+            raise self._refused(response, question)
         scored = decode(response.content, Scored)
         if scored.fresh.about != self._prepared.offered.model:
             raise NotRefinedError(
                 NotRefined.STALE, "The server answers about other vectors than it was asked."
             )
         rule, there = scored.fresh.read(side.items)
-        if bucket == ALL:
+        if question.bucket == ALL:
             rows, size = np.arange(side.items), side.items
         else:
-            rows, size = side.in_bucket(bucket), side.bucket_size
+            rows, size = side.in_bucket(question.bucket), side.bucket_size
         products = asking.read(scored.ciphertext, size)[: len(rows)]
         if len(products) and int(np.abs(products).max()) > side.dimensions * LARGEST * LARGEST:
             raise WireError("an answer has a product larger than any there can be")
         return Heard(rows, side.points(products, rounded.scale), rule, there)
 
-
-def _refused(response: BinaryResponse) -> NotRefinedError:
-    """Return what a server's refusal, which only it can have sealed, says."""
-    refusal = decode(response.content, Refusal)
-    if refusal.reason == "stale":
+    def _refused(self, response: BinaryResponse, question: Question) -> NotRefinedError:
+        """Return what a server's refusal, which only it can have sealed, says."""
+        refusal = decode(response.content, Refusal)
+        if refusal.reason == Refused.STALE:
+            return NotRefinedError(
+                NotRefined.STALE,
+                "The server has newer vectors than this device: the next refresh fetches them.",
+            )
+        if refusal.reason == Refused.OLD_KEY and question.token is not None:
+            self._wallet().drop(question.token.key_id)
         return NotRefinedError(
-            NotRefined.STALE, "The server has newer vectors than this device: the next refresh fetches them."
+            NotRefined.REFUSED, f"The server refused: {refusal.reason}: {refusal.detail}"[:300]
         )
-    return NotRefinedError(
-        NotRefined.REFUSED, f"The server refused: {refusal.reason}: {refusal.detail}"[:300]
-    )
+
+    def _wallet(self) -> Wallet:
+        return wallet(self._vault, Line(self._ledger, self._setup.url), self._setup.population)

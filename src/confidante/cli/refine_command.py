@@ -1,0 +1,191 @@
+"""`confidante profile refine ...`: have lists refined by a server that cannot read what it is asked."""
+
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from confidante.cli.options import AsJson, print_json
+from confidante.cli.participate_command import trusting
+from confidante.cli.profile_app import Folder, PassphraseFile, shown, time_words
+from confidante.core.errors import DataError
+
+if TYPE_CHECKING:
+    from confidante.device.refinement.policy import Decision
+    from confidante.device.refinement.status import RefinementStatus
+
+refine = typer.Typer(
+    help="Have lists refined by a server that knows more, and cannot read what it is asked.",
+    no_args_is_help=True,
+)
+
+SETUP_EXAMPLES = """[bold]Examples[/bold]
+
+confidante profile refine setup https://sums.example.org films --relay https://relay.example.net
+
+confidante profile refine setup https://sums.example.org films --policy download
+"""
+
+
+@refine.command("setup", epilog=SETUP_EXAMPLES)
+def setup(
+    url: Annotated[str, typer.Argument(help="Address of the coordinator, https.")],
+    population: Annotated[str, typer.Argument(help="Name of the population.")],
+    *,
+    relay: Annotated[
+        str | None,
+        typer.Option(help="Address of a relay, best of somebody else than who runs the coordinator."),
+    ] = None,
+    direct: Annotated[
+        bool,
+        typer.Option("--direct", help="Without a relay: the server then sees this device's network address."),
+    ] = False,
+    policy: Annotated[
+        str, typer.Option(help="auto (whatever takes fewer bytes), ask, or download.")
+    ] = "auto",
+    seconds: Annotated[float, typer.Option(help="What one refinement may take.")] = 2.0,
+    epsilon: Annotated[
+        float,
+        typer.Option(help="Of the privacy budget, for choosing a bucket a question; 0 asks for all items."),
+    ] = 0.0,
+    folder: Folder = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Choose the server that lists are refined with. Nothing is sent by this.
+
+    Then switch it on (`confidante profile switch refine on`) and fetch what it takes (`confidante profile
+    refine refresh`).
+    """
+    from confidante.cli.profiles import open_profile
+
+    with open_profile(folder, passphrase_file) as device:
+        device.refine_with(
+            url, population, relay=relay, direct=direct, policy=policy, seconds=seconds, epsilon=epsilon
+        )
+        status = device.refinement_status()
+    _show(status, as_json=as_json)
+
+
+@refine.command("refresh", epilog="[bold]Example[/bold]\n\nconfidante profile refine refresh")
+def refresh(
+    *,
+    patience: Annotated[float, typer.Option(min=1.0, help="Seconds that it may take.")] = 60.0,
+    invitation: Annotated[
+        Path | None, typer.Option(help="File with the invitation, where the coordinator asks for one.")
+    ] = None,
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM file of the certificate to trust in place of the system's.")
+    ] = None,
+    folder: Folder = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fetch what is new: the server's items and what questions take, or its vectors.
+
+    The coordinator sees that somebody fetches it. Do it now and then, not right before a question.
+    """
+    from confidante.cli.profiles import open_profile
+    from confidante.device.federation.tokens import Evidence
+
+    tls = None if certificate is None else trusting(certificate)
+    evidence = None if invitation is None else Evidence("invitation", _read(invitation))
+    with open_profile(folder, passphrase_file) as device:
+        status = device.refresh_refinement(patience=patience, evidence=evidence, tls=tls)
+    _show(status, as_json=as_json)
+
+
+@refine.command("status", epilog="[bold]Example[/bold]\n\nconfidante profile refine status --json")
+def status_command(
+    *, folder: Folder = None, passphrase_file: PassphraseFile = None, as_json: AsJson = False
+) -> None:
+    """Say how it stands: through whom, what it takes in bytes, what came of the last one."""
+    from confidante.cli.profiles import open_profile
+
+    with open_profile(folder, passphrase_file) as device:
+        status = device.refinement_status()
+    _show(status, as_json=as_json)
+
+
+@refine.command("off", epilog="[bold]Example[/bold]\n\nconfidante profile refine off")
+def off(*, folder: Folder = None, passphrase_file: PassphraseFile = None, as_json: AsJson = False) -> None:
+    """Refine no list any more, and erase what was fetched for it. Items that came with it stay."""
+    from confidante.cli.profiles import open_profile
+
+    with open_profile(folder, passphrase_file) as device:
+        device.refine_with(None)
+        status = device.refinement_status()
+    _show(status, as_json=as_json)
+
+
+def _show(status: "RefinementStatus", *, as_json: bool) -> None:
+    if as_json:
+        print_json(as_values(status))
+        return
+    for line in lines(status):
+        sys.stdout.write(shown(line) + "\n")
+
+
+def as_values(status: "RefinementStatus") -> dict[str, Any]:
+    """Return a status as JSON values."""
+    return {**asdict(status), "set_up": status.set_up}
+
+
+def lines(status: "RefinementStatus") -> list[str]:
+    """Return a status as lines for a person."""
+    switch = "on" if status.allowed else "off (`confidante profile switch refine on`)"
+    if not status.set_up:
+        found = ["No list is refined: there is no server for it.", f"switch: {switch}"]
+    else:
+        through = status.relay or ("nobody: the server sees this device" if status.direct else "nobody")
+        found = [
+            f"server: {status.server}, population {status.population}",
+            f"questions go through: {through}",
+            f"switch: {switch}",
+        ]
+        if status.warning:
+            found.append(f"WARNING {status.warning}")
+        found += _prepared(status)
+    found.append(
+        f"asked so far: {status.asked:,} questions, {status.up:,} bytes up, {status.down:,} bytes down"
+    )
+    if status.last is not None:
+        last = status.last
+        what = "refined" if last.reason is None else f"not refined ({last.reason.value}): {last.said}"
+        found.append(f"last: {time_words(last.at)}, {what}, {last.seconds:.2f} s")
+    return found
+
+
+def _prepared(status: "RefinementStatus") -> list[str]:
+    if status.prepared_at is None or status.decision is None:
+        return ["Nothing is fetched yet: `confidante profile refine refresh`."]
+    found = [
+        f"fetched: {time_words(status.prepared_at)}, {status.items:,} items, {status.dimensions} columns"
+        + (f", {status.buckets} buckets" if status.buckets else "")
+    ]
+    if status.tokens is not None:
+        found.append(f"tokens left: {status.tokens}")
+    if status.epsilon:
+        found.append(f"each question spends epsilon {status.epsilon:g} on choosing a bucket")
+    return found + _figures(status.decision)
+
+
+def _figures(decision: "Decision") -> list[str]:
+    many = decision.break_even > 1
+    return [
+        f"policy: {decision.way.value}. {decision.why}",
+        f"  one question: {decision.question:,} bytes up, {decision.answer:,} bytes down",
+        f"  in {decision.days:.1f} days: {decision.ask:,} bytes for about {decision.expected:.1f} questions, "
+        f"{decision.download:,} bytes for downloading",
+        "  downloading takes no more from "
+        + (f"{decision.break_even:,} questions on" if many else "the first question on"),
+    ]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes().strip()
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", path=path) from None
