@@ -20,8 +20,6 @@ WORDS = (
     *("Orbit", "Bread", "Chorus", "Heist", "Harbour", "Trench", "Star", "Broth"),
     *("Sonata", "Alibi", "Anchor", "Siege", "Comet", "Oven", "Encore"),
 )
-    ["Orbit", "Bread", "Chorus", "Heist", "Harbour", "Trench", "Star", "Broth", "Sonata", "Alibi", "Anchor", "Siege", "Comet", "Oven", "Encore"]
-)
 
 
 @pytest.fixture

@@ -33,7 +33,6 @@ from confidante.cli.participate_command import (
 )
 from confidante.cli.profile_app import OPEN_EXAMPLES, open_page_command, profile
 from confidante.cli.refine_command import refine
-from confidante.cli.refine_command import refine
 from confidante.cli.rehearse_command import REHEARSE_EXAMPLES, rehearse_command
 from confidante.cli.relay_command import RELAY_EXAMPLES, relay_command
 from confidante.cli.simulate_command import SIMULATE_EXAMPLES, simulate_command
@@ -68,7 +67,6 @@ lab.command("simulate", epilog=SIMULATE_EXAMPLES)(simulate_command)
 lab.command("rehearse", epilog=REHEARSE_EXAMPLES)(rehearse_command)
 profile.command("participate", epilog=PARTICIPATE_EXAMPLES)(participate_command)
 profile.command("rounds", epilog=ROUNDS_EXAMPLES)(rounds_command)
-profile.add_typer(refine, name="refine")
 profile.add_typer(refine, name="refine")
 profile.command("update", epilog=UPDATE_EXAMPLES)(update_command)
 profile.command("welcome", epilog=WELCOME_EXAMPLES)(welcome_command)
