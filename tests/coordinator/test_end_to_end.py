@@ -45,9 +45,16 @@ class Running:
 
 @contextmanager
 def coordinator(
-    folder: Path, devices: int = DEVICES, advertise: float = 60.0, more: str = OPEN
+    folder: Path,
+    devices: int = DEVICES,
+    advertise: float = 60.0,
+    more: str = OPEN,
+    *,
+    noise: bool = True,
 ) -> Iterator[Running]:
-    file = write_population(folder, items=ITEMS, devices=devices, seconds={"advertise": advertise}, more=more)
+    file = write_population(
+        folder, items=ITEMS, devices=devices, seconds={"advertise": advertise}, more=more, noise=noise
+    )
     command = [sys.executable, "-m", "confidante.cli", "coordinator", "run", str(file)]
     process = subprocess.Popen(
         [*command, "--port", "0", "--wait", "10"],
@@ -84,12 +91,14 @@ def met(index: int) -> list[int]:
     return sorted({index, index + 1, (7 * index) % ITEMS, 40})
 
 
-def all_take_part(devices: list[Device], url: str, patience: float = 240.0) -> list[Outcome | Exception]:
+def all_take_part(
+    devices: list[Device], url: str, patience: float = 240.0, terms: Terms = TERMS
+) -> list[Outcome | Exception]:
     ended: list[Outcome | Exception] = [Outcome("unknown")] * len(devices)
 
     def one(place: int) -> None:
         try:
-            ended[place] = devices[place].participate(url, "films", TERMS, patience=patience)
+            ended[place] = devices[place].participate(url, "films", terms, patience=patience)
         except ConfidanteError as error:
             ended[place] = error
 
