@@ -15,8 +15,10 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.device.question import Question, event_ages
+from confidante.device.question import Question, event_ages, faded_prior
 from confidante.device.values import Counterfactual, Item
+from confidante.models.fade import part_weights
+from confidante.models.sequential import PICK_PART
 
 MOST_EVENTS = 5
 """Largest set of events that is tried."""
@@ -97,13 +99,16 @@ def rank(question: Question, row: int) -> Ranking:
 def _by_weight(question: Question, row: int) -> list[int]:
     """Return the places of the events that can matter, those that speak most for `row` first."""
     events = len(question.profile.rows)
-    slowest = max(part.half_life for part in question.library.model.parts)
+    slowest = max(part.half_life for part in question.library.model.parts if part.name != PICK_PART)
     own = question.library.model.own if question.repeats else None
     if own is not None:
         slowest = max(slowest, own.half_life)
-    matter = np.flatnonzero(0.5 ** (question.ages[:events] / slowest) >= _NO_WEIGHT)
+    recent = 0.5 ** (question.ages[:events] / slowest) >= _NO_WEIGHT
+    matter = np.flatnonzero(
+        recent if question.profile.picks is None else recent | (question.profile.picks > 0)
+    )
     shares = question.library.model.contributions(
-        question.profile.rows, question.ages, question.weights, np.array([row])
+        question.profile.rows, question.ages, question.part_weights, np.array([row])
     )[0].sum(axis=1)[matter]
     shares = shares + question.own_points(np.array([row]))[0][matter]
     return [int(place) for place in matter[np.argsort(-shares, kind="stable")]]
@@ -163,9 +168,9 @@ class _Trial:
             keep = np.ones(events, dtype=np.bool_)
             keep[list(taken)] = False
             kept, weights = question.profile.rows[keep], question.weights[keep]
-            picks = question.profile.picks
-            ages = event_ages(len(kept), None if picks is None else picks[keep])
-            queries.append(model.queries(kept, ages, weights))
+            picks = None if question.profile.picks is None else question.profile.picks[keep]
+            ages = event_ages(len(kept), picks)
+            queries.append(model.queries(kept, ages, part_weights(model.names, weights, picks)))
             scores[:, column] += self._regrouped(~keep)
             if question.repeats:
                 scores[:, column] += model.own_points(kept, ages, self._rows, weights).sum(axis=1)
@@ -174,11 +179,16 @@ class _Trial:
         return scores
 
     def _regrouped(self, taken: NDArray[np.bool_]) -> NDArray[np.float64] | float:
-        """Return what changes for each candidate when picks that chose the person's group are taken away."""
-        profile = self._question.profile
-        if profile.prior is None or profile.picks is None or not (taken & (profile.picks > 0)).any():
+        """Return what changes for each candidate in what the person's group gives when events are taken away.
+
+        Fewer events leave the group a larger share, and without some picks it may be another group.
+        """
+        profile, library = self._question.profile, self._question.library
+        prior, picks = profile.prior, profile.picks
+        if prior is None:
             return 0.0
-        other = profile.prior.without(profile.numbers[taken].tolist())
-        if other is None or other.points is profile.prior.points:
-            return 0.0
-        return other.points[self._rows].astype(np.float64) - self._question.prior(self._rows)
+        if picks is not None and (taken & (picks > 0)).any():
+            prior = prior.without(profile.numbers[taken].tolist())
+        left = None if picks is None else picks[~taken]
+        found = faded_prior(library, prior, self._rows, profile.weights[~taken], left)
+        return found - self._question.prior(self._rows)

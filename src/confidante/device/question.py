@@ -3,6 +3,9 @@
     score(j) = prior_j  +  sum over own events e: weight_e 2^-(age_e / half-life) <context_e, item_j>
                -  sum over requests x: max(0, <context_x, item_j>)  +  sum over edited labels of j: points
 
+The prior is the model's; where the person's group has one, that one's share falls with each event of the
+person's own, and in some parts of a model picks weigh otherwise than events (`confidante.models.fade`).
+
 A request is an item that the person asked to see less of: it speaks against what is like it, and never for
 what is unlike it. Where a server was asked, what it adds is a term of its own (`Added`). Nothing else is in a
 score, so the reasons in `reasons.py` are the score, cut into terms.
@@ -19,6 +22,8 @@ from confidante.device.group_prior import GroupPrior
 from confidante.device.index import Index
 from confidante.device.library import Library
 from confidante.device.text.encoder import unit_rows
+from confidante.models.fade import group_share, part_weights
+from confidante.models.sequential import PICK_PART
 
 TASTE_STEP = 3.0
 """What one step of a taste edit adds to an item, in units of `Library.spread`."""
@@ -138,9 +143,14 @@ class Question:
         return scores
 
     def prior(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Return what popularity gives to each row, float64: a group's where one serves, else the model's."""
-        own = self.library.model.prior if self.profile.prior is None else self.profile.prior.points
-        return own[rows].astype(np.float64)
+        """Return what popularity gives to each row, float64: a group's by its share, else the model's."""
+        profile = self.profile
+        return faded_prior(self.library, profile.prior, rows, profile.weights, profile.picks)
+
+    @property
+    def part_weights(self) -> NDArray[np.float64]:
+        """What each event counts in each part, float64 [events] where it is the same, or [events, parts]."""
+        return part_weights(self.library.model.names, self.weights, self.profile.picks)
 
     def less_points(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what each request takes from each row, float64 [rows, requests], 0 or below."""
@@ -171,7 +181,8 @@ def ask(
     weights = profile.weights
     if context:
         weights = weights * [_agreement(context, known) for known in profile.contexts]
-    queries = library.model.queries(profile.rows, ages, weights)
+    by_part = part_weights(library.model.names, weights, profile.picks)
+    queries = library.model.queries(profile.rows, ages, by_part)
     allowed = library.live.copy()
     if labels:
         wanted = np.zeros(len(library), dtype=np.bool_)
@@ -231,14 +242,35 @@ def answer(
 def unit_vectors(library: Library, rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return rows of norm 1, float32 [rows, d], whose inner products say how much alike items are.
 
-    Each part counts alike where both items have it; an item without any vector is like nothing.
+    Each part but that of picks counts alike where both items have it; an item without any vector is like
+    nothing.
     """
     columns = []
     for part in library.model.parts:
+        if part.name == PICK_PART:
+            continue
         vectors = part.vectors[rows] * np.sqrt(np.abs(part.strengths))
         columns.append(unit_rows(vectors.astype(np.float32)))
     stacked = np.concatenate(columns, axis=1)
     return unit_rows(stacked)
+
+
+def faded_prior(
+    library: Library,
+    prior: GroupPrior | None,
+    rows: NDArray[np.int64],
+    weights: NDArray[np.float64],
+    picks: NDArray[np.int64] | None,
+) -> NDArray[np.float64]:
+    """Return what popularity gives to rows, float64: the model's, and a group's by what it still says.
+
+    weights, picks: of the person's events, as in `Profile`.
+    """
+    everyone = library.model.prior[rows].astype(np.float64)
+    if prior is None or not prior.group:
+        return everyone
+    found: NDArray[np.float64] = everyone + group_share(weights, picks) * (prior.points[rows] - everyone)
+    return found
 
 
 def _agreement(asked: Mapping[str, str], known: Mapping[str, str]) -> float:
@@ -279,7 +311,8 @@ def _bonus(
         return None
     bonus = np.zeros(len(library), dtype=np.float32)
     if prior is not None:
-        bonus += prior - library.model.prior
+        faded = faded_prior(library, profile.prior, np.arange(len(library)), profile.weights, profile.picks)
+        bonus += (faded - library.model.prior).astype(np.float32)
     if profile.less_points is not None:
         bonus += profile.less_points
     for label, points in steps.items():

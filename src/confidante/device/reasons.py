@@ -30,7 +30,7 @@ def suggestions(
     if len(rows) == 0:
         return ()
     profile, model = question.profile, question.library.model
-    shares = model.contributions(profile.rows, question.ages, question.weights, rows)
+    shares = model.contributions(profile.rows, question.ages, question.part_weights, rows)
     own, less = question.own_points(rows), question.less_points(rows)
     points = shares.sum(axis=2) + own
     named = _heaviest(points, most)

@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from confidante.models.feature_sequential import FeatureMap
 from confidante.models.features import FeatureBasis
 from confidante.models.item_sequential import ItemBasis
-from confidante.models.sequential import FactoredModel, Factors, OwnHistory
+from confidante.models.sequential import ITEM_PART, FactoredModel, Factors, OwnHistory
 
-ITEM_PART = "what followed what"
 FEATURE_PART = "kind of item"
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from confidante.core.errors import DataError, WireError
 from confidante.core.types import Catalogue, Histories
+from confidante.models.fade import part_weights
 from confidante.models.snapshot import decode
 
 
@@ -60,7 +61,8 @@ class PublishedScores:
             own = histories.slice(person, person + 1)
             met = np.flatnonzero(self._row[own.items] >= 0)
             rows, ages = self._row[own.items[met]], (len(own.items) - 1 - met).astype(np.float64)
-            queries = self._model.queries(rows, ages, np.ones(len(rows)))
+            weights = part_weights(self._model.names, np.ones(len(rows)), None)
+            queries = self._model.queries(rows, ages, weights)
             scores[person, self._known] = self._model.scores(self._row[self._known], queries)
             if self._model.own is not None:
                 np.add.at(scores[person], own.items[met], self._model.own.weights(ages))

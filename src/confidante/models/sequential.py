@@ -17,6 +17,12 @@ from confidante.core.types import Histories
 
 _FORGOTTEN = 2.0**-40  # an event whose weight is below this share no longer counts
 
+ITEM_PART = "what followed what"
+"""Name of the part of a model that says what comes next by what came before."""
+
+PICK_PART = "who chose it too"
+"""Name of the part of a model that speaks for picks; it has nothing to say of other events."""
+
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)

@@ -125,14 +125,14 @@ class ServedModel:
         """Return one query a part, float64 [d of the part].
 
         rows: of the events' items [e]; ages: events since, 0 or more [e]; weights: what each event counts,
-        any sign [e]: "less like this" is an event of age 0 and negative weight. DataError for a row that the
-        model does not have.
+        any sign [e], or in each part [e, parts]: "less like this" is an event of age 0 and negative weight.
+        DataError for a row that the model does not have.
         """
         self._check(rows)
         return tuple(
             part.strengths
-            * (_coefficients(part, rows, ages, weights) @ part.vectors[rows].astype(np.float64))
-            for part in self.parts
+            * (_coefficients(part, rows, ages, _of_part(weights, k)) @ part.vectors[rows].astype(np.float64))
+            for k, part in enumerate(self.parts)
         )
 
     def scores(self, rows: Rows, queries: Sequence[NDArray[np.floating]]) -> Floats:
@@ -158,7 +158,7 @@ class ServedModel:
             events = part.vectors[rows].astype(np.float64) * part.strengths  # [events, d]
             products = part.vectors[candidates].astype(np.float64) @ events.T  # [candidates, events]
             products *= part.item_weights[candidates, None]
-            shares[:, :, k] = products * _coefficients(part, rows, ages, weights)
+            shares[:, :, k] = products * _coefficients(part, rows, ages, _of_part(weights, k))
         return shares
 
     def own_points(
@@ -246,6 +246,10 @@ def _rounded(vectors: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[n
     largest = np.abs(vectors).max(axis=1, initial=0).astype(np.float64)
     unit = np.where(largest > 0, largest / LARGEST, 1.0)
     return np.rint(vectors / unit[:, None]).astype(np.int8), np.where(largest > 0, unit, 0.0)
+
+
+def _of_part(weights: NDArray[np.floating], part: int) -> NDArray[np.floating]:
+    return weights if weights.ndim == 1 else weights[:, part]
 
 
 def _coefficients(

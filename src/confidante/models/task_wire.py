@@ -15,6 +15,7 @@ from typing import Annotated, Any, final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from confidante.core.errors import DataError, PlanError, WireError
 from confidante.core.types import Catalogue
@@ -23,6 +24,7 @@ from confidante.models.contributors import ContributorTask
 from confidante.models.feature_sequential import FeaturePairTask
 from confidante.models.features import feature_basis
 from confidante.models.item_sequential import ItemPairTask
+from confidante.models.picks import PickTask
 from confidante.models.popularity import PopularityTask
 from confidante.models.quality import CompareTask, QualityTask
 from confidante.models.scoring import ModelName, PublishedScores, Scores
@@ -31,6 +33,9 @@ from confidante.privacy.plan import Cohort, SumPlan
 
 MAX_BYTES = 1 << 27
 """Size of the largest catalogue or task."""
+
+MOST_SLATE = 512
+"""Items of the longest slate."""
 
 _Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 _Events = Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
@@ -95,7 +100,15 @@ class _Cohorts(msgspec.Struct, tag="cohorts 1", array_like=True, forbid_unknown_
     columns: bytes
 
 
-_Form = _Popularity | _FeaturePairs | _ItemPairs | _Contributors | _Quality | _Compare | _Cohorts
+class _Picks(msgspec.Struct, tag="picks 1", array_like=True, forbid_unknown_fields=True, frozen=True):
+    """slate, columns: little-endian u32 each; no columns for all items."""
+
+    catalogue: _Digest
+    slate: bytes
+    columns: bytes
+
+
+_Form = _Popularity | _FeaturePairs | _ItemPairs | _Contributors | _Quality | _Compare | _Cohorts | _Picks
 Models = Callable[[bytes], Scores]
 
 
@@ -180,8 +193,9 @@ class CatalogueWire:
             case CompareTask():
                 form = _Compare(self.digest, _named(task.a), _named(task.b), task.k)
             case CohortTask():
-                columns = b"" if task.columns is None else task.columns.astype("<u4").tobytes()
-                form = _Cohorts(self.digest, task.tree.encode(), columns)
+                form = _Cohorts(self.digest, task.tree.encode(), _rows_out(task.columns))
+            case PickTask():
+                form = _Picks(self.digest, _rows_out(task.slate), _rows_out(task.columns))
             case _:
                 raise DataError(f"{task.name}: a task of this kind cannot be sent to devices")
         data = msgspec.msgpack.encode(form)
@@ -228,18 +242,33 @@ class CatalogueWire:
                 return CompareTask(models(form.a), models(form.b), form.k)
             case _Cohorts():
                 return self._cohorts(form)
+            case _Picks():
+                return self._picks(form)
         return self._item_pairs(form)
 
     def _cohorts(self, form: _Cohorts) -> CohortTask:
-        tree, columns = CohortTree.decode(form.tree), None
-        if form.columns:
-            _require(len(form.columns) % 4 == 0, "a task over cohorts counts items that there are not")
-            columns = np.frombuffer(form.columns, dtype="<u4").astype(np.int64)
-            _require(int(columns.max()) < len(self.catalogue), "a task names an item that there is not")
-            _require(len(np.unique(columns)) == len(columns), "a task names an item twice")
+        tree, columns = CohortTree.decode(form.tree), self._rows_in(form.columns)
         task = CohortTask(tree, len(self.catalogue), columns)
         _require(0 < task.length <= 1 << 26, f"a task over cohorts has {task.length} entries: too many")
         return task
+
+    def _picks(self, form: _Picks) -> PickTask:
+        slate = self._rows_in(form.slate)
+        _require(
+            slate is not None and len(slate) <= MOST_SLATE, "a task over picks has a slate out of bounds"
+        )
+        assert slate is not None  # noqa: S101  (just required)
+        return PickTask(slate, len(self.catalogue), self._rows_in(form.columns))
+
+    def _rows_in(self, rows: bytes) -> NDArray[np.int64] | None:
+        """Return different items of the catalogue, None for no bytes."""
+        if not rows:
+            return None
+        _require(len(rows) % 4 == 0, "a task counts items that there are not")
+        found = np.frombuffer(rows, dtype="<u4").astype(np.int64)
+        _require(int(found.max()) < len(self.catalogue), "a task names an item that there is not")
+        _require(len(np.unique(found)) == len(found), "a task names an item twice")
+        return found
 
     def _item_pairs(self, form: _ItemPairs) -> ItemPairTask:
         size, odd = divmod(len(form.basis), 4)
@@ -302,6 +331,10 @@ def decode_plan(data: bytes) -> SumPlan:
         )
     except OverflowError:
         raise PlanError(f"{form.task}: its bounds are out of all proportion") from None
+
+
+def _rows_out(rows: NDArray[np.int64] | None) -> bytes:
+    return b"" if rows is None else rows.astype("<u4").tobytes()
 
 
 def _named(model: Scores) -> bytes:

@@ -10,20 +10,25 @@ from types import MappingProxyType
 from typing import Protocol, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from confidante.core.types import Catalogue
 from confidante.models.blend import blend
 from confidante.models.feature_sequential import FeatureMap, FeaturePairTask, feature_map
 from confidante.models.features import FeatureBasis, feature_basis
 from confidante.models.item_sequential import ItemBasis, ItemPairTask, basis_size, item_basis
+from confidante.models.picks import PickTask, pick_part, slate_items
 from confidante.models.popularity import UNMET, PopularityTask, popularity
 from confidante.models.sequential import FactoredModel, OwnHistory, SequentialModel
 from confidante.models.task import NoisySum, Task
 
-POPULARITY, FEATURES, ITEMS = "popularity", "feature pairs", "item pairs"
+POPULARITY, FEATURES, ITEMS, PICKS = "popularity", "feature pairs", "item pairs", "picks"
 
 BUDGET = MappingProxyType({POPULARITY: 0.05, FEATURES: 0.05, ITEMS: 0.90})
 """Shares of the privacy budget (of 1 / noise_multiplier^2), by task, where people are many for the noise."""
+
+MOST_PICK_ENTRIES = 104_000
+"""Entries of the sum for picks at most: in 20 bits, 260 kB."""
 
 _ENOUGH = 1500.0
 _MAX_WEAKNESS = 10.0
@@ -37,10 +42,16 @@ def weakness(people: int, noise_multiplier: float) -> float:
     return min(max(1.0, _ENOUGH * noise_multiplier / people), _MAX_WEAKNESS)
 
 
-def budget(weak: float) -> dict[str, float]:
-    """Return the shares of the budget: the weaker the sums, the more for popularity, the simplest of them."""
+def budget(weak: float, picks: float = 0.0) -> dict[str, float]:
+    """Return the shares of the budget: the weaker the sums, the more for popularity, the simplest of them.
+
+    picks: share of the sum that speaks for picks, which all others leave in proportion; 0 for none.
+    """
     popular = BUDGET[POPULARITY] * weak
-    return {POPULARITY: popular, FEATURES: BUDGET[FEATURES], ITEMS: 1 - popular - BUDGET[FEATURES]}
+    shares = {POPULARITY: popular, FEATURES: BUDGET[FEATURES], ITEMS: 1 - popular - BUDGET[FEATURES]}
+    if picks == 0:
+        return shares
+    return {**{task: share * (1 - picks) for task, share in shares.items()}, PICKS: picks}
 
 
 @final
@@ -52,7 +63,8 @@ class Settings:
     are weighted by popularity to minus this, history events to minus history_power. spectral_power: exponent
     of the spectrum. basis_ratio: see `basis_size`. max_rank: most columns of the item basis. half_life: of an
     own event in a score. feature_weight, prior_weight: see `blend`. candidate_power: exponent of a
-    candidate's popularity in the feature part. own: own-history part, for repurchase data.
+    candidate's popularity in the feature part. own: own-history part, for repurchase data. slate: items that
+    the sum for picks has a row of, 0 for no such sum.
     """
 
     window: int = 8
@@ -68,6 +80,7 @@ class Settings:
     prior_weight: float = 0.5
     candidate_power: float = 0.5
     own: OwnHistory | None = None
+    slate: int = 0
 
 
 PRIVATE = Settings()
@@ -118,7 +131,7 @@ class Learnt:
 
 
 def train(catalogue: Catalogue, sums: SumService, settings: Settings) -> Learnt:
-    """Learn popularity, the feature map and the item basis, and blend them."""
+    """Learn popularity, the feature map and the item basis, and blend them; where wanted, what picks say."""
     popular = popularity(sums.take(PopularityTask(len(catalogue))))
 
     features = feature_basis(catalogue)
@@ -157,4 +170,18 @@ def train(catalogue: Catalogue, sums: SumService, settings: Settings) -> Learnt:
         prior_weight=settings.prior_weight,
         own=settings.own,
     )
-    return Learnt(SequentialModel.of(factored), features, basis, mapped, factored)
+    learnt = Learnt(SequentialModel.of(factored), features, basis, mapped, factored)
+    if settings.slate == 0:
+        return learnt
+    # Last, so that all sums before it are what they are without it.
+    pick_task = PickTask(
+        slate_items(popular, features, settings.slate), len(catalogue), _fitting(order, settings, sums)
+    )
+    part = pick_part(pick_task, sums.take(pick_task), popular, factored.prior)
+    return replace(learnt, factored=replace(factored, parts=(*factored.parts, part)))
+
+
+def _fitting(order: NDArray[np.int64], settings: Settings, sums: SumService) -> NDArray[np.int64]:
+    """Return the items that the sum for picks counts: the most popular that uploads have room for."""
+    width = min(MOST_PICK_ENTRIES, sums.max_length) // settings.slate
+    return np.sort(order[:width])
