@@ -1,6 +1,7 @@
-"""Tests here share the worlds of the device's tests."""
+"""Tests here share the worlds of the device's tests, of the coordinator's and of the relay's."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+_TESTS = Path(__file__).parent.parent.parent
+sys.path[:0] = [str(_TESTS / room) for room in ("device", "coordinator", "relay")]

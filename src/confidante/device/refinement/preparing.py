@@ -87,7 +87,7 @@ class Preparing:
             self._keep(found, query, side, table, fresh)
             changed()
         if not table and offered.most:
-            wallet(vault, self._line, setup.population, evidence).stock(min(STOCK, offered.most))
+            wallet(vault, self._line, setup.population, evidence).stock(min(STOCK, max(offered.most // 2, 1)))
 
     def _body(self, name: str, digest: bytes, what: str) -> bytes:
         """Return a body that the log names: as it is kept, or fetched."""

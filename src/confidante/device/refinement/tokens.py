@@ -14,7 +14,10 @@ from confidante.device.vault.store import Vault
 from confidante.protocol.refinement import Offered, tokens_of
 
 STOCK = 16
-"""Tokens that a device has after a refresh, at the most that it is given."""
+"""Tokens that a device has after a refresh.
+
+Half of what one subject gets if that is less: others may share its network address.
+"""
 
 
 def wallet(vault: Vault, line: Line, population: str, evidence: Evidence | None = None) -> Wallet:
