@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from confidante.cli.cohort_command import COHORT_EXAMPLES, cohort_command
 from confidante.cli.coordinator_app import coordinator
 from confidante.cli.options import (
     DEFAULT_DELTA,
@@ -71,6 +72,7 @@ profile.add_typer(refine, name="refine")
 profile.command("update", epilog=UPDATE_EXAMPLES)(update_command)
 profile.command("welcome", epilog=WELCOME_EXAMPLES)(welcome_command)
 profile.command("attributes", epilog=ATTRIBUTES_EXAMPLES)(attributes_command)
+profile.command("cohort", epilog=COHORT_EXAMPLES)(cohort_command)
 app.command("open", epilog=OPEN_EXAMPLES)(open_page_command)
 app.command("relay", epilog=RELAY_EXAMPLES)(relay_command)
 

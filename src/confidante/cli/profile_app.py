@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from confidante.core.errors import ConfidanteError, DataError
-from confidante.device.values import Answer, Item, Purpose, ReasonKind, Suggestion
+from confidante.device.values import Answer, Item, Purpose, Reason, ReasonKind, Suggestion
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -546,6 +547,12 @@ def _because(suggestion: Suggestion) -> str:
         ReasonKind.RULE: "{}",
     }
     return "; ".join(
-        f"{said[reason.kind].format(reason.subject)} {reason.points / whole:+.0%}"
-        for reason in suggestion.reasons[:3]
+        f"{_said(said, reason)} {reason.points / whole:+.0%}" for reason in suggestion.reasons[:3]
     )
+
+
+def _said(words: Mapping[ReasonKind, str], reason: Reason) -> str:
+    """Return a reason in words; popularity in a group names the group."""
+    if reason.kind is ReasonKind.POPULARITY and reason.subject:
+        return f"popular with {reason.subject}"
+    return words[reason.kind].format(reason.subject)
