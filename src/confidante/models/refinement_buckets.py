@@ -8,6 +8,7 @@ from confidante.models.refinement import MOST_BUCKETS
 from confidante.protocol.scoring import LARGEST
 
 _ROUNDS = 12
+_CELLS = 1 << 22  # similarities held at once
 _ROOM = 1.25  # a bucket holds at most so many times its even share: answers are padded to the fullest
 
 
@@ -27,26 +28,39 @@ def clustered(
     rows = _unit(vectors.astype(np.float32))
     rng = np.random.default_rng(seed)
     centres = rows[np.sort(rng.choice(items, buckets, replace=False))]
+    everywhere = np.ones(buckets, dtype=np.bool_)
     for _ in range(_ROUNDS):
-        nearest = np.argmax(rows @ centres.T, axis=1)
-        sums = np.zeros_like(centres)
-        np.add.at(sums, nearest, rows)
-        empty = ~sums.any(axis=1)
-        sums[empty] = centres[empty]
-        centres = _unit(sums)
+        nearest, _ = _nearest(rows, centres, everywhere)
+        order = np.argsort(nearest, kind="stable")
+        filled, first = np.unique(nearest[order], return_index=True)
+        centres[filled] = _unit(np.add.reduceat(rows[order], first))
     largest = np.abs(centres).max(axis=1, keepdims=True)
     rounded = np.rint(centres / np.where(largest > 0, largest, 1) * LARGEST).astype(np.int8)
-    return rounded, _within(rows @ centres.T, int(np.ceil(_ROOM * items / buckets)))
+    return rounded, _within(rows, centres, int(np.ceil(_ROOM * items / buckets)))
 
 
-def _within(alike: NDArray[np.float32], room: int) -> NDArray[np.uint16]:
+def _nearest(
+    rows: NDArray[np.float32], centres: NDArray[np.float32], among: NDArray[np.bool_]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return for each row the centre that is most like it, of those marked, and how much alike they are."""
+    nearest = np.empty(len(rows), dtype=np.int64)
+    alike = np.empty(len(rows), dtype=np.float32)
+    step = max(1, _CELLS // len(centres))
+    for start in range(0, len(rows), step):
+        block = np.where(among, rows[start : start + step] @ centres.T, -np.inf)
+        nearest[start : start + step] = best = np.argmax(block, axis=1)
+        alike[start : start + step] = block[np.arange(len(block)), best]
+    return nearest, alike
+
+
+def _within(rows: NDArray[np.float32], centres: NDArray[np.float32], room: int) -> NDArray[np.uint16]:
     """Return a bucket for each item, the most alike that has room; the most decided items choose first."""
-    belongs = np.empty(len(alike), dtype=np.uint16)
-    left = np.full(alike.shape[1], room, dtype=np.int64)
-    waiting = np.argsort(-alike.max(axis=1), kind="stable")
+    belongs = np.empty(len(rows), dtype=np.uint16)
+    left = np.full(len(centres), room, dtype=np.int64)
+    waiting = np.arange(len(rows))
     while len(waiting):
-        wanted = np.argmax(np.where(left > 0, alike[waiting], -np.inf), axis=1)
-        order = np.argsort(wanted, kind="stable")
+        wanted, alike = _nearest(rows[waiting], centres, left > 0)
+        order = np.lexsort((-alike, wanted))
         place = np.arange(len(order)) - np.searchsorted(wanted[order], wanted[order])
         fits = np.zeros(len(waiting), dtype=np.bool_)
         fits[order] = place < left[wanted[order]]

@@ -13,6 +13,9 @@ What a server sees: ciphertexts, and how many coordinates the query has. What a 
 products: the noise in an answer is another known combination of the block's vectors, about as much
 again as the products tell. As many questions as the vectors have coordinates give the table away in any
 case: whoever wants to keep it must limit questions.
+
+SEAL keeps Python's lock while it works: threads of one process answer one question after the other. A server
+that is to answer several at once needs as many processes.
 """
 
 from functools import lru_cache
