@@ -21,7 +21,8 @@ from confidante.protocol.config import RoundConfig
 from confidante.protocol.coordination import OCTETS, phase_path, seat_digest
 from confidante.protocol.identity import Identity
 from confidante.protocol.messages import Kind, frame
-from confidante.testing.populations import write_population
+from confidante.testing.populations import OPEN, write_population
+from confidante.testing.stores import let_wait
 
 POPULATION = "films"
 _RUN = "coordinator run --port 0 --wait 0.2"
@@ -53,10 +54,16 @@ class Process:
 
 @contextmanager
 def coordinator(
-    folder: Path, *, items: int = 60, devices: int = 200, dropout: float = 0.3, seconds: float = 600.0
+    folder: Path,
+    *,
+    items: int = 60,
+    devices: int = 200,
+    dropout: float = 0.3,
+    seconds: float = 600.0,
+    more: str = OPEN,
 ) -> Iterator[Process]:
-    """Run `confidante coordinator run` with a catalogue of so many items."""
-    file = write_population(folder, items=items, devices=devices, dropout=dropout, seconds=seconds)
+    """Run `confidante coordinator run` with a catalogue of so many items. more: tables of its file."""
+    file = write_population(folder, items=items, devices=devices, dropout=dropout, seconds=seconds, more=more)
     process = subprocess.Popen(
         [sys.executable, "-m", "confidante.cli", *_RUN.split(), str(file)],
         stdout=subprocess.PIPE,
@@ -168,7 +175,7 @@ def round_at_mask(store: Store, bodies: Bodies, name: str, n: int, numbers: int)
     seats = tuple(seat_digest(seat(name, i)) for i in range(n))
     now = time.time()
     for who, where in zip(roster, seats, strict=True):
-        store.pool_join("prepared", who, where, now)
+        let_wait(store, "prepared", who, where, now)
     row = RoundRow(config.round_id, 1, "prepared", "test", b"task", b"plan", config.encode(), roster, seats)
     if not store.open_round(row, now + 3600, Payment(3.0, 1.0), now):
         sys.exit("the round cannot be opened")
