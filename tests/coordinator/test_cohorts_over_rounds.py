@@ -9,11 +9,19 @@ import numpy as np
 import pytest
 from engine_world import CATALOGUE, ITEMS, WIRE, Devices, World, crowd, population
 
+from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.definition.measures import Measure
+from confidante.coordinator.page.pages import page
+from confidante.coordinator.page.view import Desk, Viewer
 from confidante.coordinator.reports.results import Groups, newest_groups, results
+from confidante.coordinator.rounds.cohorts import Cohorts
 from confidante.coordinator.rounds.training import Result, noisy_sum
+from confidante.coordinator.running.backup import back_up, restore
 from confidante.coordinator.store import PUBLISHED
-from confidante.core.errors import WireError
+from confidante.coordinator.store.database import Database
+from confidante.core.errors import StoreError, WireError
+from confidante.lab.entropy import SeededEntropy
+from confidante.lab.simulation import Simulator
 from confidante.models.cohort_release import CohortRelease
 from confidante.models.cohort_table import noisy_sizes
 from confidante.models.cohorts import ITEM_NORM, SIZE_NORM, CohortTask, CohortTree, Group, everyone_by
@@ -88,7 +96,7 @@ def test_the_sum_is_exact_and_what_is_published_follows_from_it(tmp_path):
 
 
 def test_no_exact_count_is_shown_where_there_is_noise(tmp_path):
-    world = world_of(tmp_path, 12, noise=True, epsilon=9.0, training_epsilon=4.0)
+    world = world_of(tmp_path, 12, noise=True, epsilon=1.5, training_epsilon=4.0)  # no training fits
     world.devices.groups = [YOUNG] * 8 + [OLD] * 4
     state = until_cohorts(world)
     release = release_of(world, state)
@@ -109,17 +117,14 @@ def test_no_exact_count_is_shown_where_there_is_noise(tmp_path):
 
 
 def test_a_sum_before_any_model_says_itself_what_is_popular(tmp_path):
-    world = world_of(tmp_path)
-    world.devices.groups = [YOUNG] * 6
-    state = until_cohorts(world)
-    trainings = world.engine._schedules["films"]._trainings  # as if there were no model yet
+    cohorts = Cohorts(Bodies(f"file://{tmp_path}"), population(6, tasks=(COHORTS,)), WIRE)
+    task = cohorts.task(COHORTS, "")
     total = np.zeros(len(TREE) * (ITEMS + 1))
     total[ITEMS : ITEMS + 3] = np.array([4.0, 1.0, 0.0]) * ITEM_NORM
     total[-3:] = np.array([0.0, 5.0, 0.0]) * SIZE_NORM
-    data = trainings._cohorts.release(COHORTS, "", state.row.task_body, NoisySum(total, 0.0, 6))
+    data = cohorts.release(COHORTS, "", WIRE.encode_task(task), NoisySum(total, 0.0, 6))
     prior = CohortRelease.decode(data).table.prior(YOUNG)
     assert prior[:3] == pytest.approx([1.0, 0.5, 0.0], abs=0.05)
-    world.close()
 
 
 def test_the_most_popular_items_are_counted_where_not_all_have_room(tmp_path):
@@ -198,3 +203,67 @@ def test_a_release_of_something_else_than_was_announced_is_refused(tmp_path):
 def _sum(world, state):
     kept = Result.read(world.bodies.get(state.result))
     return noisy_sum(kept.total, state.row.plan, len(state.survivors))
+
+
+def test_with_noise_large_groups_stand_and_small_ones_fold(tmp_path):
+    """Many devices, the lab's seeded noise, and what the coordinator makes of their sum."""
+    people = crowd(900, seed=5)
+    here = np.flatnonzero(people.lengths)
+    tree = everyone_by({"age": ("many", "some", "few")})
+    groups = np.where(np.arange(900) < 700, 1, np.where(np.arange(900) < 880, 2, 3))
+    measure = replace(COHORTS, tree=tree, gate=50.0)
+    task = measure.task(ITEMS, ())
+
+    def where(some):
+        """The groups of some of the people, each known by the time of a first event."""
+        found = np.zeros(some.people, dtype=np.int64)
+        there = np.flatnonzero(some.lengths)
+        first = some.times[some.indptr[there]]
+        found[there] = groups[np.searchsorted(people.indptr, first, side="right") - 1]
+        return found
+
+    wanted = np.bincount(groups[here], minlength=4)
+    wanted[0] = len(here)
+    cohorts = Cohorts(Bodies(f"file://{tmp_path}"), population(6, tasks=(measure,)), WIRE)
+    for seed in range(5):
+        sums = Simulator(
+            people,
+            {"cohorts": 2.0},
+            SeededEntropy(seed, "cohorts"),
+            cohort=Cohort(900),
+            max_upload=1 << 18,
+        )
+        total = sums.take(task.placed(where))
+        found = CohortRelease.decode(cohorts.release(measure, "", WIRE.encode_task(task), total))
+        apart = np.abs(np.array(found.sizes) - wanted) / np.array(found.spreads)
+        assert apart.max() < 5
+        assert found.table.serves == (0, 1, 2, 0)
+        assert min(found.spreads) > 1
+
+
+def test_the_page_shows_the_groups_and_a_backup_keeps_their_tables(tmp_path):
+    world = world_of(tmp_path / "world")
+    world.devices.groups = [YOUNG] * 5 + [OLD]
+    state = until_cohorts(world)
+    kept = Result.read(world.bodies.get(state.result))
+    desk = Desk((world.population,), world.bodies_url)
+    view = Viewer(world.store, world.bodies, desk).view(1.0)
+    text = bytes(page("now.html", view=view, inside=False, token="").body).decode()
+    assert '<th scope="row">age young</th><td class="num">' in text
+    assert "<td>everyone (folded)</td>" in text
+    file = tmp_path / "backup.zip"
+    database = Database(world.url)
+    back_up(database, world.bodies, file, world.now)
+    elsewhere = Bodies(f"file://{tmp_path / 'elsewhere'}")
+    other = Database(f"sqlite:///{tmp_path / 'restored.db'}")
+    restore(file, other, elsewhere, world.now + 1)
+    assert elsewhere.get(kept.cohorts) == world.bodies.get(kept.cohorts)
+    world.bodies.delete(kept.cohorts)
+    with pytest.raises(StoreError):
+        back_up(database, world.bodies, tmp_path / "second.zip", world.now)
+    [damaged] = [one for one in results(world.store, world.bodies, world.population) if one.damaged]
+    assert damaged.task == "measure cohorts 1"
+    assert newest_groups(world.store, world.bodies, world.population) is None
+    for one in (database, other):
+        one.close()
+    world.close()

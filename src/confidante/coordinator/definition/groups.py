@@ -12,8 +12,10 @@ from confidante.models.cohorts import MAX_TREE_BYTES, MOST_GROUPS, CohortTree, G
 
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 Texts = Annotated[tuple[Text, ...], Meta(max_length=10_000)]
-Stated = Annotated[str, Meta(min_length=1, max_length=100)]  # as long as a device keeps it
-By = dict[Stated, Annotated[tuple[Stated, ...], Meta(min_length=1, max_length=MOST_GROUPS)]]
+# As long as a device keeps what is stated.
+Named = Annotated[str, Meta(min_length=1, max_length=64)]
+Stated = Annotated[str, Meta(min_length=1, max_length=100)]
+By = dict[Named, Annotated[tuple[Stated, ...], Meta(min_length=1, max_length=MOST_GROUPS)]]
 
 EVERYONE = "everyone"
 """Name of the group that is not written down: it is there first, and the parent of who names none."""
@@ -24,7 +26,7 @@ class GroupTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
     name: Text
     parent: Text = EVERYONE
-    attribute: Annotated[str, Meta(max_length=100)] = ""
+    attribute: Annotated[str, Meta(max_length=64)] = ""
     values: Annotated[tuple[Stated, ...], Meta(max_length=10_000)] = ()
     labels: Texts = ()
     items: Texts = ()
