@@ -136,6 +136,7 @@ def _checks(
 ) -> "Iterator[Check]":
     from confidante.coordinator.running import doctor as look
     from confidante.coordinator.running.checked import Check
+    from confidante.coordinator.running.doctor_refinement import check_refinement
     from confidante.coordinator.running.doctor_terms import check_population
 
     now = time.time()
@@ -146,6 +147,7 @@ def _checks(
         defined = ()
     for one in defined:
         yield from check_population(one)
+        yield from check_refinement(one)
     try:
         yield from look.check_database(here.database, defined, now)
     except ConfidanteError as error:

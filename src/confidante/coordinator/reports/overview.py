@@ -9,12 +9,19 @@ from confidante.coordinator.rounds.budgeting import BudgetStanding, standing
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import RoundFacts, Waiters
 from confidante.core.spans import spoken
+from confidante.protocol.coordination import decode
+from confidante.protocol.refinement import Offered
+
+_DAY = 86400.0
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """A population at one moment. running: the round that runs, if any; rounds: the newest, newest first."""
+    """A population at one moment. running: the round that runs, if any; rounds: the newest, newest first.
+
+    refinement: what its lists are refined with, in words; empty where they are not.
+    """
 
     name: str
     items: int
@@ -24,6 +31,7 @@ class Overview:
     rounds: tuple[RoundFacts, ...]
     waiting: tuple[Waiters, ...]
     budget: BudgetStanding
+    refinement: str = ""
 
     def plain(self) -> dict[str, Any]:
         """Return everything as JSON can hold it."""
@@ -40,6 +48,7 @@ class Overview:
             ("round", self._round()),
             ("waiting", ", ".join(f"{one.devices} {one.tier}" for one in self.waiting) or "no devices"),
             ("budget", self.budget.words),
+            *([("refinement", self.refinement)] if self.refinement else ()),
         ]
 
     def _round(self) -> str:
@@ -65,4 +74,19 @@ def overview(store: Store, population: Population, *, rounds: int = 20) -> Overv
         found,
         tuple(one for one in store.waiters() if one.population == population.name),
         standing(store, population),
+        _refinement(store, population, time.time()),
     )
+
+
+def _refinement(store: Store, population: Population, now: float) -> str:
+    """Return in words what lists are refined with."""
+    if population.refinement is None:
+        return ""
+    row, told = store.refinement.standing(population.name), list[str]()
+    if row.said:
+        asked = row.asked if row.day == int(now // _DAY) else 0
+        model = decode(row.said, Offered).model.hex()
+        told.append(f"{row.items:,} items, vectors {model[:12]}, {asked:,} questions today")
+    if row.problem or not told:
+        told.append(row.problem or "nothing was made yet")
+    return "; ".join(told)
