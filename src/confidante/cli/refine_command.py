@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from confidante.cli.options import AsJson, print_json
-from confidante.cli.participate_command import trusting
 from confidante.cli.profile_app import Folder, PassphraseFile, shown, time_words
 from confidante.core.errors import DataError
 
@@ -50,6 +49,9 @@ def setup(
         float,
         typer.Option(help="Of the privacy budget, for choosing a bucket a question; 0 asks for all items."),
     ] = 0.0,
+    certificate: Annotated[
+        Path | None, typer.Option(help="PEM file of the certificate to trust in place of the system's.")
+    ] = None,
     folder: Folder = None,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
@@ -61,9 +63,17 @@ def setup(
     """
     from confidante.cli.profiles import open_profile
 
+    trusted = "" if certificate is None else _read(certificate).decode("ascii", "replace")
     with open_profile(folder, passphrase_file) as device:
         device.refine_with(
-            url, population, relay=relay, direct=direct, policy=policy, seconds=seconds, epsilon=epsilon
+            url,
+            population,
+            relay=relay,
+            direct=direct,
+            policy=policy,
+            seconds=seconds,
+            epsilon=epsilon,
+            certificates=trusted,
         )
         status = device.refinement_status()
     _show(status, as_json=as_json)
@@ -76,9 +86,6 @@ def refresh(
     invitation: Annotated[
         Path | None, typer.Option(help="File with the invitation, where the coordinator asks for one.")
     ] = None,
-    certificate: Annotated[
-        Path | None, typer.Option(help="PEM file of the certificate to trust in place of the system's.")
-    ] = None,
     folder: Folder = None,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
@@ -90,10 +97,9 @@ def refresh(
     from confidante.cli.profiles import open_profile
     from confidante.device.federation.tokens import Evidence
 
-    tls = None if certificate is None else trusting(certificate)
     evidence = None if invitation is None else Evidence("invitation", _read(invitation))
     with open_profile(folder, passphrase_file) as device:
-        status = device.refresh_refinement(patience=patience, evidence=evidence, tls=tls)
+        status = device.refresh_refinement(patience=patience, evidence=evidence)
     _show(status, as_json=as_json)
 
 

@@ -59,9 +59,10 @@ NOTICES: Mapping[Purpose, Notice] = MappingProxyType(
         ),
         Purpose.REFINE: Notice(
             "Ask a server to refine a list",
-            "An encrypted question goes to a server, which computes on it without reading it. The server "
-            "learns that "
-            "you asked, when, and your network address.",
+            "An encrypted question goes through a relay to a server, which computes on it without reading "
+            "it. The server learns that somebody asked, and when; the relay learns your network address. "
+            "What questions take is fetched from the server beforehand: it learns your network address then, "
+            "and with each question if you use no relay.",
         ),
         Purpose.QUALITY: Notice(
             "Help measure how good the lists are",

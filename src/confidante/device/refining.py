@@ -15,7 +15,7 @@ from confidante.device.question import Question, ask
 from confidante.device.values import Answer, Item, NotRefined, Purpose
 
 if TYPE_CHECKING:  # refinement is loaded when it is first used, so that a start is quick
-    from confidante.device.federation.line import Line, Tls
+    from confidante.device.federation.line import Line
     from confidante.device.federation.tokens import Evidence
     from confidante.device.question import Added
     from confidante.device.refinement.keeping import Setup
@@ -58,6 +58,7 @@ class Refining(Opened):
         seconds: float = SECONDS,
         policy: "Policy | str" = "auto",
         epsilon: float = 0.0,
+        certificates: str = "",
     ) -> None:
         """Choose the coordinator that lists are refined with, and keep the choice; None: none, any more.
 
@@ -67,7 +68,8 @@ class Refining(Opened):
         seconds: that a refinement may take. policy: "auto" asks or downloads the server's vectors, whichever
         takes fewer bytes; "ask" and "download" do the one or the other. epsilon: of the privacy budget, that
         one question may spend on choosing a bucket of the server's items, where there are buckets, instead of
-        asking for all; 0: never. What was fetched before stays if it is the same server and population.
+        asking for all; 0: never. certificates: to trust in place of the system's, in PEM, where server and
+        relay have their own. What was fetched before stays if it is the same server and population.
 
         DataError for what does not fit together, EgressError for an address that nothing is sent to.
         """
@@ -76,10 +78,11 @@ class Refining(Opened):
         if url is None:
             set_up(self._vault, None)
             return
-        set_up(self._vault, _checked(url, population, relay, direct, seconds, policy, epsilon))
+        wanted = _checked(url, population, relay, direct, seconds, policy, epsilon, certificates)
+        set_up(self._vault, wanted)
 
     def refresh_refinement(
-        self, *, patience: float = 60.0, evidence: "Evidence | None" = None, tls: "Tls | None" = None
+        self, *, patience: float = 60.0, evidence: "Evidence | None" = None
     ) -> "RefinementStatus":
         """Fetch what is new of what refining takes, and return how it stands.
 
@@ -94,12 +97,13 @@ class Refining(Opened):
         """
         from confidante.device.federation.line import Line
         from confidante.device.refinement import keeping
+        from confidante.device.refinement.asking import trusted
 
         self._consents.require(Purpose.REFINE)
         setup = keeping.setup(self._vault)
         if setup is None:
             raise DataError("there is no server to refine with: choose one with refine_with")
-        line = Line(self._ledger, setup.url, tls=tls)
+        line = Line(self._ledger, setup.url, tls=trusted(setup.certificates))
         line.allow(patience)
         self._prepare_refinement(line, setup, evidence)
         return self.refinement_status()
@@ -186,8 +190,10 @@ def _checked(
     seconds: float,
     policy: "Policy | str",
     epsilon: float,
+    certificates: str,
 ) -> "Setup":
     """Return a setting that holds together."""
+    from confidante.device.refinement.asking import trusted
     from confidante.device.refinement.keeping import Setup
     from confidante.device.refinement.policy import Policy
     from confidante.device.request import render
@@ -212,4 +218,7 @@ def _checked(
         raise DataError(f"a refinement takes 0.05 to 60 seconds, not {seconds}")
     if not 0 <= epsilon <= 8:
         raise DataError(f"the epsilon of a question is 0 to 8, not {epsilon}")
-    return Setup(url.rstrip("/"), population, relay or "", direct, float(seconds), chosen, float(epsilon))
+    trusted(certificates)
+    return Setup(
+        url.rstrip("/"), population, relay or "", direct, float(seconds), chosen, float(epsilon), certificates
+    )

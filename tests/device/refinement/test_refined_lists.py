@@ -316,6 +316,7 @@ def test_a_setting_that_does_not_hold_together_is_refused(tmp_path: Path) -> Non
             {"direct": True, "seconds": 0.0},
             {"direct": True, "epsilon": -1.0},
             {"direct": True, "epsilon": float("nan")},
+            {"direct": True, "certificates": "no certificate"},
         ):
             with pytest.raises(DataError):
                 device.refine_with("https://sums.example", "films", **wrong)

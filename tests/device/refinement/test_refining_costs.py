@@ -20,7 +20,9 @@ from confidante.coordinator.store.values import Spending
 from confidante.core.errors import ConsentError
 from confidante.device.budget import DELTA, composed
 from confidante.device.device import Device
+from confidante.device.federation.line import Line
 from confidante.device.ledger import Departure
+from confidante.device.refinement.tokens import wallet
 from confidante.device.values import NotRefined
 from confidante.protocol.refinement import ALL, Question, statement, tokens_of
 
@@ -77,6 +79,24 @@ def test_each_question_is_paid_for_with_a_token_that_fits_no_other(tmp_path: Pat
             other = Question(question.population, question.scheme, question.about, 3, question.ciphertext)
             assert not isinstance(enrolment.redeem_for(question.token, *statement(other)), Spending)
         assert len(nonces) == had
+
+
+def test_tokens_of_keys_that_are_taken_no_more_make_room_for_others(tmp_path: Path) -> None:
+    with server(tmp_path, most=4) as here, enrolling(here, 4), person(tmp_path, here) as device:
+        line = Line(device.ledger, here.url)
+        line.allow(60)
+        mine = wallet(device._vault, line, POPULATION)
+        had = device.refinement_status().tokens
+        token = mine.spend(bytes(64), bytes(32))
+        assert token is not None
+        assert had is not None
+        assert device.refinement_status().tokens == had - 1
+        mine.drop(bytes(32))
+        assert device.refinement_status().tokens == had - 1
+        mine.drop(token.key_id)
+        assert device.refinement_status().tokens == 0
+        device.refresh_refinement()
+        assert device.refinement_status().tokens == had
 
 
 def test_without_any_token_nothing_is_asked(tmp_path: Path) -> None:

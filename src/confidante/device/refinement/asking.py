@@ -5,6 +5,7 @@ relay: the relay sees who asks and cannot open it, the gateway opens it and cann
 the answer says is decrypted here and goes nowhere.
 """
 
+import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
@@ -12,7 +13,7 @@ import msgspec
 import numpy as np
 
 from confidante.core.entropy import SystemEntropy
-from confidante.core.errors import ConsentError, WireError
+from confidante.core.errors import ConsentError, DataError, WireError
 from confidante.device.federation.alarms import require_none
 from confidante.device.federation.line import Line
 from confidante.device.federation.tokens import Wallet
@@ -47,6 +48,19 @@ _STEP = 1024  # sizes of questions are multiples of so many bytes
 _NAME_BYTES = 32
 MOST_BYTES = MOST_ANSWER_BYTES + (1 << 20)
 """Bytes of an answer, all in all."""
+
+
+def trusted(certificates: str) -> ssl.SSLContext | None:
+    """Return what to trust in place of the system's certificates, None for the system's.
+
+    certificates: in PEM, or empty. DataError for anything else.
+    """
+    if not certificates:
+        return None
+    try:
+        return ssl.create_default_context(cadata=certificates)
+    except (ssl.SSLError, ValueError) as error:
+        raise DataError(f"no certificate that can be trusted: {error}: give it as PEM") from None
 
 
 class NotRefinedError(Exception):

@@ -27,7 +27,7 @@ _DAYS = 14
 
 @final
 class Setup(msgspec.Struct, array_like=True, frozen=True):
-    """What `Device.refine_with` was told."""
+    """What `Device.refine_with` was told. certificates: to trust in place of the system's, PEM."""
 
     url: str
     population: str
@@ -36,6 +36,7 @@ class Setup(msgspec.Struct, array_like=True, frozen=True):
     seconds: Annotated[float, Meta(gt=0)]
     policy: Policy
     epsilon: Annotated[float, Meta(ge=0)]
+    certificates: str = ""
 
 
 @final

@@ -28,7 +28,7 @@ from confidante.device.ledger import Ledger
 from confidante.device.library import Library
 from confidante.device.question import Added, Question
 from confidante.device.refinement import keeping
-from confidante.device.refinement.asking import MOST_BYTES, Asker, NotRefinedError, Trip
+from confidante.device.refinement.asking import MOST_BYTES, Asker, NotRefinedError, Trip, trusted
 from confidante.device.refinement.handle import Refinement
 from confidante.device.refinement.keeping import Prepared, Setup
 from confidante.device.refinement.merging import Heard, added
@@ -44,6 +44,7 @@ from confidante.protocol.refinement import Fresh
 
 MOST_AT_ONCE = 4
 _LONGEST_JOIN = 3.0
+_HEAD_START = 0.005  # seconds for the local list to get out, since threads share one interpreter
 
 _SENTENCES = {
     NotRefined.NO_PROFILING: "In no-profiling mode nobody is asked on behalf of anybody.",
@@ -51,6 +52,7 @@ _SENTENCES = {
     NotRefined.NO_SERVER: "There is no server to refine with: choose one.",
     NotRefined.NOT_PREPARED: "What refining takes was not fetched yet: refresh it.",
     NotRefined.STOPPED: "This device was closed meanwhile.",
+    NotRefined.TOO_SLOW: "As many lists as can be are being refined already.",
 }
 
 
@@ -107,24 +109,20 @@ class Refiner:
         handle = Refinement(setup.seconds if setup is not None else 1.0)
         reason = self._why_not(setup, prepared, nobody=nobody)
         if reason is not None or setup is None or prepared is None:
-            reason = reason or NotRefined.NOT_PREPARED
-            handle.refuse(reason, _SENTENCES[reason])
-            handle.tell()
-            self._note_quietly(handle, reason)
-            return handle
-        egress = Egress(self._ledger, timeout=setup.seconds, most_bytes=MOST_BYTES)
+            return self._refused(handle, reason or NotRefined.NOT_PREPARED)
+        egress = Egress(
+            self._ledger, timeout=setup.seconds, most_bytes=MOST_BYTES, tls=trusted(setup.certificates)
+        )
         job = _Job(handle, setup, prepared, question, merge, Trip(egress))
+        job.thread = threading.Thread(
+            target=self._run, args=(job,), name="confidante refinement", daemon=True
+        )
         with self._guard:
-            if self._stopped or len(self._jobs) >= MOST_AT_ONCE:
-                handle.refuse(NotRefined.TOO_SLOW, "As many lists as can be are being refined already.")
-                handle.tell()
-                return handle
-            self._jobs.add(job)
-            job.thread = threading.Thread(
-                target=self._run, args=(job,), name="confidante refinement", daemon=True
-            )
-            job.thread.start()
-        return handle
+            begun = not self._stopped and len(self._jobs) < MOST_AT_ONCE
+            if begun:
+                self._jobs.add(job)
+                job.thread.start()
+        return handle if begun else self._refused(handle, NotRefined.TOO_SLOW)
 
     def stop(self) -> None:
         """End all that is under way, wait until it has ended, and begin nothing more."""
@@ -153,6 +151,7 @@ class Refiner:
     def _run(self, job: _Job) -> None:
         handle = job.handle
         try:
+            time.sleep(_HEAD_START)
             handle.refine(replace(self._refined(job), refinement=handle))
         except NotRefinedError as error:
             handle.refuse(error.reason, str(error))
@@ -255,9 +254,12 @@ class Refiner:
                     },
                 )
 
-    def _note_quietly(self, handle: Refinement, reason: NotRefined) -> None:
-        """Write down what was never begun, unless that is what was written last: it costs a list no time."""
+    def _refused(self, handle: Refinement, reason: NotRefined) -> Refinement:
+        """Decide what is never begun, and write it down unless it was what was written last."""
+        handle.refuse(reason, _SENTENCES[reason])
+        handle.tell()
         last = keeping.use(self._vault).last
         if last is None or last.reason != reason.value:
             told = LastRefinement(self._vault.now(), reason, handle.said, 0.0, 0, 0, None)
             keeping.note(self._vault, told, wanted=False)
+        return handle
