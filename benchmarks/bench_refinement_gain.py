@@ -12,7 +12,8 @@ Who refuses has that and nothing else, so an item that the device lacks is never
 refine has the server's items in the library, placed by their labels, years and titles, and the server's
 points merged with the list (`device.refinement.merging`), by the integers that the encrypted path gives.
 Beside it: the device with the server's items and no points; refined by a server that knows no more than the
-device, which tells what of a gain is knowledge and what the way of merging; the server's points alone; a
+device, which tells what of a gain is knowledge and what the way of merging; refined by the points of one
+bucket of 8, chosen with local privacy at epsilon 2; the server's points alone; a
 device that has all that the server has itself. `--tune` grades spreads of the server's points, and points
 that are only added, on the validation part; `--columns 16 8` takes other columns.
 """
@@ -27,10 +28,12 @@ from numpy.typing import NDArray
 
 import _movielens as movielens
 from _movielens import Data
+from confidante.core.entropy import SystemEntropy
 from confidante.core.types import Catalogue
 from confidante.device.counterfactual import rank
 from confidante.device.library import Library
 from confidante.device.question import Added, Question, ask
+from confidante.device.refinement.bucket import choose
 from confidante.device.refinement.merging import REFINE_SPREAD, Heard, added
 from confidante.lab.metrics import UNREACHED, Ranks, estimate, hr_at_k, ndcg_at_k
 from confidante.models.refinement import ItemSide, QuerySide
@@ -44,6 +47,8 @@ SPREADS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.2)
 ADDED = (0.5, 1.0, 2.0, 4.0)
 REFUSED, PLACED, REFINED = "refused: the device alone", "the server's items, no points", "refined"
 EQUAL = "refined by a server that knows no more"
+BUCKETS, CHOICE = 8, 2.0
+BUCKET = f"refined in one of {BUCKETS} buckets, epsilon {CHOICE:g}"
 ALONE, WIDE = "the server's points alone", "a device that has the wide model"
 
 
@@ -84,7 +89,7 @@ def world(data: Data, columns: Sequence[int]) -> World:
         movielens.library(replace(data, catalogue=known.catalogue), known),
         movielens.library(data, known),
         movielens.library(data, narrowed(published, server)),
-        build(published, data.catalogue, dimensions=server),
+        build(published, data.catalogue, dimensions=server, buckets=BUCKETS),
         build(known, data.catalogue, dimensions=device),
     )
 
@@ -133,6 +138,7 @@ def ways(made: World, person: int, *, tune: bool) -> Iterator[tuple[str, int]]:
     yield PLACED, place_of(question, held_out)
     yield REFINED, place_of(question.with_added(refinement(made.server, question)), held_out)
     yield EQUAL, place_of(question.with_added(refinement(made.equal, question)), held_out)
+    yield BUCKET, place_of(question.with_added(in_bucket(made.server, question)), held_out)
     if tune:
         more = refinement(made.server, question)
         for spread in SPREADS:
@@ -164,9 +170,26 @@ def points_of(server: tuple[QuerySide, ItemSide], question: Question) -> NDArray
 def refinement(server: tuple[QuerySide, ItemSide], question: Question, times: float = 1.0) -> Added:
     """Return what a device merges, the server's points so many times."""
     points = points_of(server, question) * times
-    every, none = np.arange(len(points)), np.zeros(len(points))
-    heard = Heard(every, points, none, np.ones(len(points), dtype=np.bool_))
-    return added(server[0], heard, question, every)
+    return merged(server, question, points, np.arange(len(points)))
+
+
+def in_bucket(server: tuple[QuerySide, ItemSide], question: Question) -> Added:
+    """Return what a device merges that named one bucket."""
+    side, _ = server
+    rounded = side.rounded(side.query(question.profile.rows, question.ages, question.weights))
+    rows = side.in_bucket(choose(side.centroids, rounded.values, CHOICE, SystemEntropy()))
+    return merged(server, question, points_of(server, question)[rows], rows)
+
+
+def merged(
+    server: tuple[QuerySide, ItemSide],
+    question: Question,
+    points: NDArray[np.float64],
+    rows: NDArray[np.int64],
+) -> Added:
+    items = server[0].items
+    heard = Heard(rows, points, np.zeros(items), np.ones(items, dtype=np.bool_))
+    return added(server[0], heard, question, np.arange(items))
 
 
 def place_of(question: Question, held_out: int) -> int:
