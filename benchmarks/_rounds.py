@@ -17,12 +17,12 @@ import psutil
 
 from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.store import Payment, RoundRow, Store
+from confidante.coordinator.store.values import Joining
 from confidante.protocol.config import RoundConfig
 from confidante.protocol.coordination import OCTETS, phase_path, seat_digest
 from confidante.protocol.identity import Identity
 from confidante.protocol.messages import Kind, frame
 from confidante.testing.populations import OPEN, write_population
-from confidante.testing.stores import let_wait
 
 POPULATION = "films"
 _RUN = "coordinator run --port 0 --wait 0.2"
@@ -174,8 +174,7 @@ def round_at_mask(store: Store, bodies: Bodies, name: str, n: int, numbers: int)
     roster = tuple(Identity.from_seed(drawn(f"{name} {i}")).public.encode() for i in range(n))
     seats = tuple(seat_digest(seat(name, i)) for i in range(n))
     now = time.time()
-    for who, where in zip(roster, seats, strict=True):
-        let_wait(store, "prepared", who, where, now)
+    store.admit([Joining("prepared", *one, "large") for one in zip(roster, seats, strict=True)], now)
     row = RoundRow(config.round_id, 1, "prepared", "test", b"task", b"plan", config.encode(), roster, seats)
     if not store.open_round(row, now + 3600, Payment(3.0, 1.0), now):
         sys.exit("the round cannot be opened")

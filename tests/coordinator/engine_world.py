@@ -25,6 +25,7 @@ from confidante.protocol.config import RoundSetup
 from confidante.protocol.identity import Identity, PublicIdentity
 from confidante.protocol.rounds import client_step
 from confidante.protocol.server import Phase
+from confidante.testing.stores import hear, let_wait, sent_to
 
 ITEMS = 30
 CATALOGUE = Catalogue(
@@ -86,7 +87,7 @@ class Devices:
     def wait(self, store: Store, now: float, tier: str = "large") -> None:
         self.joined += 1
         for i, one in enumerate(self.identities):
-            store.pool_join("films", one.public.encode(), drawn(f"seat {self.joined} {i}", 32), now, tier)
+            let_wait(store, "films", one.public.encode(), drawn(f"seat {self.joined} {i}", 32), now, tier)
 
     def join(self, state) -> dict[int, Client]:
         """Check the offer as a device does, and make each device's client."""
@@ -122,7 +123,7 @@ class Devices:
         for index, client in self.join(state).items():
             message = b""
             if state.phase != "ADVERTISE":
-                ref = store.outgoing(state.row.id, state.phase, index)
+                ref = sent_to(store, state.row.id, state.phase, index)
                 if ref is None:
                     continue
                 message = bodies.get(ref)
@@ -136,7 +137,7 @@ class Devices:
 
 def send(store, bodies, state, index: int, data: bytes, now: float):
     digest = hashlib.sha256(data).digest()
-    return store.accept(state.row.id, state.phase, index, digest, len(data), bodies.put(data), now)
+    return hear(store, state.row.id, state.phase, index, digest, len(data), bodies.put(data), now)
 
 
 class World:
@@ -220,7 +221,7 @@ class World:
 
     def outbox(self, round_id: bytes, phase: str) -> dict[int, str]:
         """Names of the bodies that devices find in a phase: hashes of their bytes."""
-        found = {i: self.store.outgoing(round_id, phase, i) for i in range(self.devices.people)}
+        found = {i: sent_to(self.store, round_id, phase, i) for i in range(self.devices.people)}
         return {i: ref for i, ref in found.items() if ref is not None}
 
     def close(self) -> None:

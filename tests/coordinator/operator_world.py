@@ -16,18 +16,20 @@ from confidante.coordinator.definition.population import Population, read_popula
 from confidante.coordinator.http import Coordinator, Serving
 from confidante.coordinator.page.view import Desk
 from confidante.coordinator.store import Payment, RoundRow, Store
+from confidante.coordinator.store.values import Noted
+from confidante.testing.stores import hear, let_wait
 
 __all__ = ["KEY", "desk_of", "history", "shown"]
 
 
 def history(store: Store, published: int = 6, *, runs: bool = True) -> bytes:
     """Published rounds, one that ended without a sum, one that runs; return the id of the newest."""
-    newest = b""
+    newest, missing = b"", Noted({"missing at MASK": 3})
     for number in range(published + 1 + runs):
         people = [hashlib.shake_256(f"{number} {i}".encode()).digest(64) for i in range(5)]
         at = time.time() - 86_400 * (published + runs - number) - 600
         for who in people:
-            store.pool_join("films", who, who[:32], at)
+            let_wait(store, "films", who, who[:32], at)
         newest = hashlib.sha256(f"round {number}".encode()).digest()
         task = f"popularity {number + 1}"
         entry = store.append_log("round", msgspec.msgpack.encode({"population": "films", "task": task}), at)
@@ -45,13 +47,12 @@ def history(store: Store, published: int = 6, *, runs: bool = True) -> bytes:
         last = number == published + runs
         assert store.open_round(row, time.time() + 50 if last else at + 60, Payment(3.0, 1.0), at)
         for who in range(3 if last and runs else 5):
-            store.accept(newest, "ADVERTISE", who, b"d" * 32, 5, "ref", at)
+            hear(store, newest, "ADVERTISE", who, b"d" * 32, 5, "ref", at)
         if number == published:
-            store.abort(newest, "too_few: 2 of 5 devices are left", at + 61)
+            store.abort(newest, "too_few: 2 of 5 devices are left", at + 61, noted=missing)
         elif not (last and runs):
             _publish(store, newest, number, at)
-    store.pool_join("films", b"w" * 64, b"w" * 32, time.time(), "small")
-    store.count("missing at MASK", 3)
+    let_wait(store, "films", b"w" * 64, b"w" * 32, time.time(), "small")
     return newest
 
 
@@ -61,7 +62,7 @@ def _publish(store: Store, round_id: bytes, number: int, at: float) -> None:
         assert store.claim_due(at + 1, "test", 1.0) is not None
         assert store.advance(round_id, phase, following, at + 60, dict.fromkeys(range(5), "out"), at + 1)
         for who in range(5):
-            store.accept(round_id, following, who, b"d" * 32, 5, "ref", at + 1)
+            hear(store, round_id, following, who, b"d" * 32, 5, "ref", at + 1)
     assert store.claim_due(at + 2, "test", 1.0) is not None
     body = msgspec.msgpack.encode({"population": "films", "training": number, "survivors": 4})
     assert store.publish(round_id, "sum", tuple(range(5 - number % 2)), ("sum", body), at + 2.5)

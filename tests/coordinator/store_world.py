@@ -1,6 +1,7 @@
 """Ten devices, one round of four of them, and the steps that tests of the store repeat."""
 
 from confidante.coordinator.store import Payment, RoundRow, RoundState, Store
+from confidante.testing.stores import hear, let_wait
 
 IDENTITIES = tuple(bytes([number]) * 64 for number in range(10))
 SEATS = tuple(bytes([number]) * 32 for number in range(10))
@@ -13,7 +14,7 @@ ROUND = RoundRow(
 def filled(store: Store) -> None:
     """Ten devices wait since 1.0."""
     for identity, seat in zip(IDENTITIES, SEATS, strict=True):
-        store.pool_join("films", identity, seat, 1.0)
+        let_wait(store, "films", identity, seat, 1.0)
 
 
 def opened(store: Store) -> None:
@@ -25,7 +26,7 @@ def opened(store: Store) -> None:
 def say_all(store: Store, phase: str) -> None:
     """All four answer at 3.0."""
     for client in range(4):
-        store.accept(ROUND.id, phase, client, DIGEST, 5, f"from {client}", 3.0)
+        hear(store, ROUND.id, phase, client, DIGEST, 5, f"from {client}", 3.0)
 
 
 def claimed(store: Store, now: float) -> RoundState:

@@ -13,6 +13,7 @@ from itertools import count
 from store_world import DIGEST, ROUND
 
 from confidante.coordinator.store import Accepted, Store
+from confidante.testing.stores import counted, hear
 
 
 def write(store: Store, seed: int) -> None:
@@ -21,13 +22,13 @@ def write(store: Store, seed: int) -> None:
         client = choice.randrange(4)
         match choice.choice(("message", "log", "count")):
             case "message":
-                heard = store.accept(ROUND.id, "ADVERTISE", client, DIGEST, 5, f"{seed}-{step}", 3.0)
+                heard = hear(store, ROUND.id, "ADVERTISE", client, DIGEST, 5, f"{seed}-{step}", 3.0)
                 if heard == Accepted():
                     tell("message", client, f"{seed}-{step}")
             case "log":
                 tell("log", store.append_log("plan", f"{seed}-{step}".encode(), 1.0).hash.hex())
             case _:
-                store.count("done")
+                counted(store, "done")
                 tell("count")
 
 

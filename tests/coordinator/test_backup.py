@@ -18,7 +18,9 @@ from confidante.coordinator.running.backup import RESTORED, back_up, inspect, re
 from confidante.coordinator.store import Payment, Store
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.tables import metadata
+from confidante.coordinator.store.values import Noted
 from confidante.core.errors import DataError, StoreError
+from confidante.testing.stores import hear, let_wait, seat_of
 
 NOW = 1_000.0
 LEFT_OUT = {"seated", "message", "outbox"}
@@ -52,12 +54,12 @@ def filled(url: str, bodies: Bodies) -> str:
         say_all(store, "REVEAL")
         claimed(store, 4.0)
         model = bodies.put(b"the model")
+        noted = Noted({"round published": 3})
         entry = ("model", msgspec.msgpack.encode({"model": bytes.fromhex(model)}))
-        assert store.publish(ROUND.id, bodies.put(b"the sum"), (0, 2, 3), entry, 5.0)
+        assert store.publish(ROUND.id, bodies.put(b"the sum"), (0, 2, 3), entry, 5.0, noted=noted)
         row = replace(ROUND, id=b"s" * 32, roster=IDENTITIES[4:8])
         assert store.open_round(row, 20.0, Payment(2.5, 0.5), 6.0)
-        store.accept(row.id, "ADVERTISE", 0, DIGEST, 5, bodies.put(b"what a device said"), 7.0)
-        store.count("round published", 3)
+        hear(store, row.id, "ADVERTISE", 0, DIGEST, 5, bodies.put(b"what a device said"), 7.0)
     return url
 
 
@@ -111,8 +113,8 @@ def test_all_comes_back_on_either_database_and_running_rounds_are_ended(
         assert elsewhere.get(published.result) == b"the sum"
         # and it goes on: the devices of the round that ran are free, and numbers do not clash
         for who in IDENTITIES[4:8]:
-            assert store.seat_of(who) is None
-            store.pool_join("films", who, b"n" * 31 + who[:1], NOW)
+            assert seat_of(store, who) is None
+            let_wait(store, "films", who, b"n" * 31 + who[:1], NOW)
         seats = tuple(b"n" * 31 + who[:1] for who in IDENTITIES[4:8])
         new = replace(ROUND, id=b"t" * 32, roster=IDENTITIES[4:8], seats=seats)
         assert store.open_round(new, NOW + 100, Payment(3.5, 0.5), NOW + 60, after=2)

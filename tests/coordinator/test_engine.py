@@ -17,6 +17,7 @@ from confidante.core.publog import verify
 from confidante.models.task_wire import decode_plan
 from confidante.privacy.accounting import epsilon_of
 from confidante.protocol.config import RoundConfig
+from confidante.testing.stores import let_wait
 
 PEOPLE = crowd(10)
 
@@ -172,7 +173,7 @@ def test_nothing_that_devices_sent_is_kept_after_a_round(world):
 
 def test_no_round_is_opened_before_enough_devices_wait(world):
     for one in world.devices.identities[:9]:
-        world.store.pool_join("films", one.public.encode(), drawn(repr(one.public), 32), world.now)
+        let_wait(world.store, "films", one.public.encode(), drawn(repr(one.public), 32), world.now)
     world.settle()
     assert world.store.rounds("films") == []
     says = "9 of 10 devices with the switch train on wait for popularity 1"
@@ -297,7 +298,7 @@ def test_a_sum_that_is_lost_stops_its_population_and_no_other(world):
     engine = Engine(world.store, world.bodies, population(), population(name="books"))
     for number, one in enumerate(Devices(crowd(10, 5)).identities):
         seat = drawn(f"seat of books {number}", 32)
-        world.store.pool_join("books", one.public.encode(), seat, world.now)
+        let_wait(world.store, "books", one.public.encode(), seat, world.now)
     while engine.step(world.now):
         pass
     assert len(world.store.rounds("books")) == 1

@@ -36,6 +36,7 @@ from confidante.protocol.coordination import (
     phase_path,
     seat_digest,
 )
+from confidante.testing.stores import counted
 
 
 @pytest.fixture
@@ -430,7 +431,7 @@ def test_a_database_that_refuses_is_logged_and_not_once_a_request(
 def test_metrics_need_the_key_and_name_no_device(world: Here, held: Held, members: list) -> None:
     members[0].put("advertise", members[0].make("advertise"))
     members[0].put("advertise", b"nonsense")
-    world.store.count("rounds.aborted.too_few")
+    counted(world.store, "rounds.aborted.too_few")
     with world.http() as http:
         assert reason(http.get("/metrics")) == (401, "no_key")
         assert reason(http.get("/metrics", headers={"authorization": "Bearer wrong"})) == (401, "no_key")

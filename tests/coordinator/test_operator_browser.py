@@ -12,6 +12,7 @@ from operator_world import KEY, shown
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from confidante.coordinator.store import Store
+from confidante.testing.stores import let_wait
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def test_the_page_keeps_up_without_being_loaded_again(browser: Browser, world: t
     page.set_default_timeout(60_000)
     page.goto(world[0])
     expect(page.get_by_text("Waiting: 1 small")).to_be_visible(timeout=60_000)
-    world[1].pool_join("films", b"v" * 64, b"v" * 32, time.time(), "small")
+    let_wait(world[1], "films", b"v" * 64, b"v" * 32, time.time(), "small")
     expect(page.get_by_text("Waiting: 2 small")).to_be_visible(timeout=60_000)
     page.close()
 

@@ -23,6 +23,7 @@ from confidante.coordinator.store import (
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.tables import metadata
 from confidante.core.errors import StoreError
+from confidante.testing.stores import counted, hear, let_wait, seat_of, sent_to
 
 
 class TestTables:
@@ -43,9 +44,9 @@ class TestTables:
 
     def test_all_is_there_after_a_restart(self, url: str, store: Store) -> None:
         opened(store)
-        store.accept(ROUND.id, "ADVERTISE", 2, DIGEST, 5, "hello", 3.0)
+        hear(store, ROUND.id, "ADVERTISE", 2, DIGEST, 5, "hello", 3.0)
         entry = store.append_log("plan", b"first", 1.0)
-        store.count("rounds", 3)
+        counted(store, "rounds", 3)
         before = store.round(ROUND.id)
         store.close()
         with Store.open(url) as again:
@@ -53,41 +54,40 @@ class TestTables:
             assert again.messages(ROUND.id, "ADVERTISE") == [(2, "hello")]
             assert again.log() == [entry]
             assert again.counts() == {"rounds": 3}
-            assert again.seat_of(IDENTITIES[2]) == (ROUND.id, 2)
+            assert seat_of(again, IDENTITIES[2]) == (ROUND.id, 2)
 
 
 class TestPool:
     def test_who_joins_again_keeps_place_and_seat(self, store: Store) -> None:
-        first = store.pool_join("films", IDENTITIES[0], SEATS[0], 1.0)
-        assert store.pool_join("films", IDENTITIES[0], SEATS[1], 2.0) == first
+        first = let_wait(store, "films", IDENTITIES[0], SEATS[0], 1.0)
+        assert let_wait(store, "films", IDENTITIES[0], SEATS[1], 2.0) == first
         assert store.pool("films") == [first] == [Waiting(IDENTITIES[0], SEATS[0], 1.0)]
-        assert store.waiting(IDENTITIES[0]) == first
 
     def test_the_longest_waiting_come_first_and_populations_do_not_mix(self, store: Store) -> None:
         for at, population in ((3.0, "films"), (1.0, "books"), (2.0, "films")):
-            store.pool_join(population, IDENTITIES[int(at)], SEATS[0], at)
+            let_wait(store, population, IDENTITIES[int(at)], SEATS[0], at)
         assert [waiting.since for waiting in store.pool("films")] == [2.0, 3.0]
 
     def test_who_waited_too_long_is_let_go_and_may_join_again(self, store: Store) -> None:
         filled(store)
         assert store.pool_forget("films", 1.0) == 0
         assert store.pool_forget("films", 1.5) == len(IDENTITIES)
-        assert store.pool_join("films", IDENTITIES[0], SEATS[0], 9.0) is not None
+        assert let_wait(store, "films", IDENTITIES[0], SEATS[0], 9.0) is not None
 
     def test_who_sits_in_a_running_round_cannot_wait_for_another(self, store: Store) -> None:
         opened(store)
-        assert store.pool_join("films", IDENTITIES[0], SEATS[0], 3.0) is None
-        assert store.waiting(IDENTITIES[0]) is None
+        assert let_wait(store, "films", IDENTITIES[0], SEATS[0], 3.0) is None
+        assert [one.identity for one in store.pool("films")] == list(IDENTITIES[4:])
         store.abort(ROUND.id, "too few", 4.0)
-        assert store.pool_join("films", IDENTITIES[0], SEATS[0], 5.0) is not None
+        assert let_wait(store, "films", IDENTITIES[0], SEATS[0], 5.0) is not None
 
 
 class TestOpening:
     def test_opening_seats_the_chosen_and_costs_nothing_yet(self, store: Store) -> None:
         opened(store)
         assert [waiting.identity for waiting in store.pool("films")] == list(IDENTITIES[4:])
-        assert store.seat_of(IDENTITIES[3]) == (ROUND.id, 3)
-        assert store.seat_of(IDENTITIES[4]) is None
+        assert seat_of(store, IDENTITIES[3]) == (ROUND.id, 3)
+        assert seat_of(store, IDENTITIES[4]) is None
         assert store.payments("films") == []
         state = store.round(ROUND.id)
         assert state is not None
@@ -153,7 +153,7 @@ class TestOpening:
     def test_a_round_of_many_devices_fits(self, store: Store) -> None:
         identities = tuple(number.to_bytes(64, "big") for number in range(600))
         for identity in identities:
-            store.pool_join("films", identity, SEATS[0], 1.0)
+            let_wait(store, "films", identity, SEATS[0], 1.0)
         large = replace(ROUND, roster=identities, seats=(SEATS[0],) * 600)
         assert store.open_round(large, 10.0, Payment(1.5, 0.25), 2.0)
         state = store.round(large.id)
@@ -165,40 +165,40 @@ class TestOpening:
 class TestMessages:
     def test_the_first_message_counts_and_the_same_again_is_fine(self, store: Store) -> None:
         opened(store)
-        assert store.accept(ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 3.0) == Accepted()
-        assert store.accept(ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 3.0) == Repeated(same=True)
-        assert store.accept(ROUND.id, "ADVERTISE", 1, bytes(32), 5, "two", 3.0) == Repeated(same=False)
+        assert hear(store, ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 3.0) == Accepted()
+        assert hear(store, ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 3.0) == Repeated(same=True)
+        assert hear(store, ROUND.id, "ADVERTISE", 1, bytes(32), 5, "two", 3.0) == Repeated(same=False)
         assert store.messages(ROUND.id, "ADVERTISE") == [(1, "one")]
 
     def test_after_the_deadline_a_message_is_late(self, store: Store) -> None:
         opened(store)
-        assert store.accept(ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 10.0) == Late()
+        assert hear(store, ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 10.0) == Late()
 
     def test_after_the_claim_a_message_is_late_and_an_accepted_one_known(self, store: Store) -> None:
         opened(store)
-        store.accept(ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 3.0)
+        hear(store, ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 3.0)
         claimed(store, 10.0)
-        assert store.accept(ROUND.id, "ADVERTISE", 2, DIGEST, 5, "two", 9.0) == Late()
-        assert store.accept(ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 9.0) == Repeated(same=True)
+        assert hear(store, ROUND.id, "ADVERTISE", 2, DIGEST, 5, "two", 9.0) == Late()
+        assert hear(store, ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 9.0) == Repeated(same=True)
         assert store.messages(ROUND.id, "ADVERTISE") == [(1, "one")]
 
     def test_a_phase_that_is_not_open_hears_nobody(self, store: Store) -> None:
         opened(store)
-        assert store.accept(ROUND.id, "SHARE", 1, DIGEST, 5, "one", 3.0) == Late()
+        assert hear(store, ROUND.id, "SHARE", 1, DIGEST, 5, "one", 3.0) == Late()
 
     def test_only_who_was_sent_something_may_answer(self, store: Store) -> None:
         opened(store)
         claimed(store, 10.0)
         store.advance(ROUND.id, "ADVERTISE", "SHARE", 20.0, {0: "a", 1: "b"}, 10.0)
-        assert store.outgoing(ROUND.id, "SHARE", 1) == "b"
-        assert store.outgoing(ROUND.id, "SHARE", 2) is None
-        assert store.accept(ROUND.id, "SHARE", 1, DIGEST, 5, "one", 11.0) == Accepted()
-        assert store.accept(ROUND.id, "SHARE", 2, DIGEST, 5, "two", 11.0) == Late()
+        assert sent_to(store, ROUND.id, "SHARE", 1) == "b"
+        assert sent_to(store, ROUND.id, "SHARE", 2) is None
+        assert hear(store, ROUND.id, "SHARE", 1, DIGEST, 5, "one", 11.0) == Accepted()
+        assert hear(store, ROUND.id, "SHARE", 2, DIGEST, 5, "two", 11.0) == Late()
 
     def test_who_is_not_in_the_roster_is_not_heard(self, store: Store) -> None:
         opened(store)
-        assert store.accept(ROUND.id, "ADVERTISE", 4, DIGEST, 5, "one", 3.0) == Late()
-        assert store.accept(b"?" * 32, "ADVERTISE", 1, DIGEST, 5, "one", 3.0) == Late()
+        assert hear(store, ROUND.id, "ADVERTISE", 4, DIGEST, 5, "one", 3.0) == Late()
+        assert hear(store, b"?" * 32, "ADVERTISE", 1, DIGEST, 5, "one", 3.0) == Late()
 
 
 class TestClaims:
@@ -235,7 +235,7 @@ class TestClaims:
         state = store.round(ROUND.id)
         assert state is not None
         assert (state.phase, state.deadline, state.closed) == ("SHARE", 30.0, False)
-        assert store.outgoing(ROUND.id, "SHARE", 0) == "a"
+        assert sent_to(store, ROUND.id, "SHARE", 0) == "a"
 
     def test_a_phase_that_still_hears_devices_cannot_be_ended(self, store: Store) -> None:
         opened(store)
@@ -265,7 +265,7 @@ class TestEnds:
             PUBLISHED, "published", "sum", (0, 2), now,
         )  # fmt: skip
         assert [(entry.kind, entry.body) for entry in store.log()] == [("model", b"digest")]
-        assert store.seat_of(IDENTITIES[0]) is None
+        assert seat_of(store, IDENTITIES[0]) is None
         assert not store.publish(ROUND.id, "sum", (0, 2), ("model", b"digest"), now)
         assert store.verify_log() == 1
         assert store.claim_due(1e6, "a", 5.0) is None
@@ -285,10 +285,10 @@ class TestEnds:
         state = store.round(ROUND.id)
         assert state is not None
         assert (state.phase, state.outcome, state.reason) == (ABORTED, "aborted", "too few")
-        assert store.seat_of(IDENTITIES[0]) is None
+        assert seat_of(store, IDENTITIES[0]) is None
         assert store.spent("films") == [1.5]
         assert not store.abort(ROUND.id, "again", 5.0)
-        assert store.accept(ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 5.0) == Late()
+        assert hear(store, ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 5.0) == Late()
         assert store.claim_due(1e6, "a", 5.0) is None
 
     def test_who_sat_in_a_round_is_forgotten_after_it_and_counts_stay(self, store: Store) -> None:
@@ -356,9 +356,9 @@ class TestBooks:
             store.verify_log()
 
     def test_counters_add_up(self, store: Store) -> None:
-        store.count("published")
-        store.count("published", 4)
-        store.count("rejected:late", (1 << 40))
+        counted(store, "published")
+        counted(store, "published", 4)
+        counted(store, "rejected:late", (1 << 40))
         assert store.counts() == {"published": 5, "rejected:late": 1 << 40}
 
 
@@ -366,17 +366,17 @@ class TestHostileInput:
     @pytest.mark.parametrize("identity", [b"", bytes(63), bytes(65), bytes(1 << 20)])
     def test_identities_have_one_size(self, store: Store, identity: bytes) -> None:
         with pytest.raises(StoreError, match="give 64"):
-            store.pool_join("films", identity, SEATS[0], 1.0)
+            let_wait(store, "films", identity, SEATS[0], 1.0)
 
     @pytest.mark.parametrize("population", ["", "x" * 201, "nul\0", "\ud800"])
     def test_names_are_short_text(self, store: Store, population: str) -> None:
         with pytest.raises(StoreError, match="population"):
-            store.pool_join(population, IDENTITIES[0], SEATS[0], 1.0)
+            let_wait(store, population, IDENTITIES[0], SEATS[0], 1.0)
 
     @pytest.mark.parametrize("now", [math.nan, math.inf, -1.0, 1e12])
     def test_times_are_times(self, store: Store, now: float) -> None:
         with pytest.raises(StoreError, match="seconds since 1970"):
-            store.pool_join("films", IDENTITIES[0], SEATS[0], now)
+            let_wait(store, "films", IDENTITIES[0], SEATS[0], now)
 
     def test_messages_have_bounds(self, store: Store) -> None:
         opened(store)
@@ -392,9 +392,9 @@ class TestHostileInput:
             ("ADVERTISE", 0, DIGEST, 5, "a" * 501),
         ):
             with pytest.raises(StoreError):
-                store.accept(ROUND.id, phase, index, digest, size, ref, 3.0)
+                hear(store, ROUND.id, phase, index, digest, size, ref, 3.0)
         assert store.messages(ROUND.id, "ADVERTISE") == []
-        assert store.accept(ROUND.id, "ADVERTISE", 0, DIGEST, (1 << 63) - 1, "a", 3.0) == Accepted()
+        assert hear(store, ROUND.id, "ADVERTISE", 0, DIGEST, (1 << 63) - 1, "a", 3.0) == Accepted()
 
     def test_a_round_must_hold_together(self, store: Store) -> None:
         filled(store)
@@ -420,7 +420,7 @@ class TestHostileInput:
 
     def test_text_that_looks_like_sql_is_text(self, store: Store) -> None:
         name = "'; DROP TABLE pool; --"
-        store.pool_join(name, IDENTITIES[0], SEATS[0], 1.0)
+        let_wait(store, name, IDENTITIES[0], SEATS[0], 1.0)
         assert len(store.pool(name)) == 1
 
 

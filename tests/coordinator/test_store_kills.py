@@ -19,6 +19,7 @@ from store_world import DIGEST, IDENTITIES, ROUND, SEATS, claimed, filled, opene
 
 from confidante.coordinator.store import Accepted, Late, Payment, Repeated, Store
 from confidante.core.errors import StoreError
+from confidante.testing.stores import counted, hear, let_wait, seat_of, sent_to
 
 T = TypeVar("T")
 
@@ -91,7 +92,7 @@ class TestRaces:
             ]
         )
         assert won.count(True) == 1
-        assert store.outgoing(ROUND.id, "SHARE", 1) == "b"
+        assert sent_to(store, ROUND.id, "SHARE", 1) == "b"
 
     def test_of_many_threads_one_seats_a_device(self, store: Store) -> None:
         filled(store)
@@ -115,7 +116,7 @@ class TestRaces:
         filled(store)
         calls: list[Callable[[], object]] = [
             lambda: store.open_round(ROUND, 10.0, Payment(1.5, 0.25), 2.0),
-            *(lambda who=who: store.pool_join("films", IDENTITIES[who], SEATS[who], 3.0) for who in range(4)),
+            *(lambda who=who: let_wait(store, "films", IDENTITIES[who], SEATS[who], 3.0) for who in range(4)),
         ]
         at_once(calls)
         assert [waiting.identity for waiting in store.pool("films")] == list(IDENTITIES[4:])
@@ -124,8 +125,8 @@ class TestRaces:
         opened(store)
         said = at_once(
             [
-                lambda number=number: store.accept(
-                    ROUND.id, "ADVERTISE", 1, bytes([number]) * 32, 5, str(number), 3.0
+                lambda number=number: hear(
+                    store, ROUND.id, "ADVERTISE", 1, bytes([number]) * 32, 5, str(number), 3.0
                 )
                 for number in range(6)
             ]
@@ -145,7 +146,7 @@ class TestRaces:
             seen.append(store.messages(ROUND.id, "ADVERTISE"))
 
         def say(client: int) -> object:
-            return store.accept(ROUND.id, "ADVERTISE", client, DIGEST, 5, "x", 9.0)
+            return hear(store, ROUND.id, "ADVERTISE", client, DIGEST, 5, "x", 9.0)
 
         said = at_once([claim, *(lambda client=client: say(client) for client in range(4))])
         accepted = [(client, "x") for client in range(4) if said[client + 1] == Accepted()]
@@ -158,7 +159,7 @@ class TestRaces:
         assert store.verify_log() == 8
 
     def test_counts_of_many_threads_add_up(self, store: Store) -> None:
-        at_once([lambda: store.count("done") for _ in range(8)])
+        at_once([lambda: counted(store, "done") for _ in range(8)])
         assert store.counts() == {"done": 8}
 
     def test_many_processes_migrate_at_once(self, url: str) -> None:
@@ -174,7 +175,7 @@ class TestRaces:
 class TestKills:
     def test_the_claim_of_a_killed_worker_ends_with_its_lease(self, url: str, store: Store) -> None:
         opened(store)
-        store.accept(ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 3.0)
+        hear(store, ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 3.0)
         with writer("claim", url) as worker:
             assert worker.stdout is not None
             assert worker.stdout.readline() == "True\n"
@@ -218,4 +219,4 @@ def test_a_restarted_postgresql_has_everything_and_the_open_store_finds_it_again
         assert raised.value.retry
         postgres.start()
         assert store.log() == [entry]
-        assert store.seat_of(IDENTITIES[0]) == (ROUND.id, 0)
+        assert seat_of(store, IDENTITIES[0]) == (ROUND.id, 0)

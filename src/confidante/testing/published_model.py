@@ -9,7 +9,7 @@ import numpy as np
 from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.rounds.training import Result
 from confidante.coordinator.store import Payment, RoundRow, Store
-from confidante.coordinator.store.values import COLLECTING
+from confidante.coordinator.store.values import COLLECTING, Joining
 from confidante.core.types import Catalogue
 from confidante.models import snapshot
 from confidante.models.features import feature_basis
@@ -49,8 +49,7 @@ def publish_model(store: Store, bodies: Bodies, population: str, data: bytes, no
         hashlib.shake_256(f"{name} {now} {index}".encode()).digest(IDENTITY_BYTES) for index in range(3)
     )
     seats = tuple(who[:SEAT_BYTES] for who in roster)
-    for who, seat in zip(roster, seats, strict=True):
-        store.pool_join(population, who, seat, now)
+    store.admit([Joining(population, *one, "large") for one in zip(roster, seats, strict=True)], now)
     number = len(store.rounds(population)) + 1
     row = RoundRow(
         hashlib.sha256(roster[0]).digest(), 1, population, f"{_PART} {number}", b"", b"", b"", roster, seats

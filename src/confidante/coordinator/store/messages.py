@@ -125,12 +125,6 @@ def heard(sql: Connection, round_id: bytes, phase: str) -> list[tuple[int, str]]
     return [(row.client, row.ref) for row in rows]
 
 
-def outgoing(sql: Connection, round_id: bytes, phase: str, client: int) -> str | None:
-    """Return the body that a device needs for answering in `phase`."""
-    ref: str | None = sql.scalar(_OUTGOING, {"round_id": round_id, "phase": phase, "client": client})
-    return ref
-
-
 def leftovers(sql: Connection, limit: int) -> list[tuple[bytes, list[str]]]:
     """Return rounds that are over and still have messages, and the bodies of these."""
     over = (

@@ -3,43 +3,13 @@
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, select, true
-from sqlalchemy.dialects import postgresql, sqlite
 
-from confidante.coordinator.store.tables import pool, seated
+from confidante.coordinator.store.tables import pool
 from confidante.coordinator.store.values import Waiting
-from confidante.protocol.coordination import EVERY_PURPOSE
 
 _WAITING = (pool.c.identity, pool.c.seat, pool.c.since, pool.c.tier, pool.c.purposes, pool.c.seen)
 # Made once: building them costs more than running them.
 _ONE = select(*_WAITING).where(pool.c.identity == bindparam("identity"))
-_SEATED = select(seated.c.client).where(seated.c.identity == bindparam("identity"))
-_JOIN = {
-    "postgresql": postgresql.insert(pool).on_conflict_do_nothing(),
-    "sqlite": sqlite.insert(pool).on_conflict_do_nothing(),
-}
-
-
-def join(
-    sql: Connection, population: str, identity: bytes, seat: bytes, now: float, tier: str
-) -> Waiting | None:
-    """Let a device wait; return how it waits, None when a running round has it."""
-    sql.execute(
-        _JOIN[sql.dialect.name],
-        {
-            "identity": identity,
-            "population": population,
-            "seat": seat,
-            "since": now,
-            "seen": now,
-            "tier": tier,
-            "purposes": " ".join(EVERY_PURPOSE),
-        },
-    )
-    # After the insert, not before: it waits for a round that is being opened to take the device away.
-    if sql.scalar(_SEATED, {"identity": identity}) is not None:
-        sql.execute(delete(pool).where(pool.c.identity == identity))
-        return None
-    return waiting(sql, identity)
 
 
 def waiting(sql: Connection, identity: bytes) -> Waiting | None:

@@ -23,7 +23,6 @@ from confidante.protocol.tokens import bound_to
 
 _IDENTITY, _SEAT, _INDEX = 64, 32, 4
 _STATE = select(rounds).where(rounds.c.id == bindparam("round_id"))  # made once: it is asked for often
-_SEAT_OF = select(seated.c.round_id, seated.c.client).where(seated.c.identity == bindparam("identity"))
 _REFUSAL = (
     select(message.c.refused)
     .where(message.c.round_id == bindparam("round_id"), message.c.client == bindparam("client"))
@@ -114,12 +113,6 @@ def failures(sql: Connection, population: str) -> int:
     since = func.coalesce(published.scalar_subquery(), 0)
     failed = select(func.count()).select_from(rounds)
     return sql.scalar(failed.where(ours, rounds.c.phase == ABORTED, rounds.c.number > since)) or 0
-
-
-def seat_of(sql: Connection, identity: bytes) -> tuple[bytes, int] | None:
-    """Return the running round and the index of a device."""
-    row = sql.execute(_SEAT_OF, {"identity": identity}).one_or_none()
-    return None if row is None else (row.round_id, row.client)
 
 
 def claim_due(

@@ -36,8 +36,8 @@ class Store:
     """One database. Each method is one transaction: on disk when it returns, without effect when it raises.
 
     May be used from many threads; another process opens its own. Times are seconds since 1970 and come from
-    the caller. All but `count` may be repeated when it is not known whether they came through. Every method
-    raises StoreError, with `retry` set where trying again may help.
+    the caller. All may be repeated when it is not known whether they came through. Every method raises
+    StoreError, with `retry` set where trying again may help.
     """
 
     def __init__(self, database: Database) -> None:
@@ -69,27 +69,12 @@ class Store:
 
     # --- devices that wait
 
-    def pool_join(
-        self, population: str, identity: bytes, seat: bytes, now: float, tier: str = "large"
-    ) -> Waiting | None:
-        """Let a device wait, and return how it waits: None when a running round already has it.
-
-        identity: its two public keys, 64 bytes; seat: sha256 of its seat token; tier: how much it takes on.
-        Who waits already goes on waiting as it did, with the seat it had. A power cut may undo it: the device
-        comes again.
-        """
-        checks.text("the population", population)
-        checks.text("the tier", tier, 20)
-        checks.exact("an identity", identity, checks.IDENTITY_BYTES)
-        checks.exact("a seat", seat, checks.SEAT_BYTES)
-        checks.moment("now", now)
-        with self._database.writing(durable=False) as sql:
-            return pool.join(sql, population, identity, seat, now, tier)
-
     def admit(self, asked: Sequence[Joining], now: float) -> list[bool]:
-        """Let devices wait, as `pool_join` does, and spend their tokens; a device does both or neither.
+        """Let devices wait, and spend their tokens; a device does both or neither.
 
-        Returns False for those whose token was spent by another check-in, or has had its seat in a round.
+        Who waits already goes on waiting as it did, with the seat it had; who sits in a running round does
+        not wait. A power cut may undo it: the device comes again. Returns False for those whose token was
+        spent by another check-in, or has had its seat in a round.
         """
         for one in asked:
             checks.text("the population", one.population)
@@ -120,11 +105,6 @@ class Store:
         """Return the running rounds of those devices that sit in one, and those that wait."""
         with self._database.reading() as sql:
             return joining.known(sql, identities)
-
-    def waiting(self, identity: bytes) -> Waiting | None:
-        """Return how a device waits, None when it does not."""
-        with self._database.reading() as sql:
-            return pool.waiting(sql, identity)
 
     def pool(self, population: str) -> list[Waiting]:
         """Return who waits, the longest first."""
@@ -200,11 +180,6 @@ class Store:
         checks.text("the population", population)
         with self._database.reading() as sql:
             return history.published(sql, population, checks.client(limit), begins, otherwise)
-
-    def seat_of(self, identity: bytes) -> tuple[bytes, int] | None:
-        """Return the running round that has a device, and its index there."""
-        with self._database.reading() as sql:
-            return rounds.seat_of(sql, identity)
 
     def due(self, now: float, populations: Sequence[str]) -> tuple[bool, float]:
         """Return whether `claim_due` may find a round, and when it does at the latest; without writing."""
@@ -302,18 +277,11 @@ class Store:
 
     # --- messages
 
-    def accept(
-        self, round_id: bytes, phase: str, index: int, digest: bytes, size: int, ref: str, now: float
-    ) -> Accepted | Repeated | Late:
-        """Keep what device `index` said in a phase: digest (sha256) and size of the body, and its name.
+    def accept_all(self, sent: Sequence[Sent], now: float) -> list[Accepted | Repeated | Late]:
+        """Keep what devices said, and return what came of each.
 
         Only the first message of a device in a phase counts.
         """
-        [verdict] = self.accept_all([Sent(round_id, phase, index, digest, size, ref)], now)
-        return verdict
-
-    def accept_all(self, sent: Sequence[Sent], now: float) -> list[Accepted | Repeated | Late]:
-        """Do the same for any number of messages, in one transaction; return what came of each."""
         for one in sent:
             checks.phase(one.phase)
             checks.client(one.client)
@@ -336,13 +304,6 @@ class Store:
         checks.phase(phase)
         with self._database.reading() as sql:
             return messages.heard(sql, round_id, phase)
-
-    def outgoing(self, round_id: bytes, phase: str, index: int) -> str | None:
-        """Return the body that a device needs to answer in `phase`: what `advance` to that phase left it."""
-        checks.phase(phase)
-        checks.client(index)
-        with self._database.reading() as sql:
-            return messages.outgoing(sql, round_id, phase, index)
 
     def references(self) -> set[str]:
         """Return the names of all bodies that the database speaks of."""
@@ -401,13 +362,6 @@ class Store:
     def spent(self, population: str) -> list[float]:
         """Return the noise multipliers of all that was ever paid, oldest first."""
         return [payment.noise_multiplier for payment in self.payments(population)]
-
-    def count(self, event: str, by: int = 1) -> None:
-        """Add to a counter that outlives this process."""
-        checks.text("the event", event)
-        checks.size(by)
-        with self._database.writing() as sql:
-            books.count(sql, event, by)
 
     def counts(self) -> dict[str, int]:
         """Return every counter."""

@@ -89,7 +89,7 @@ class TokenBook:
         now: float,
         tier: str = "large",
     ) -> Waiting | Spent | None:
-        """Let a device wait and spend its token, both or neither; otherwise as `Store.pool_join`.
+        """Let a device wait and spend its token, both or neither; otherwise as `Store.admit`.
 
         Returns Spent when the token was spent by another check-in, or has had its seat in a round.
         """
