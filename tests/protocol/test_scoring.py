@@ -44,6 +44,14 @@ def test_the_largest_products_do_not_wrap(scheme: Scheme) -> None:
     assert asking.read(scheme.table(vectors).answer(asking.request), 3).tolist() == [most, -most, 0]
 
 
+def test_the_largest_entries_leave_room_for_noise() -> None:
+    query = np.full(MOST_DIMENSIONS, LARGEST)
+    vectors = np.random.default_rng(0).choice([-LARGEST, LARGEST], (2048, MOST_DIMENSIONS))
+    asking = BfvScheme().ask(query)
+    found = asking._ring.ciphertext(BfvScheme().table(vectors).answer(asking.request))
+    assert asking._decryptor.invariant_noise_budget(found) >= 6
+
+
 @EACH
 def test_a_table_of_nothing_but_zeros_answers_zeros(scheme: Scheme) -> None:
     asking = scheme.ask(drawn(1, 4))

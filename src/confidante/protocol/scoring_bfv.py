@@ -6,7 +6,8 @@ times plaintexts: no rotations, no keys for them, and nothing about the query le
 
 Parameters: N = 2048 and a modulus of 54 bits, the largest that the Homomorphic Encryption Standard (2018,
 table 1) gives 128 bits of security at that N, with ternary secrets. The plaintext modulus is a power of two
-above twice the largest product, so that products are exact. Every question has a secret key of its own, made
+above twice the largest product, so that products are exact; the largest entries there can be leave 12 bits of
+noise budget at 64 coordinates and 9 at 256. Every question has a secret key of its own, made
 and used by SEAL from the operating system's randomness; two questions have nothing in common.
 
 What a server sees: ciphertexts, and how many coordinates the query has. What a device sees beyond the
