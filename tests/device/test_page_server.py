@@ -8,9 +8,12 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pytest
+from cohort_world import WIRE, release
+from device_world import open_device
 from local_world import page_client, small_device
 from starlette.testclient import TestClient
 
+from confidante.device import cohorts
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
 from confidante.device.federation.alarms import MEANING, Caught, sound
@@ -21,6 +24,8 @@ from confidante.device.values import Item, Purpose, Reason, ReasonKind
 TABS = ("/", "/know", "/left", "/switches")
 POSTS = (
     "/welcome",
+    "/refining",
+    "/state",
     "/find",
     "/wish",
     "/taste",
@@ -208,6 +213,35 @@ def test_others_go_round_when_there_are_no_more(tmp_path: Path) -> None:
         assert re.findall(r"<b>(The [^<]+)</b>", again) == first
 
 
+def test_what_a_person_states_is_shown_and_removed(device: Device, client: TestClient) -> None:
+    assert "There are no tables of groups here yet" in client.get("/know").text
+    page = post(client, "/state", name="age", value="25-34 <b>")
+    assert "25-34 &lt;b&gt;" in page
+    assert device.attributes == {"age": "25-34 <b>"}
+    assert "Nothing was stated" in post(client, "/state", name="region", value="")
+    assert "is stated no more" in post(client, "/state", name="age", do="remove")
+    assert device.attributes == {}
+
+
+def test_the_group_that_is_used_is_shown_with_why(tmp_path: Path) -> None:
+    with open_device(tmp_path / "person") as device:
+        cohorts.keep(device._vault, "https://films.example", "films", release().encode(), WIRE.catalogue.ids)
+        device._cohorts_changed()
+        client = page_client(device)
+        page = client.get("/know").text
+        assert "<option>18-24</option><option>25-34</option>" in page
+        assert "everyone" in re.sub(r"\s+", " ", page)
+        page = post(client, "/state", name="age", value="18-24")
+        assert "Popular with whom: <b>age 18-24</b>" in page
+        assert "because you said age 18-24" in page
+        assert "<option>" not in page[page.index('id="stated"') : page.index('id="history"')]
+        device.skip_welcome()
+        assert "popular with people like: age 18-24" in client.get("/").text
+        page = post(client, "/state", name="age", do="remove")
+        page = post(client, "/state", name="age", value="25-34")
+        assert "Your own group, age 25-34, is too small" in page
+
+
 def test_a_pause_is_said_to_spare_imports_and_does(device: Device, client: TestClient) -> None:
     said = "a file that you import yourself still is"
     assert said in client.get("/switches").text
@@ -355,6 +389,11 @@ def test_the_export_is_a_download_of_everything(client: TestClient) -> None:
         ("/find", {"text": "x" * 201}),
         ("/welcome", {"do": "done", "pick": "0" * 24}),
         ("/welcome", {"do": "dance"}),
+        ("/refining", {"do": "dance"}),
+        ("/refining", {"do": "refresh"}),
+        ("/refining", {"do": "setup", "url": "file:///etc/passwd", "population": "x", "relay": "https://r"}),
+        ("/state", {"name": "age", "do": "remove"}),
+        ("/state", {"name": "x" * 65, "value": "y"}),
         ("/welcome", {"do": "find", "text": "x" * 201}),
         ("/welcome", {"do": "done", "pick": "x" * 501}),
     ],
@@ -378,7 +417,7 @@ def share(kind: ReasonKind, points: float, subject: str = "x") -> Reason:
 
 def test_shares_add_up_and_name_the_heaviest_events_first() -> None:
     reasons = [share(ReasonKind.EVENT, float(points), str(points)) for points in (1, 2, 3, 4, 5)]
-    reasons += [share(ReasonKind.POPULARITY, 3.0), share(ReasonKind.TASTE, -2.0, "Crime")]
+    reasons += [share(ReasonKind.POPULARITY, 3.0, ""), share(ReasonKind.TASTE, -2.0, "Crime")]
     found = words.shares(reasons)
     assert [one.label for one in found] == [
         "5",
@@ -394,7 +433,7 @@ def test_shares_add_up_and_name_the_heaviest_events_first() -> None:
 
 def test_nothing_speaking_either_way_is_an_empty_bar() -> None:
     assert words.shares([]) == ()
-    assert words.shares([share(ReasonKind.POPULARITY, 0.0)]) == ()
+    assert words.shares([share(ReasonKind.POPULARITY, 0.0, "")]) == ()
 
 
 def test_figures_are_written_out() -> None:

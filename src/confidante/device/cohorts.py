@@ -99,6 +99,15 @@ class Cohorts:
             table.tree.groups[by].name, names, why, release.sizes[by], release.spreads[by], by != leaf
         )
 
+    def asked(self) -> dict[str, tuple[str, ...]]:
+        """Return what a person may state to be placed, with the values of the groups."""
+        kept = self._tables()
+        found: dict[str, dict[str, None]] = {}
+        for group in () if kept is None else kept[0].table.tree.groups:
+            if group.attribute:
+                found.setdefault(group.attribute, {}).update(dict.fromkeys(group.values))
+        return {name: tuple(values) for name, values in found.items()}
+
     # --- within
 
     def _tables(self) -> tuple[CohortRelease, tuple[str, ...]] | None:

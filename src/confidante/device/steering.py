@@ -145,6 +145,12 @@ class Steering(Opened):
         with self._vault.lock:
             return self._person.cohorts.shown(nobody=self.no_profiling)
 
+    @property
+    def cohort_attributes(self) -> Mapping[str, tuple[str, ...]]:
+        """What the groups there are ask for, and the values they know; empty before there are tables."""
+        with self._vault.lock:
+            return self._person.cohorts.asked()
+
     # --- within
 
     def _wish(self, kind: str, item_id: str) -> None:

@@ -16,6 +16,7 @@ from confidante.device.local import words
 from confidante.device.local.forms import Fields
 from confidante.device.local.page import Page, Undo, alone
 from confidante.device.local.passing import private_folder, sweep, write_private
+from confidante.device.local.stating import state
 from confidante.device.values import Forgotten, Purpose, Retention
 
 if TYPE_CHECKING:
@@ -77,6 +78,10 @@ class Actions:
         self._device.edit_taste(label, level=level)
         how = "counts as you lived it" if level == 0 else f"counts {'more' if level > 0 else 'less'} now"
         return self._back(fields, "/know", f"“{label}” {how}.")
+
+    def state(self, fields: Fields) -> Response:
+        """State something of oneself, or no more."""
+        return self._back(fields, "/know", state(self._device, fields))
 
     def history(self, fields: Fields) -> Response:
         """Choose which part of the history is shown."""

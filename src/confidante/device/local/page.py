@@ -22,7 +22,9 @@ from confidante.core.errors import DataError, VaultError
 from confidante.device.consent_records import NOTICES
 from confidante.device.federation.alarms import MEANING
 from confidante.device.local import words
+from confidante.device.local.refining import Refining
 from confidante.device.local.security import IMPORT_LIMIT, Gate
+from confidante.device.local.stating import stated
 from confidante.device.local.welcome import Welcome
 from confidante.device.transfer import FORMATS, ImportReport
 from confidante.device.values import ReasonKind
@@ -46,7 +48,13 @@ _LOCKS = {
     "keyring": "Encrypted. The key is in your system's key ring and opens when you are logged in.",
     "beside": "Encrypted, but the key lies beside the data: this protects nothing.",
 }
-_DOTS = {ReasonKind.REQUEST: "request", ReasonKind.TASTE: "taste", ReasonKind.POPULARITY: "everyone"}
+_DOTS = {
+    ReasonKind.REQUEST: "request",
+    ReasonKind.TASTE: "taste",
+    ReasonKind.POPULARITY: "everyone",
+    ReasonKind.REFINEMENT: "server",
+    ReasonKind.RULE: "server",
+}
 
 
 @final
@@ -84,6 +92,7 @@ class Page:
         self._salt = secrets.token_bytes(32)
         self._items: dict[str, str] = {}
         self.welcome = Welcome(self)
+        self.refining = Refining(self)
         self._templates = environment()
         self._templates.filters["handle"] = self.handle
         self._templates.filters["title_of"] = self.title_of
@@ -118,19 +127,28 @@ class Page:
         """What the person loves, to be chosen from titles that they may know."""
         return self._show(request, "welcome.html", "/", **self.welcome.shown())
 
+    def refined(self, request: "Request") -> HTMLResponse:
+        """The first tab once more, when what a server says of the list is here or its time is up."""
+        return self._list(request, wait=True)
+
     def for_you(self, request: "Request") -> HTMLResponse:
         """The first tab; before anything is known, the welcome."""
-        device, find = self.device, self.visit.find
-        if not find and device.welcome_due():
+        device = self.device
+        if not self.visit.find and device.welcome_due():
             welcome = self.welcome.shown()
             if welcome["choice"]:
                 return self._show(request, "welcome.html", "/", **welcome)
+        return self._list(request)
+
+    def _list(self, request: "Request", *, wait: bool = False) -> HTMLResponse:
+        device, find = self.device, self.visit.find
+        shown = self.refining.shown(SUGGESTIONS, wait=wait)
         saved = device.saved
         return self._show(
             request,
             "for_you.html",
             "/",
-            answer=device.recommend(SUGGESTIONS),
+            **shown,
             events=device.event_count,
             picked=bool(device.picks()),
             learnt=device.has_model,
@@ -190,6 +208,7 @@ class Page:
             widest=max((taste.share for taste in tastes), default=0) or 1,
             levels=_LEVELS,
             wishes=device.wishes(),
+            **stated(device),
             history=history[:ROWS],
             more=len(history) > ROWS,
             before=before,
@@ -231,6 +250,7 @@ class Page:
             request,
             "switches.html",
             "/switches",
+            **self.refining.panel(),
             purposes=consents.state(),
             notices=NOTICES,
             receipts=len(consents.records()),

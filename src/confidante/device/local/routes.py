@@ -47,6 +47,7 @@ def page_routes(page: Page, stop: Callable[[], None]) -> list[Route]:
 
     shown = {
         "/": page.for_you,
+        "/refined": page.refined,
         "/welcome": page.choose,
         "/why": page.why,
         "/know": page.know,
@@ -58,9 +59,11 @@ def page_routes(page: Page, stop: Callable[[], None]) -> list[Route]:
     }
     done = {
         "/welcome": page.welcome.act,
+        "/refining": page.refining.act,
         "/find": actions.find,
         "/wish": actions.wish,
         "/taste": actions.taste,
+        "/state": actions.state,
         "/history": actions.history,
         "/forget": actions.forget,
         "/undo": actions.undo,

@@ -22,8 +22,8 @@ _CLASSES = {
     ReasonKind.REQUEST: "request",
     ReasonKind.TASTE: "taste",
     ReasonKind.POPULARITY: "everyone",
-    ReasonKind.REFINEMENT: "everyone",
-    ReasonKind.RULE: "everyone",
+    ReasonKind.REFINEMENT: "server",
+    ReasonKind.RULE: "server",
 }
 
 
@@ -55,14 +55,14 @@ def shares(reasons: Sequence[Reason], named: int = 3) -> tuple[Share, ...]:
     if rest:
         grouped.append(("your other events", "event", math.fsum(reason.points for reason in rest)))
     grouped += [
-        (_NAMES[reason.kind].format(reason.subject), _CLASSES[reason.kind], reason.points)
+        (_name(reason), _CLASSES[reason.kind], reason.points)
         for reason in speaking
         if reason.kind not in (ReasonKind.EVENT, ReasonKind.EVENTS)
     ]
     against = [reason for reason in reasons if reason.points < 0]
     if against:
         heaviest = sorted(against, key=lambda r: r.points)
-        names = [_NAMES[reason.kind].format(reason.subject) for reason in heaviest[:2]]
+        names = [_name(reason) for reason in heaviest[:2]]
         names += [f"{len(against) - 2} more"] if len(against) > 2 else []
         grouped.append((f"against it: {listed(names)}", "against", -math.fsum(r.points for r in against)))
     found, left = [], 0.0
@@ -77,6 +77,8 @@ def reason_words(reason: Reason) -> str:
     """One line of the table of all reasons."""
     if reason.kind in (ReasonKind.EVENT, ReasonKind.EVENTS):
         return _NAMES[reason.kind].format(reason.subject)
+    if reason.kind is ReasonKind.POPULARITY and reason.subject:
+        return f"Popular with {reason.subject} (learnt from noisy sums; the same for all of them)"
     if reason.kind is ReasonKind.POPULARITY:
         return "Popular with everyone (learnt from noisy sums over many people; the same for all)"
     if reason.kind is ReasonKind.TASTE:
@@ -84,6 +86,31 @@ def reason_words(reason: Reason) -> str:
     if reason.kind in (ReasonKind.REFINEMENT, ReasonKind.RULE):
         return reason.subject[:1].upper() + reason.subject[1:]
     return f"You asked for less like {reason.subject}"
+
+
+def _name(reason: Reason) -> str:
+    if reason.kind is ReasonKind.POPULARITY and reason.subject:
+        return f"popular with {reason.subject}"
+    return _NAMES[reason.kind].format(reason.subject)
+
+
+def moved_words(before: int | None, now: int, points: float) -> str:
+    """How a server's knowledge moved a suggestion; empty when it did not.
+
+    before: its place on the list made here, from 1; None when it was not on it. now: its place. points: that
+    the server's knowledge gave or took, in units of the score.
+    """
+    if not points:
+        return ""
+    if before is None:
+        place = "not on your own list"
+    elif before == now:
+        place = "same place"
+    else:
+        way, by = ("up", before - now) if now < before else ("down", now - before)
+        place = f"{by} place{'' if by == 1 else 's'} {way}"
+    does = "adds" if points > 0 else "takes"
+    return f"{place[:1].upper()}{place[1:]}: what the server knows {does} {figure_words(abs(points))} points"
 
 
 def picked_words(count: int, wanted: int) -> str:
