@@ -1,5 +1,7 @@
 """What a new person is shown to choose from, and what comes of the choice."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from device_world import KNOWN, START, Clock, films, ids, open_device
@@ -13,6 +15,8 @@ from confidante.device.device import Device
 from confidante.device.onboarding import slate, stem_of
 from confidante.device.values import Item, Purpose, ReasonKind
 from confidante.device.vault.keys import KeyBeside
+from confidante.models.sequential import PICK_PART
+from confidante.models.served import ServedPart
 
 GENRES = ("Space", "Crime", "Food", "Music", "Sea")
 
@@ -143,6 +147,17 @@ def test_any_title_has_a_stem(title):
 def test_popularity_may_be_of_another_table(device):
     unpopular = -device._serving.library.model.prior
     assert set(rows_of(device, n=5)).isdisjoint(rows_of(device, n=5, popularity=unpopular))
+
+
+def test_items_whose_picks_the_model_knows_come_first(device):
+    library = device._serving.library
+    speak = np.zeros(60, dtype=np.float32)
+    speak[[41, 42, 43, 44, 46]] = 1.0
+    ones = np.ones((60, 2), dtype=np.int8)
+    part = ServedPart(PICK_PART, ones, np.ones(2, dtype=np.float32), speak, speak, 1e9)
+    device._serving._library = replace(library, model=library.model.with_part(part))
+    assert set(of(device.welcome_slate(5))) == {"m41", "m42", "m43", "m44", "m46"}
+    assert len(device.welcome_slate(20)) == 20
 
 
 @pytest.mark.parametrize("n", [-1, onboarding.MOST + 1])

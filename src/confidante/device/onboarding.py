@@ -4,7 +4,8 @@ A slate is computed from what is public alone, the library and how popular items
 everybody who has the same library. Items are taken one by one, each time the one that adds most: how many
 people know it, times how much it covers that is not covered yet. Covered are the vectors of popular items
 (facility location, see Krause and Golovin 2014, section 2) and their labels. Items that are too much alike,
-or of one series by their titles, do not stand side by side.
+or of one series by their titles, do not stand side by side. Where the model learnt what picks of some items
+say of others, these items come first.
 """
 
 import re
@@ -24,6 +25,7 @@ from confidante.device.question import unit_vectors
 from confidante.device.values import Event, Item
 from confidante.device.vault import history, items, wishes
 from confidante.device.vault.text import folded
+from confidante.models.sequential import PICK_PART
 
 SLATE = 30
 MOST = 100
@@ -134,14 +136,15 @@ def slate(
     if known.shape != (len(library),) or not np.isfinite(known).all():
         raise DataError(f"popularity is one finite number for each of the {len(library):,} items")
     gone = [rows for rows in (shown, left_out) if rows is not None]
-    rows, stems = _pool(library, item_of, known, np.concatenate([np.zeros(0, dtype=np.int64), *gone]))
+    speaks = _speak(library)
+    rows, stems = _pool(library, item_of, known, speaks, np.concatenate([np.zeros(0, dtype=np.int64), *gone]))
     if n == 0 or len(rows) == 0:
         return np.zeros(0, dtype=np.int64)
     before = [] if shown is None else [stem_of(item.title) for item in item_of(shown)]
     series = _series([*stems, *before])
     seen = frozenset[str]().union(*series[len(rows) :])
     fits = np.array([not (one & seen) for one in series[: len(rows)]])
-    chosen = _Choice(library, rows, known[rows], series[: len(rows)], fits).take(n)
+    chosen = _Choice(library, rows, known[rows], series[: len(rows)], fits).take(n, first=speaks[rows])
     return rows[chosen]
 
 
@@ -184,14 +187,15 @@ class _Choice:
         self._series = series
         self._fits = fits
 
-    def take(self, n: int) -> list[int]:
-        """Return up to `n` places of the pool; what is too much alike comes last."""
+    def take(self, n: int, first: NDArray[np.bool_]) -> list[int]:
+        """Return up to `n` places of the pool: first those of `first`, last what is too much alike."""
         chosen: list[int] = []
         covered = np.zeros(len(self._known), dtype=np.float32)
         uncovered = self._mass.copy()
         open_, apart = self._fits.copy(), np.ones(len(self._fits), dtype=np.bool_)
         while len(chosen) < n and open_.any():
-            may = open_ & apart if (open_ & apart).any() else open_
+            ways = (open_ & apart & first, open_ & apart, open_)
+            may = next(way for way in ways if way.any())
             gain = self._weights @ np.maximum(self._covers - covered[:, None], 0.0) + self._labels @ uncovered
             worth = np.where(may, gain * self._known, -1.0)
             place = int(np.argmax(worth))
@@ -209,9 +213,10 @@ def _pool(
     library: Library,
     item_of: Callable[[NDArray[np.int64]], Sequence[Item]],
     known: NDArray[np.float64],
+    first: NDArray[np.bool_],
     gone: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], list[str]]:
-    """Return the rows of the best known items that have a title, and the stems of their titles."""
+    """Return the best known rows that have a title, those of `first` first, and their titles' stems."""
     live = library.live.copy()
     live[gone] = False
     rows = np.flatnonzero(live)
@@ -219,7 +224,7 @@ def _pool(
         spread = np.unique(np.linspace(0, len(rows) - 1, min(_POOL, len(rows))).astype(np.int64))
         rows = np.concatenate((rows[spread], np.delete(rows, spread)))
     else:
-        rows = rows[np.lexsort((rows, -known[rows]))]
+        rows = rows[np.lexsort((rows, -known[rows], ~first[rows]))]
     found: list[int] = []
     stems: list[str] = []
     for start in range(0, len(rows), _POOL):
@@ -231,6 +236,15 @@ def _pool(
         if len(found) == _POOL or start > _MOST_READ:
             break
     return np.array(found, dtype=np.int64), stems
+
+
+def _speak(library: Library) -> NDArray[np.bool_]:
+    """Return for which rows the model learnt what their picks say, bool [n]."""
+    for part in library.model.parts:
+        if part.name == PICK_PART:
+            speaks: NDArray[np.bool_] = (part.context_weights != 0) & part.vectors.any(axis=1)
+            return speaks
+    return np.zeros(len(library), dtype=np.bool_)
 
 
 def has_title(item: Item) -> bool:
