@@ -22,6 +22,7 @@ from confidante.device import cohorts
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
 from confidante.device.federation.fetching import RANGE
+from confidante.device.federation.line import Line
 from confidante.device.values import Item, Purpose
 from confidante.device.vault.keys import KeyBeside
 from confidante.models.cohort_release import CohortRelease
@@ -80,6 +81,8 @@ def test_the_newest_tables_are_kept_and_serve_at_once(tmp_path: Path, place: Doo
         device.update_model(place.url, POPULATION)
         assert top(device) != first
         assert device.ledger.departures(1)[0].content == {"question": "a cohort table", "from byte": 0}
+        older = hashlib.sha256(release().encode()).hexdigest()
+        assert place.asked[-1][0].endswith(f"?from={older}"), "a difference to the last will do"
         device.ledger.verify()
     with open_device(tmp_path / "person") as again:
         assert again.cohort is not None
@@ -116,6 +119,19 @@ def test_a_device_without_a_catalogue_fetches_the_one_that_was_announced(
         labels = [one.item.labels[0] for one in device.recommend(5).suggestions]
         assert set(labels) == {"Space"}
         assert [target for target, _ in place.asked if WIRE.digest.hex() in target]
+
+
+def test_whoever_takes_part_in_the_background_keeps_them_fresh(
+    tmp_path: Path, place: Door, shown: Log
+) -> None:
+    publish(shown, release().encode(), announce(shown))
+    with person(tmp_path / "person", **YOUNG) as device:
+        way = Line(device.ledger, place.url)
+        way.allow(60)
+        device._refresh_model(way, POPULATION)
+        assert kept(device) == release().encode()
+        assert device.cohort is not None
+        assert device.cohort.name == "age 18-24"
 
 
 def test_tables_go_with_their_population(tmp_path: Path, place: Door, shown: Log) -> None:
