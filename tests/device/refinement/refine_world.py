@@ -69,6 +69,15 @@ class Server:
     def url(self) -> str:
         return self.door.url
 
+    def offer_only(self, items: int) -> None:
+        """Go over to a catalogue of the first `items` items."""
+        few = SERVED.ids[:items], SERVED.titles[:items], SERVED.labels[:items]
+        self.side, self.table = build(decode(snapshot()), Catalogue(*few), dimensions=16)
+        self.fresh = self.gateway.fresh = fresh_of(self.side)
+        self.gateway.about = self.fresh.about
+        table = PlainScheme().table(self.table.vectors)
+        self.gateway._score = lambda _bucket, asked: table.answer(asked)
+
     def announce(self, at: float = START, **changed: Any) -> Offered:
         """Put what is offered into the log, and its bodies beside it."""
         query, table = encode_query(self.side), encode_items(self.table)

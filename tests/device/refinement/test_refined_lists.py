@@ -9,7 +9,7 @@ pytest.importorskip("seal")
 pytest.importorskip("pyhpke")
 
 from device_world import adds_up, ids, scores, watch
-from refine_world import LIKED, NEW, person, questions, server, threads
+from refine_world import LIKED, NEW, START, person, questions, server, threads
 
 from confidante.core.errors import ConsentError, DataError, EgressError
 from confidante.device.consent import PERSON
@@ -117,6 +117,26 @@ def test_items_that_only_the_server_had_are_recommendable_after_a_refresh(tmp_pa
         device.remove_items([NEW[0]])
         device.refresh_refinement()
         assert device.items == 69
+
+
+def test_items_go_and_come_back_with_the_servers_catalogue(tmp_path: Path) -> None:
+    with server(tmp_path) as here, person(tmp_path, here) as device:
+        here.offer_only(66)
+        here.announce(at=START + 60)
+        device.refresh_refinement()
+        assert device.items == 66
+        assert set(NEW[6:]) & set(ids(device.recommend(100))) == set()
+        device.remove_items([NEW[1]])
+        here.offer_only(50)  # of which the device knew all before: they stay
+        here.announce(at=START + 120)
+        device.refresh_refinement()
+        assert device.items == 60
+        here.offer_only(70)
+        here.announce(at=START + 180)
+        device.refresh_refinement()
+        assert device.items == 69  # but what was taken out here stays out
+        assert NEW[1] not in ids(device.recommend(100))
+        assert why(device.recommend(5, refine=True).refined()) is None
 
 
 def test_what_cannot_be_had_leaves_the_list_and_a_rule_is_a_reason(tmp_path: Path) -> None:

@@ -3,6 +3,9 @@
 The query leaves as ciphertext under a key made for this question, sealed to the server's gateway, through a
 relay: the relay sees who asks and cannot open it, the gateway opens it and cannot read the query in it. What
 the answer says is decrypted here and goes nowhere.
+
+No list of candidates is ever sent, so none is padded or mixed with decoys: a question is about all of the
+server's items, or about one bucket of them, and what is wanted to show an item came with a refresh.
 """
 
 import ssl

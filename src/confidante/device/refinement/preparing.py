@@ -7,10 +7,11 @@ tokens              when the policy is to ask, and the server wants them
 """
 
 import hashlib
-from collections.abc import Callable
+import time
 from typing import final
 
 import msgspec
+import numpy as np
 
 from confidante.core.errors import DataError, EgressError, WireError
 from confidante.device.federation import fetching
@@ -32,6 +33,8 @@ from confidante.protocol.coordination import decode
 from confidante.protocol.refinement import FRESH_PATH, Fresh, Offered
 
 _PURPOSE = Purpose.REFINE
+_ITEMS_AT_ONCE = 256
+_BETWEEN = 0.002  # seconds in which whoever waits for the vault gets it
 
 
 @final
@@ -42,18 +45,18 @@ class Preparing:
         """line: to the coordinator of `setup`."""
         self._vault, self._serving, self._line, self._setup = vault, serving, line, setup
 
-    def prepare(self, evidence: Evidence | None = None, changed: Callable[[], None] = lambda: None) -> None:
-        """Fetch what is new. changed: called when the library did.
+    def prepare(self, evidence: Evidence | None = None) -> None:
+        """Fetch what is new. evidence: what to show where tokens for questions are given for something.
 
         EgressError when the coordinator cannot be reached or refines nothing, WireError when it talks
         nonsense, ForkedLogError when it shows another log or other vectors than it announces.
         """
         try:
-            self._prepare(evidence, changed)
+            self._prepare(evidence)
         except RefusedError as error:
             raise EgressError(f"the server does not give what refining takes: {error}") from None
 
-    def _prepare(self, evidence: Evidence | None, changed: Callable[[], None]) -> None:
+    def _prepare(self, evidence: Evidence | None) -> None:
         vault, setup = self._vault, self._setup
         log = PublicLog(vault, self._line.destination)
         log.catch_up(self._line, _PURPOSE)
@@ -83,9 +86,8 @@ class Preparing:
         if decision(vault, setup, found).way is Way.DOWNLOAD:
             table, fresh = self._download(offered, side)
         found = msgspec.structs.replace(found, downloaded=bool(table))
-        with vault.lock:
-            self._keep(found, query, side, table, fresh)
-            changed()
+        self._take_items(side)
+        self._keep(found, query, table, fresh)
         if not table and offered.most:
             wallet(vault, self._line, setup.population, evidence).stock(min(STOCK, max(offered.most // 2, 1)))
 
@@ -117,28 +119,24 @@ class Preparing:
             raise WireError("what is fresh is about other vectors than the public log names: try again")
         return data, fresh
 
-    def _keep(
-        self, found: Prepared, query: bytes, side: QuerySide, table: bytes, fresh: Fresh | None
-    ) -> None:
-        """Write all of it, the server's items into the library included, or nothing."""
+    def _keep(self, found: Prepared, query: bytes, table: bytes, fresh: Fresh | None) -> None:
+        """Write all of it, or nothing."""
         vault = self._vault
-        try:
-            with self._serving.as_before_if_it_fails(), vault.write():
-                if keeping.setup(vault) != self._setup:
-                    raise EgressError("another server was chosen meanwhile: fetch again")
-                self._take_items(side)
-                vault.write_body(keeping.QUERY_BODY, query)
-                vault.write_body(keeping.TABLE_BODY, table or None)
-                if fresh is None:
-                    vault.write_body(keeping.FRESH_BODY, None)
-                else:
-                    keeping.keep_fresh(vault, fresh)
-                keeping.keep_prepared(vault, found)
-        except DataError as error:
-            raise WireError(f"the server's items cannot be used: {error}") from None
+        with vault.write():
+            self._require_chosen()
+            vault.write_body(keeping.QUERY_BODY, query)
+            vault.write_body(keeping.TABLE_BODY, table or None)
+            if fresh is None:
+                vault.write_body(keeping.FRESH_BODY, None)
+            else:
+                keeping.keep_fresh(vault, fresh)
+            keeping.keep_prepared(vault, found)
 
     def _take_items(self, side: QuerySide) -> None:
-        """Add items that came with this catalogue, and take out those that came with an older one only."""
+        """Add items that came with this catalogue, and take out those that came with an older one only.
+
+        A few at a time, so that lists are recommended meanwhile.
+        """
         vault, now = self._vault, side.catalogue
         brought, withdrawn = keeping.brought(vault)
         known = set(items.known_ids(vault, now.ids))
@@ -148,8 +146,36 @@ class Preparing:
             if row[0] not in known or row[0] in withdrawn
         ]
         gone = brought - set(now.ids)
-        self._serving.add(new)
+        for start in range(0, len(new), _ITEMS_AT_ONCE):
+            self._take(new[start : start + _ITEMS_AT_ONCE], frozenset())
+            time.sleep(_BETWEEN)
         if gone:
-            self._serving.remove(gone)
-        ids = {item.id for item in new}
-        keeping.keep_brought(vault, (brought - gone) | ids, (withdrawn - ids) | gone)
+            self._take([], gone)
+
+    def _take(self, new: list[Item], gone: frozenset[str]) -> None:
+        """Add some items and take others out, and remember that they came and went with this server."""
+        vault = self._vault
+        try:
+            with vault.lock, self._serving.as_before_if_it_fails(), vault.write():
+                self._require_chosen()
+                came, went = keeping.brought(vault)
+                self._serving.add(new)
+                taken_out = self._offered_here(gone)
+                if taken_out:
+                    self._serving.remove(taken_out)
+                ids = {item.id for item in new}
+                keeping.keep_brought(vault, (came - gone) | ids, (went - ids) | taken_out)
+        except DataError as error:
+            raise WireError(f"the server's items cannot be used: {error}") from None
+
+    def _offered_here(self, ids: frozenset[str]) -> frozenset[str]:
+        """Return those items that can be recommended here: others were taken out by the person or the app."""
+        library, keys = self._serving.library, items.keys_of(self._vault, ids)
+        rows = library.rows_of(np.array(list(keys.values()), dtype=np.int64))
+        return frozenset(
+            item for item, row in zip(keys, rows.tolist(), strict=True) if row >= 0 and library.live[row]
+        )
+
+    def _require_chosen(self) -> None:
+        if keeping.setup(self._vault) != self._setup:
+            raise EgressError("another server was chosen meanwhile: fetch again")
