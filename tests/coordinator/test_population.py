@@ -60,6 +60,7 @@ def test_the_example_is_a_population_and_says_the_defaults(tmp_path):
         ("max_bytes = 262144", "max_bytes = 10", "upload.max_bytes"),
         ("mask = 300.0", "mask = 0", "seconds.mask"),
         ("every_hours = 168.0", "every_hours = -1", "training.every_hours"),
+        ("picks = 0.0", "picks = 0.6", "training.picks"),
         ("[seconds]", "[second]", "second"),
         ("bits = 20", "bits = 8", "and 12 bits would do"),
         ("small_bytes = 65536", "small_bytes = -1", "upload.small_bytes"),
@@ -120,10 +121,10 @@ def test_a_wrong_key_of_a_task_is_named(tmp_path, old, new, said):
     assert said in str(error.value)
 
 
-def ten_thousand(folder: Path, bits: int):
+def ten_thousand(folder: Path, bits: int, picks: float = 0.0):
     kinds = [f"kind {k}" for k in range(30)]
     rows = (f"i{i},Title {i} ({1950 + i % 70}),{kinds[i % 30]}|{kinds[i * 7 % 30]}" for i in range(10_000))
-    text = WITH_TASKS.replace("bits = 20", f"bits = {bits}")
+    text = WITH_TASKS.replace("bits = 20", f"bits = {bits}").replace("picks = 0.0", f"picks = {picks}")
     return read_population(written(folder, text, "item,title,labels\n" + "\n".join(rows) + "\n"))
 
 
@@ -142,6 +143,15 @@ def test_every_upload_of_a_catalogue_of_10_000_items_fits_256_kib(tmp_path, bits
     task = ItemPairTask(np.arange(size), np.ones(size), 10_000, 8, 3.0, 500)
     assert (task.length, task.l2_bound, task.linf_bound) == (pairs.entries, 1.0, 0.2)
     assert size * (size + 1) // 2 > found.max_length
+
+
+def test_the_sum_for_picks_fits_as_well_and_is_for_large_devices(tmp_path):
+    found = ten_thousand(tmp_path, 20, picks=0.15)
+    sizes = {one.task: one for one in upload_sizes(found)}
+    assert len(sizes) == 9
+    assert sizes["picks"].bytes <= 256 * 1024
+    assert sizes["picks"].entries % 40 == 0
+    assert sizes["picks"].tier is Tier.LARGE
 
 
 def test_eight_bits_hold_a_small_cohort(tmp_path):

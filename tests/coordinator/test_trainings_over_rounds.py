@@ -10,9 +10,10 @@ from confidante.coordinator.store import PUBLISHED
 from confidante.core.errors import WireError
 from confidante.core.types import Catalogue
 from confidante.lab.experiment import run_training
+from confidante.models.sequential import PICK_PART
 from confidante.models.snapshot import decode, publish
 from confidante.models.task_wire import decode_plan
-from confidante.models.training import BUDGET
+from confidante.models.training import BUDGET, PICKS
 from confidante.privacy.accounting import epsilon_of
 from confidante.privacy.plan import Cohort
 
@@ -33,39 +34,45 @@ def models(world):
     return [msgspec.msgpack.decode(entry.body) for entry in world.store.log() if entry.kind == "model"]
 
 
-def test_without_noise_the_model_is_that_of_the_lab_bit_for_bit(tmp_path):
+@pytest.mark.parametrize("picks", [0.0, 0.15])
+def test_without_noise_the_model_is_that_of_the_lab_bit_for_bit(tmp_path, picks):
     histories = crowd(40)
-    world = World(tmp_path, population(40), Devices(histories))
-    ended = train(world)
-    assert [state.phase for state in ended] == [PUBLISHED] * 3
-    assert [state.row.task for state in ended] == [f"{name} 1" for name in BUDGET]
-    lab = run_training(histories, CATALOGUE, epsilon=None, seed=SEED, engine="ideal", bits=20)
+    names = [*BUDGET, PICKS] if picks else [*BUDGET]
+    world = World(tmp_path, population(40, picks=picks), Devices(histories))
+    ended = train(world, len(names))
+    assert [state.phase for state in ended] == [PUBLISHED] * len(names)
+    assert [state.row.task for state in ended] == [f"{name} 1" for name in names]
+    lab = run_training(histories, CATALOGUE, epsilon=None, seed=SEED, engine="ideal", bits=20, picks=picks)
     for state, record in zip(ended, lab.records, strict=True):
         assert decode_plan(state.row.plan) == record.plan
     (said,) = models(world)
     data = world.bodies.get(said["model"].hex())
     assert data == publish(lab.learnt, CATALOGUE)
     assert decode(data).catalogue == CATALOGUE
+    assert (PICK_PART in decode(data).model.names) == (picks > 0)
     assert said["training"] == 1
     assert said["survivors"] == 40
     world.close()
 
 
-def test_with_noise_it_costs_what_was_planned_and_then_no_more(tmp_path):
-    world = World(tmp_path, population(noise=True, epsilon=4.0, every=0.0), Devices(crowd(10)))
-    ended = train(world)
-    assert [state.phase for state in ended] == [PUBLISHED] * 3
+@pytest.mark.parametrize(("picks", "rounds"), [(0.0, 3), (0.2, 4)])
+def test_with_noise_it_costs_what_was_planned_and_then_no_more(tmp_path, picks, rounds):
+    who = population(noise=True, epsilon=4.0, every=0.0, picks=picks)
+    world = World(tmp_path, who, Devices(crowd(10)))
+    ended = train(world, rounds)
+    assert [state.phase for state in ended] == [PUBLISHED] * rounds
     paid = world.store.payments("films")
     assert 3.9 < epsilon_of([one.noise_multiplier for one in paid], 1e-5) <= 4.0
     assert [one.noise_multiplier for one in paid] == [decode_plan(s.row.plan).noise_multiplier for s in ended]
     assert sum(one.share for one in paid) == pytest.approx(1.0)
+    assert sum(one.share for one in paid[3:]) == pytest.approx(picks)
     assert len(models(world)) == 1
     for state in ended:
         assert np.array_equal(world.total(state), world.expected(state))
     world.devices.wait(world.store, world.now)
     world.settle()
-    assert len(world.store.rounds("films")) == 3
-    assert world.engine.says["films"].startswith("the budget is spent: 3 rounds used up epsilon")
+    assert len(world.store.rounds("films")) == rounds
+    assert world.engine.says["films"].startswith(f"the budget is spent: {rounds} rounds used up epsilon")
     world.close()
 
 

@@ -1,7 +1,7 @@
 """One training over simulated devices, from a wanted epsilon to a model, a guarantee and what it cost."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
@@ -12,6 +12,7 @@ from confidante.lab.adding import Adder
 from confidante.lab.crowd import Crowd
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.simulation import Engine, Progress, Simulator, SumRecord
+from confidante.models.picks import SLATE
 from confidante.models.training import Learnt, Settings, budget, settings_for, train, weakness
 from confidante.privacy.accounting import Guarantee, account, calibrate
 from confidante.privacy.plan import Cohort
@@ -51,6 +52,7 @@ def run_training(
     delta: float = 1e-5,
     seed: int = 0,
     repeat: bool = False,
+    picks: float = 0.0,
     settings: Settings | None = None,
     engine: Engine = "aggregate",
     adder: Adder | None = None,
@@ -65,10 +67,11 @@ def run_training(
 
     epsilon: what the coordinator faces at worst, user-level, all sums together, with `max_dropout` of the
     devices gone and `max_collusion` of them telling it their noise; None for secure aggregation without
-    noise. repeat: whether people take the same item again (their own items are then candidates). settings:
-    other constants than `settings_for` gives. adder: see `Simulator`. dropout: part of the devices that
-    really vanish during each sum. Raises `DataError` for data that cannot be trained on, `PlanError` for what
-    cannot be promised, and `ProtocolError` when more devices vanish than `max_dropout` allows for.
+    noise. repeat: whether people take the same item again (their own items are then candidates). picks: share
+    of the budget for the sum that speaks for picks, 0 for no such sum. settings: other constants than
+    `settings_for` gives. adder: see `Simulator`. dropout: part of the devices that really vanish during each
+    sum. Raises `DataError` for data that cannot be trained on, `PlanError` for what cannot be promised, and
+    `ProtocolError` when more devices vanish than `max_dropout` allows for.
     """
     started = time.perf_counter()
     _check(histories, catalogue)
@@ -76,7 +79,7 @@ def run_training(
     weak = 1.0
     if epsilon is not None:
         weak = weakness(histories.people, calibrate(epsilon, delta, (1.0,))[0])
-    shares = budget(weak)
+    shares = budget(weak, picks)
     noise = calibrate(epsilon, delta, tuple(shares.values())) if epsilon is not None else (0.0,) * len(shares)
     simulator = Simulator(
         histories,
@@ -92,6 +95,7 @@ def run_training(
     )
     if settings is None:
         settings = settings_for(noise=epsilon is not None, repeat=repeat, weak=weak)
+        settings = replace(settings, slate=SLATE if picks else 0)
     learnt = train(catalogue, simulator, settings)
     records = tuple(simulator.records)
     guarantee = account([r.plan for r in records], delta, [r.survivors for r in records])

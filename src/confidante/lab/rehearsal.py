@@ -249,6 +249,7 @@ def _simulate(population: Population, histories: Histories) -> bytes:
         population.delta,
         noise=False,
         repeat=population.repeat,
+        picks=population.picks,
     )
     simulator = Simulator(
         histories,

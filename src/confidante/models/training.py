@@ -130,6 +130,11 @@ class Learnt:
     factored: FactoredModel
 
 
+def pick_columns(items: int, slate: int, max_length: int) -> int:
+    """Return how many of so many items the sum for picks counts; max_length: entries of an upload."""
+    return min(items, min(MOST_PICK_ENTRIES, max_length) // slate)
+
+
 def train(catalogue: Catalogue, sums: SumService, settings: Settings) -> Learnt:
     """Learn popularity, the feature map and the item basis, and blend them; where wanted, what picks say."""
     popular = popularity(sums.take(PopularityTask(len(catalogue))))
@@ -183,5 +188,4 @@ def train(catalogue: Catalogue, sums: SumService, settings: Settings) -> Learnt:
 
 def _fitting(order: NDArray[np.int64], settings: Settings, sums: SumService) -> NDArray[np.int64]:
     """Return the items that the sum for picks counts: the most popular that uploads have room for."""
-    width = min(MOST_PICK_ENTRIES, sums.max_length) // settings.slate
-    return np.sort(order[:width])
+    return np.sort(order[: pick_columns(len(order), settings.slate, sums.max_length)])

@@ -43,6 +43,7 @@ delta = 1e-5
 [training]
 epsilon = 4.0             # of one training; a round that fails has used up its part and is paid for again
 every_hours = 168.0       # from one model to the next training
+picks = 0.0               # part of it for one sum more (0.15, say), so that three picks of a new person say much
 
 # Measured besides the training, each time as a private sum of its own, paid for out of privacy.epsilon.
 # Take away the # of those that you want; a task may have a `name` of its own, and then be there twice.
@@ -140,6 +141,7 @@ class _Privacy(_Table, frozen=True):
 class _Training(_Table, frozen=True):
     epsilon: _Epsilon = 4.0
     every_hours: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 168.0
+    picks: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.0
 
 
 class _Upload(_Table, frozen=True):
@@ -186,11 +188,12 @@ class Population:
 
     catalogue: the public items. repeat: whether people take an item again. noise: False for secure sums
     only; then epsilon is not looked at. epsilon: limit of all rounds together, with delta;
-    training_epsilon: of one training. every: seconds from a model to the next training. tasks: what else is
-    summed. bits: of an entry; max_bytes: of all that a device sends in a round; small_bytes: the longest
-    vector of a small device. phases: seconds by phase; rest: seconds after a round that failed; waiting:
-    seconds for which a device that waits is counted on. enrolment: who may take part. refinement: how lists
-    are refined, None for not at all.
+    training_epsilon: of one training; picks: the share of it that the sum for picks takes, 0 for no such
+    sum. every: seconds from a model to the next training. tasks: what else is summed. bits: of an entry;
+    max_bytes: of all that a device sends in a round; small_bytes: the longest vector of a small device.
+    phases: seconds by phase; rest: seconds after a round that failed; waiting: seconds for which a device
+    that waits is counted on. enrolment: who may take part. refinement: how lists are refined, None for not
+    at all.
     """
 
     name: str
@@ -210,6 +213,7 @@ class Population:
     enrolment: Enrolling = field(default_factory=Enrolling)
     tasks: tuple[Measure, ...] = ()
     small_bytes: int = 65536
+    picks: float = 0.0
     refinement: Refining | None = None
 
     def seconds(self, phase: str) -> float:
@@ -282,6 +286,7 @@ def read_population(path: Path) -> Population:
         epsilon=found.privacy.epsilon,
         delta=found.privacy.delta,
         training_epsilon=found.training.epsilon,
+        picks=found.training.picks,
         every=found.training.every_hours * 3600,
         bits=found.upload.bits,
         max_bytes=found.upload.max_bytes,

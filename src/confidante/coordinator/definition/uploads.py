@@ -13,9 +13,10 @@ from confidante.coordinator.rounds.budgeting import costs
 from confidante.core.errors import PlanError
 from confidante.models.feature_sequential import FeaturePairTask
 from confidante.models.features import feature_basis
+from confidante.models.picks import SLATE, PickTask
 from confidante.models.popularity import PopularityTask
 from confidante.models.task import Task
-from confidante.models.training import EXACT, ITEMS
+from confidante.models.training import EXACT, ITEMS, PICKS, pick_columns
 from confidante.privacy.plan import Cohort, SumPlan, plan_sum
 from confidante.privacy.terms import refusals
 from confidante.protocol.coordination import Tier
@@ -99,13 +100,17 @@ def _tasks(
     """Give name for people, name of the task, length, l2 and linf bound, and noise multiplier."""
     items = len(population.catalogue)
     popular, pairs = PopularityTask(items), _feature_task(population)
-    multipliers = noise.get("training", (0.0, 0.0, 0.0))
+    multipliers = noise.get("training", (0.0,) * 4)
     first: tuple[Task, ...] = (popular, pairs)
     for task, multiplier in zip(first, multipliers[:2], strict=True):
         yield task.name, task.name, task.length, task.l2_bound, task.linf_bound, multiplier
     # The basis grows to what fits: the largest M with M (M - 1) / 2 entries.
     most = min(items, (1 + math.isqrt(1 + 8 * max(population.max_length, 0))) // 2)
     yield ITEMS, ITEMS, max(most * (most - 1) // 2, 1), *_ITEM_BOUNDS, multipliers[2]
+    if population.picks:
+        slate = np.arange(min(SLATE, items))
+        picks = PickTask(slate, items, np.arange(pick_columns(items, len(slate), population.max_length)))
+        yield PICKS, PICKS, picks.length, picks.l2_bound, picks.linf_bound, multipliers[3]
     for measure in population.tasks:
         columns = None if measure.tree is None else np.arange(measure.width(items, population.max_length))
         one = measure.task(items, [bytes(32)] * len(measure.models), columns)

@@ -151,6 +151,7 @@ def _training(population: Population) -> Mapping[str, float]:
         population.delta,
         noise=True,
         repeat=population.repeat,
+        picks=population.picks,
     ).multipliers
 
 

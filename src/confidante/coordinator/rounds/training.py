@@ -7,7 +7,7 @@ alone, so every worker finds the same, whenever it looks.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import final
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from confidante.coordinator.definition.population import Population
 from confidante.core.errors import WireError
+from confidante.models.picks import SLATE
 from confidante.models.snapshot import publish
 from confidante.models.task import NoisySum, Task
 from confidante.models.task_wire import CatalogueWire, decode_plan
@@ -105,15 +106,20 @@ class Budget:
 
 
 @lru_cache(maxsize=16)
-def budget_of(devices: int, epsilon: float, delta: float, *, noise: bool, repeat: bool) -> Budget:
-    """Return what a training of a population costs; all of it is public before the first sum."""
+def budget_of(
+    devices: int, epsilon: float, delta: float, *, noise: bool, repeat: bool, picks: float
+) -> Budget:
+    """Return what a training of a population costs; all of it is public before the first sum.
+
+    picks: share of the sum that speaks for picks, 0 for none.
+    """
     weak = weakness(devices, calibrate(epsilon, delta, (1.0,))[0]) if noise else 1.0
-    shares = budget(weak)
+    shares = budget(weak, picks)
     chosen = calibrate(epsilon, delta, tuple(shares.values())) if noise else (0.0,) * len(shares)
     return Budget(
         MappingProxyType(dict(zip(shares, chosen, strict=True))),
         MappingProxyType(shares),
-        settings_for(noise=noise, repeat=repeat, weak=weak),
+        replace(settings_for(noise=noise, repeat=repeat, weak=weak), slate=SLATE if picks else 0),
     )
 
 
@@ -131,6 +137,7 @@ class Training:
             population.delta,
             noise=population.noise,
             repeat=population.repeat,
+            picks=population.picks,
         )
 
     def go_on(self, sums: Sequence[Published]) -> Task | Model:
