@@ -14,7 +14,7 @@ from confidante.models.fade import ENOUGH, PICK_WEIGHT, group_share, part_weight
 from confidante.models.features import feature_basis
 from confidante.models.picks import STRENGTH, PickTask, log_lifts, pick_part, slate_items
 from confidante.models.sequential import ITEM_PART, PICK_PART
-from confidante.models.served import quantise_part
+from confidante.models.served import ServedModel, ServedPart, quantise_part
 from confidante.models.snapshot import decode, publish
 from confidante.models.task import NoisySum
 from confidante.models.task_wire import CatalogueWire
@@ -194,10 +194,29 @@ def test_the_share_is_that_of_least_error():
 
 
 def test_picks_count_in_their_own_part_and_events_in_the_others():
-    names = (ITEM_PART, "kind of item", PICK_PART)
+    model, rows = speaking_of((0, 1)), np.array([0, 1, 2])
     events, picks = np.array([1.0, 1.0, -1.0]), np.array([1, 1, 0])
-    found = part_weights(names, events, picks)
+    found = part_weights(model, rows, events, picks)
     share = group_share(events, picks)
     assert found.tolist() == [[0, PICK_WEIGHT, share], [0, PICK_WEIGHT, share], [-1, -1, 0]]
-    assert part_weights(names[:2], events, picks).tolist() == events.tolist()
-    assert part_weights(names, events, None)[:, 2].tolist() == [0, 0, 0]
+    deaf = replace(model, parts=model.parts[:2])
+    assert part_weights(deaf, rows, events, picks).tolist() == events.tolist()
+    assert part_weights(model, rows, events, None)[:, 2].tolist() == [0, 0, 0]
+
+
+def test_a_pick_that_the_part_for_picks_knows_nothing_of_counts_as_an_event():
+    found = part_weights(speaking_of((0, 1)), np.array([2, 0]), np.ones(2), np.array([1, 1]))
+    assert found[0, :2].tolist() == [1, 1]
+    assert found[1, :2].tolist() == [0, PICK_WEIGHT]
+
+
+def speaking_of(slate):
+    """A model of three items whose part for picks knows those of the slate."""
+    ones, knows = np.ones(3, dtype=np.float32), np.isin(np.arange(3), slate).astype(np.float32)
+    parts = (
+        ServedPart(
+            name, np.ones((3, 1), dtype=np.int8), ones[:1], knows if name == PICK_PART else ones, ones, 2
+        )
+        for name in (ITEM_PART, "kind of item", PICK_PART)
+    )
+    return ServedModel(tuple(parts), ones)

@@ -170,7 +170,7 @@ class _Trial:
             kept, weights = question.profile.rows[keep], question.weights[keep]
             picks = None if question.profile.picks is None else question.profile.picks[keep]
             ages = event_ages(len(kept), picks)
-            queries.append(model.queries(kept, ages, part_weights(model.names, weights, picks)))
+            queries.append(model.queries(kept, ages, part_weights(model, kept, weights, picks)))
             scores[:, column] += self._regrouped(~keep)
             if question.repeats:
                 scores[:, column] += model.own_points(kept, ages, self._rows, weights).sum(axis=1)

@@ -150,7 +150,7 @@ class Question:
     @property
     def part_weights(self) -> NDArray[np.float64]:
         """What each event counts in each part, float64 [events] where it is the same, or [events, parts]."""
-        return part_weights(self.library.model.names, self.weights, self.profile.picks)
+        return part_weights(self.library.model, self.profile.rows, self.weights, self.profile.picks)
 
     def less_points(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what each request takes from each row, float64 [rows, requests], 0 or below."""
@@ -181,7 +181,7 @@ def ask(
     weights = profile.weights
     if context:
         weights = weights * [_agreement(context, known) for known in profile.contexts]
-    by_part = part_weights(library.model.names, weights, profile.picks)
+    by_part = part_weights(library.model, profile.rows, weights, profile.picks)
     queries = library.model.queries(profile.rows, ages, by_part)
     allowed = library.live.copy()
     if labels:

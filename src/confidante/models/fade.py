@@ -12,12 +12,11 @@ Picks are evidence of another kind: they say what a person loves, not what comes
 part that speaks for picks, they count fully there, and faintly or not at all in the others.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from confidante.models.sequential import ITEM_PART, PICK_PART
+from confidante.models.served import ServedModel
 
 ENOUGH = 10.0
 """Own events at which a group counts half."""
@@ -36,18 +35,24 @@ def group_share(weights: NDArray[np.floating], picks: NDArray[np.integer] | None
 
 
 def part_weights(
-    names: Sequence[str], weights: NDArray[np.floating], picks: NDArray[np.integer] | None
+    model: ServedModel,
+    rows: NDArray[np.integer],
+    weights: NDArray[np.floating],
+    picks: NDArray[np.integer] | None,
 ) -> NDArray[np.float64]:
     """Return what each event counts in each part, float64 [e] where that is the same, else [e, parts].
 
-    names: of the model's parts; weights, picks: as above.
+    rows: of the events' items in the model [e]; weights, picks: as above. A pick of which the part for picks
+    knows nothing counts as an event.
     """
-    if PICK_PART not in names:
+    part = next((part for part in model.parts if part.name == PICK_PART), None)
+    if part is None:
         return weights.astype(np.float64)
     picked = np.zeros(len(weights), dtype=np.bool_) if picks is None else picks > 0
-    found = np.repeat(weights.astype(np.float64)[:, None], len(names), axis=1)
+    picked &= part.context_weights[rows] != 0
+    found = np.repeat(weights.astype(np.float64)[:, None], len(model.names), axis=1)
     found[picked] *= PICK_WEIGHT
-    for place, name in enumerate(names):
+    for place, name in enumerate(model.names):
         if name == PICK_PART:
             found[:, place] = np.where(picked, weights * group_share(weights, picks), 0.0)
         elif name == ITEM_PART:

@@ -61,7 +61,7 @@ class PublishedScores:
             own = histories.slice(person, person + 1)
             met = np.flatnonzero(self._row[own.items] >= 0)
             rows, ages = self._row[own.items[met]], (len(own.items) - 1 - met).astype(np.float64)
-            weights = part_weights(self._model.names, np.ones(len(rows)), None)
+            weights = part_weights(self._model, rows, np.ones(len(rows)), None)
             queries = self._model.queries(rows, ages, weights)
             scores[person, self._known] = self._model.scores(self._row[self._known], queries)
             if self._model.own is not None:
