@@ -6,7 +6,7 @@ from what the person states and picks, here, anew whenever that changes.
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import msgspec
 import numpy as np
@@ -19,8 +19,10 @@ from confidante.device.library import Library
 from confidante.device.values import Cohort
 from confidante.device.vault import items
 from confidante.device.vault.store import Vault
-from confidante.models.cohort_release import CohortRelease
-from confidante.models.cohorts import ROOT, CohortTree
+
+if TYPE_CHECKING:  # tables are read when there are some, so that a start without is quick
+    from confidante.models.cohort_release import CohortRelease
+    from confidante.models.cohorts import CohortTree
 
 COHORTS_BODY = "cohorts"
 """Name of the body that holds what a coordinator published of cohorts, as it came."""
@@ -28,6 +30,7 @@ COHORTS_BODY = "cohorts"
 PICK = "pick"
 """Kind of the events that say which group a person is in, where picks decide."""
 
+_EVERYONE = 0  # `models.cohorts.ROOT`, which a start does not load
 _ITEMS_BODY = "items of cohorts"
 _OF = "cohorts are of"
 
@@ -77,7 +80,7 @@ class Cohorts:
         def less(numbers: Collection[int]) -> GroupPrior | None:
             return self.prior(library, (*without, *numbers))
 
-        if by == ROOT:
+        if by == _EVERYONE:
             return GroupPrior("", library.model.prior, 0.0, less)
         error = table.errors[table.rows.index(by)]
         return GroupPrior(table.tree.groups[by].name, self._points(library, by), error, less)
@@ -91,7 +94,7 @@ class Cohorts:
         if kept is None:
             return None
         release, table = kept[0], kept[0].table
-        leaf = ROOT if nobody else self._leaf(table.tree)
+        leaf = _EVERYONE if nobody else self._leaf(table.tree)
         by = table.serves[leaf]
         names = tuple(table.tree.groups[group].name for group in table.tree.path(leaf))
         why = "nothing of you is used" if nobody else self._why(table.tree, leaf)
@@ -110,17 +113,17 @@ class Cohorts:
 
     # --- within
 
-    def _tables(self) -> tuple[CohortRelease, tuple[str, ...]] | None:
+    def _tables(self) -> "tuple[CohortRelease, tuple[str, ...]] | None":
         if not self._read:
             self._kept, self._read = _read(self._vault), True
         return self._kept
 
-    def _leaf(self, tree: CohortTree, without: Collection[int] = ()) -> int:
+    def _leaf(self, tree: "CohortTree", without: Collection[int] = ()) -> int:
         if self._picked is None:
             self._picked = _picks(self._vault)
         return _place(self._vault, tree, [one for one in self._picked if one.number not in without])
 
-    def _why(self, tree: CohortTree, leaf: int) -> str:
+    def _why(self, tree: "CohortTree", leaf: int) -> str:
         said = []
         for place in reversed(tree.path(leaf)[:-1]):
             group = tree.groups[place]
@@ -182,12 +185,12 @@ def keep(
         vault.set_setting(_OF, None if data is None else _name(destination, population))
 
 
-def leaf_here(vault: Vault, tree: CohortTree) -> int:
+def leaf_here(vault: Vault, tree: "CohortTree") -> int:
     """Return the group in which this device stands, by what its person states and picked."""
     return _place(vault, tree, _picks(vault))
 
 
-def _place(vault: Vault, tree: CohortTree, picked: list[_Pick]) -> int:
+def _place(vault: Vault, tree: "CohortTree", picked: list[_Pick]) -> int:
     labels = [label for one in picked for label in one.labels]
     return tree.leaf_of(settings.attributes(vault), labels, [one.item for one in picked])
 
@@ -204,10 +207,12 @@ def _picks(vault: Vault) -> list[_Pick]:
     ]
 
 
-def _read(vault: Vault) -> tuple[CohortRelease, tuple[str, ...]] | None:
+def _read(vault: Vault) -> "tuple[CohortRelease, tuple[str, ...]] | None":
     data, ids = vault.read_body(COHORTS_BODY), vault.read_body(_ITEMS_BODY)
     if data is None or ids is None:
         return None
+    from confidante.models.cohort_release import CohortRelease
+
     release = CohortRelease.decode(data)
     listed = msgspec.msgpack.decode(ids, type=tuple[str, ...])
     if len(listed) != release.table.items:

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import Annotated, final
+from typing import TYPE_CHECKING, Annotated, final
 
 import msgspec
 
@@ -11,7 +11,9 @@ from confidante.core.errors import DataError, WireError
 from confidante.models.cohort_table import MAX_BYTES as MAX_TABLE
 from confidante.models.cohort_table import CohortTable
 from confidante.models.cohorts import MOST_GROUPS, CohortTask
-from confidante.models.task_wire import CatalogueWire
+
+if TYPE_CHECKING:  # a device that has tables reads them at each start, and checks them once
+    from confidante.models.task_wire import CatalogueWire
 
 MAX_BYTES = MAX_TABLE + (1 << 22)
 """Size of the largest release in bytes."""
@@ -81,7 +83,7 @@ class CohortRelease:
         except DataError as error:
             raise WireError(f"a cohort release does not hold together: {error}") from None
 
-    def check(self, wire: CatalogueWire, announced: bytes) -> None:
+    def check(self, wire: "CatalogueWire", announced: bytes) -> None:
         """Hold it against what the public log says; WireError when it is of something else.
 
         wire: the catalogue that was announced; announced: sha256 of the task that was.
