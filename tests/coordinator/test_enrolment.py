@@ -27,7 +27,7 @@ from confidante.coordinator.enrolment.verifiers import (
     verifier_of,
 )
 from confidante.coordinator.store import Payment, RoundRow, Store, tables
-from confidante.coordinator.store.values import Joining, Spending, Spent, Waiting
+from confidante.coordinator.store.values import Joining, Spending, Waiting
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import DataError, StoreError, WireError
 from confidante.protocol import voprf
@@ -52,6 +52,8 @@ from confidante.protocol.tokens import (
     bind,
     bound_to,
 )
+from confidante.testing import stores
+from confidante.testing.stores import Spent
 
 DAY = 86_400.0
 START = 20_000 * DAY + 100.0
@@ -354,7 +356,7 @@ def test_the_key_in_the_database_is_the_only_copy_and_no_text_shows_it(store: St
 def spend(store: Store, enrolment: Enrolment, made: CheckIn) -> Waiting | Spent | None:
     spending = enrolment.redeem(made)
     assert isinstance(spending, Spending), spending
-    return store.tokens.admit(POPULATION, made.identity, made.seat, spending, 5.0)
+    return stores.spend(store, POPULATION, made.identity, made.seat, spending, 5.0)
 
 
 def test_a_token_is_spent_once_and_may_be_shown_again_by_the_same(store: Store, enrolment: Enrolment) -> None:
@@ -451,7 +453,7 @@ def test_threads_cannot_spend_one_token(store: Store) -> None:
     def one(number: int) -> bool:
         identity, seat = bytes([number]) * 64, bytes([number]) * 32
         spending = Spending(b"k" * 32, b"n" * 32, bound_to(identity, seat))
-        return isinstance(store.tokens.admit(POPULATION, identity, seat, spending, 5.0), Waiting)
+        return isinstance(stores.spend(store, POPULATION, identity, seat, spending, 5.0), Waiting)
 
     with ThreadPoolExecutor(8) as several:
         assert sum(several.map(one, range(16))) == 1

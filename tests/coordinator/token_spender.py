@@ -8,6 +8,7 @@ import sys
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import Spending, Waiting
 from confidante.protocol.tokens import bound_to
+from confidante.testing.stores import spend
 
 
 def main() -> None:
@@ -17,7 +18,7 @@ def main() -> None:
         print("ready", flush=True)
         sys.stdin.readline()
         spending = Spending(b"k" * 32, b"n" * 32, bound_to(identity, seat))
-        found = store.tokens.admit("films", identity, seat, spending, 5.0)
+        found = spend(store, "films", identity, seat, spending, 5.0)
         print(isinstance(found, Waiting), flush=True)
 
 

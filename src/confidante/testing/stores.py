@@ -1,12 +1,20 @@
 """One device and one message at a time in a coordinator's store, by the methods that take many at once."""
 
 import secrets
+from dataclasses import dataclass
+from typing import final
 
 from confidante.coordinator.store import Accepted, Late, Payment, Repeated, RoundRow, Store
-from confidante.coordinator.store.values import Joining, Noted, Sent, Waiting
+from confidante.coordinator.store.values import Joining, Noted, Sent, Spending, Waiting
 from confidante.protocol.coordination import IDENTITY_BYTES, SEAT_BYTES
 
 _COUNTED = "counted"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The token was spent before, by another check-in or for a round that was held."""
 
 
 def let_wait(
@@ -14,7 +22,15 @@ def let_wait(
 ) -> Waiting | None:
     """Let a device wait without a token; return how it waits, None when a running round has it."""
     store.admit([Joining(population, identity, seat, tier)], now)
-    return next((one for one in store.pool(population) if one.identity == identity), None)
+    return _waiting(store, population, identity)
+
+
+def spend(
+    store: Store, population: str, identity: bytes, seat: bytes, spending: Spending, now: float
+) -> Waiting | Spent | None:
+    """Let a device wait on its token; return how it waits, None when a running round has it."""
+    [fine] = store.admit([Joining(population, identity, seat, "large", spending)], now)
+    return _waiting(store, population, identity) if fine else Spent()
 
 
 def seat_of(store: Store, identity: bytes) -> tuple[bytes, int] | None:
@@ -55,3 +71,7 @@ def counted(store: Store, event: str, by: int = 1) -> None:
     let_wait(store, _COUNTED, identity, row.seats[0], 1.0)
     store.open_round(row, 2.0, Payment(1.0, 1.0), 1.0)
     store.abort(row.id, "it is there to be counted", 1.0, noted=Noted({event: by}))
+
+
+def _waiting(store: Store, population: str, identity: bytes) -> Waiting | None:
+    return next((one for one in store.pool(population) if one.identity == identity), None)

@@ -2,20 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, true
+from sqlalchemy import Connection, Row, delete, func, select, true
 
 from confidante.coordinator.store.tables import pool
 from confidante.coordinator.store.values import Waiting
 
 _WAITING = (pool.c.identity, pool.c.seat, pool.c.since, pool.c.tier, pool.c.purposes, pool.c.seen)
-# Made once: building them costs more than running them.
-_ONE = select(*_WAITING).where(pool.c.identity == bindparam("identity"))
-
-
-def waiting(sql: Connection, identity: bytes) -> Waiting | None:
-    """Return how a device waits."""
-    row = sql.execute(_ONE, {"identity": identity}).one_or_none()
-    return None if row is None else _waiting(row)
 
 
 def everybody(sql: Connection, population: str) -> list[Waiting]:

@@ -6,7 +6,7 @@ from typing import Any, final
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from confidante.coordinator.store import books, checks, joining, pool
+from confidante.coordinator.store import books, checks
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.tables import (
     log_head,
@@ -16,7 +16,7 @@ from confidante.coordinator.store.tables import (
     token_secret,
     token_spent,
 )
-from confidante.coordinator.store.values import Joining, KeptKey, Spending, Spent, Waiting
+from confidante.coordinator.store.values import KeptKey
 
 _SECRET = {
     "postgresql": postgresql.insert(token_secret).on_conflict_do_nothing(),
@@ -79,28 +79,6 @@ class TokenBook:
         checks.exact("a request", request, checks.DIGEST_BYTES)
         with self._database.writing() as sql:
             return _give(sql, population, epoch, subject, request, count, most)
-
-    def admit(
-        self,
-        population: str,
-        identity: bytes,
-        seat: bytes,
-        spending: Spending,
-        now: float,
-        tier: str = "large",
-    ) -> Waiting | Spent | None:
-        """Let a device wait and spend its token, both or neither; otherwise as `Store.admit`.
-
-        Returns Spent when the token was spent by another check-in, or has had its seat in a round.
-        """
-        checks.text("the population", population)
-        checks.exact("an identity", identity, checks.IDENTITY_BYTES)
-        checks.exact("a seat", seat, checks.SEAT_BYTES)
-        checks.moment("now", now)
-        one = Joining(population, identity, seat, tier, spending)
-        with self._database.writing(durable=False) as sql:
-            [fine] = joining.admit(sql, [one], now)
-            return pool.waiting(sql, identity) if fine else Spent()
 
     def revoke(self, population: str, names: Collection[bytes]) -> int:
         """Let invitations of these numbers be good for nothing; return how many were good before."""

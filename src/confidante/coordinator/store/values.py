@@ -213,12 +213,6 @@ class Joining:
     purposes: tuple[str, ...] = EVERY_PURPOSE
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """The token was spent before, by another check-in or for a round that was held."""
-
-
 LEFT = b"left"
 """What a body begins with that is kept in place of the first message of a device that leaves a round."""
 
