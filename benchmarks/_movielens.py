@@ -34,11 +34,11 @@ class Data:
     held_out: Histories
     hidden: Histories | None
     catalogue: Catalogue
+    people: tuple[str, ...]
 
     @property
     def items(self) -> list[Item]:
-        columns = (self.catalogue.ids, self.catalogue.titles, self.catalogue.labels)
-        return [Item(*row) for row in zip(*columns, strict=True)]
+        return items_of(self.catalogue)
 
     def history(self, person: int) -> NDArray[np.int64]:
         """Return the rows of a person's visible events, oldest first."""
@@ -53,18 +53,28 @@ class Data:
         return people
 
 
+def items_of(catalogue: Catalogue) -> list[Item]:
+    columns = (catalogue.ids, catalogue.titles, catalogue.labels)
+    return [Item(*row) for row in zip(*columns, strict=True)]
+
+
+def shared() -> Path:
+    """Return the folder that has data/, or would have it."""
+    default = Path(__file__).resolve().parent.parent.parent / "shared"
+    return Path(os.environ.get("CONFIDANTE_SHARED", default))
+
+
 def load(name: str, phase: str) -> Data | None:
     """Return a leave-one-out split; None, having said so, where there are no data sets."""
-    default = Path(__file__).resolve().parent.parent.parent / "shared"
-    shared = Path(os.environ.get("CONFIDANTE_SHARED", default))
-    if not (shared / "data").is_dir():
-        print(f"skipped: set CONFIDANTE_SHARED to the folder that has data/ (looked in {shared.name})")
+    folder = shared()
+    if not (folder / "data").is_dir():
+        print(f"skipped: set CONFIDANTE_SHARED to the folder that has data/ (looked in {folder.name})")
         return None
     read, split = {"ml-1m": (load_ml1m, "ml-1m_ncf.npz"), "ml-100k": (load_ml100k, "ml-100k_loo.npz")}[name]
-    frozen = load_frozen(shared / "data/splits" / split, read(shared / "data" / name).catalogue)
+    frozen = load_frozen(folder / "data/splits" / split, read(folder / "data" / name).catalogue)
     test = phase == "test"
     held_out, other = (frozen.split.test, None) if test else (frozen.split.valid, frozen.split.test)
-    return Data(name, frozen.split.visible(valid=test), held_out, other, frozen.catalogue)
+    return Data(name, frozen.split.visible(valid=test), held_out, other, frozen.catalogue, frozen.user_ids)
 
 
 def trained(data: Data, epsilon: float | None) -> bytes:
@@ -75,10 +85,14 @@ def trained(data: Data, epsilon: float | None) -> bytes:
 
 def library(data: Data, published: bytes | Published | None) -> Library:
     """Return the items as a device lays them out; a row is an item of the catalogue."""
+    return library_of(data.catalogue, published)
+
+
+def library_of(catalogue: Catalogue, published: bytes | Published | None) -> Library:
     if isinstance(published, bytes):
         published = decode(published)
-    rows = np.arange(len(data.catalogue), dtype=np.int64)
-    return build(data.items, rows, np.zeros(len(rows), dtype=np.bool_), published, best_available)
+    rows = np.arange(len(catalogue), dtype=np.int64)
+    return build(items_of(catalogue), rows, np.zeros(len(rows), dtype=np.bool_), published, best_available)
 
 
 def profile(rows: NDArray[np.int64]) -> Profile:

@@ -39,6 +39,7 @@ MAX_BYTES = 1 << 28
 LARGEST = 1e9
 """Largest points of an item."""
 
+_SURE = 2.0  # standard errors by which groups must differ before they do
 _DEVIATE = 2.3263478740408408  # of the standard normal distribution, at CONFIDENCE
 _MAGIC = b"confidante cohorts 1\n"
 _DIGEST = 32
@@ -232,8 +233,9 @@ def _shrunk(
     """Return a group's popularity, [items], shrunk towards its parent's, and its expected relative error.
 
     A counted item has what the parent's share gives, times 1 + a deviation of the group's own (whose variance
-    is the same for all items and is estimated by moments), plus the chance of there being no more people,
-    plus the noise.
+    is the same for all items), plus the chance of there being no more people, plus the noise. That variance
+    is estimated by moments, less two standard errors of the estimate: a group is taken to be its parent's
+    like unless the sum is sure of the contrary.
     """
     parent = above if columns is None else above[columns]
     mass = float(sums @ parent) / max(float(parent @ parent), np.finfo(np.float64).tiny)
@@ -242,8 +244,12 @@ def _shrunk(
     expected = mass * parent
     entry = min(size / max(float(expected.sum()), 1.0), 1.0)  # how much a person adds to an item of theirs
     chance = entry * expected + variance
-    excess = float(np.sum((sums - expected) ** 2 - chance))
-    deviation = max(excess, 0.0) / float(expected @ expected)
+    weights = (expected / np.maximum(chance, np.finfo(np.float64).tiny)) ** 2
+    excess = float(np.sum(weights * ((sums - expected) ** 2 - chance)))
+    unsure = _SURE * math.sqrt(2 * float(np.sum((weights * chance) ** 2)))
+    deviation = max(excess - unsure, 0.0) / max(
+        float(np.sum(weights * expected**2)), np.finfo(np.float64).tiny
+    )
     signal = deviation * expected**2
     known = signal / np.maximum(signal + chance, np.finfo(np.float64).tiny)
     shrunk = np.maximum(expected + known * (sums - expected), 0.0)
