@@ -168,6 +168,30 @@ def test_both_sides_travel_and_keep_their_names():
     assert encode_query(again) == DATA
 
 
+def test_a_side_without_buckets_travels_too():
+    side, _ = build(PUBLISHED, WHOLE, dimensions=8)
+    assert (side.bucket_count, side.bucket_size) == (0, 0)
+    assert encode_query(decode_query(encode_query(side))) == encode_query(side)
+
+
+@pytest.mark.parametrize("field", range(8))
+@pytest.mark.parametrize("value", [b"", b"\xff" * 33, 0, -1.0, float("nan"), [], None])
+def test_a_field_of_something_else_is_refused(field, value):
+    said = msgspec.msgpack.decode(DATA)
+    said[1 + field] = value
+    with pytest.raises(WireError):
+        decode_query(msgspec.msgpack.encode(said))
+
+
+@pytest.mark.parametrize("field", range(4))
+@pytest.mark.parametrize("value", ["", b"", b"\xff" * 79, -1.0, None])
+def test_a_part_of_something_else_is_refused(field, value):
+    said = msgspec.msgpack.decode(DATA)
+    said[2][0][field] = value
+    with pytest.raises(WireError):
+        decode_query(msgspec.msgpack.encode(said))
+
+
 def test_every_item_is_in_one_bucket_and_all_answers_are_of_one_size():
     rows = np.concatenate([SIDE.in_bucket(bucket) for bucket in range(SIDE.bucket_count)])
     assert sorted(rows.tolist()) == list(range(len(WHOLE)))
@@ -218,8 +242,9 @@ def test_rows_widths_and_catalogues_that_do_not_fit_are_refused():
             SIDE.rounded(query)
     with pytest.raises(DataError):
         build(PUBLISHED, catalogue_of(0))
-    with pytest.raises(DataError):
-        build(PUBLISHED, WHOLE, dimensions=0)
+    for dimensions in (0, 257):
+        with pytest.raises(DataError):
+            build(PUBLISHED, WHOLE, dimensions=dimensions)
     with pytest.raises(DataError):
         TABLE.scores(side_of(ItemSide(np.ones((2, 3), dtype=np.int8))).rounded(np.ones(3)))
 
