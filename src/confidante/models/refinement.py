@@ -83,6 +83,7 @@ class QuerySide:
         _require(len({part.name for part in self.parts}) == len(self.parts), "two parts have one name")
         for part in self.parts:
             _check_vectors(part.vectors, items)
+            _require(part.vectors.shape[1] >= 1, f"part {part.name!r} says nothing")
             _require(
                 part.weights.shape == (items,) and part.weights.dtype == np.float32, "weights do not fit"
             )

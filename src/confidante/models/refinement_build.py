@@ -16,7 +16,7 @@ from confidante.models.refinement_wire import encode_items
 from confidante.models.sequential import Factors
 from confidante.models.served import ServedModel, ServedPart, quantise_part
 from confidante.models.snapshot import Published, decode, encode, place
-from confidante.protocol.scoring import LARGEST
+from confidante.protocol.scoring import LARGEST, MOST_DIMENSIONS
 
 CONTENT_PART = "the server's own vectors"
 CONTENT_HALF_LIFE = 3.0
@@ -41,6 +41,8 @@ def build(
     items, float [m, e], from texts or pictures. buckets: into how many the items are put, 0 for none.
     DataError for what does not fit.
     """
+    if dimensions > MOST_DIMENSIONS:
+        raise DataError(f"{dimensions} columns cannot be asked about: keep at most {MOST_DIMENSIONS}")
     model = placed(published, catalogue)
     if content is not None:
         model = model.with_part(_content(model, content))
@@ -136,7 +138,7 @@ def _kept(model: ServedModel, dimensions: int) -> dict[str, NDArray[np.int64]]:
 
 def _narrow(model: ServedModel, dimensions: int) -> ServedModel:
     if dimensions < 1:
-        raise DataError(f"{dimensions} columns say nothing: keep at least 1")
+        raise DataError(f"{dimensions} columns say nothing: keep 1 or more")
     kept = _kept(model, dimensions)
     return replace(
         model,

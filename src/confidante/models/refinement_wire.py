@@ -143,7 +143,7 @@ def _numbers(data: bytes, kind: DTypeLike) -> NDArray[Any]:
 
 def _rows(data: bytes, rows: int) -> NDArray[np.int8]:
     """Return vectors of int8, [rows, as many columns as there are]."""
-    if rows < 1 or len(data) % rows:
+    if rows < 1 or not data or len(data) % rows:
         raise WireError(f"{len(data)} entries do not make {rows} vectors")
     return _numbers(data, "i1").reshape(rows, -1)
 
