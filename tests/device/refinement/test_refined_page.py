@@ -12,7 +12,7 @@ pytest.importorskip("pyhpke")
 from axe_playwright_python.sync_playwright import Axe
 from browser_world import SCREENSHOTS, launched, needs_browser, served, visiting
 from device_world import ids
-from local_world import page_client
+from local_world import api_client, page_client
 from playwright.sync_api import Browser, Page, expect
 from refine_world import Server, person, questions, server
 from test_page_server import post
@@ -177,6 +177,18 @@ def test_a_server_is_chosen_and_left_on_the_page(device: Device, here: Server) -
     ):
         fields = {"secret": re.search(r'name="secret" value="([^"]+)"', page)[1], **wrong}  # type: ignore[index]
         assert client.post("/refining", data=fields).status_code == 400
+
+
+def test_an_app_gets_the_refined_list_and_how_it_came(device: Device) -> None:
+    client = api_client(device)
+    found = client.get("/api/v1/recommend/refined", params={"n": 12}).json()
+    assert (found["refined"], found["reason"], found["said"]) == (True, None, "")
+    expected = ids(device.recommend(12, refine=True).refined())
+    assert [one["item"]["id"] for one in found["answer"]["suggestions"]] == expected
+    status = client.get("/api/v1/refinement").json()
+    assert (status["set_up"], status["allowed"], status["way"]) == (True, True, "ask")
+    assert status["last_departure"] == questions(device)[0].number
+    assert status["asked"] == 2
 
 
 def test_how_far_something_was_moved_is_said_in_words() -> None:

@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from confidante.core.errors import VaultError
 from confidante.device.consent import APP
+from confidante.device.local.api_refining import refining_routes
 from confidante.device.local.api_shapes import (
     AnswerShape,
     Consent,
@@ -30,6 +31,7 @@ from confidante.device.local.api_shapes import (
     explanation_shape,
     taste_shape,
 )
+from confidante.device.local.api_welcome import welcome_routes
 from confidante.device.local.passing import private_folder
 from confidante.device.local.shapes import ERRORS, KEYED, Count, Name, known
 
@@ -41,7 +43,13 @@ _CHUNK = 1 << 16
 
 def api_routes(device: "Device") -> list[APIRouter]:
     """Return our endpoints for this device."""
-    return [_answer_routes(device), _history_routes(device), _control_routes(device)]
+    return [
+        _answer_routes(device),
+        refining_routes(device),
+        welcome_routes(device),
+        _history_routes(device),
+        _control_routes(device),
+    ]
 
 
 def _answer_routes(device: "Device") -> APIRouter:
