@@ -229,6 +229,22 @@ def test_a_hostile_answer_is_an_error_and_never_a_hang(tmp_path: Path, answer: b
         at.ledger.verify()
 
 
+def test_connecting_and_answering_share_one_limit_of_time(tmp_path: Path) -> None:
+    with home(tmp_path / "new", Purpose.TRAIN) as at, serving(stay_silent) as server:
+        data = b"hello"
+        number = at.write(data).number
+
+        def connect_late() -> socket.socket:
+            time.sleep(0.8)
+            return socket.create_connection(("127.0.0.1", server.port))
+
+        with Egress(at.ledger, timeout=1.0).send(number, data, connect_late) as guarded:
+            started = time.monotonic()
+            with pytest.raises((EgressError, TimeoutError)):
+                guarded.recv_into(bytearray(1))
+            assert time.monotonic() - started < 0.7
+
+
 @settings(max_examples=60)
 @given(
     answer=st.one_of(
