@@ -271,6 +271,7 @@ class Egress:
                 plain.settimeout(max(end - time.monotonic(), 1e-3))
                 self._watch(plain)
                 plain.connect(address)
+                plain.settimeout(max(end - time.monotonic(), 1e-3))
                 if request.tls:
                     plain = self._shake_hands(plain, request.host)
             except OSError as error:

@@ -194,7 +194,7 @@ def test_a_wish_that_comes_meanwhile_holds(tmp_path: Path) -> None:
 
     with server(tmp_path) as here, person(tmp_path, here) as device:
         first = ids(device.recommend(80, refine=True).refined())[0]
-        here.relay.manner, here.relay.pause = Manner.SLOW, 0.3
+        here.relay.manner, here.relay.pause = Manner.SLOW, 0.8
         answer = device.recommend(80, refine=True)
         device.not_this(first)
         assert first not in ids(answer.refined())
@@ -311,14 +311,14 @@ def test_the_local_list_does_not_wait_and_closing_ends_all(tmp_path: Path) -> No
         here.relay.manner = Manner.SILENT
         begun = time.monotonic()
         answers = [device.recommend(5, refine=True) for _ in range(6)]
-        assert time.monotonic() - begun < 1.0
+        assert time.monotonic() - begun < 4.0
         assert [why_now(one) for one in answers[4:]] == [NotRefined.TOO_SLOW] * 2
         assert not any(one.refinement.done for one in answers[:4])
         assert answers[0].refined(timeout=0.05) == answers[0]
         assert not answers[0].refinement.done
         begun = time.monotonic()
         device.close()
-        assert time.monotonic() - begun < 2.0
+        assert time.monotonic() - begun < 6.0
         assert threads() == []
         assert [why_now(one) for one in answers[:4]] == [NotRefined.STOPPED] * 4
 
