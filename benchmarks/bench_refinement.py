@@ -4,21 +4,23 @@ Coordinator and relay are processes as an operator runs them, the coordinator wi
 one worker; questions cost tokens. Devices are real `Device`s with vault and ledger, and a history of 30
 events; their model has 4,000 items, the server's offer 10,000 of 64 dimensions, and BFV encrypts.
 Vectors are random, which changes nothing in the work. `first answer` is what `recommend` takes until it
-returns the local list, with and without a refinement that it begins. `at once`: so many devices, in a few
-processes as there are cores, all call at one moment; the clock of each runs from then. Devices, relay, and
-coordinator share the cores of this machine: in life each device has its own.
+returns the local list, with and without a refinement that it begins.
+
+`at once`, twice: `questions` are encrypted, paid for and sealed before, as in life each device does that on a
+processor of its own; the clock runs from when all are sent, through the relay, until each answer is here.
+`devices` do all of their own work, too, on the very cores that relay and coordinator have.
 """
 
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -26,115 +28,27 @@ from typing import Any
 import numpy as np
 import psutil
 
-from _rounds import POPULATION, coordinator
+from _refining import DIMENSIONS, ITEMS, ask, person, prepared, world
 from _timing import in_child, parser, spread, verdict
-from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.store import Store
-from confidante.core.types import Catalogue
-from confidante.device.consent import PERSON
 from confidante.device.device import Device
-from confidante.device.values import Event, Purpose
-from confidante.device.vault.keys import KeyBeside
-from confidante.testing.published_model import made_up_model, publish_model
+from confidante.protocol.oblivious import REQUEST_TYPE
 
-ITEMS, MODEL_ITEMS, DIMENSIONS, EVENTS = 10_000, 4_000, 64, 30
 WARM = 3
-MORE = f"""
-[enrolment]
-verifier = "address"
-tokens = 100000
-[refinement]
-items = "store.csv"
-dimensions = {DIMENSIONS}
-tokens = 100000
-"""
 TARGETS = {"p50_ms": 150.0, "at_once_p95_ms": 1500.0}
 
 
-def items_of(count: int) -> Catalogue:
-    return Catalogue(
-        tuple(f"item-{index}" for index in range(count)),
-        tuple(f"Title {index}" for index in range(count)),
-        tuple(("a", "b")[index % 2 :] for index in range(count)),
-    )
+def one(url: str, through: str, folder: Path, repeats: int, *pids: int) -> dict[str, Any]:
+    """Return the milliseconds of single refinements, and of first answers with and without them.
 
-
-@contextmanager
-def relay(gateway: str) -> Iterator[tuple[str, int]]:
-    """Run a relay, and give its address and number."""
-    words = ["relay", "--gateway", gateway, "--port", "0", "--at-once", "64", "--seconds", "30"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "confidante.cli", *words],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    try:
-        first = process.stdout.readline() if process.stdout is not None else ""
-        yield first.split()[-1], process.pid
-    finally:
-        process.terminate()
-        process.communicate(timeout=60)
-
-
-@contextmanager
-def world(folder: Path) -> Iterator[dict[str, Any]]:
-    """Run a coordinator that refines and a relay to it."""
-    offer = items_of(ITEMS)
-    folder.mkdir(parents=True)
-    rows = zip(offer.ids, offer.titles, offer.labels, strict=True)
-    lines = [f"{item},{title},{'|'.join(labels)},1,0.1" for item, title, labels in rows]
-    (folder / "store.csv").write_text("item,title,labels,stock,boost\n" + "\n".join(lines) + "\n")
-    with Store.open(f"sqlite:///{folder / POPULATION}.db") as store:  # nobody else is at work on it yet
-        store.migrate()
-        publish_model(store, Bodies(f"file://{folder / POPULATION}-bodies"), POPULATION, model(), time.time())
-    with ExitStack() as stack:
-        here = stack.enter_context(coordinator(folder, items=60, devices=5, more=MORE))
-        began = time.perf_counter()
-        with here.store() as store:
-            until_announced(store)
-        ready = time.perf_counter() - began
-        time.sleep(2.0)  # until the scoring process has its tables
-        through, number = stack.enter_context(relay(here.url + "/v1/oblivious"))
-        yield {"url": here.url, "relay": through, "pids": [here.pid, number], "ready_seconds": ready}
-
-
-def until_announced(store: Store) -> None:
-    end = time.monotonic() + 120
-    while not store.refinement.standing(POPULATION).said:
-        if time.monotonic() > end:
-            sys.exit(f"nothing was announced: {store.refinement.standing(POPULATION).problem}")
-        time.sleep(0.05)
-
-
-def model() -> bytes:
-    return made_up_model(items_of(MODEL_ITEMS), DIMENSIONS)
-
-
-@contextmanager
-def person(folder: Path, url: str, through: str, seed: int) -> Iterator[Device]:
-    """A device that is ready to have a list refined."""
-    with Device(folder, KeyBeside()) as device:
-        device.install_model(model())
-        rng = np.random.default_rng(seed)
-        chosen = rng.choice(MODEL_ITEMS, EVENTS, replace=False)
-        now = time.time()
-        device.record_many(
-            [Event(0, f"item-{item}", "view", now - index * 1000.0) for index, item in enumerate(chosen)]
-        )
-        device.consents.switch(Purpose.REFINE, True, how=PERSON)
-        device.refine_with(url, POPULATION, relay=through, policy="ask", seconds=30.0)
-        device.refresh_refinement()
-        device.recommend(10)
-        yield device
-
-
-def one(url: str, through: str, folder: Path, repeats: int) -> dict[str, Any]:
-    """Return the milliseconds of single refinements, and of first answers with and without them."""
-    whole, with_it, without, rest = [], [], [], []
+    pids: of coordinator and relay, whose processor time is counted, too.
+    """
+    whole, with_it, without, rest, spent_by = [], [], [], [], []
     with person(folder, url, through, 1) as device:
         for index in range(WARM + repeats):
-            device.refresh_refinement()  # gets tokens when there are few
+            if not device.refinement_status().tokens:
+                device.refresh_refinement()
+                device.recommend(10, refine=True).refined()  # what was fetched is read once
+            before = processors(pids)
             began = time.perf_counter()
             device.recommend(10)
             alone = time.perf_counter() - began
@@ -149,13 +63,29 @@ def one(url: str, through: str, folder: Path, repeats: int) -> dict[str, Any]:
                 whole.append(1e3 * spent)
                 with_it.append(1e3 * local)
                 without.append(1e3 * alone)
+                after = processors(pids)
+                spent_by.append({name: 1e3 * (after[name] - before[name]) for name in after})
                 last = device.refinement_status().last
                 rest.append((last.up, last.down) if last else (0, 0))
     return {
         "refined_ms": spread(whole),
         "first_answer_ms": {"with": spread(with_it), "without": spread(without)},
         "bytes": {"up": statistics.median(up for up, _ in rest), "down": rest[-1][1]},
+        "processor_ms": {name: statistics.mean(each[name] for each in spent_by) for name in spent_by[0]},
     }
+
+
+def processors(pids: tuple[int, ...]) -> dict[str, float]:
+    """Return the seconds of processor that each process of a question has used so far."""
+    found = {"device": time.process_time()}
+    coordinator_, relay_ = (psutil.Process(pid) for pid in pids)
+    processes = {"coordinator": coordinator_, "relay": relay_}
+    for child in coordinator_.children():
+        processes["scoring"] = child
+    for name, process in processes.items():
+        spent = process.cpu_times()
+        found[name] = spent.user + spent.system
+    return found
 
 
 def many(url: str, through: str, folder: Path, first: int, count: int) -> dict[str, Any]:
@@ -220,13 +150,43 @@ def at_once(url: str, through: str, folder: Path, devices: int) -> dict[str, Any
         thread.join()
     if failed:
         sys.exit("\n".join(failed))
-    took = sorted(ms for part in found for ms in part["ms"])
     return {
-        "devices": len(took),
+        **_crowd([ms for part in found for ms in part["ms"]]),
         "not_refined": [reason for part in found for reason in part["reasons"]],
+    }
+
+
+def questions_at_once(url: str, through: str, count: int) -> dict[str, Any]:
+    """Return how it goes when so many questions, made before, are sent at one moment."""
+    made, took = prepared(url, count), list[float]()
+    ready, lock = threading.Barrier(count), threading.Lock()
+    answers: list[Callable[[], None]] = []
+
+    def send(number: int) -> None:
+        ready.wait()
+        began = time.perf_counter()
+        answer = ask(through, "POST", "/", made[number].sealed.data, REQUEST_TYPE)
+        spent = 1e3 * (time.perf_counter() - began)
+        with lock:
+            took.append(spent)
+            answers.append(partial(made[number].check, answer))
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for check in answers:
+        check()
+    return {**_crowd(took), "failed": count - len(took)}
+
+
+def _crowd(took: list[float]) -> dict[str, Any]:
+    return {
+        "count": len(took),
         "p50_ms": statistics.median(took),
         "p95_ms": float(np.percentile(took, 95)),
-        "slowest_ms": took[-1],
+        "slowest_ms": max(took),
     }
 
 
@@ -241,7 +201,8 @@ def main() -> None:
     made = parser(__doc__)
     made.add_argument("--repeats", type=int, default=31)
     made.add_argument("--devices", type=int, default=50)
-    made.add_argument("--crowds", type=int, default=3)
+    made.add_argument("--crowds", type=int, default=3, help="how often questions are sent at once")
+    made.add_argument("--device-crowds", type=int, default=1, help="how often devices refine at once")
     made.add_argument("--part", nargs="+", help="for itself")
     given = made.parse_args()
     if given.part:
@@ -252,14 +213,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, world(Path(name) / "coordinator") as here:
         folder = Path(name)
         url, through = here["url"], here["relay"]
-        single = in_child(__file__, "--part", "one", url, through, folder / "one", given.repeats)
-        crowd = [at_once(url, through, folder / f"crowd-{k}", given.devices) for k in range(given.crowds)]
+        single = in_child(
+            __file__, "--part", "one", url, through, folder / "one", given.repeats, *here["pids"]
+        )
+        asked = [questions_at_once(url, through, given.devices) for _ in range(given.crowds)]
+        crowd = [
+            at_once(url, through, folder / f"crowd-{k}", given.devices) for k in range(given.device_crowds)
+        ]
         result = {
             "items": ITEMS,
             "dimensions": DIMENSIONS,
             "announced_after_seconds": here["ready_seconds"],
             **single,
-            "at_once": crowd,
+            "questions_at_once": asked,
+            "devices_at_once": crowd,
             "resident_mib": resident(here["pids"]),
         }
     if given.json:
@@ -272,13 +239,19 @@ def main() -> None:
         f"first answer: median {local['with']['median']:.2f} ms with a refinement begun, "
         f"{local['without']['median']:.2f} ms without"
     )
+    used = ", ".join(f"{name} {ms:.0f}" for name, ms in single["processor_ms"].items())
+    print(f"ms of processor for each: {used} (coordinator and device do other things beside)")
     print(f"bytes: {single['bytes']['up']:,.0f} up, {single['bytes']['down']:,.0f} down")
-    for one_crowd in crowd:
-        p95 = one_crowd["p95_ms"]
-        print(
-            f"{one_crowd['devices']} devices at once: p50 {one_crowd['p50_ms']:.0f} ms, p95 {p95:.0f} ms, "
-            f"{len(one_crowd['not_refined'])} not refined, {verdict(TARGETS['at_once_p95_ms'] / p95)}"
-        )
+    for name, crowds in (("questions", asked), ("devices", crowd)):
+        for one_crowd in crowds:
+            p95, lost = (
+                one_crowd["p95_ms"],
+                one_crowd.get("failed", 0) + len(one_crowd.get("not_refined", ())),
+            )
+            print(
+                f"{one_crowd['count']} {name} at once: p50 {one_crowd['p50_ms']:.0f} ms, p95 {p95:.0f} ms, "
+                f"{lost} not refined, {verdict(TARGETS['at_once_p95_ms'] / p95)}"
+            )
     print("resident: " + ", ".join(f"{name} {mib:.0f} MiB" for name, mib in result["resident_mib"].items()))
 
 
