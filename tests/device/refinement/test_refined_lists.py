@@ -15,6 +15,7 @@ from confidante.core.errors import ConsentError, DataError, EgressError
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
 from confidante.device.refinement.merging import REFINE_SPREAD
+from confidante.device.refinement.policy import USUAL_DAYS
 from confidante.device.values import NotRefined, Purpose, ReasonKind
 from confidante.protocol.scoring_bfv import BfvScheme
 
@@ -117,6 +118,19 @@ def test_items_that_only_the_server_had_are_recommendable_after_a_refresh(tmp_pa
         device.remove_items([NEW[0]])
         device.refresh_refinement()
         assert device.items == 69
+
+
+def test_how_long_vectors_last_is_counted_by_vectors_not_by_keys(tmp_path: Path) -> None:
+    with server(tmp_path) as here, person(tmp_path, here) as device:
+        here.announce(at=START + 3600)
+        figures = device.refresh_refinement().decision
+        assert figures is not None
+        assert figures.days == USUAL_DAYS
+        here.offer_only(66)
+        here.announce(at=START + 2 * 86_400)
+        figures = device.refresh_refinement().decision
+        assert figures is not None
+        assert figures.days == 2.0
 
 
 def test_items_go_and_come_back_with_the_servers_catalogue(tmp_path: Path) -> None:

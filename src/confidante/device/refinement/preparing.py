@@ -65,7 +65,9 @@ class Preparing:
             raise EgressError(
                 f"{setup.population}: the coordinator's public log names nothing to refine with"
             )
-        offered, days = announced[-1][1], days_between([at for at, _ in announced])
+        offered = announced[-1][1]
+        first = {said.table: at for at, said in reversed(announced)}  # a new key alone is no new vectors
+        days = days_between(sorted(first.values()))
         query = self._body(keeping.QUERY_BODY, offered.model, "query side")
         side = decode_query(query)
         if side.table != offered.table:
