@@ -80,11 +80,11 @@ def processors(pids: tuple[int, ...]) -> dict[str, float]:
     found = {"device": time.process_time()}
     coordinator_, relay_ = (psutil.Process(pid) for pid in pids)
     processes = {"coordinator": coordinator_, "relay": relay_}
-    for child in coordinator_.children():
-        processes["scoring"] = child
     for name, process in processes.items():
         spent = process.cpu_times()
         found[name] = spent.user + spent.system
+    hands = [child.cpu_times() for child in coordinator_.children()]
+    found["scoring"] = sum(spent.user + spent.system for spent in hands)
     return found
 
 
@@ -191,10 +191,11 @@ def _crowd(took: list[float]) -> dict[str, Any]:
 
 
 def resident(pids: list[int]) -> dict[str, float]:
-    """Return the MiB of coordinator, its scoring process, and relay."""
+    """Return the MiB of coordinator, its scoring processes, and relay."""
     whole, hands = psutil.Process(pids[0]), psutil.Process(pids[0]).children()
-    sizes = [process.memory_info().rss / (1 << 20) for process in (whole, *hands, psutil.Process(pids[1]))]
-    return dict(zip(("coordinator", "scoring", "relay"), sizes, strict=False))
+    named = {"coordinator": whole, "relay": psutil.Process(pids[1])}
+    named |= {f"scoring {number}": child for number, child in enumerate(hands)}
+    return {name: process.memory_info().rss / (1 << 20) for name, process in named.items()}
 
 
 def main() -> None:

@@ -2,6 +2,8 @@
 
 import contextlib
 import hashlib
+import os
+import signal
 import socket
 import threading
 import time
@@ -246,13 +248,13 @@ def test_above_its_limit_it_says_busy_and_goes_on(world: World) -> None:
 
 def test_when_the_scoring_process_dies_it_says_busy_and_starts_another(world: World) -> None:
     question, _, _ = world.question()
-    process = world.refinements.scorer._process
-    assert process is not None
-    process._process.kill()
-    process._process.wait()
+    first = world.refinements.scorer.pids
+    for number in first:
+        os.kill(number, signal.SIGKILL)
     assert refusal(world.ask(question)) == (503, "busy")
     world.look()
     scored(world.ask(question))
+    assert not set(first) & set(world.refinements.scorer.pids)
 
 
 # --- what is fresh

@@ -310,10 +310,10 @@ def test_the_scorer_says_no_until_it_has_tables_and_after_it_is_closed(tmp_path:
 def test_the_scoring_process_ends_with_its_parent() -> None:
     scorer = Scorer()
     scorer.hold({"a": Vectors(PLAIN, np.ones((2, 3), dtype=np.int8))})
-    process = scorer._process
-    assert process is not None
-    process._link.close()  # as when the parent is killed
-    assert process._process.wait(20) == 0
+    assert scorer._team is not None
+    for process in scorer._team._all:
+        process._link.close()  # as when the parent is killed
+        assert process._process.wait(20) == 0
     scorer.close()
 
 

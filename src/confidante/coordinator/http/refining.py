@@ -18,7 +18,7 @@ from confidante.coordinator.http.office import Office, Routes
 from confidante.coordinator.http.reading import RefusedError, read_body
 from confidante.coordinator.refinement.offering import Served
 from confidante.coordinator.refinement.refinements import Refinements
-from confidante.coordinator.refinement.scorer import NoScorerError
+from confidante.coordinator.refinement.scorer import HANDS, NoScorerError
 from confidante.coordinator.store.values import Spending
 from confidante.core.errors import StoreError, WireError
 from confidante.protocol.binary_http import BinaryRequest, BinaryResponse
@@ -54,7 +54,7 @@ class Refining:
         self._enrolments = office.serving.enrolments
         self._spend = Batched(office.run, self._spend_all)
         self._opening = CapacityLimiter(2)
-        self._scoring = CapacityLimiter(1)  # the scoring process answers one at a time
+        self._scoring = CapacityLimiter(HANDS)
         self._here = 0
         self.routes: Routes = (
             ("POST", OBLIVIOUS_PATH, self.ask),

@@ -1,5 +1,6 @@
-"""The coordinator's side of the process that scores: started, watched over, and replaced with its tables."""
+"""The coordinator's side of the processes that score: started, watched over, replaced with their tables."""
 
+import queue
 import socket
 import subprocess
 import sys
@@ -18,6 +19,10 @@ from confidante.coordinator.refinement.scoring_process import Loading
 from confidante.coordinator.running.logs import log
 from confidante.core.errors import ConfidanteError, WireError
 
+HANDS = 2
+"""Processes that score; each holds all tables."""
+
+_NOT_YET = "the vectors are being made ready"
 _LOAD_SECONDS = 600.0
 _ANSWER_SECONDS = 20.0
 _END_SECONDS = 5.0
@@ -39,11 +44,11 @@ class Vectors:
 
 @final
 class Scorer:
-    """Scores in a process of its own. May be used from many threads; one question is answered at a time."""
+    """Scores in processes of its own. May be used from many threads, by `HANDS` at a time without waiting."""
 
     def __init__(self) -> None:
         self._wanted: Mapping[str, Vectors] = {}
-        self._process: _Process | None = None
+        self._team: _Team | None = None
         self._lock = threading.Lock()
 
     def hold(self, tables: Mapping[str, Vectors]) -> None:
@@ -53,17 +58,17 @@ class Scorer:
         """
         with self._lock:
             self._wanted = tables
-        fresh = _Process(tables) if tables else None
+        fresh = _Team(tables) if tables else None
         with self._lock:
-            old, self._process = self._process, fresh
+            old, self._team = self._team, fresh
         if old is not None:
             old.end()
 
     def keep_up(self) -> None:
-        """Start the process anew if it died, or could not be started. Raises NoScorerError."""
+        """Start processes anew if one died, or none could be started. Raises NoScorerError."""
         with self._lock:
             wanted = self._wanted
-            well = not wanted if self._process is None else self._process.tables is wanted
+            well = not wanted if self._team is None else self._team.tables is wanted
         if not well:
             self.hold(wanted)
 
@@ -73,23 +78,75 @@ class Scorer:
         Raises WireError for a question that is none, and NoScorerError.
         """
         with self._lock:
-            process = self._process
-            if process is None or name not in process.tables:
-                raise NoScorerError("the vectors are being made ready")
-            try:
-                return process.answer(name, request)
-            except OSError as error:
-                self._process = None
-                process.end()
-                log("scoring process lost", level="error", problem=type(error).__name__)
-                raise NoScorerError("the vectors are being made ready") from None
+            team = self._team
+        if team is None or name not in team.tables:
+            raise NoScorerError(_NOT_YET)
+        try:
+            return team.answer(name, request)
+        except OSError as error:
+            log("scoring process lost", level="error", problem=type(error).__name__)
+            with self._lock:
+                lost = self._team is team
+                self._team = None if lost else self._team
+            if lost:
+                team.end()
+            raise NoScorerError(_NOT_YET) from None
+
+    @property
+    def pids(self) -> list[int]:
+        """Return the numbers of the processes."""
+        with self._lock:
+            return [] if self._team is None else self._team.pids
 
     def close(self) -> None:
-        """End the process."""
+        """End the processes."""
         with self._lock:
-            process, self._process, self._wanted = self._process, None, {}
-        if process is not None:
-            process.end()
+            team, self._team, self._wanted = self._team, None, {}
+        if team is not None:
+            team.end()
+
+
+class _Team:
+    """Processes with the same tables. Each answers one question at a time."""
+
+    def __init__(self, tables: Mapping[str, Vectors]) -> None:
+        self.tables = tables
+        self._all: list[_Process] = []
+        self._free: queue.SimpleQueue[_Process] = queue.SimpleQueue()
+        try:
+            for _ in range(HANDS):
+                self._all.append(_Process(tables))
+        except NoScorerError:
+            self.end()
+            raise
+        for one in self._all:
+            self._free.put(one)
+
+    @property
+    def pids(self) -> list[int]:
+        return [one.pid for one in self._all]
+
+    def answer(self, name: str, request: bytes) -> bytes:
+        """Raises WireError, OSError for a process that is lost, and NoScorerError when none is free."""
+        try:
+            one = self._free.get(timeout=_ANSWER_SECONDS)
+        except queue.Empty:
+            raise NoScorerError(_NOT_YET) from None
+        try:
+            answer = one.answer(name, request)
+        except WireError:
+            self._free.put(one)
+            raise
+        self._free.put(one)
+        return answer
+
+    def end(self) -> None:
+        """End them, those that are at work after their answer."""
+        with suppress(queue.Empty):
+            for _ in self._all:
+                self._free.get(timeout=_END_SECONDS)
+        for one in self._all:
+            one.end()
 
 
 class _Process:
@@ -123,6 +180,10 @@ class _Process:
         except OSError as error:
             self.end()
             raise NoScorerError(f"the tables cannot be made ({error}): is there memory for them?") from None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def answer(self, name: str, request: bytes) -> bytes:
         link.send(self._link, link.ASK, name, request)

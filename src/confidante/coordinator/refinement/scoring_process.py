@@ -4,7 +4,6 @@ It is apart, so that a round is never kept waiting by a question, and so that by
 C++ upset nothing else. It ends with its parent. Run as `python -m` this, with the number of its socket.
 """
 
-import os
 import signal
 import socket
 import sys
@@ -16,8 +15,6 @@ from confidante.coordinator.refinement import link
 from confidante.coordinator.refinement.schemes import scheme_of
 from confidante.core.errors import WireError
 from confidante.protocol.scoring import Table
-
-_NICE = 5  # check-ins and rounds come first
 
 
 class Loading(msgspec.Struct, array_like=True, frozen=True):
@@ -50,7 +47,6 @@ def main() -> None:
     """Serve the socket whose number was given."""
     for number in (signal.SIGINT, signal.SIGTERM):  # they are for the parent, whose end is ours
         signal.signal(number, signal.SIG_IGN)
-    os.nice(_NICE)
     with socket.socket(fileno=int(sys.argv[1])) as end:
         try:
             serve(end)

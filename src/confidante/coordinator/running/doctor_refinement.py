@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from confidante.coordinator.definition.population import Population
 from confidante.coordinator.definition.refinement import Refining, read_offer
 from confidante.coordinator.refinement.schemes import missing, scheme_of
+from confidante.coordinator.refinement.scorer import HANDS
 from confidante.coordinator.running.checked import Check
 from confidante.core.errors import DataError
 from confidante.core.spans import spoken
@@ -71,8 +72,8 @@ def _check_limits(population: Population, terms: Refining) -> Iterator[Check]:
 
 
 def _table_bytes(terms: Refining, items: int) -> int:
-    """Return the bytes of one table of all items and one of each bucket."""
+    """Return the bytes of a table of all items and one of each bucket, in all processes that score."""
     blocks = -(-items // _BLOCK)
     if terms.buckets:
         blocks += terms.buckets * -(-int(_ROOM * items / terms.buckets + 1) // _BLOCK)
-    return blocks * terms.dimensions * _COLUMN_BYTES
+    return blocks * terms.dimensions * _COLUMN_BYTES * HANDS
