@@ -21,7 +21,7 @@ epsilon = 1.0
 
 
 def read(folder: Path, task: str, items: int = 20) -> Population:
-    rows = "".join(f"{i},Title {i},a\n" for i in range(items))
+    rows = "".join(f"{i},Title {i},a|Horror\n" for i in range(items))
     (folder / "items.csv").write_text("item,title,labels\n" + rows)
     path = folder / "films.toml"
     path.write_text(task, encoding="utf-8")
@@ -91,6 +91,8 @@ GROUP = '[[task.group]]\nname = "young"\nattribute = "age"\nvalues = ["18-24"]\n
         (f'{GROUP}labels = ["Horror"]', "task.group: 'young' needs one rule"),
         (GROUP.replace('values = ["18-24"]', ""), "task.group: 'young' needs one rule"),
         (f"{GROUP}colour = 1", "task[0].group[0]"),
+        ('[[task.group]]\nname = "sad"\nlabels = ["a", "b"]', "task.group.labels of 'sad' has 'b'"),
+        ('[[task.group]]\nname = "sad"\nitems = ["3", "x"]', "task.group.items of 'sad' has 'x'"),
         (f'{BY}\n[[task]]\nkind = "cohorts"\nname = "more"\nepsilon = 1.0\n{BY}', "task.kind: two tasks"),
         (f"{BY}\ncolumns = 20\n[upload]\nmax_bytes = 8300", "upload.max_bytes is 8300"),
     ],

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from confidante.core.errors import DataError
+from confidante.core.types import Catalogue
 from confidante.models.cohort_table import MAX_BYTES
 from confidante.models.cohorts import MAX_TREE_BYTES, MOST_GROUPS, CohortTree, Group, everyone_by
 
@@ -53,14 +54,22 @@ def read_tree(by: Mapping[str, tuple[str, ...]], groups: Sequence[GroupTable]) -
     return _sound(tuple(rows))
 
 
-def check_size(tree: CohortTree, items: int) -> None:
-    """Raise DataError when a table of so many groups and items is more than can be published."""
-    size = len(tree) * items * 4
+def check_fits(tree: CohortTree, catalogue: Catalogue) -> None:
+    """Raise DataError when a group names what the catalogue lacks, or the tables are more than can be."""
+    size = len(tree) * len(catalogue) * 4
     if size > MAX_BYTES - MAX_TREE_BYTES:
         raise DataError(
-            f"task.by: {len(tree)} groups of {items} items make a table of {size:,} bytes, and no device "
-            f"takes more than {MAX_BYTES:,}: take fewer groups"
+            f"task.by: {len(tree)} groups of {len(catalogue)} items make a table of {size:,} bytes, and no "
+            f"device takes more than {MAX_BYTES:,}: take fewer groups"
         )
+    ids, labels = set(catalogue.ids), {label for some in catalogue.labels for label in some}
+    for group in tree.groups:
+        for key, named, known in (("items", group.items, ids), ("labels", group.labels, labels)):
+            strange = next((one for one in named if one not in known), None)
+            if strange is not None:
+                raise DataError(
+                    f"task.group.{key} of {group.name!r} has {strange!r}, unknown to the catalogue"
+                )
 
 
 def _by_attributes(by: Mapping[str, tuple[str, ...]]) -> CohortTree:

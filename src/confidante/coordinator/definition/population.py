@@ -9,7 +9,7 @@ from typing import Annotated, final
 import msgspec
 
 from confidante.coordinator.definition.catalogue_file import read_catalogue
-from confidante.coordinator.definition.groups import check_size
+from confidante.coordinator.definition.groups import check_fits
 from confidante.coordinator.definition.measures import AnyTable, Measure, read_measures
 from confidante.coordinator.definition.refinement import EXAMPLE as REFINEMENT_EXAMPLE
 from confidante.coordinator.definition.refinement import RefinementTable, Refining, refining
@@ -269,7 +269,7 @@ def read_population(path: Path) -> Population:
     catalogue = read_catalogue(path.parent / found.catalogue)
     for tree in (one.tree for one in tasks if one.tree is not None):
         try:
-            check_size(tree, len(catalogue))
+            check_fits(tree, catalogue)
         except DataError as error:
             raise DataError(error.problem, path=path) from None
     try:
