@@ -66,7 +66,7 @@ def visiting(browser: Browser, link: str, *, scripts: bool = True) -> Iterator[P
     """Open the page as a person would. Fails on any error in the console, and on any request to elsewhere."""
     context = browser.new_context(java_script_enabled=scripts, viewport={"width": 1100, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    page.set_default_timeout(30_000)
     wrong: list[str] = []
     here = link.partition("/?")[0]
     page.on("console", lambda said: wrong.append(said.text) if said.type in ("error", "warning") else None)
