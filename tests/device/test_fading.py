@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from confidante.core.types import Catalogue, Histories
+from confidante.device import library_build
 from confidante.device.counterfactual import counterfactual, rank
 from confidante.device.group_prior import GroupPrior
 from confidante.device.index import FlatIndex
-from confidante.device.library_build import build
+from confidante.device.library_build import build, extended
 from confidante.device.question import Profile, answer, ask
 from confidante.device.reasons import suggestions
 from confidante.device.text import best_available
@@ -45,13 +46,17 @@ class Sums:
         return NoisySum(total, 0.0, self.histories.people)
 
 
-@pytest.fixture(scope="module")
-def library():
+def lovers():
+    """People of two tastes: even items, or odd ones."""
     rng = np.random.default_rng(3)
     liked = [rng.permutation(ITEMS // 2)[:12] * 2 + person % 2 for person in range(80)]
     events = np.concatenate(liked).astype(np.int32)
-    people = Histories(np.arange(81) * 12, events, np.arange(len(events)))
-    learnt = train(CATALOGUE, Sums(people), replace(EXACT, slate=8))
+    return Histories(np.arange(81) * 12, events, np.arange(len(events)))
+
+
+@pytest.fixture(scope="module")
+def library():
+    learnt = train(CATALOGUE, Sums(lovers()), replace(EXACT, slate=8))
     columns = (CATALOGUE.ids, CATALOGUE.titles, CATALOGUE.labels)
     items = [Item(*row) for row in zip(*columns, strict=True)]
     made = build(
@@ -150,3 +155,35 @@ def test_a_counterfactual_fades_as_the_list_without_the_events_would(library):
             assert row not in answer(without, index, 10).tolist()
             told += 1
     assert told
+
+
+def test_an_item_that_came_after_the_training_is_lifted_alike_by_a_refresh_and_by_a_start(
+    library, monkeypatch
+):
+    """What speaks for it speaks louder than for an item that the model knows, whichever way it came."""
+    new = [Item(f"new {n}", f"Newer film {n} (1990)", (f"kind {n % 4}",)) for n in range(4)]
+    columns = (CATALOGUE.ids, CATALOGUE.titles, CATALOGUE.labels)
+    items = [Item(*row) for row in zip(*columns, strict=True)]
+    published = decode(publish(train(CATALOGUE, Sums(lovers()), EXACT), CATALOGUE))
+
+    def weights():
+        every = [*items, *new]
+        numbers = np.arange(len(every))
+        whole = build(every, numbers, np.zeros(len(every), dtype=bool), published, best_available)
+        grown = extended(
+            build(items, numbers[:ITEMS], np.zeros(ITEMS, dtype=bool), published, best_available),
+            new,
+            numbers[ITEMS:],
+            published,
+            best_available(),
+        )
+        return [np.stack([part.item_weights for part in made.model.parts]) for made in (whole, grown)]
+
+    lifted = weights()
+    monkeypatch.setattr(library_build, "FRESH", 1.0)
+    for louder, plain in zip(lifted, weights(), strict=True):
+        assert (plain[1:, ITEMS:] > 0).all(), (
+            "the first part says what followed what, and knows nothing of them"
+        )
+        assert louder[:, ITEMS:] == pytest.approx(1.5 * plain[:, ITEMS:])
+        assert np.array_equal(louder[:, :ITEMS], plain[:, :ITEMS])

@@ -35,6 +35,14 @@ Chosen on validation parts: NDCG@10 after 10 events rises by 16 % on MovieLens-1
 reach a list. Twice as much is better still after 10 events, but on 100K looks worse after one.
 """
 
+FRESH = 1.5
+"""What an item that the model does not know counts as a candidate, by its words and labels.
+
+It lacks what followed what, so its scores are spread less, and of the best ten it is hardly ever one. Chosen
+on the validation part of MovieLens-100K: at 1.5 new items come into lists and known ones lose nothing; at 2
+known ones lose 3 % of NDCG@10.
+"""
+
 WORDS_FOR_ALL = 30_000
 """Items up to which words speak for all; beyond, only for items that the model does not know."""
 
@@ -71,6 +79,10 @@ def build(
         words, text = _words(items, speak_for, encoder(), sample, said)
         parts = (*parts, words)
     labels, starts, rows = _label_columns([item.labels for item in items])
+    spread = _spread(parts, sample) or 1.0
+    if published is not None:
+        lifted = np.where(known, 1.0, FRESH).astype(np.float32)
+        parts = tuple(replace(part, item_weights=part.item_weights * lifted) for part in parts)
     return Library(
         model=ServedModel(parts, prior, None if published is None else published.model.own),
         keys=keys,
@@ -78,7 +90,7 @@ def build(
         labels=labels,
         label_starts=starts,
         label_rows=rows,
-        spread=_spread(parts, sample) or 1.0,
+        spread=spread,
         text=text,
     )
 
@@ -104,6 +116,7 @@ def extended(
     if published is not None:
         placed = place(published, _as_catalogue(items))
         prior, new = placed.prior, {**placed.rows, **new}
+        new = {name: replace(rows, item_weights=rows.item_weights * FRESH) for name, rows in new.items()}
     labels, starts, rows = _with_labels(library, [item.labels for item in items])
     return Library(
         model=library.model.with_rows(prior, new),
