@@ -1,4 +1,4 @@
-"""Write deploy/requirements.txt: the pins of requirements/dev.txt that the `server` extra needs, with hashes.
+"""Write deploy/requirements.txt: what the extras `server` and `he` need, as requirements/dev.txt pins it.
 
 Run in the project's environment, whenever requirements/dev.txt changes: python deploy/pins.py
 """
@@ -49,7 +49,8 @@ def wanted() -> set[str]:
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
     found = set[str]()
     seen = set[tuple[str, frozenset[str]]]()
-    for text in (*project["dependencies"], *project["optional-dependencies"]["server"]):
+    extras = project["optional-dependencies"]
+    for text in (*project["dependencies"], *extras["server"], *extras["he"]):
         one = Requirement(text)
         name = canonicalize_name(one.name)
         found |= {name} | needed(name, frozenset(one.extras), seen)
