@@ -12,11 +12,12 @@ from typing import Any
 import httpx
 import msgspec
 import numpy as np
-from http_world import listening
+from http_world import KEY, listening
 
 from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.definition.population import Population, read_population
 from confidante.coordinator.http import Coordinator, Serving
+from confidante.coordinator.page.view import Desk
 from confidante.coordinator.refinement.refinements import Refinements, enrolments_of
 from confidante.coordinator.store import Store
 from confidante.models.refinement import ItemSide, QuerySide
@@ -189,8 +190,9 @@ def refining(
         refinements = Refinements(store, bodies, [population])
         try:
             refinements.look()
-            serving = Serving((NAME,), enrolments=enrolments_of(store, population), body=body)
-            coordinator = Coordinator(store, bodies, serving, refinements=refinements)
+            serving = Serving((NAME,), KEY, enrolments=enrolments_of(store, population), body=body)
+            desk = Desk((population,), f"file://{folder / 'bodies'}")
+            coordinator = Coordinator(store, bodies, serving, refinements=refinements, desk=desk)
             with listening(coordinator) as port:
                 url = f"http://127.0.0.1:{port}"
                 yield World(url, folder, store, bodies, population, refinements, coordinator)

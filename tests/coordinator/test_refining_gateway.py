@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from http_world import here, reason
+from http_world import KEY, here, reason
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from refining_world import BY_ADDRESS, NAME, World, refining, refusal, scored, write_offer
@@ -291,6 +291,23 @@ def test_the_public_half_may_be_fetched_and_the_table_unless_it_is_secret(tmp_pa
             part = http.get(f"/v1/models/{said.model.hex()}", headers={"range": "bytes=0-9"})
             assert (part.status_code, part.content) == (206, whole.content[:10])
             assert http.get(f"/v1/models/{said.table.hex()}").status_code == (404 if secret else 200)
+
+
+def test_page_and_counters_tell_what_is_refined_and_nothing_of_who_asked(tmp_path: Path) -> None:
+    with refining(tmp_path) as world, world.http() as http:
+        scored(world.ask(world.question()[0]))
+        world.refinements._count(time.time(), all_of_it=True)
+        said = f"Refinement: 30 items, vectors {world.offered()[-1].model.hex()[:12]}, 1 questions today."
+        assert said in http.get("/").text
+        write_offer(tmp_path, 1)
+        world.look()
+        time.sleep(1.1)  # a page is gathered at most once a second
+        assert "what was read before goes on" in http.get("/operator/now").text
+        text = http.get("/metrics", headers={"authorization": f"Bearer {KEY}"}).text
+        assert 'confidante_questions_total{outcome="answered"} 1.0' in text
+        assert "confidante_question_seconds_count 1.0" in text
+        kinds = {line.partition("{")[2].partition("=")[0] for line in text.splitlines() if "question" in line}
+        assert kinds <= {"", "outcome", "direction", "le", "request"}
 
 
 def test_a_process_that_refines_nothing_has_no_gateway(tmp_path: Path) -> None:
