@@ -9,7 +9,7 @@ out by the device's own code; then the items come back as a catalogue refresh br
 (`library_build.extended`), without any training. Graded are people who met such items: what they know are
 their 30 newest other events before the last such meeting, right are all new items that they met, candidates
 are all items but their other events. Among all items, and among new items only. References: a random order
-(the mean over orders, as the formula gives it for HR and recall, 20 orders for NDCG); popularity, which knows
+(the mean over 5 orders); popularity, which knows
 nothing of new items and puts them last (ties lose); and popularity of an oracle that saw everybody's events.
 Also told: how many lists of 10 have a new item, and how many new items are in anybody's.
 """
@@ -34,7 +34,7 @@ from confidante.models.snapshot import decode, publish
 PART = 0.05
 EPSILON = 8.0
 KNOWN = 30
-ORDERS = 20
+ORDERS = 5
 Scores = NDArray[np.floating]
 
 
