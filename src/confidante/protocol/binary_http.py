@@ -120,7 +120,7 @@ class _Reader:
         """Read and drop trailers, then take nothing but padding."""
         if self._at < len(self._data):
             self.fields()
-        if any(self._data[self._at :]):
+        if self._data.count(0, self._at) != len(self._data) - self._at:
             raise WireError("something other than padding follows a binary message")
 
     def _take(self, size: int) -> bytes:
