@@ -19,6 +19,7 @@ from confidante.coordinator.refinement.scorer import NoScorerError, Scorer, Vect
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import GatewayRow
 from confidante.core.errors import DataError, WireError
+from confidante.models.refinement_build import CONTENT_PART
 from confidante.protocol.oblivious import Sealed
 from confidante.protocol.refinement import GONE
 from confidante.protocol.tokens import LEAST_KEY_SECONDS
@@ -194,6 +195,41 @@ def test_a_new_model_makes_new_vectors(tmp_path: Path) -> None:
         first, second = world.offered()
         assert first.model != second.model
         assert first.key == second.key
+
+
+def test_vectors_of_ones_own_are_part_of_what_is_asked(tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    np.save(tmp_path / "store.npy", rng.standard_normal((30, 5)))
+    with refining(tmp_path, vectors="store.npy", dimensions=13) as world:
+        side, _ = world.sides()
+        assert [part.name for part in side.parts][-1] == CONTENT_PART
+        np.save(tmp_path / "store.npy", rng.standard_normal((30, 5)))
+        world.look()
+        assert len(world.offered()) == 2
+        np.save(tmp_path / "store.npy", rng.standard_normal((29, 5)))
+        world.look()
+        assert "29 rows" in world.store.refinement.standing(NAME).problem
+        assert len(world.offered()) == 2
+
+
+@pytest.mark.parametrize(
+    ("array", "told"),
+    [
+        (np.ones(30), "no table of floating-point"),
+        (np.ones((30, 2), dtype=np.int64), "no table of floating-point"),
+        (np.full((30, 2), np.nan), "not finite"),
+        (np.ones((30, 0)), "30 rows of 0 numbers"),
+        (np.array([{}], dtype=object), "no array that NumPy saved"),
+        (None, "no array that NumPy saved"),
+    ],
+)
+def test_vectors_that_cannot_be_used_are_refused_by_name(tmp_path: Path, array: object, told: str) -> None:
+    write_offer(tmp_path, 30)
+    path = tmp_path / "store.npy"
+    path.write_bytes(b"x") if array is None else np.save(path, array, allow_pickle=True)
+    with pytest.raises(DataError, match=told) as refused:
+        read_offer(tmp_path / "store.csv", path)
+    assert "store.npy" in str(refused.value)
 
 
 def test_a_bad_file_keeps_what_was_read_and_says_so(tmp_path: Path) -> None:

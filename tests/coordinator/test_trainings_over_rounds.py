@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 from engine_world import CATALOGUE, Devices, World, crowd, population
 
+from confidante.coordinator.definition.measures import NEWEST
+from confidante.coordinator.definition.refinement import Refining
 from confidante.coordinator.rounds.training import Model, Published, Result, Training
+from confidante.coordinator.rounds.trainings import Trainings
 from confidante.coordinator.store import PUBLISHED
 from confidante.core.errors import WireError
 from confidante.core.types import Catalogue
@@ -52,6 +55,21 @@ def test_without_noise_the_model_is_that_of_the_lab_bit_for_bit(tmp_path, picks)
     assert (PICK_PART in decode(data).model.names) == (picks > 0)
     assert said["training"] == 1
     assert said["survivors"] == 40
+    world.close()
+
+
+def test_devices_are_given_a_narrower_model_than_the_server_refines_with(tmp_path):
+    terms = Refining(tmp_path / "store.csv", device_columns=6)
+    world = World(tmp_path, population(40, refinement=terms), Devices(crowd(40)))
+    train(world)
+    (said,) = models(world)
+    given, whole = (decode(world.bodies.get(said[name].hex())).model for name in ("model", "wide"))
+    assert sum(part.vectors.shape[1] for part in given.parts) == 6
+    assert sum(part.vectors.shape[1] for part in whole.parts) > 6
+    trainings = Trainings(world.store, world.bodies, world.population)
+    assert next(trainings.models(NEWEST)) == said["model"].hex()
+    assert trainings.widest(said["model"].hex()) == said["wide"].hex()
+    assert {said["model"].hex(), said["wide"].hex()} <= world.store.references()
     world.close()
 
 

@@ -7,6 +7,7 @@ bodies. A change of stock or boosts makes nothing anew: it is said with every an
 import hashlib
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import final
 
@@ -121,17 +122,20 @@ class Offering:
     # --- what it is made of
 
     def _read_offer(self) -> str:
-        """Read the file if it changed; return what is wrong with it, and keep the one before then."""
-        path = self._terms.items
+        """Read the files if one changed; return what is wrong with them, and keep those before then."""
+        path, stamp = self._terms.items, tuple[int, ...]()
         try:
-            with path.open("rb") as file:
-                found = os.fstat(file.fileno())
-                stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+            with ExitStack() as stack:
+                files = []
+                for path in (self._terms.items, *filter(None, [self._terms.vectors])):
+                    files.append((path, stack.enter_context(path.open("rb"))))
+                found = [os.fstat(file.fileno()) for _, file in files]
+                stamp = tuple(n for one in found for n in (one.st_mtime_ns, one.st_size, one.st_ino))
                 if stamp == self._stamp:
                     return self._noted
-                data = file.read()
-            self._offer, self._changed, self._noted = parse_offer(path, data), found.st_mtime, ""
-            self._stamp, self._read = stamp, self._read + 1
+                read = [(path, file.read()) for path, file in files]
+            self._offer, self._noted = parse_offer(*read[0], *read[1:]), ""
+            self._changed, self._stamp, self._read = found[0].st_mtime, stamp, self._read + 1
         except OSError as error:
             self._stamp = ()
             self._noted = f"{path}: cannot be read ({error.strerror}); what was read before goes on"
@@ -144,7 +148,7 @@ class Offering:
         """Make and announce what is to be refined with, if that is not what the log says."""
         inputs, items = row.inputs, row.items
         if self._offer is not None:
-            model = next(self._trainings.models(NEWEST), "")
+            model = self._trainings.widest(next(self._trainings.models(NEWEST), ""))
             if not model:
                 raise DataError("no model was published yet")
             inputs, items = self._inputs(model, self._offer), len(self._offer.catalogue)
@@ -176,14 +180,17 @@ class Offering:
     def _inputs(self, model: str, offer: Offer) -> bytes:
         """Return what names the model, the items and the terms that vectors are made of."""
         terms = f"{self._terms.dimensions} {self._terms.buckets}\n".encode()
-        return hashlib.sha256(
-            _MADE_AS + terms + bytes.fromhex(model) + CatalogueWire(offer.catalogue).digest
-        ).digest()
+        names = bytes.fromhex(model) + CatalogueWire(offer.catalogue).digest + offer.content_name
+        return hashlib.sha256(_MADE_AS + terms + names).digest()
 
     def _make(self, model: str, offer: Offer) -> Offered:
         published = snapshot.decode(self._bodies.get(model))
         query, items = build(
-            published, offer.catalogue, dimensions=self._terms.dimensions, buckets=self._terms.buckets
+            published,
+            offer.catalogue,
+            dimensions=self._terms.dimensions,
+            content=offer.content,
+            buckets=self._terms.buckets,
         )
         names = [bytes.fromhex(self._bodies.put(data)) for data in (encode_query(query), encode_items(items))]
         return self._said(Offered("none", names[0], names[1], False, ("none",), bytes(41)))

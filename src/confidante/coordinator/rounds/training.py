@@ -42,16 +42,18 @@ class Result(msgspec.Struct, tag="sum 1", array_like=True, forbid_unknown_fields
 
     total: the integer sum, little-endian int64 each. model: name of the model's body when this was the last
     sum of its training, else empty. cohorts: name of the body of what was published of cohorts, else empty.
+    wide: name of the whole model where devices are given a narrower one, else empty.
     """
 
     total: bytes
     model: str = ""
     cohorts: str = ""
+    wide: str = ""
 
     @classmethod
-    def of(cls, total: NDArray[np.int64], model: str = "", cohorts: str = "") -> "Result":
+    def of(cls, total: NDArray[np.int64], model: str = "", cohorts: str = "", wide: str = "") -> "Result":
         """Return the result that holds a sum, int64 [length]."""
-        return cls(total.astype("<i8").tobytes(), model, cohorts)
+        return cls(total.astype("<i8").tobytes(), model, cohorts, wide)
 
     @classmethod
     def read(cls, data: bytes) -> "Result":

@@ -14,6 +14,8 @@ from confidante.coordinator.rounds.cohorts import Cohorts
 from confidante.coordinator.rounds.training import Model, Published, Result, Training, noisy_sum
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import PublishedRound, RoundRow, RoundState
+from confidante.models.refinement_build import narrowed
+from confidante.models.snapshot import decode, encode
 from confidante.models.task import Task
 from confidante.models.task_wire import kind_of
 from confidante.protocol.server import SumResult
@@ -54,6 +56,13 @@ class Trainings:
             if wanted in (model, NEWEST) or other:
                 yield model
 
+    def widest(self, model: str) -> str:
+        """Return the whole model (hex) of which devices were given `model`: itself, where they have all."""
+        for row in self._rounds():
+            if self._model_in(row.result) == model:
+                return self._kept(row.result).wide or model
+        return model
+
     def cohort_task(self, measure: Measure) -> Task:
         """Return what a measure over cohorts asks of devices now."""
         return self._cohorts.task(measure, next(self.models(NEWEST), ""))
@@ -89,8 +98,10 @@ class Trainings:
             mine = Published(row.task_body, row.plan, len(result.survivors), kept.total)
             found = self._go_on((*sums, mine)) if running == number else None
             if isinstance(found, Model):
-                kind, kept = "model", Result.of(result.sum, self._bodies.put(found.data))
+                kind, kept = "model", self._published_model(result, found.data)
                 said |= {"training": number, "model": bytes.fromhex(kept.model)}
+                if kept.wide:  # not for devices, but for all to see that there is one
+                    said["wide"] = bytes.fromhex(kept.wide)
         elif published := self._published_cohorts(row, kept.total, len(result.survivors)):
             kind, kept = "cohorts", Result.of(result.sum, cohorts=published)
             said |= {
@@ -114,6 +125,15 @@ class Trainings:
         total_of = noisy_sum(total, row.plan, survivors)
         model = next(self.models(NEWEST), "")
         return self._bodies.put(self._cohorts.release(measure, model, row.task_body, total_of))
+
+    def _published_model(self, result: SumResult, data: bytes) -> Result:
+        """Return what is kept of the last sum of a training: the model for devices, and the whole one."""
+        terms = self.population.refinement
+        if terms is None or not terms.device_columns:
+            return Result.of(result.sum, self._bodies.put(data))
+        narrow = narrowed(decode(data), terms.device_columns)
+        given = encode(narrow.model, narrow.catalogue, narrow.features)
+        return Result.of(result.sum, self._bodies.put(given), wide=self._bodies.put(data))
 
     def _standing(self) -> tuple[int, tuple[Published, ...], float]:
         """Return the number of the running training, the sums it has, and when it may go on."""

@@ -25,7 +25,7 @@ def check_refinement(population: Population) -> Iterator[Check]:
         yield Check(_NAME, good=False, said=f"{population.name}: what it needs is not installed: {lacking}")
     try:
         names = ", ".join(scheme_of(place).name for place in terms.schemes)
-        offer = read_offer(terms.items)
+        offer = read_offer(terms.items, terms.vectors)
     except DataError as error:
         yield Check(_NAME, good=False, said=f"{population.name}: {error}")
         return
