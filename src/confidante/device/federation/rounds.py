@@ -6,7 +6,8 @@ A `Client` of the protocol trusts whoever made it. What it leaves to its owner i
   only the round's number, the public seed and the roster are taken, and any other difference is refused;
 - keys, masks and noise come from `SystemEntropy` and nothing else;
 - the vector is the task's own `client_update` over the person's own events, clipped and noised by the plan,
-  for cohorts in the rows of the person's own group, which is found here and said to nobody;
+  for cohorts in the rows of the person's own group, which is found here and said to nobody; picks are no
+  sequence, and in no sum over sequences;
 - every message is in the ledger before it is handed out;
 - a round is noted before its first message, and never joined again, whatever happened to it;
 - its budget is counted as spent, durably, before the masked vector is handed out: from then on the sum can be
@@ -36,9 +37,12 @@ from confidante.device.consent import Consents
 from confidante.device.federation.agreement import Agreement, Offer, agreed_config
 from confidante.device.federation.journal import Beginning, Journal, Kept, Step
 from confidante.device.ledger import Departure, Ledger
-from confidante.device.person import AGAINST
+from confidante.device.person import AGAINST, PICK
 from confidante.device.vault.store import Vault
 from confidante.models.cohorts import CohortTask
+from confidante.models.contributors import ContributorTask
+from confidante.models.picks import PickTask
+from confidante.models.popularity import PopularityTask
 from confidante.privacy.clipping import encode
 from confidante.privacy.mechanisms.skellam import SEED_BYTES as NOISE_SEED_BYTES
 from confidante.privacy.mechanisms.skellam import sample
@@ -47,6 +51,7 @@ from confidante.protocol.config import RoundSetup
 from confidante.protocol.identity import SEED_BYTES, Identity
 
 _SHOWN = 10  # own entries kept for the person to read
+_OF_ITEMS = (PopularityTask, ContributorTask, CohortTask, PickTask)  # ask what was met, in whatever order
 
 _MESSAGES: Mapping[ClientPhase, tuple[str, str, str]] = {
     ClientPhase.START: (
@@ -334,12 +339,17 @@ class Participation:
         return Outgoing(departure, data, message)
 
     def _events(self) -> list[tuple[str, float]]:
-        """Return item and time of the own events that speak for their item, oldest first."""
+        """Return item and time of the own events that speak for their item, oldest first.
+
+        Picks are among them only where what was met counts, and not what came after what: they say what a
+        person loves, and their order is that of a list that they were shown.
+        """
+        left_out = AGAINST if isinstance(self._agreement.task, _OF_ITEMS) else AGAINST | {PICK}
         rows = self._vault.rows(
             "SELECT item.id, event.at, event.kind FROM event JOIN item ON item.key = event.item "
             "WHERE event.forgotten IS NULL ORDER BY event.at, event.number"
         )
-        return [(item, at) for item, at, kind in rows if kind not in AGAINST]
+        return [(item, at) for item, at, kind in rows if kind not in left_out]
 
     def _vector(self) -> tuple[NDArray[np.int64], dict[str, Any]]:
         """Return the noised integers (int64 [length]), and the note for the person."""
