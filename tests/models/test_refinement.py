@@ -15,6 +15,7 @@ from confidante.models.refinement import ItemSide, QueryPart, QuerySide, name_of
 from confidante.models.refinement_buckets import clustered
 from confidante.models.refinement_build import CONTENT_PART, build, narrowed, placed, spread_of
 from confidante.models.refinement_wire import decode_items, decode_query, encode_items, encode_query
+from confidante.models.sequential import PICK_PART
 from confidante.models.served import ServedModel
 from confidante.models.snapshot import decode, publish
 from confidante.models.training import settings_for, train
@@ -61,6 +62,29 @@ def test_points_are_what_the_kept_columns_of_the_model_say_to_within_rounding():
     kept = said_by(placed(narrowed(PUBLISHED, 40), WHOLE))
     assert np.corrcoef(points(SIDE, TABLE), kept)[0, 1] > 0.98
     assert SIDE.dimensions == 40
+
+
+def test_what_speaks_for_picks_stays_whole_on_devices_and_is_nothing_to_ask_about():
+    settings = replace(settings_for(noise=False, repeat=False), slate=8)
+    learnt = train(MET, ExactSums(random_people(80, ITEMS, 25, seed=3)), settings)
+    with_picks = decode(publish(learnt, MET))
+    whole = next(part for part in with_picks.model.parts if part.name == PICK_PART)
+    side, table = build(with_picks, WHOLE, dimensions=40, buckets=5)
+    assert (encode_query(side), encode_items(table)) == (DATA, ITEM_DATA)
+    narrow = narrowed(with_picks, 12).model
+    kept = next(part for part in narrow.parts if part.name == PICK_PART)
+    assert np.array_equal(kept.vectors, whole.vectors)
+    assert sum(part.vectors.shape[1] for part in narrow.parts if part is not kept) == 12
+
+
+def test_an_event_may_count_otherwise_in_each_part():
+    rows, ages, weights = EVENTS
+    by_part = np.repeat(weights[:, None], len(SIDE.parts), axis=1)
+    assert np.array_equal(SIDE.query(rows, ages, by_part), SIDE.query(*EVENTS))
+    by_part[:, 0] = 0.0
+    first = SIDE.parts[0].vectors.shape[1]
+    assert not SIDE.query(rows, ages, by_part)[:first].any()
+    assert np.array_equal(SIDE.query(rows, ages, by_part)[first:], SIDE.query(*EVENTS)[first:])
 
 
 def test_the_encrypted_path_gives_the_very_same_integers():

@@ -136,13 +136,14 @@ class QuerySide:
         """Return the query, float64 [D], of a person's events.
 
         rows: of the events' items [e]; ages: events since, 0 or more [e]; weights: what each event counts,
-        any sign [e]. DataError for a row that there is not.
+        any sign [e], or in each part [e, parts]. DataError for a row that there is not.
         """
         if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < self.items:
             raise DataError(f"an event is outside the server's {self.items} items: fetch its vectors anew")
         said = []
-        for part in self.parts:
-            counts = weights * 0.5 ** (ages / part.half_life) * part.weights[rows].astype(np.float64)
+        for place, part in enumerate(self.parts):
+            own = weights if weights.ndim == 1 else weights[:, place]
+            counts = own * 0.5 ** (ages / part.half_life) * part.weights[rows].astype(np.float64)
             said.append(counts @ part.vectors[rows].astype(np.float64))
         return np.concatenate(said)
 

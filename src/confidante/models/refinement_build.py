@@ -13,7 +13,7 @@ from confidante.core.types import Catalogue
 from confidante.models.refinement import ItemSide, QueryPart, QuerySide, name_of
 from confidante.models.refinement_buckets import clustered
 from confidante.models.refinement_wire import encode_items
-from confidante.models.sequential import Factors
+from confidante.models.sequential import PICK_PART, Factors
 from confidante.models.served import ServedModel, ServedPart, quantise_part
 from confidante.models.snapshot import Published, decode, encode, place
 from confidante.protocol.scoring import LARGEST, MOST_DIMENSIONS
@@ -38,12 +38,13 @@ def build(
     published: the server's model; devices may hold a narrower one (`narrowed`). catalogue: all that the
     server offers; items that the model has not met are placed by their labels and years. dimensions: columns
     kept, those that move scores most, from 1 to 256. content: the server's own vectors of the catalogue's
-    items, float [m, e], from texts or pictures. buckets: into how many the items are put, 0 for none.
-    DataError for what does not fit.
+    items, float [m, e], from texts or pictures. buckets: into how many the items are put, 0 for none. What
+    speaks for picks is left out: it is in proportion to the prior, and devices have all of it. DataError for
+    what does not fit.
     """
     if dimensions > MOST_DIMENSIONS:
         raise DataError(f"{dimensions} columns cannot be asked about: keep at most {MOST_DIMENSIONS}")
-    model = placed(published, catalogue)
+    model, _ = _parted(placed(published, catalogue))
     if content is not None:
         model = model.with_part(_content(model, content))
     model = _narrow(model, dimensions)
@@ -75,14 +76,18 @@ def build(
 def narrowed(published: Published, dimensions: int) -> Published:
     """Return a model of so many columns, those that move scores most: for devices that hold less.
 
-    `snapshot.encode` of its model, catalogue and features gives the bytes to publish.
+    What speaks for picks stays whole, and is not counted. `snapshot.encode` of its model, catalogue and
+    features gives the bytes to publish.
     """
-    kept = _kept(published.model, dimensions)
+    model, picks = _parted(published.model)
+    kept = _kept(model, dimensions)
     features = published.features
     if features is not None:
         columns = kept[features.part]
         features = replace(features, axes=features.axes[:, columns]) if len(columns) else None
-    return decode(encode(_narrow(published.model, dimensions), published.catalogue, features))
+    narrow = _narrow(model, dimensions)
+    narrow = replace(narrow, parts=(*narrow.parts, *picks))
+    return decode(encode(narrow, published.catalogue, features))
 
 
 def placed(published: Published, catalogue: Catalogue) -> ServedModel:
@@ -105,6 +110,12 @@ def spread_of(model: ServedModel) -> float:
     strengths = np.concatenate([part.strengths for part in model.parts]).astype(np.float64)
     energy = (contexts.T @ contexts) * (items.T @ items) * np.outer(strengths, strengths)
     return float(np.sqrt(max(energy.sum(), 0.0))) / max(model.rows, 1)
+
+
+def _parted(model: ServedModel) -> tuple[ServedModel, tuple[ServedPart, ...]]:
+    """Return a model without what speaks for picks, and that."""
+    picks = tuple(part for part in model.parts if part.name == PICK_PART)
+    return replace(model, parts=tuple(part for part in model.parts if part.name != PICK_PART)), picks
 
 
 def _weighted(model: ServedModel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -27,7 +27,7 @@ EXAMPLE = """\
 #                         # had, 0: cannot) and boost (points of score, say -0.5 or 2); may change at any time
 # dimensions = 64         # of the vectors, 1 to 256; a question has 33 KB for each
 # vectors = ""            # "store.npy": vectors of your own, from texts or pictures, one row for each item
-# device_columns = 0      # of the model that devices are given, from the next training on, where the server is
+# device_columns = 0      # of the model that devices are given, from the next training on, if the server is
 #                         # to keep more of them; 0: devices have all
 # secret = false          # true: the vectors are not handed out, so every refined list needs a question
 # buckets = 0             # of items by likeness, so that a device may ask about one only; 0: none

@@ -53,6 +53,18 @@ class Heard:
     there: NDArray[np.bool_]
 
 
+def event_weights(side: QuerySide, question: Question) -> NDArray[np.float64]:
+    """Return what each event counts in each part of a server's, float64 [events, parts].
+
+    As in the device's own part of that name, so that picks and events are told apart as they are here.
+    """
+    own, names = question.part_weights, question.library.model.names
+    if own.ndim == 1:
+        return np.repeat(own[:, None], len(side.parts), axis=1)
+    columns = [own[:, names.index(p.name)] if p.name in names else question.weights for p in side.parts]
+    return np.stack(columns, axis=1)
+
+
 def added(side: QuerySide, heard: Heard, question: Question, places: NDArray[np.int64]) -> Added:
     """Return what is added to each row of the question's library.
 

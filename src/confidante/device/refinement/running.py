@@ -31,7 +31,7 @@ from confidante.device.refinement import keeping
 from confidante.device.refinement.asking import MOST_BYTES, Asker, NotRefinedError, Trip, trusted
 from confidante.device.refinement.handle import Refinement
 from confidante.device.refinement.keeping import Prepared, Setup
-from confidante.device.refinement.merging import Heard, added
+from confidante.device.refinement.merging import Heard, added, event_weights
 from confidante.device.refinement.policy import Policy, Way
 from confidante.device.refinement.status import LastRefinement
 from confidante.device.refinement.telling import decision
@@ -176,7 +176,7 @@ class Refiner:
         of_row[places[places >= 0]] = np.flatnonzero(places >= 0)
         events = of_row[question.profile.rows]
         met = events >= 0
-        query = side.query(events[met], question.ages[met], question.weights[met])
+        query = side.query(events[met], question.ages[met], event_weights(side, question)[met])
         heard = self._heard(job, material, query)
 
         def add(now: Question) -> Added:
