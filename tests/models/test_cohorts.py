@@ -17,6 +17,7 @@ from confidante.lab.simulation import Simulator
 from confidante.models.cohort_table import CONFIDENCE, CohortTable, cohort_table, passes
 from confidante.models.cohorts import (
     ITEM_NORM,
+    MOST_RULES,
     ROOT,
     SIZE_NORM,
     CohortTask,
@@ -54,6 +55,31 @@ def test_a_device_finds_its_own_group():
     assert [group.name for group in TREE.groups][-1] == "age old, tongue fr"
     assert TREE.leaf_of({"age": "old", "tongue": "fr"}) == len(TREE) - 1
     assert TREE.path(len(TREE) - 1) == (6, 2, 0)
+
+
+class Counted(list):
+    """A list that counts how often somebody goes through it."""
+
+    walks = 0
+
+    def __iter__(self):
+        """Count, and go through."""
+        self.walks += 1
+        return super().__iter__()
+
+
+def test_picks_are_gone_through_once_however_large_the_tree():
+    names = tuple(map(str, range(MOST_RULES // 100)))
+    tree = CohortTree((Group("everyone", -1), *(Group(f"g{n}", 0, labels=names) for n in range(100))))
+    picked = Counted(["none of these"] * 300)
+    assert tree.leaf_of({}, picked) == ROOT
+    assert picked.walks == 1
+    with pytest.raises(DataError, match="together"):
+        CohortTree((*tree.groups, Group("one more", 0, labels=("x",))))
+    form = msgspec.msgpack.decode(tree.encode())
+    form[1].append(["one more", 0, "", [], ["x"], []])
+    with pytest.raises(WireError, match="together"):
+        CohortTree.decode(msgspec.msgpack.encode(form))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ What the sum becomes is in `cohort_table.py`.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, final
@@ -25,6 +26,9 @@ ROOT = 0
 MOST_GROUPS = 512
 MAX_TREE_BYTES = 1 << 20
 """Size of the largest tree in bytes."""
+
+MOST_RULES = 20_000
+"""Values, labels and items that all groups of a tree name together at most."""
 
 SIZE_NORM = 0.3
 """Part of a device's norm that counts it; the rest of the norm is for its items."""
@@ -106,8 +110,15 @@ class CohortTree:
         attributes: what is stated, by name. picked_labels: labels of the picked items, repeated as often as
         items carry them; picked_items: ids. From the root downwards, the first child whose attribute is
         stated so is taken, else the child with most picks (ties by order); where none fits, the descent ends:
-        with nothing known it is the root.
+        with nothing known it is the root. All that the tree names is gone through once, whatever was picked:
+        a tree is a stranger's, and how long this takes must not say how many picks there are.
         """
+        labels, items = Counter(picked_labels), Counter(picked_items)
+        picks = [
+            sum(labels.get(label, 0) for label in set(group.labels))
+            + sum(items.get(item, 0) for item in set(group.items))
+            for group in self.groups
+        ]
         here = ROOT
         while True:
             below = [place for place, group in enumerate(self.groups) if group.parent == here]
@@ -120,15 +131,10 @@ class CohortTree:
             if stated:
                 here = stated[0]
                 continue
-            picks = {
-                place: _picks(self.groups[place], picked_labels, picked_items)
-                for place in below
-                if self.groups[place].by_picks
-            }
-            most = max(picks.values(), default=0)
+            most = max((picks[place] for place in below), default=0)
             if most == 0:
                 return here
-            here = next(place for place, count in picks.items() if count == most)
+            here = next(place for place in below if picks[place] == most)
 
     def path(self, group: int) -> tuple[int, ...]:
         """Return a group and all that it is part of, the root last. DataError for a group there is not."""
@@ -256,10 +262,6 @@ class CohortTask:
         return groups
 
 
-def _picks(group: Group, labels: Collection[str], items: Collection[str]) -> int:
-    return sum(label in group.labels for label in labels) + sum(item in group.items for item in items)
-
-
 def _problem(groups: tuple[Group, ...]) -> str:
     """Return why the groups are no tree, or an empty text."""
     if not 1 <= len(groups) <= MOST_GROUPS:
@@ -268,6 +270,9 @@ def _problem(groups: tuple[Group, ...]) -> str:
         return "the first group is everyone: it has the parent -1 and no rule"
     if len({group.name for group in groups}) != len(groups):
         return "two groups have the same name: name them apart"
+    named = sum(len(group.values) + len(group.labels) + len(group.items) for group in groups)
+    if named > MOST_RULES:
+        return f"the groups name {named} values, labels and items together, at most {MOST_RULES} are read"
     for place, group in enumerate(groups[1:], start=1):
         if not 0 <= group.parent < place:
             return f"{group.name!r} has the parent {group.parent}: a parent stands before its children"
