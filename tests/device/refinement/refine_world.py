@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from device_world import START, films, open_device, snapshot, watch
+from device_world import START, Clock, films, open_device, snapshot, watch
 from publog_world import POPULATION, Door, Log, door, log
 from starlette.responses import Response
 
@@ -151,10 +151,16 @@ def _app(here: Server) -> Any:
 
 @contextmanager
 def person(
-    folder: Path, here: Server | None, *, allowed: bool = True, prepared: bool = True, **setup: Any
+    folder: Path,
+    here: Server | None,
+    *,
+    allowed: bool = True,
+    prepared: bool = True,
+    clock: Clock | None = None,
+    **setup: Any,
 ) -> Iterator[Device]:
     """A device with a short history, set up to have its lists refined."""
-    with open_device(folder / "profile") as device:
+    with open_device(folder / "profile", clock=clock) as device:
         watch(device, LIKED)
         if allowed:
             device.consents.switch(Purpose.REFINE, True, how=PERSON)

@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("seal")
 pytest.importorskip("pyhpke")
 
-from device_world import adds_up, ids, scores, watch
+from device_world import Clock, adds_up, ids, scores, watch
 from refine_world import LIKED, NEW, START, person, questions, server, threads
 
 from confidante.core.errors import ConsentError, DataError, EgressError
@@ -18,6 +18,8 @@ from confidante.device.refinement.merging import REFINE_SPREAD
 from confidante.device.refinement.policy import USUAL_DAYS
 from confidante.device.values import NotRefined, Purpose, ReasonKind
 from confidante.protocol.scoring_bfv import BfvScheme
+
+DAY = 86_400.0
 
 
 def why(answer: object) -> NotRefined | None:
@@ -121,8 +123,10 @@ def test_items_that_only_the_server_had_are_recommendable_after_a_refresh(tmp_pa
 
 
 def test_how_long_vectors_last_is_counted_by_vectors_not_by_keys(tmp_path: Path) -> None:
-    with server(tmp_path) as here, person(tmp_path, here) as device:
-        here.announce(at=START + 3600)
+    clock = Clock()
+    with server(tmp_path) as here, person(tmp_path, here, clock=clock) as device:
+        clock.now = START + 3 * 86_400
+        here.announce(at=START + 86_400, most=4)
         figures = device.refresh_refinement().decision
         assert figures is not None
         assert figures.days == USUAL_DAYS
@@ -134,19 +138,23 @@ def test_how_long_vectors_last_is_counted_by_vectors_not_by_keys(tmp_path: Path)
 
 
 def test_items_go_and_come_back_with_the_servers_catalogue(tmp_path: Path) -> None:
-    with server(tmp_path) as here, person(tmp_path, here) as device:
+    clock = Clock()
+    with server(tmp_path) as here, person(tmp_path, here, clock=clock) as device:
         here.offer_only(66)
-        here.announce(at=START + 60)
+        here.announce(at=START + DAY)
+        clock.now += DAY
         device.refresh_refinement()
         assert device.items == 66
         assert set(NEW[6:]) & set(ids(device.recommend(100))) == set()
         device.remove_items([NEW[1]])
         here.offer_only(50)  # of which the device knew all before: they stay
-        here.announce(at=START + 120)
+        here.announce(at=START + 2 * DAY)
+        clock.now += DAY
         device.refresh_refinement()
         assert device.items == 60
         here.offer_only(70)
-        here.announce(at=START + 180)
+        here.announce(at=START + 3 * DAY)
+        clock.now += DAY
         device.refresh_refinement()
         assert device.items == 69  # but what was taken out here stays out
         assert NEW[1] not in ids(device.recommend(100))

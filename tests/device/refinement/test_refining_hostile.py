@@ -15,7 +15,8 @@ import pytest
 pytest.importorskip("seal")
 pytest.importorskip("pyhpke")
 
-from refine_world import START, fresh_of, person, questions, server, threads
+from device_world import Clock
+from refine_world import fresh_of, person, questions, server, threads
 
 from confidante.core.errors import ConfidanteError, EgressError, ForkedLogError, WireError
 from confidante.device.consent import PERSON
@@ -169,13 +170,15 @@ def test_a_switch_turned_off_ends_it_before_anything_leaves(tmp_path: Path) -> N
 
 
 def test_a_server_that_moved_on_is_told_of_and_the_next_refresh_mends_it(tmp_path: Path) -> None:
-    with server(tmp_path) as here, person(tmp_path, here) as device:
+    clock = Clock()
+    with server(tmp_path) as here, person(tmp_path, here, clock=clock) as device:
         works(device)
         here.side = replace(here.side, spread=here.side.spread * 2)
         here.gateway.about = hashlib.sha256(encode_query(here.side)).digest()
         here.fresh = here.gateway.fresh = fresh_of(here.side)
         fails(device, NotRefined.STALE)
-        here.announce(at=START + 60)
+        clock.now += 86_400
+        here.announce(at=clock.now)
         device.refresh_refinement()
         works(device)
 

@@ -133,13 +133,20 @@ class PublicLog:
     def refinements(self, population: str) -> tuple[tuple[float, refinement.Offered], ...]:
         """Return when the log announced what a population's server refines with, and what, oldest first.
 
-        WireError when one of them is malformed.
+        Their times rise: what says that it is older than what was announced before it is left out. WireError
+        when one of them is malformed.
         """
         return tuple(
             (entry.at, decode(entry.body, refinement.Offered))
             for entry in self.entries(refinement.LOG_KIND)
             if _said(entry).get("population") == population
         )
+
+    def whole(self, kind: str, population: str) -> bool:
+        """Whether all that the log ever had of a kind of a population is at hand; False when in doubt."""
+        entries = self._verified().entries
+        mine = sum(one.kind == kind and _said(one).get("population") == population for one in entries)
+        return mine < KEPT[kind] and len(entries) < _MOST_KEPT // 2
 
     def announcement(self, number: int) -> tuple[Announcement, bytes]:
         """Return what entry `number` says of a round, and its hash; WireError when it is not at hand."""
@@ -288,7 +295,7 @@ class PublicLog:
             new = [entry for entry in page if entry.number > now.number]
             if not new or new[0].previous != now.hash:
                 return
-            kept = _newest((*now.entries, *new))
+            kept = _newest(_in_order((*now.entries, *new)))
             self._write(_Verified(new[-1].number, new[-1].hash, kept, now.read))
 
     def _keep_end(self, number: int, asked: float) -> None:
@@ -308,6 +315,23 @@ def _said(entry: LogEntry) -> dict[str, Any]:
         return decode(entry.body, dict[str, Any])
     except WireError:
         return {}
+
+
+def _in_order(entries: Iterable[LogEntry]) -> list[LogEntry]:
+    """Leave out what is refined with by announcements older than others before them: see `settling`.
+
+    Those would push the others out of what is kept, and hide how soon one followed upon another.
+    """
+    latest: dict[Any, float] = {}
+    kept = []
+    for entry in entries:
+        if entry.kind == refinement.LOG_KIND:
+            population = _said(entry).get("population")
+            if not isinstance(population, str) or entry.at < latest.get(population, entry.at):
+                continue
+            latest[population] = entry.at
+        kept.append(entry)
+    return kept
 
 
 def _newest(entries: Iterable[LogEntry]) -> tuple[LogEntry, ...]:

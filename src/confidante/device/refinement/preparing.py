@@ -21,6 +21,7 @@ from confidante.device.federation.tokens import Evidence
 from confidante.device.refinement import keeping
 from confidante.device.refinement.keeping import Prepared, Setup
 from confidante.device.refinement.policy import Way, days_between
+from confidante.device.refinement.settling import settled
 from confidante.device.refinement.telling import decision
 from confidante.device.refinement.tokens import STOCK, wallet
 from confidante.device.serving import Serving
@@ -30,7 +31,7 @@ from confidante.device.vault.store import Vault
 from confidante.models.refinement import QuerySide
 from confidante.models.refinement_wire import MAX_BYTES, decode_items, decode_query
 from confidante.protocol.coordination import decode
-from confidante.protocol.refinement import FRESH_PATH, Fresh, Offered
+from confidante.protocol.refinement import FRESH_PATH, LOG_KIND, Fresh, Offered
 
 _PURPOSE = Purpose.REFINE
 _ITEMS_AT_ONCE = 256
@@ -65,7 +66,7 @@ class Preparing:
             raise EgressError(
                 f"{setup.population}: the coordinator's public log names nothing to refine with"
             )
-        offered = announced[-1][1]
+        offered = self._settled(log)
         first = {said.table: at for at, said in reversed(announced)}  # a new key alone is no new vectors
         days = days_between(sorted(first.values()))
         query = self._body(keeping.QUERY_BODY, offered.model, "query side")
@@ -92,6 +93,23 @@ class Preparing:
         self._keep(found, query, table, fresh)
         if not table and offered.most:
             wallet(vault, self._line, setup.population, evidence).stock(min(STOCK, max(offered.most // 2, 1)))
+
+    def _settled(self, log: PublicLog) -> Offered:
+        """Return what to go by of what was announced; what was fetched before while nothing else counts."""
+        vault, population = self._vault, self._setup.population
+        whole = log.whole(LOG_KIND, population)
+        found, before = (
+            settled(log.refinements(population), vault.now(), whole=whole),
+            keeping.prepared(vault),
+        )
+        if found is not None:
+            return found
+        if before is None:
+            raise EgressError(
+                f"{population}: what lists are refined with was announced again within an hour, time after "
+                "time: devices could be known by it, so it is not used; try again in an hour"
+            )
+        return before.offered
 
     def _body(self, name: str, digest: bytes, what: str) -> bytes:
         """Return a body that the log names: as it is kept, or fetched."""
