@@ -104,13 +104,7 @@ def announced(entries: Iterable[LogEntry], population: str, latest: float = math
     malformed, or the newest key is, or came so soon after the one before that it might be made for a single
     device.
     """
-    found = [
-        (entry, key)
-        for entry in entries
-        if entry.kind == LOG_KIND
-        and _whose(entry.body) == population  # another's may be of any shape
-        and (key := decode(entry.body, TokenKey))
-    ]
+    found = _announced(entries, population)
     for entry, key in found[-1:]:
         voprf.check_element(key.public)
         if not entry.at <= latest:
@@ -124,6 +118,19 @@ def announced(entries: Iterable[LogEntry], population: str, latest: float = math
             "the coordinator might know devices by their keys, so no token is asked for"
         )
     return tuple(key for _, key in found)
+
+
+def keys_taken(entries: Iterable[LogEntry], population: str, now: float) -> tuple[TokenKey, ...]:
+    """Return the keys whose tokens a coordinator takes: the newest, and for an epoch more the one before.
+
+    entries: as for `announced`; now: seconds since 1970. WireError when an announcement is malformed.
+    """
+    found = _announced(entries, population)
+    if not found:
+        return ()
+    newest, key = found[-1]
+    both = now // key.seconds <= newest.at // key.seconds + 1
+    return tuple(one for _, one in found[-2 if both else -1 :])
 
 
 def bind(
@@ -156,6 +163,17 @@ def bound_to(identity: bytes, seat: bytes) -> bytes:
 
 class _Population(msgspec.Struct):
     population: str
+
+
+def _announced(entries: Iterable[LogEntry], population: str) -> list[tuple[LogEntry, TokenKey]]:
+    """Return the announcements of a population's keys, the newest last."""
+    return [
+        (entry, key)
+        for entry in entries
+        if entry.kind == LOG_KIND
+        and _whose(entry.body) == population  # another's may be of any shape
+        and (key := decode(entry.body, TokenKey))
+    ]
 
 
 def _whose(body: bytes) -> str | None:

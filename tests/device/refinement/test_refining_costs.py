@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("seal")
 pytest.importorskip("pyhpke")
 
-from device_world import START, ids
+from device_world import Clock, ids
 from publog_world import POPULATION
 from refine_world import Server, person, questions, server
 
@@ -22,11 +22,20 @@ from confidante.device.budget import DELTA, composed
 from confidante.device.device import Device
 from confidante.device.federation.line import Line
 from confidante.device.ledger import Departure
-from confidante.device.refinement.tokens import wallet
+from confidante.device.refinement.tokens import STOCK, wallet
 from confidante.device.values import NotRefined
 from confidante.protocol.refinement import ALL, Question, statement, tokens_of
+from confidante.protocol.tokens import USUAL_BATCH
+from confidante.testing.crooked_gateway import Manner
 
 BUCKETS = 3
+DAY = 86_400.0
+
+
+def enrolment_keys(device: Device) -> set[bytes]:
+    """Which keys the tokens are of that are left."""
+    line = Line(device.ledger, device.refinement_status().server)
+    return {one.key_id for one in wallet(device._vault, line, POPULATION)._purse().tokens}
 
 
 def reason(device: Device) -> NotRefined | None:
@@ -38,12 +47,12 @@ def reason(device: Device) -> NotRefined | None:
 
 
 @contextmanager
-def enrolling(here: Server, most: int) -> Iterator[Enrolment]:
+def enrolling(here: Server, most: int, clock: Clock | None = None) -> Iterator[Enrolment]:
     """Have the coordinator give tokens for questions."""
     name = tokens_of(POPULATION)
     verifier = ByAddress()
     enrolment = Enrolment(
-        here.log.store, name, verifier, Enrolling(verifier.kind, most=most), now=lambda: START
+        here.log.store, name, verifier, Enrolling(verifier.kind, most=most), now=clock or Clock()
     )
     enrolment.keep_up()
     serving = Serving((POPULATION,), wait=0.05, poll=0.2, enrolments={name: enrolment})
@@ -82,21 +91,58 @@ def test_each_question_is_paid_for_with_a_token_that_fits_no_other(tmp_path: Pat
 
 
 def test_tokens_of_keys_that_are_taken_no_more_make_room_for_others(tmp_path: Path) -> None:
-    with server(tmp_path, most=4) as here, enrolling(here, 4), person(tmp_path, here) as device:
+    clock = Clock()
+    with (
+        server(tmp_path, most=4) as here,
+        enrolling(here, 4, clock) as enrolment,
+        person(tmp_path, here, clock=clock) as device,
+    ):
+        had = device.refinement_status().tokens
+        first = enrolment_keys(device)
+        clock.now += 7 * DAY
+        enrolment.keep_up()
+        device.refresh_refinement()
+        assert enrolment_keys(device) == first  # the key before is taken for an epoch
+        clock.now += 2 * DAY
+        device.refresh_refinement()
+        assert device.refinement_status().tokens == had
+        assert enrolment_keys(device) & first == set()
+
+
+def test_a_word_of_the_gateway_changes_nothing_of_what_is_asked_for_later(tmp_path: Path) -> None:
+    asked = []
+    for refused in (False, True):
+        folder = tmp_path / str(refused)
+        with server(folder, most=64) as here, enrolling(here, 64), person(folder, here) as device:
+            if refused:
+                here.gateway.manner, here.gateway.reason = Manner.REFUSES, "old_key"
+            assert reason(device) is (NotRefined.REFUSED if refused else None)
+            before = len(asked_for_tokens(device))
+            device.refresh_refinement()
+            asked.append((len(asked_for_tokens(device)) - before, device.refinement_status().tokens))
+    assert asked[0] == asked[1] == (0, STOCK - 1)
+
+
+def test_tokens_are_asked_for_in_one_number_whatever_was_spent(tmp_path: Path) -> None:
+    with server(tmp_path, most=64) as here, enrolling(here, 64), person(tmp_path, here) as device:
         line = Line(device.ledger, here.url)
         line.allow(60)
         mine = wallet(device._vault, line, POPULATION)
-        had = device.refinement_status().tokens
-        token = mine.spend(bytes(64), bytes(32))
-        assert token is not None
-        assert had is not None
-        assert device.refinement_status().tokens == had - 1
-        mine.drop(bytes(32))
-        assert device.refinement_status().tokens == had - 1
-        mine.drop(token.key_id)
-        assert device.refinement_status().tokens == 0
-        device.refresh_refinement()
-        assert device.refinement_status().tokens == had
+
+        def spent(count: int) -> int:
+            """Spend some; return how many requests the next refresh makes."""
+            for _ in range(count):
+                assert mine.spend(bytes(64), bytes(32)) is not None
+            before = len(asked_for_tokens(device))
+            device.refresh_refinement()
+            return len(asked_for_tokens(device)) - before
+
+        whole = STOCK // USUAL_BATCH
+        assert len(asked_for_tokens(device)) == whole
+        assert spent(STOCK // 2) == 0
+        assert spent(1) == whole
+        assert device.refinement_status().tokens == STOCK // 2 - 1 + STOCK
+        assert spent(STOCK * 3 // 2 - 1) == whole
 
 
 def test_without_any_token_nothing_is_asked(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from confidante.protocol.tokens import (
     announced,
     batch_of,
     bind,
+    keys_taken,
 )
 
 _FEW = 2  # with fewer, more are asked for after a round, long before they are used
@@ -136,24 +137,20 @@ class Wallet:
             self._keep(tuple(one for one in purse.tokens if one is not free), purse.asked)
         return bind(free.key_id, free.nonce, free.output, self._population, who, what)
 
-    def drop(self, key_id: bytes) -> None:
-        """Forget the free tokens of a key that the coordinator takes no more."""
-        with self._vault.write():
-            purse = self._purse()
-            left = tuple(one for one in purse.tokens if one.seat or one.key_id != key_id)
-            self._keep(left, purse.asked)
-
     def stock(self, count: int) -> bool:
-        """Ask for batches until `count` are free; False where no tokens are asked for.
+        """Ask for `count` more when fewer than half of that are free; False where no tokens are asked for.
 
-        Those of keys that are older than the newest two that the log, read before, announces are forgotten.
-        Fewer are kept when the coordinator gives no more now. Raises as `take` when there is none at all.
+        It is always the same number, so what is asked for does not say how many were spent. Those that are
+        taken no more, by the log as it was read before, are forgotten first, and by nothing else: if a word
+        of the coordinator did it, asking anew would say who had heard it. Fewer are kept when the coordinator
+        gives no more now. Raises as `take` when there is none at all.
         """
-        keys = announced(self._log.entries("tokens"), self._population)
-        taken = {key.id for key in keys[-2:]}
-        for old in {one.key_id for one in self._purse().tokens} - taken:
-            self.drop(old)
-        while (free := self._free()) < count:
+        with self._vault.write():
+            purse, entries = self._purse(), self._log.entries("tokens")
+            keys = {key.id for key in keys_taken(entries, self._population, self._vault.now())}
+            self._keep(tuple(one for one in purse.tokens if one.seat or one.key_id in keys), purse.asked)
+        had = free = self._free()
+        while 2 * had < count > free - had:
             try:
                 if not self._fetch():
                     return False
@@ -161,6 +158,7 @@ class Wallet:
                 if free:
                     return True
                 raise
+            free = self._free()
         return True
 
     @staticmethod

@@ -220,7 +220,7 @@ class Asker:
             raise NotRefinedError(NotRefined.RELAY, f"What came back is not the server's: {error}.") from None
         response = BinaryResponse.decode(opened)
         if response.status != 200:
-            raise self._refused(response, question)
+            raise self._refused(response)
         scored = decode(response.content, Scored)
         if scored.fresh.about != self._prepared.offered.model:
             raise NotRefinedError(
@@ -236,16 +236,17 @@ class Asker:
             raise WireError("an answer has a product larger than any there can be")
         return Heard(rows, side.points(products, rounded.scale), rule, there)
 
-    def _refused(self, response: BinaryResponse, question: Question) -> NotRefinedError:
-        """Return what a server's refusal, which only it can have sealed, says."""
+    def _refused(self, response: BinaryResponse) -> NotRefinedError:
+        """Return what a server's refusal, which only it can have sealed, says.
+
+        Nothing is kept of it: what a device did otherwise after one could be seen when it comes again.
+        """
         refusal = decode(response.content, Refusal)
         if refusal.reason == Refused.STALE:
             return NotRefinedError(
                 NotRefined.STALE,
                 "The server has newer vectors than this device: the next refresh fetches them.",
             )
-        if refusal.reason == Refused.OLD_KEY and question.token is not None:
-            self._wallet().drop(question.token.key_id)
         return NotRefinedError(
             NotRefined.REFUSED, f"The server refused: {refusal.reason}: {refusal.detail}"[:300]
         )

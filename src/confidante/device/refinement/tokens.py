@@ -1,7 +1,8 @@
 """Anonymous tokens for questions: stocked when all else is fetched, spent one a question.
 
 They are not asked for right before a question: who gives them sees who asks for them, and a question that
-comes a moment later would be known by its time.
+comes a moment later would be known by its time. They are asked for in one fixed number, which does not say
+how many were spent.
 """
 
 from confidante.device.federation.line import Line
@@ -14,7 +15,7 @@ from confidante.device.vault.store import Vault
 from confidante.protocol.refinement import Offered, tokens_of
 
 STOCK = 16
-"""Tokens that a device has after a refresh.
+"""Tokens that a device asks for at once, when fewer than half of that are left.
 
 Half of what one subject gets if that is less: others may share its network address.
 """
