@@ -176,6 +176,21 @@ def test_a_training_of_a_catalogue_that_changed_needs_all_of_its_cost_again(tmp_
     world.close()
 
 
+def test_a_training_that_ended_before_its_operator_asked_for_picks_has_ended(tmp_path):
+    """The next one needs all of its cost, and not just the one sum that the last had no use for."""
+    world = world_of(tmp_path, 10, noise=True, epsilon=4.6, training_epsilon=4.0, tasks=(POPULAR,))
+    rounds(world, 2)
+    picking = replace(world.population, picks=0.2)
+    assert standing(world.store, picking).fits["training"], "it has begun, and gets its sum of picks, too"
+    rounds(world, 1)
+    for asked in (world.population, picking):
+        now = standing(world.store, asked)
+        assert not now.fits["training"]
+        assert now.trainings == 0
+        assert now.fits["measure popularity"], "nothing is kept for a training that has ended"
+    world.close()
+
+
 def test_a_measure_that_fails_is_tried_again_under_its_number_and_paid_for_again(tmp_path):
     world = world_of(tmp_path, 10, noise=True, epsilon=8.0, training_epsilon=1.0, tasks=(POPULAR,), every=1e6)
     rounds(world, 3)

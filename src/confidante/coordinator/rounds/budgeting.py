@@ -18,6 +18,7 @@ from confidante.models.task_wire import CatalogueWire
 from confidante.privacy.accounting import epsilon_of
 
 TRAINING = "training"
+_MODEL = "model"  # what the public log says that a training's last sum became
 _MOST_TRAININGS = 1000
 _LOOKED_AT = 100  # newest sums of trainings: those of one, also when its catalogue was changed some times
 
@@ -121,19 +122,19 @@ def standing(store: Store, population: Population, wire: CatalogueWire | None = 
 def _begun(store: Store, population: Population, wire: CatalogueWire | None) -> tuple[float, ...]:
     """Return what a training that has begun still needs; empty when none has."""
     rows = store.published(population.name, _LOOKED_AT, otherwise=PREFIX)
+    if not rows or store.ended_with(rows[0].id) == _MODEL:
+        return ()
     multipliers = _training(population)
     names = list(multipliers)
-    if not rows or rows[0].task.rpartition(" ")[0] == names[-1]:
-        return ()
     ours, number = wire or CatalogueWire(population.catalogue), rows[0].task.rpartition(" ")[2]
     done = {
         name
         for name, _, of in (one.task.rpartition(" ") for one in rows if _is_of(ours, one.task_body))
         if of == number
     }
-    if not done & set(names) or names[-1] in done:
+    if not done & set(names):
         return ()
-    first = next(at for at, name in enumerate(names) if name not in done)
+    first = next((at for at, name in enumerate(names) if name not in done), len(names))
     return tuple(multipliers[name] for name in names[first:])
 
 

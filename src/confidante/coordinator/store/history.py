@@ -1,13 +1,15 @@
-"""Rounds that were published, without the rosters that make rows large."""
+"""Rounds that were published, without the rosters that make rows large, and what each ended."""
 
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
 
-from confidante.coordinator.store.tables import rounds
+from confidante.coordinator.store.references import named_in
+from confidante.coordinator.store.tables import log, rounds
 from confidante.coordinator.store.values import PUBLISHED, PublishedRound
 
 _INDEX = 4  # bytes of a survivor
+_ENTRIES = 50  # of the log, read at once: the end of a round is soon after its announcement
 _COLUMNS = (
     rounds.c.id,
     rounds.c.task,
@@ -28,6 +30,14 @@ def published(
     if otherwise:
         wanted = wanted.where(~rounds.c.task.startswith(otherwise, autoescape=True))
     return [_round(row) for row in sql.execute(wanted.order_by(rounds.c.number.desc()).limit(limit))]
+
+
+def ended_with(sql: Connection, round_id: bytes) -> str:
+    """Return the kind of the log's entry about a published round's end; empty when there is none."""
+    after = select(rounds.c.entry).where(rounds.c.id == round_id).scalar_subquery()
+    wanted = select(log.c.kind, log.c.body).where(log.c.number > after).order_by(log.c.number)
+    with sql.execute(wanted, execution_options={"yield_per": _ENTRIES}) as entries:
+        return next((row.kind for row in entries if named_in(row.body).get("round") == round_id), "")
 
 
 def _round(row: Row[*tuple[Any, ...]]) -> PublishedRound:

@@ -181,6 +181,11 @@ class Store:
         with self._database.reading() as sql:
             return history.published(sql, population, checks.client(limit), begins, otherwise)
 
+    def ended_with(self, round_id: bytes) -> str:
+        """Return what a published round ended with, as the public log says: "model", "sum", "cohorts"."""
+        with self._database.reading() as sql:
+            return history.ended_with(sql, round_id)
+
     def due(self, now: float, populations: Sequence[str]) -> tuple[bool, float]:
         """Return whether `claim_due` may find a round, and when it does at the latest; without writing."""
         checks.moment("now", now)
