@@ -147,6 +147,8 @@ class Refining(Opened):
 
         if settings.no_profiling(self._vault):
             raise NotRefinedError(NotRefined.NO_PROFILING, "No-profiling mode was switched on meanwhile.")
+        if not self._consents.allowed(Purpose.REFINE):
+            raise NotRefinedError(NotRefined.SWITCHED_OFF, "Having lists refined was switched off meanwhile.")
         question = self._question(wish)
         if not np.isin(asked.profile.numbers, question.profile.numbers).all():
             raise NotRefinedError(

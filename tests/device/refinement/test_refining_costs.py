@@ -203,6 +203,15 @@ def test_a_bucket_that_the_budget_does_not_allow_is_not_asked_for(tmp_path: Path
         assert device.ledger.rounds.joined_since(0.0) == 0
 
 
+def test_what_was_set_aside_for_a_question_that_never_left_is_given_up(tmp_path: Path) -> None:
+    with server(tmp_path, buckets=BUCKETS, most=4) as here, person(tmp_path, here, epsilon=1.0) as device:
+        assert [reason(device) for _ in range(10)] == [NotRefined.NO_TOKENS] * 10
+        assert questions(device) == []
+        budget = device.ledger.budget()
+        assert budget.epsilon_spent == 0
+        device.ledger.rounds.set_aside(bytes(32), "all of it", budget.epsilon_limit)
+
+
 def test_what_is_set_aside_is_never_given_twice_nor_beyond_the_limit(tmp_path: Path) -> None:
     with person(tmp_path, None) as device:
         rounds = device.ledger.rounds

@@ -22,6 +22,7 @@ from confidante.core.errors import ConfidanteError, EgressError, ForkedLogError,
 from confidante.device.consent import PERSON
 from confidante.device.device import Device
 from confidante.device.ledger import DepartureState
+from confidante.device.refinement.running import MOST_AT_ONCE
 from confidante.device.values import NotRefined, Purpose
 from confidante.models.refinement_wire import encode_query
 from confidante.protocol.refinement import LOG_KIND
@@ -167,6 +168,58 @@ def test_a_switch_turned_off_ends_it_before_anything_leaves(tmp_path: Path) -> N
         assert answer.refinement is not None
         assert answer.refinement.reason is NotRefined.SWITCHED_OFF
         assert len(here.relay.heard) == heard
+
+
+def test_what_left_counts_though_no_answer_came(tmp_path: Path) -> None:
+    with server(tmp_path) as here, person(tmp_path, here, seconds=0.5) as device:
+        here.relay.manner = Manner.SILENT
+        fails(device, NotRefined.TOO_SLOW)
+        (departure,) = questions(device)
+        status = device.refinement_status()
+        assert (status.asked, status.up, status.down) == (1, departure.size, 0)
+        assert departure.receipt["bytes sent"] == departure.size
+        device.refine_with(here.url, "films", relay="http://127.0.0.1:9/", policy="ask")
+        answer = device.recommend(5, refine=True)
+        answer.refined()
+        status = device.refinement_status()
+        assert questions(device)[0].receipt["bytes sent"] == 0
+        assert (status.asked, status.up, status.down) == (1, departure.size, 0)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_whoever_waits_is_told_even_if_nothing_can_be_written_down(tmp_path: Path) -> None:
+    with server(tmp_path) as here, person(tmp_path, here) as device:
+        device._vault.set_setting("refinement.use", b"spoilt")
+        for _ in range(MOST_AT_ONCE + 1):
+            begun = time.monotonic()
+            works(device)
+            assert time.monotonic() - begun < 5
+            assert threads() == [] or not threads()[0].join(5)
+
+
+def test_a_switch_turned_off_after_a_question_left_leaves_the_list_as_it_is(tmp_path: Path) -> None:
+    with server(tmp_path) as here, person(tmp_path, here) as device:
+        here.relay.manner, here.relay.pause = Manner.SLOW, 0.8
+        answer = device.recommend(70, refine=True)
+        end = time.monotonic() + 5
+        while not here.relay.heard and time.monotonic() < end:
+            time.sleep(0.01)
+        device.consents.switch(Purpose.REFINE, False, how=PERSON)
+        assert len(here.relay.heard) == 1
+        assert answer.refined() == answer
+        assert answer.refinement is not None
+        assert answer.refinement.reason is NotRefined.SWITCHED_OFF
+
+
+def test_nothing_leaves_once_no_profiling_is_on(tmp_path: Path) -> None:
+    with server(tmp_path) as here, person(tmp_path, here) as device:
+        with device._vault.lock:
+            answer = device.recommend(5, refine=True)
+            device.no_profiling = True
+        assert answer.refined() == answer
+        assert answer.refinement is not None
+        assert answer.refinement.reason is NotRefined.NO_PROFILING
+        assert (questions(device), here.relay.heard) == ([], [])
 
 
 def test_a_server_that_moved_on_is_told_of_and_the_next_refresh_mends_it(tmp_path: Path) -> None:

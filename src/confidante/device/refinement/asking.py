@@ -26,6 +26,7 @@ from confidante.device.refinement.merging import Heard
 from confidante.device.refinement.schemes import SCHEMES, known
 from confidante.device.refinement.tokens import wallet
 from confidante.device.request import Request, render
+from confidante.device.settings import no_profiling
 from confidante.device.values import NotRefined, Purpose
 from confidante.device.vault.store import Vault
 from confidante.models.refinement import QuerySide, Rounded
@@ -79,12 +80,12 @@ class NotRefinedError(Exception):
 class Trip:
     """One question on its way.
 
-    egress: sends it, and can be stopped. departure: its number in the ledger, once there; up, down: bytes.
+    egress: sends it, and can be stopped. departure: its number in the ledger, once there. down: bytes of the
+    answer.
     """
 
     egress: "Egress"
     departure: int | None = None
-    up: int = 0
     down: int = 0
 
 
@@ -112,10 +113,17 @@ class Asker:
         require_none(self._vault, self._server.destination)
         asking = SCHEMES[name]().ask(rounded.values)
         bucket, spends = self._bucket(side, rounded)
-        question = Question(self._setup.population, name, offered.model, bucket, asking.request)
-        question = self._paid_for(question)
-        sealed, made = self._sealed(question)
-        answer = self._send(question, made, side, spends, trip)
+        try:
+            question = Question(self._setup.population, name, offered.model, bucket, asking.request)
+            question = self._paid_for(question)
+            sealed, made = self._sealed(question)
+            trip.departure = self._written(question, made, side, spends)
+        except BaseException:
+            if spends:
+                self._ledger.rounds.give_up(spends)
+            raise
+        answer = trip.egress.deliver(trip.departure, made)
+        trip.down = len(answer.body)
         return self._heard(sealed, answer, asking, side, rounded, question)
 
     def _bucket(self, side: QuerySide, rounded: Rounded) -> tuple[int, bytes]:
@@ -152,38 +160,41 @@ class Asker:
         url = self._setup.relay or self._setup.url + OBLIVIOUS_PATH
         return sealed, render("POST", url, sealed.data, content_type=REQUEST_TYPE)
 
-    def _send(
-        self, question: Question, made: Request, side: QuerySide, spends: bytes, trip: Trip
-    ) -> "Response":
+    def _written(self, question: Question, made: Request, side: QuerySide, spends: bytes) -> int:
+        """Write down what leaves next, and return its number; what its bucket costs is spent then."""
         setup = self._setup
         everything = question.bucket == ALL
-        departure = self._ledger.write(
-            Purpose.REFINE,
-            TASK,
-            made.destination,
-            made.data,
-            {
-                "message": "an encrypted question",
-                "ciphertext": True,
-                "to": self._server.destination,
-                "through": made.destination if setup.relay else None,
-                "population": setup.population,
-                "scheme": question.scheme,
-                "bytes of ciphertext": len(question.ciphertext),
-                "items": side.items if everything else side.bucket_size,
-                "dimensions": side.dimensions,
-                "bucket": "all" if everything else question.bucket,
-                "vectors": question.about.hex(),
-                "paid with a token": question.token is not None,
-            },
-            f"{self._visible(made, everything=everything)} {made.seen}",
-            round=spends or None,
-            epsilon=setup.epsilon if spends else 0.0,
-        )
-        trip.departure = departure.number
-        answer = trip.egress.deliver(departure.number, made)
-        trip.up, trip.down = len(made.data), len(answer.body)
-        return answer
+        content = {
+            "message": "an encrypted question",
+            "ciphertext": True,
+            "to": self._server.destination,
+            "through": made.destination if setup.relay else None,
+            "population": setup.population,
+            "scheme": question.scheme,
+            "bytes of ciphertext": len(question.ciphertext),
+            "items": side.items if everything else side.bucket_size,
+            "dimensions": side.dimensions,
+            "bucket": "all" if everything else question.bucket,
+            "vectors": question.about.hex(),
+            "paid with a token": question.token is not None,
+        }
+        visible = f"{self._visible(made, everything=everything)} {made.seen}"
+        with self._vault.lock:
+            if no_profiling(self._vault):
+                raise NotRefinedError(
+                    NotRefined.NO_PROFILING, "No-profiling mode was switched on meanwhile: nothing was asked."
+                )
+            departure = self._ledger.write(
+                Purpose.REFINE,
+                TASK,
+                made.destination,
+                made.data,
+                content,
+                visible,
+                round=spends or None,
+                epsilon=setup.epsilon if spends else 0.0,
+            )
+        return departure.number
 
     def _visible(self, made: Request, *, everything: bool) -> str:
         """Return what each party learns, for the person."""

@@ -24,7 +24,7 @@ from confidante.core.errors import (
 )
 from confidante.device.consent import Consents
 from confidante.device.egress import Egress
-from confidante.device.ledger import Ledger
+from confidante.device.ledger import DepartureState, Ledger
 from confidante.device.library import Library
 from confidante.device.question import Added, Question
 from confidante.device.refinement import keeping
@@ -161,11 +161,13 @@ class Refiner:
             handle.refuse(NotRefined.NO_LIBRARY, f"A library is not installed: {error}.")
         finally:
             handle.refuse(NotRefined.STOPPED, "A fault of this program ended it.")
-            with suppress(VaultError):  # it was closed: what left is in the ledger, and what came is not kept
-                self._note(job)
-            handle.tell()
-            with self._guard:
-                self._jobs.discard(job)
+            try:
+                with suppress(VaultError):  # it was closed: what left is in the ledger, what came is not kept
+                    self._note(job)
+            finally:
+                handle.tell()
+                with self._guard:
+                    self._jobs.discard(job)
 
     def _refined(self, job: _Job) -> Answer:
         """Return the refined list."""
@@ -238,8 +240,11 @@ class Refiner:
         handle, trip = job.handle, job.trip
         seconds = time.monotonic() - handle.began
         with self._vault.write():
+            sent = None if trip.departure is None else self._ledger.departure(trip.departure)
+            # At most: it may have been cut off on its way.
+            up = sent.size if sent is not None and sent.state is DepartureState.SENT else 0
             last = LastRefinement(
-                self._vault.now(), handle.reason, handle.said, seconds, trip.up, trip.down, trip.departure
+                self._vault.now(), handle.reason, handle.said, seconds, up, trip.down, trip.departure
             )
             keeping.note(self._vault, last, wanted=True)
             if trip.departure is not None:
@@ -248,7 +253,7 @@ class Refiner:
                     {
                         "refined": handle.reason is None,
                         "reason": "" if handle.reason is None else handle.reason.value,
-                        "bytes sent": trip.up,
+                        "bytes sent": up,
                         "bytes received": trip.down,
                         "seconds": round(seconds, 3),
                     },
