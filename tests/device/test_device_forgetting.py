@@ -85,6 +85,58 @@ def test_forgetting_everything_forgets_wishes_too_and_the_item_stays_known(tmp_p
         assert device.items == len(films())
 
 
+STATED = {"age": "25-34", "gender": "F"}
+
+
+def test_forgetting_everything_forgets_what_was_stated_at_once_and_with_its_key(tmp_path):
+    with open_device(tmp_path / "p") as device:
+        device.set_attributes(STATED)
+        generation = device._vault.generation
+        device.forget(everything=True)
+        assert (device.attributes, device._vault.generation) == ({}, generation + 1)
+        device.set_attributes(STATED)
+        watch(device, EVENTS)
+        device.forget(item="m1")
+        assert device.attributes == STATED
+        device.forget(everything=True, undo_seconds=60)
+        device.forget(everything=True)
+        assert device._vault.rows("SELECT name FROM setting WHERE CAST(value AS TEXT) LIKE '%25-34%'") == []
+
+
+@pytest.mark.parametrize("again", [{}, {"age": "35-44"}])
+def test_what_was_stated_comes_back_with_an_undo_unless_it_was_stated_anew(tmp_path, again):
+    clock = Clock()
+    with open_device(tmp_path / "p", clock=clock) as device:
+        device.set_attributes(STATED)
+        hidden = device.forget(everything=True, undo_seconds=60)
+        assert device.attributes == {}
+        device.set_attributes(again)
+        device.undo(hidden.undo)
+        assert device.attributes == (again or STATED)
+        assert device._vault.renewal_due == bool(again)
+        device.set_attributes(STATED)
+        device.forget(everything=True, undo_seconds=60)
+        clock.now += 61
+        device.recommend(1)
+        assert device.attributes == {}
+        assert device._vault.rows("SELECT name FROM setting WHERE CAST(value AS TEXT) LIKE '%25-34%'") == []
+
+
+def test_what_is_stated_no_more_goes_with_its_key_when_the_profile_is_closed(tmp_path):
+    with open_device(tmp_path / "p") as device:
+        device.set_attributes({"age": "25-34"})
+        device.set_attributes(STATED)
+        device.set_attributes(STATED)
+        assert not device._vault.renewal_due
+        generation = device._vault.generation
+        device.set_attributes({"age": "25-34"})
+        assert device._vault.renewal_due
+    with open_device(tmp_path / "p", fresh=False) as device:
+        assert device._vault.generation == generation + 1
+        device.set_attributes({})
+        assert device._vault.renewal_due
+
+
 @pytest.mark.parametrize("everything_", [False, True])
 def test_undo_restores_exactly_until_its_time_is_over(tmp_path, everything_):
     clock = Clock()

@@ -248,6 +248,7 @@ class Device(TakingPart, Refining, Steering, Onboarding):
     ) -> Forgotten:
         """Forget one event, several (those that there still are), all of an item or a time range, or all.
 
+        With all events go all wishes, edited tastes and what the person stated of themselves.
         From the next answer on they count for nothing. They are erased at once, keys first; with
         `undo_seconds` they are hidden at once, and erased when that time has passed.
         """

@@ -6,6 +6,7 @@ import msgspec
 
 from confidante.core.errors import DataError
 from confidante.device.values import Retention
+from confidante.device.vault.forgetting import STATED
 from confidante.device.vault.store import Vault
 from confidante.device.vault.text import check_text
 
@@ -15,7 +16,7 @@ _MOST_DAYS = 1e6
 MAX_ATTRIBUTES, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTE_VALUE = 16, 64, 100
 
 _PAUSE, _NO_PROFILING, _RETENTION = "pause", "no profiling", "retention"
-_ATTRIBUTES, _WELCOMED = "attributes", "welcomed"
+_WELCOMED = "welcomed"
 
 
 def paused_until(vault: Vault) -> float | None:
@@ -56,12 +57,15 @@ def set_retention(vault: Vault, kept: Retention) -> None:
 
 def attributes(vault: Vault) -> dict[str, str]:
     """Return what the person stated of themselves, by name."""
-    stored = vault.setting(_ATTRIBUTES)
+    stored = vault.setting(STATED)
     return {} if stored is None else msgspec.json.decode(stored, type=dict[str, str])
 
 
 def set_attributes(vault: Vault, stated: Mapping[str, str]) -> None:
-    """Keep these in place of all stated before; DataError for too many, too long, or no texts."""
+    """Keep these in place of all stated before; DataError for too many, too long, or no texts.
+
+    What is stated no more is destroyed with the key when the vault is next closed, or opened.
+    """
     if len(stated) > MAX_ATTRIBUTES:
         raise DataError(f"{len(stated)} things were stated: give at most {MAX_ATTRIBUTES}")
     for name, value in stated.items():
@@ -69,7 +73,10 @@ def set_attributes(vault: Vault, stated: Mapping[str, str]) -> None:
             raise DataError("what is stated is a text, and so is its name")
         check_text(name, "the name of what is stated", 1, MAX_ATTRIBUTE_NAME, controls=False)
         check_text(value, f"what is stated as {name!r}", 1, MAX_ATTRIBUTE_VALUE, controls=False)
-    vault.set_setting(_ATTRIBUTES, msgspec.json.encode(dict(stated)) if stated else None)
+    with vault.write():
+        if any(stated.get(name) != value for name, value in attributes(vault).items()):
+            vault.mark_renewal_due()
+        vault.set_setting(STATED, msgspec.json.encode(dict(stated)) if stated else None)
 
 
 def welcomed(vault: Vault) -> bool:

@@ -130,7 +130,8 @@ class Steering(Opened):
     def set_attributes(self, stated: Mapping[str, str]) -> None:
         """State these in place of all that was stated before; an empty mapping removes all.
 
-        At most 16 short texts by short names. Raises `DataError`.
+        At most 16 short texts by short names. What is stated no more is destroyed with its key when the
+        profile is next closed, or opened. Raises `DataError`.
         """
         with self._vault.lock:
             settings.set_attributes(self._vault, stated)

@@ -24,6 +24,10 @@ PERSONAL = "personal:"
 LONGEST_UNDO = 30 * 86_400.0
 """Seconds for which a forgetting can be kept undoable at most."""
 
+STATED = "attributes"
+"""Name of the setting that holds what the person stated, which goes when everything is forgotten."""
+
+_HIDDEN_STATED = "forgotten statements "
 _DAY = 86_400.0
 _NOTHING = b"{}"  # the note of a round, once what it was made from has expired
 
@@ -31,7 +35,7 @@ _NOTHING = b"{}"  # the note of a round, once what it was made from has expired
 def forget(
     vault: Vault, numbers: Collection[int], *, undo_seconds: float = 0.0, everything: bool = False
 ) -> Forgotten:
-    """Forget events by number; with `everything`, all events and all wishes, whatever the numbers.
+    """Forget events by number; with `everything`, all of them, all wishes, and what the person stated.
 
     Without `undo_seconds` they are erased when this returns. With it they are hidden at once and erased by
     `purge` after that time. Raises VaultError when there is no room to destroy the old key: the events are
@@ -47,7 +51,8 @@ def forget(
             gone = sql(f"DELETE FROM event WHERE {where} RETURNING number", given)  # noqa: S608
             if everything:
                 sql("DELETE FROM wish")
-                sql("DELETE FROM setting WHERE name LIKE ?", (HIDDEN + "%",))
+                for name in (HIDDEN + "%", _HIDDEN_STATED + "%", STATED):
+                    sql("DELETE FROM setting WHERE name LIKE ?", (name,))
             if gone or everything:
                 drop_personal(sql)
                 _drop_derived(sql)
@@ -69,6 +74,12 @@ def undo(vault: Vault, token: str) -> int:
         for (kept,) in sql("DELETE FROM setting WHERE name = ? RETURNING value", (f"{HIDDEN}{number}",)):
             for wish in msgspec.json.decode(kept, type=list[tuple[str, str, int, float]]):
                 sql("INSERT OR IGNORE INTO wish (kind, subject, level, at) VALUES (?, ?, ?, ?)", wish)
+        name = f"{_HIDDEN_STATED}{number}"
+        for (kept,) in sql("DELETE FROM setting WHERE name = ? RETURNING value", (name,)):
+            if sql("SELECT 1 FROM setting WHERE name = ?", (STATED,)):
+                vault.mark_renewal_due()  # what was stated since stays
+            else:
+                sql("INSERT INTO setting (name, value) VALUES (?, ?)", (STATED, kept))
         sql("DELETE FROM forgetting WHERE number = ?", (number,))
         _drop_derived(sql)
     return len(back)
@@ -88,7 +99,8 @@ def purge(vault: Vault, *, even_if_undoable: bool = False) -> int:
             gone = 0
             for (number,) in due:
                 gone += len(sql("DELETE FROM event WHERE forgotten = ? RETURNING number", (number,)))
-                sql("DELETE FROM setting WHERE name = ?", (f"{HIDDEN}{number}",))
+                for name in (f"{HIDDEN}{number}", f"{_HIDDEN_STATED}{number}"):
+                    sql("DELETE FROM setting WHERE name = ?", (name,))
                 sql("DELETE FROM forgetting WHERE number = ?", (number,))
             if due:
                 drop_personal(sql)
@@ -161,6 +173,7 @@ def _hide(vault: Vault, numbers: Collection[int], seconds: float, *, everything:
             wishes = sql("DELETE FROM wish RETURNING kind, subject, level, at")
             kept = msgspec.json.encode(wishes)
             sql("INSERT INTO setting (name, value) VALUES (?, ?)", (f"{HIDDEN}{number}", kept))
+            sql("UPDATE setting SET name = ? WHERE name = ?", (f"{_HIDDEN_STATED}{number}", STATED))
         elif not hidden:
             sql("DELETE FROM forgetting WHERE number = ?", (number,))
             return Forgotten(0)
