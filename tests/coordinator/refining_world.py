@@ -138,7 +138,8 @@ class World:
         }
 
     def look(self) -> None:
-        self.refinements.look()
+        for _ in range(2):  # a file that changed is read when two looks saw the same
+            self.refinements.look()
 
     def tokens(self, count: int = 4) -> "Tokens":
         """Fetch tokens for questions, as a device does."""
@@ -179,17 +180,21 @@ def scored(answer: BinaryResponse) -> Scored:
 
 @contextmanager
 def refining(
-    folder: Path, *, items: int = 30, more: str = OPEN, body: float = 3.0, **terms: object
+    folder: Path, *, items: int = 30, more: str = OPEN, body: float = 3.0, least: float = 0.0, **terms: object
 ) -> Iterator[World]:
-    """Serve a population that refines, with a model and an offer; nothing looks unless told to."""
+    """Serve a population that refines, with a model and an offer; nothing looks unless told to.
+
+    least: seconds from one announcement to the next.
+    """
     population = population_of(folder, items=items, more=more, **terms)
     with Store.open(f"sqlite:///{folder / 'store.db'}") as store:
         store.migrate()
         bodies = Bodies(f"file://{folder / 'bodies'}")
         publish_model(store, bodies, NAME, made_up_model(catalogue_of(20), 8), time.time())
-        refinements = Refinements(store, bodies, [population])
+        refinements = Refinements(store, bodies, [population], least=least)
         try:
-            refinements.look()
+            for _ in range(2):
+                refinements.look()
             serving = Serving((NAME,), KEY, enrolments=enrolments_of(store, population), body=body)
             desk = Desk((population,), f"file://{folder / 'bodies'}")
             coordinator = Coordinator(store, bodies, serving, refinements=refinements, desk=desk)

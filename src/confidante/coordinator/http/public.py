@@ -128,13 +128,21 @@ class Public:
     def _make(self, older: str, newer: str) -> str:
         kept = self._deltas.get((older, newer))
         if kept is None:
-            base, target = b"" if older == _NOTHING else self._take(older), self._take(newer)
-            kept = ""
-            if max(len(base), len(target)) <= delta.MOST_BYTES:
+            base, target, kept = self._base(older), self._take(newer), ""
+            if base is not None and max(len(base), len(target)) <= delta.MOST_BYTES:
                 made = delta.make(base, target)
                 kept = self._office.bodies.put(made) if len(made) < len(target) else ""
             self._deltas[older, newer] = kept
         return kept
+
+    def _base(self, older: str) -> bytes | None:
+        """Return what a difference begins with; None for what is not kept any more."""
+        try:
+            return b"" if older == _NOTHING else self._take(older)
+        except StoreError as error:
+            if error.retry:
+                raise
+            return None
 
     def _take(self, name: str) -> bytes:
         """Return a body, from memory when it was asked for of late: whoever fetches it asks part by part."""

@@ -28,6 +28,15 @@ _LOOK_SECONDS = 30.0
 _LEAST_LOOK_SECONDS = 1.0
 
 
+def config_of(row: GatewayRow) -> bytes:
+    """Return what devices are told of a key."""
+    return _key(row).config
+
+
+def _key(row: GatewayRow) -> GatewayKey:
+    return GatewayKey(row.secret, row.number % _IDS)
+
+
 @final
 class GatewayKeys:
     """The gateway's keys. May be used from many threads."""
@@ -74,8 +83,11 @@ class GatewayKeys:
             number = rows[-1].number + 1 if rows else 1
             book.add_key(GatewayRow(number, SystemEntropy().draw(_SECRET_BYTES), now))
             rows = book.keys()
-            book.forget_keys(number - 1)
         if not rows:
             raise StoreError("the gateway's key is gone: start the coordinator anew", retry=True)
-        self._kept = tuple((row, GatewayKey(row.secret, row.number % _IDS)) for row in rows[-2:])
+        newest = rows[-1]
+        oldest = newest.number if now >= newest.made + BOTH_SECONDS else newest.number - 1
+        if rows[0].number < oldest:  # so that nobody who takes the disk can open what was sealed to it
+            book.forget_keys(oldest)
+        self._kept = tuple((row, _key(row)) for row in rows if row.number >= oldest)
         self._looked = now

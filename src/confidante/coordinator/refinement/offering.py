@@ -1,14 +1,15 @@
 """What one population refines lists with: made of its newest model and its offer, and announced.
 
 All workers make the same of the same, so whichever comes first announces it, and the others take it from the
-bodies. A change of stock or boosts makes nothing anew: it is said with every answer.
+bodies. Announcements lie `LEAST_KEY_SECONDS` apart, so that none could be for a single device. A change of
+stock or boosts makes nothing anew: it is said with every answer.
 """
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
 from typing import final
 
 import msgspec
@@ -17,13 +18,16 @@ import numpy as np
 from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.definition.measures import NEWEST
 from confidante.coordinator.definition.population import Population
-from confidante.coordinator.definition.refinement import Offer, Refining, parse_offer
+from confidante.coordinator.definition.refinement import Offer, Refining
+from confidante.coordinator.refinement.files import OfferFiles
+from confidante.coordinator.refinement.keys import config_of
 from confidante.coordinator.refinement.schemes import scheme_of
 from confidante.coordinator.refinement.scorer import Vectors
 from confidante.coordinator.rounds.trainings import Trainings
 from confidante.coordinator.store import Store
-from confidante.coordinator.store.values import RefinementRow
+from confidante.coordinator.store.values import GatewayRow, RefinementRow
 from confidante.core.errors import DataError, WireError
+from confidante.core.spans import spoken
 from confidante.models import snapshot
 from confidante.models.refinement import ItemSide, QuerySide
 from confidante.models.refinement_build import build
@@ -31,8 +35,9 @@ from confidante.models.refinement_wire import decode_items, decode_query, encode
 from confidante.models.task_wire import CatalogueWire
 from confidante.protocol.coordination import decode, encode
 from confidante.protocol.refinement import ALL, LOG_KIND, Fresh, Offered
+from confidante.protocol.tokens import LEAST_KEY_SECONDS
 
-PREVIOUS_SECONDS = 3600.0
+PREVIOUS_SECONDS = 86400.0
 """For which questions about the vectors before are answered, after newer ones were announced."""
 
 _MADE_AS = b"confidante refinement 1\n"
@@ -70,18 +75,20 @@ class Offering:
         *,
         tokens: bool,
         trainings: Trainings | None = None,
+        least: float = LEAST_KEY_SECONDS,
     ) -> None:
-        """terms: how it refines; config: of the gateway's key; tokens: whether questions cost some."""
+        """terms: how it refines; config: of the gateway's key; tokens: whether questions cost some.
+
+        least: seconds from one announcement to the next; devices take nothing sooner than the default.
+        """
         self._store, self._bodies, self._name, self._terms = store, bodies, population.name, terms
         self._config, self._tokens = config, tokens
         self._trainings = trainings or Trainings(store, bodies, population)
         self._schemes = {scheme_of(place).name: place for place in terms.schemes}
-        self._offer: Offer | None = None
-        self._stamp: tuple[int, ...] = ()
-        self._changed = 0.0
-        self._read = 0
+        self._files, self._least = OfferFiles(terms), least
         self._tried = (b"", "")
-        self._noted = ""
+        self._since = (b"", 0.0)
+        self._agreed = False
         self.served: tuple[Served, ...] = ()
 
     def look(self, now: float) -> bool:
@@ -89,10 +96,12 @@ class Offering:
 
         Raises StoreError; call it again.
         """
-        problem, changed = self._read_offer(), False
+        self._files.look()
+        problem, changed = self._files.problem, False
         row = self._store.refinement.standing(self._name)
         try:
-            row = self._announce(row, now)
+            row, waits = self._announce(row, now)
+            problem = problem or waits
         except (DataError, WireError) as error:
             problem = problem or str(error)
         try:
@@ -121,53 +130,61 @@ class Offering:
 
     # --- what it is made of
 
-    def _read_offer(self) -> str:
-        """Read the files if one changed; return what is wrong with them, and keep those before then."""
-        path, stamp = self._terms.items, tuple[int, ...]()
-        try:
-            with ExitStack() as stack:
-                files = []
-                for path in (self._terms.items, *filter(None, [self._terms.vectors])):
-                    files.append((path, stack.enter_context(path.open("rb"))))
-                found = [os.fstat(file.fileno()) for _, file in files]
-                stamp = tuple(n for one in found for n in (one.st_mtime_ns, one.st_size, one.st_ino))
-                if stamp == self._stamp:
-                    return self._noted
-                read = [(path, file.read()) for path, file in files]
-            self._offer, self._noted = parse_offer(*read[0], *read[1:]), ""
-            self._changed, self._stamp, self._read = found[0].st_mtime, stamp, self._read + 1
-        except OSError as error:
-            self._stamp = ()
-            self._noted = f"{path}: cannot be read ({error.strerror}); what was read before goes on"
-        except DataError as error:
-            self._stamp = stamp
-            self._noted = f"{error}; what was read before goes on"
-        return self._noted
+    def _announce(self, row: RefinementRow, now: float) -> tuple[RefinementRow, str]:
+        """Make and announce what is to be refined with, if that is not what the log says.
 
-    def _announce(self, row: RefinementRow, now: float) -> RefinementRow:
-        """Make and announce what is to be refined with, if that is not what the log says."""
-        inputs, items = row.inputs, row.items
-        if self._offer is not None:
+        Returns how things stand then, and what is waited for, empty for nothing.
+        """
+        said, offered = decode(row.said, Offered) if row.said else None, None
+        inputs, items, model, offer = row.inputs, row.items, "", self._files.offer
+        if offer is not None:
             model = self._trainings.widest(next(self._trainings.models(NEWEST), ""))
             if not model:
                 raise DataError("no model was published yet")
-            inputs, items = self._inputs(model, self._offer), len(self._offer.catalogue)
+            inputs, items = self._inputs(model, offer), len(offer.catalogue)
         if inputs == self._tried[0] != row.inputs:  # another host has other files: who changed last is right
             if self._tried[1]:
                 raise DataError(self._tried[1])
-            return row
-        if inputs != row.inputs and self._offer is not None:
-            offered = self._try(inputs, model, self._offer)
-        elif row.said:
-            offered = self._said(decode(row.said, Offered))
-        else:
-            return row
-        self._tried = (inputs, "")
-        said, book = encode(offered), self._store.refinement
-        if (said, inputs) == (row.said, row.inputs):
-            return row
-        book.announce(self._name, LOG_KIND, said, inputs, items, row.said, now)
-        return book.standing(self._name)
+            return row, ""
+        if inputs == row.inputs:
+            self._tried = (inputs, "")
+            offered = None if said is None else self._still(said)
+            if offered is None or offered == said:
+                return row, ""
+        if too_soon := self._too_soon(row, now):
+            a_key = said and offered and msgspec.structs.replace(offered, key=said.key) == said
+            return row, "" if a_key else too_soon
+        if offered is None:
+            assert offer is not None  # noqa: S101  (the inputs are others)
+            offered = self._try(inputs, model, offer)
+        if self._store.refinement.announce(
+            self._name,
+            LOG_KIND,
+            partial(_encoded, offered),
+            inputs,
+            items,
+            row.said,
+            now,
+            renewed=said is None or said.model != offered.model,
+            least=self._least,
+        ):
+            self._tried, self._agreed = (inputs, ""), True
+        return self._store.refinement.standing(self._name), ""
+
+    def _too_soon(self, row: RefinementRow, now: float) -> str:
+        """Return in words when the next announcement may be made; empty when it may be now."""
+        if not row.said:
+            return ""
+        if self._since[0] != row.said:
+            self._since = row.said, self._store.refinement.said_at(LOG_KIND, row.said)
+        then = self._since[1] + self._least
+        if now >= then:
+            self._since = b"", 0.0  # it may have been said anew since: looked up again next time
+            return ""
+        return (
+            f"what is newer is announced at {datetime.fromtimestamp(then, UTC):%H:%M:%S} UTC: "
+            f"two announcements are {spoken(self._least)} apart"
+        )
 
     def _try(self, inputs: bytes, model: str, offer: Offer) -> Offered:
         """Make the vectors; what cannot be made is not tried again before something changes."""
@@ -208,6 +225,15 @@ class Offering:
             seconds=terms.seconds,
         )
 
+    def _still(self, said: Offered) -> Offered:
+        """Return what is to be announced of vectors that the log has.
+
+        Terms that were these and are others now are of a host that changed them later: they stay.
+        """
+        wanted, same = self._said(said), msgspec.structs.replace(said, key=self._config())
+        self._agreed = self._agreed or wanted == same
+        return same if self._agreed else wanted
+
     # --- what is served
 
     def _follow(self, row: RefinementRow, now: float) -> bool:
@@ -229,14 +255,18 @@ class Offering:
         )
         query = old.query if old else decode_query(self._bodies.get(offered.model.hex()))
         items = old.items if old else decode_items(self._bodies.get(offered.table.hex()))
-        if old is not None and old.offered == offered and old.offer == self._read:
+        if old is not None and old.offered == offered and old.offer == self._files.times:
             return old
         fresh = self._fresh(offered.model, query.catalogue.ids)
         data = encode(fresh)
         tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-        return Served(offered, query, items, fresh, data, tag, self._read)
+        return Served(offered, query, items, fresh, data, tag, self._files.times)
 
     def _fresh(self, about: bytes, ids: tuple[str, ...]) -> Fresh:
-        if self._offer is None:  # nothing is known of stock, so nothing is said
-            return Fresh(about, self._changed, 0.0, np.zeros(len(ids), dtype=np.int8).tobytes())
-        return self._offer.fresh(about, ids, self._changed)
+        if self._files.offer is None:  # nothing is known of stock, so nothing is said
+            return Fresh(about, self._files.changed, 0.0, np.zeros(len(ids), dtype=np.int8).tobytes())
+        return self._files.offer.fresh(about, ids, self._files.changed)
+
+
+def _encoded(offered: Offered, newest: GatewayRow) -> bytes:
+    return encode(msgspec.structs.replace(offered, key=config_of(newest)))

@@ -19,6 +19,7 @@ from confidante.coordinator.running.logs import Seldom, log
 from confidante.coordinator.store import Store
 from confidante.core.errors import DataError, StoreError
 from confidante.protocol.refinement import tokens_of
+from confidante.protocol.tokens import LEAST_KEY_SECONDS
 
 DAY = 86400.0
 _LOOK_SECONDS = 1.0
@@ -67,8 +68,12 @@ class Refinements:
         *,
         now: Callable[[], float] = time.time,
         died: Callable[[], None] = lambda: None,
+        least: float = LEAST_KEY_SECONDS,
     ) -> None:
-        """now: seconds since 1970; died: called when the thread met a bug and looks no more."""
+        """now: seconds since 1970; died: called when the thread met a bug and looks no more.
+
+        least: seconds from one announcement of a population to the next.
+        """
         self._store, self._now, self._died = store, now, died
         self.keys = GatewayKeys(store, now=now)
         self.scorer = Scorer()
@@ -80,6 +85,7 @@ class Refinements:
                 one.refinement,
                 lambda: self.keys.config,
                 tokens=one.enrolment.verifier != "open",
+                least=least,
             )
             for one in populations
             if one.refinement is not None

@@ -24,7 +24,7 @@ from sqlalchemy import Connection, Table, insert, select, text, update
 from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.store import books, tables
 from confidante.coordinator.store.database import Database
-from confidante.coordinator.store.references import named_in
+from confidante.coordinator.store.references import digests
 from confidante.coordinator.store.values import ABORTED
 from confidante.core.errors import DataError, StoreError
 from confidante.core.files import written_whole
@@ -38,7 +38,6 @@ _ROWS = 500
 _LENGTH = struct.Struct("<I")
 _MOST_PIECE = 1 << 30
 _NAMED = ("model", "wide", "table", "catalogue", "cohorts")  # of what the public log names, that is kept
-_DIGEST_BYTES = 32
 _STEP = 1 << 20
 _UNREADABLE = (
     KeyError,
@@ -189,10 +188,8 @@ def _needed(sql: Connection, bodies: Bodies) -> list[str]:
     """Return the bodies that the database names: sums, and what the public log offers to devices."""
     needed = {ref for ref in sql.scalars(select(tables.rounds.c.result)) if ref}
     offered = set[str]()
-    for body in sql.execution_options(yield_per=_ROWS).scalars(select(tables.log.c.body)):
-        for key, value in named_in(body).items():
-            if isinstance(value, bytes) and len(value) == _DIGEST_BYTES:
-                (needed if key in _NAMED else offered).add(value.hex())
+    for name, ref in digests(sql):
+        (needed if name in _NAMED else offered).add(ref)
     for ref in offered - needed:
         with suppress(StoreError):  # a digest of something else than a body
             bodies.get(ref)

@@ -1,6 +1,7 @@
 """What lists are refined with: keys of the gateway, what was announced, and tokens of questions."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any, final
 
 from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
@@ -8,8 +9,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from confidante.coordinator.store import books, checks
 from confidante.coordinator.store.database import Database
-from confidante.coordinator.store.tables import gateway_key, log_head, refinement, token_spent
+from confidante.coordinator.store.tables import gateway_key, log, log_head, refinement, token_spent
 from confidante.coordinator.store.values import GatewayRow, RefinementRow, Spending
+from confidante.core.errors import StoreError
 
 _SPEND = {
     "postgresql": postgresql.insert(token_spent)
@@ -40,8 +42,7 @@ class RefinementBook:
     def keys(self) -> list[GatewayRow]:
         """Return the gateway's keys, the newest last."""
         with self._database.reading() as sql:
-            rows = sql.execute(select(gateway_key).order_by(gateway_key.c.number))
-            return [GatewayRow(row.number, row.secret, row.made) for row in rows]
+            return _keys(sql)
 
     def add_key(self, key: GatewayRow) -> bool:
         """Add a key; False, with nothing done, when there is one of its number or a larger one."""
@@ -67,29 +68,50 @@ class RefinementBook:
             return _standing(sql, population)
 
     def announce(
-        self, population: str, kind: str, said: bytes, inputs: bytes, items: int, after: bytes, now: float
+        self,
+        population: str,
+        kind: str,
+        say: Callable[[GatewayRow], bytes],
+        inputs: bytes,
+        items: int,
+        after: bytes,
+        now: float,
+        *,
+        renewed: bool,
+        least: float,
     ) -> bool:
         """Say in the public log, as an entry of this kind, what a population refines with from now on.
 
-        after: what the caller knows to have been said, empty for nothing. Returns False, with nothing done,
-        when that is not so: a worker was faster. What was said already is not said again, and the problem is
-        gone.
+        say: returns what to say, given the newest key, so that nobody says an older one after it. after: what
+        the caller knows to have been said, empty for nothing. renewed: whether the vectors are others.
+        least: seconds between two entries. Returns False, with nothing done, when something else was said by
+        now, or it is too soon. What was said already is not said again, and the problem is gone.
         """
         checks.text("the population", population)
-        checks.body("the body of an entry", said)
         checks.exact("a digest", inputs, checks.DIGEST_BYTES)
         checks.moment("now", now)
         with self._database.writing() as sql:
             sql.execute(select(log_head.c.number).with_for_update())  # one worker at a time
-            found = _standing(sql, population)
+            found, keys = _standing(sql, population), _keys(sql)
             if found.said != after:
                 return False
+            if not keys:
+                raise StoreError("the gateway's key is gone: start the coordinator anew", retry=True)
+            said = checks.body("the body of an entry", say(keys[-1]))
             values: dict[str, Any] = {"said": said, "inputs": inputs, "items": items, "problem": ""}
             if said != found.said:
-                values |= {"previous": found.said, "at": now}
+                if found.said and now < _said_at(sql, kind, found.said) + least:
+                    return False
+                if renewed:
+                    values |= {"previous": found.said, "at": now}
                 books.append(sql, kind, said, now)
             _change(sql, population, **values)
             return True
+
+    def said_at(self, kind: str, said: bytes) -> float:
+        """Return when the public log said this last, seconds since 1970; -inf when it never did."""
+        with self._database.reading() as sql:
+            return _said_at(sql, kind, said)
 
     def note(self, population: str, problem: str) -> None:
         """Keep what is wrong with a newer refinement, empty for nothing."""
@@ -108,6 +130,17 @@ class RefinementBook:
         """Spend tokens; return for each None, or what it was spent for before."""
         with self._database.writing(durable=False) as sql:
             return [_spend(sql, one) for one in tokens]
+
+
+def _keys(sql: Connection) -> list[GatewayRow]:
+    rows = sql.execute(select(gateway_key).order_by(gateway_key.c.number))
+    return [GatewayRow(row.number, row.secret, row.made) for row in rows]
+
+
+def _said_at(sql: Connection, kind: str, said: bytes) -> float:
+    newest = select(log.c.at).where(log.c.kind == kind, log.c.body == said)
+    found = sql.execute(newest.order_by(log.c.number.desc()).limit(1)).scalar_one_or_none()
+    return -math.inf if found is None else float(found)
 
 
 def _standing(sql: Connection, population: str) -> RefinementRow:

@@ -212,7 +212,8 @@ gateway_key = Table(
     Column("made", Double, nullable=False),
 )
 
-# What each population refines lists with. said, previous: its newest entries of the log, empty for none.
+# What each population refines lists with. said: its newest entry of the log; previous: the newest about the
+# vectors before; empty for none.
 refinement = Table(
     "refinement",
     metadata,
@@ -221,7 +222,7 @@ refinement = Table(
     Column("inputs", LargeBinary, nullable=False),  # digest of what it was made of
     Column("previous", LargeBinary, nullable=False),
     Column("items", Integer, nullable=False),
-    Column("at", Double, nullable=False),  # when it was said
+    Column("at", Double, nullable=False),  # when its vectors were said
     Column("problem", Text, nullable=False),  # why it is not newer, empty when it is
     Column("day", BigInteger, nullable=False),  # since 1970
     Column("asked", BigInteger, nullable=False),  # questions answered on that day

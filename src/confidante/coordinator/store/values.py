@@ -181,10 +181,11 @@ class GatewayRow:
 @final
 @dataclass(frozen=True, slots=True)
 class RefinementRow:
-    """What a population refines with. said, previous: as the log has it, empty for none; at: since when.
+    """What a population refines with. said: as the log has it, empty for none; at: of its vectors.
 
-    inputs: digest of what it was made of; items: how many; problem: why nothing newer is there, empty when
-    all is well; asked: questions answered on `day`, days since 1970.
+    previous: what was last said of the vectors before these; inputs: digest of what it was made of; items:
+    how many; problem: why nothing newer is there, empty when all is well; asked: questions answered on `day`,
+    days since 1970.
     """
 
     said: bytes = b""
