@@ -188,6 +188,20 @@ def test_picks_are_events_of_one_time_that_make_the_list_and_its_reasons(device)
     assert ids(device.recommend(10)) == before
 
 
+def test_what_is_picked_again_counts_no_more_than_once(device):
+    first = device.pick(["m0", "m6"])
+    once = [(one.item.id, one.score) for one in device.recommend(9).suggestions]
+    assert device.pick(["m6", "m0"]) == first[::-1]
+    assert [(one.item.id, one.score) for one in device.recommend(9).suggestions] == once
+    both = device.pick(["m12", "m0"])
+    assert both[1] == first[0]
+    assert [event.item for event in device.picks()].count("m0") == 1
+    assert device.event_count == 3
+    device.forget(event=first[0], undo_seconds=60)
+    (again,) = device.pick(["m0"])
+    assert again > both[0], "what is forgotten can be picked anew"
+
+
 def test_views_are_no_picks(device):
     device.record("m1")
     device.pick(["m2"])

@@ -74,7 +74,8 @@ class Onboarding(Opened):
     def pick(self, item_ids: Collection[str]) -> tuple[int, ...]:
         """Remember what the person chose as loved, all at one time; return the numbers of the events.
 
-        item_ids: up to MOST_PICKS; one given twice counts once. Nothing is kept, and nothing returned, while
+        item_ids: up to MOST_PICKS; one given twice counts once, and one that was picked before counts as it
+        does already: its event is returned, and no other made. Nothing is kept, and nothing returned, while
         learning is paused or switched off. To take picks back, forget the events.
         """
         chosen = list(dict.fromkeys(item_ids))
@@ -84,14 +85,17 @@ class Onboarding(Opened):
         if not keys or not self._learning():
             return ()
         at = self._vault.now()
-        with self._vault.write():
-            numbers = history.add_events(
-                self._vault, [history.NewEvent(key, PICK, at, context=PICK_CONTEXT) for key in keys]
+        with self._vault.write() as sql:
+            there = dict(sql("SELECT item, number FROM event WHERE kind = ? AND forgotten IS NULL", (PICK,)))
+            new = [key for key in keys if key not in there]
+            made = history.add_events(
+                self._vault, [history.NewEvent(key, PICK, at, context=PICK_CONTEXT) for key in new]
             )
+            there.update(zip(new, made, strict=True))
             history.expire(self._vault, settings.retention(self._vault))
         self._serving.drop_forgotten()
         self._person.changed()
-        return tuple(numbers)
+        return tuple(there[key] for key in keys)
 
     @one_at_a_time
     def welcome_due(self) -> bool:
