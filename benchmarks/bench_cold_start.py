@@ -163,7 +163,7 @@ def score_all(
         place = int(data.groups[person.number])
         if place not in groups:
             points = cold.table.prior(place) if cold.table is not None else None
-            groups[place] = None if points is None else GroupPrior("own", points, 0.0, lambda _: None)
+            groups[place] = None if points is None else GroupPrior("own", points, lambda _: None)
         return groups[place]
 
     def scored(on: Library, known: NDArray[np.int64], *, picked: bool, prior: GroupPrior | None) -> Any:

@@ -34,7 +34,7 @@ def fetched(folder):
     """Put tables there as if they had been fetched: the young have their own, the old are too few."""
     wire = CatalogueWire(Catalogue(IDS, IDS, ((),) * 6))
     priors = np.array([[0.1, 0.2, 0.3, 0.4, 0.5, 1.0]], dtype=np.float32)
-    table = CohortTable(wire.digest, TREE, (0, 1, 0), priors, (0.1,))
+    table = CohortTable(wire.digest, TREE, (0, 1, 0), priors)
     task = wire.encode_task(CohortTask(TREE, 6))
     data = CohortRelease(task, 50.0, (220.4, 180.2, 40.2), (5.0, 3.0, 3.0), table).encode()
     with Device(folder, KeyBeside(), create=False) as device:

@@ -298,7 +298,7 @@ def large_world() -> tuple[CatalogueWire, CohortRelease]:
     wire = CatalogueWire(Catalogue(tuple(f"x{i}" for i in range(count)), ("",) * count, ((),) * count))
     tree = everyone_by({"age": ("others", "18-24")})
     priors = np.random.default_rng(4).random((2, count), dtype=np.float32)
-    table = CohortTable(wire.digest, tree, (0, 1, 2), priors, (0.1, 0.1))
+    table = CohortTable(wire.digest, tree, (0, 1, 2), priors)
     task = wire.encode_task(CohortTask(tree, count, np.arange(3)))
     return wire, CohortRelease(task, 50.0, (9.0, 5.0, 4.0), (0.1, 0.1, 0.1), table)
 

@@ -73,9 +73,7 @@ def library():
 def group(library, name="people like you", seed=0):
     """A group that is another without the first three events, which are picks."""
     points = np.random.default_rng(seed).uniform(0, 1, len(library)).astype(np.float32)
-    kept = GroupPrior(
-        name, points, 0.0, lambda numbers: group(library, "others", 1) if min(numbers) < 4 else kept
-    )
+    kept = GroupPrior(name, points, lambda numbers: group(library, "others", 1) if min(numbers) < 4 else kept)
     return kept
 
 

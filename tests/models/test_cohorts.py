@@ -14,6 +14,7 @@ from model_worlds import catalogue_of, people, random_people, some_people
 from confidante.core.errors import DataError, WireError
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.simulation import Simulator
+from confidante.models.cohort_release import CohortRelease
 from confidante.models.cohort_table import CONFIDENCE, CohortTable, cohort_table, passes
 from confidante.models.cohorts import (
     ITEM_NORM,
@@ -271,6 +272,29 @@ def test_noise_alone_makes_no_group_different():
     assert np.mean(bold) > 2 * np.mean(shrunk), "who takes the noise for less takes it for taste"
 
 
+def test_the_noise_in_the_prior_is_no_difference_of_groups():
+    """Groups at random under a prior with much noise of its own: hardly any is sure to differ."""
+    rng, items, sd = np.random.default_rng(7), 400, 1.5
+    share = 1 / np.arange(1, items + 1) ** 0.9
+    task, leaves = CohortTask(TREE, items), np.array([0, 0, 0, 0.3, 0.25, 0.25, 0.2])
+    differ = rows = 0
+    for _ in range(40):
+        popular = np.maximum(2000 * share + rng.normal(0, 20.0, items), 20.0)
+        prior = np.sqrt(popular / popular.max())
+        sums = 2000 * leaves[:, None] * share
+        sums += rng.normal(size=sums.shape) * np.sqrt(0.1 * sums)
+        sizes = 0.1 * leaves * 2000 * share.sum()
+        total = np.concatenate((ITEM_NORM * sums.ravel(), SIZE_NORM * sizes))
+        noisy = NoisySum(total + rng.normal(0, sd, len(total)), sd**2, 2000)
+        table = cohort_table(task, noisy, prior, catalogue=NAME)
+        for group, row in zip(table.rows, table.priors, strict=True):
+            above = table.prior(TREE.groups[group].parent)
+            rows += 1
+            differ += np.abs(row - (prior if above is None else above)).max() > 1e-6
+    assert rows > 200
+    assert differ <= 0.05 * rows
+
+
 def test_a_group_below_the_gate_seldom_passes():
     histories, groups, _ = world({3: 300, 4: 49, 5: 250, 6: 400})
     passed = 0
@@ -308,6 +332,29 @@ def test_a_table_travels_exactly():
         table.prior(7)
     with pytest.raises(DataError):
         table.prior(-1)
+
+
+@pytest.mark.parametrize("items", [1, 12, 900, 20_000])
+def test_a_release_has_one_form_whatever_the_size_of_its_table(items):
+    tree = everyone_by({"age": ("young",)})
+    table = CohortTable(NAME, tree, (0, 1), np.ones((1, items), dtype=np.float32))
+    data = CohortRelease(b"a task", 50.0, (9.0, 5.0), (0.1, 0.1), table).encode()
+    assert CohortRelease.decode(data).encode() == data
+    form = msgspec.msgpack.decode(data)
+    size = len(form[-1])
+    longer = msgspec.msgpack.encode(form[:-1]).replace(b"\x95", b"\x96", 1)
+    written = [longer + b"\xc6" + size.to_bytes(4, "big") + form[-1]]
+    written += [longer + b"\xc5" + size.to_bytes(2, "big") + form[-1]] if size < 1 << 16 else []
+    for other in written:
+        if other != data:
+            with pytest.raises(WireError, match="one form"):
+                CohortRelease.decode(other)
+    assert data in written or size < 1 << 8
+    with pytest.raises(WireError, match="malformed"):
+        CohortRelease.decode(data + b"\x00")
+    form[2] = 50
+    with pytest.raises(WireError, match="one form"):
+        CohortRelease.decode(msgspec.msgpack.encode(form))
 
 
 def resealed(body):

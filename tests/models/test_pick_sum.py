@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from model_worlds import ExactSums, catalogue_of, people, random_people, some_people
 
 from confidante.core.errors import DataError, WireError
+from confidante.models import task_wire
 from confidante.models.fade import ENOUGH, PICK_WEIGHT, group_share, part_weights
 from confidante.models.features import feature_basis
 from confidante.models.picks import STRENGTH, PickTask, log_lifts, pick_part, slate_items
@@ -169,6 +170,14 @@ def test_a_task_over_picks_out_of_bounds_is_refused(place, value):
     fields[place] = value
     with pytest.raises(WireError):
         wire.decode_task(msgspec.msgpack.encode(fields))
+
+
+def test_a_task_over_picks_with_more_entries_than_are_read_is_refused(monkeypatch):
+    wire = CatalogueWire(catalogue_of(ITEMS))
+    body = wire.encode_task(PickTask(SLATE, ITEMS))
+    monkeypatch.setattr(task_wire, "_MOST_ENTRIES", 3 * ITEMS - 1)
+    with pytest.raises(WireError, match="too many"):
+        wire.decode_task(body)
 
 
 # --- the fade

@@ -81,9 +81,8 @@ class Cohorts:
             return self.prior(library, (*without, *numbers))
 
         if by == _EVERYONE:
-            return GroupPrior("", library.model.prior, 0.0, less)
-        error = table.errors[table.rows.index(by)]
-        return GroupPrior(table.tree.groups[by].name, self._points(library, by), error, less)
+            return GroupPrior("", library.model.prior, less)
+        return GroupPrior(table.tree.groups[by].name, self._points(library, by), less)
 
     def shown(self, *, nobody: bool = False) -> Cohort | None:
         """Return the group that is used, and why; None without tables.

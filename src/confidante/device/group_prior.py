@@ -14,11 +14,9 @@ class GroupPrior:
     """The prior of one group in the rows of a library.
 
     group: its name, empty for everyone; points: float32 [n], in place of the model's prior, for everyone the
-    very same; error: its expected squared error, relative, as its table says. without: gives what stands
-    there had some events, by number, never happened.
+    very same. without: gives what stands there had some events, by number, never happened.
     """
 
     group: str
     points: NDArray[np.float32]
-    error: float
     without: Callable[[Collection[int]], "GroupPrior | None"]

@@ -75,7 +75,7 @@ class CohortRelease:
             form = msgspec.msgpack.decode(data, type=_Form)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise WireError(f"a cohort release cannot be read: it is malformed ({error})") from None
-        if msgspec.msgpack.encode(form) != bytes(data):
+        if not _in_one_form(form, data):
             raise WireError("a cohort release is not in its one form: make it anew")
         table = CohortTable.decode(form.table)
         try:
@@ -95,3 +95,12 @@ class CohortRelease:
             raise WireError("a cohort table has another tree than the task that was announced: not taken")
         if self.table.catalogue != wire.digest or self.table.items != len(wire.catalogue):
             raise WireError("a cohort table is of another catalogue than was announced: not taken")
+
+
+def _in_one_form(form: _Form, data: bytes) -> bool:
+    """Whether `data` is how `form` is written. The table stands last: only what is before it is made anew."""
+    size = len(form.table)
+    before = msgspec.msgpack.encode(msgspec.structs.replace(form, table=b"")).removesuffix(b"\xc4\x00")
+    kind, wide = (b"\xc4", 1) if size < 1 << 8 else (b"\xc5", 2) if size < 1 << 16 else (b"\xc6", 4)
+    head = before + kind + size.to_bytes(wide, "big")
+    return len(data) == len(head) + size and data[: len(head)] == head

@@ -41,6 +41,7 @@ LARGEST = 1e9
 
 _SURE = 2.0  # standard errors by which groups must differ before they do
 _DEVIATE = 2.3263478740408408  # of the standard normal distribution, at CONFIDENCE
+_TINY = float(np.finfo(np.float64).tiny)
 _MAGIC = b"confidante cohorts 1\n"
 _DIGEST = 32
 
@@ -52,7 +53,6 @@ class _Header(msgspec.Struct, array_like=True, forbid_unknown_fields=True, froze
     items: Annotated[int, msgspec.Meta(ge=1, le=1 << 26)]
     tree: Annotated[bytes, msgspec.Meta(max_length=MAX_TREE_BYTES)]
     serves: Annotated[tuple[_Group, ...], msgspec.Meta(min_length=1, max_length=MOST_GROUPS)]
-    errors: Annotated[tuple[float, ...], msgspec.Meta(max_length=MOST_GROUPS)]
 
 
 @final
@@ -64,15 +64,13 @@ class CohortTable:
     group of the tree, the group whose row it reads: itself, or the nearest above it that was large enough.
     priors: float32 [rows, items], 0 or above, one row for each group but the root that serves itself, in
     their order, in the units of the model's own prior, in whose place it is put; the root reads the model's
-    own prior. errors: for each row, its expected squared error, relative, weighted by popularity.
-    Raises DataError for pieces that do not fit.
+    own prior. Raises DataError for pieces that do not fit.
     """
 
     catalogue: bytes
     tree: CohortTree
     serves: tuple[int, ...]
     priors: NDArray[np.float32]
-    errors: tuple[float, ...]
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together."""
@@ -85,8 +83,6 @@ class CohortTable:
         rows = len(self.rows)
         if self.priors.ndim != 2 or self.priors.dtype != np.float32 or len(self.priors) != rows:
             raise DataError(f"a cohort table has {rows} groups of its own: give each a float32 row")
-        if len(self.errors) != rows or not all(0 <= error <= LARGEST for error in self.errors):
-            raise DataError("a cohort table gives each of its rows one error, 0 or above")
         with np.errstate(invalid="ignore"):
             if not ((self.priors >= 0) & (self.priors <= LARGEST)).all():  # NaN fails too
                 raise DataError("a cohort table has points that are not finite, or out of proportion")
@@ -94,7 +90,7 @@ class CohortTable:
     @property
     def rows(self) -> tuple[int, ...]:
         """The groups that have a row, in the order of the rows."""
-        return tuple(group for group, by in enumerate(self.serves) if group == by != ROOT)
+        return _own(self.serves)
 
     @property
     def items(self) -> int:
@@ -111,9 +107,7 @@ class CohortTable:
 
     def encode(self) -> bytes:
         """Return the canonical bytes. DataError for a table that is too large."""
-        header = msgspec.msgpack.encode(
-            _Header(self.catalogue, self.items, self.tree.encode(), self.serves, self.errors)
-        )
+        header = msgspec.msgpack.encode(_Header(self.catalogue, self.items, self.tree.encode(), self.serves))
         body = b"".join(
             (_MAGIC, len(header).to_bytes(4, "little"), header, self.priors.astype("<f4").tobytes())
         )
@@ -140,13 +134,13 @@ class CohortTable:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise WireError(f"a cohort table cannot be read: its header is malformed ({error})") from None
         _require(msgspec.msgpack.encode(header) == data[start:end], "its header is not in its one form")
-        rows = len(header.errors)
+        rows = len(_own(header.serves))
         size = 4 * rows * header.items
         _require(len(data) - _DIGEST - end == size, f"its {rows} rows do not fit its {len(data)} bytes")
         priors = np.frombuffer(data, "<f4", rows * header.items, end).reshape(rows, header.items)
         tree = CohortTree.decode(header.tree)
         try:
-            return cls(header.catalogue, tree, header.serves, priors.astype(np.float32), header.errors)
+            return cls(header.catalogue, tree, header.serves, priors.astype(np.float32))
         except DataError as error:
             raise WireError(f"a cohort table does not hold together: {error}") from None
 
@@ -175,20 +169,21 @@ def cohort_table(
     spread = math.sqrt(total.variance) / SIZE_NORM
     largest = float(prior.max())
     rates = {ROOT: (prior.astype(np.float64) / largest) ** 2}
-    serves, priors, errors = [ROOT], [], []
+    serves, priors = [ROOT], []
+    noise = total.variance / ITEM_NORM**2
     for group in range(1, len(task.tree)):
         above = serves[task.tree.groups[group].parent]
         if not passes(float(sizes[group]), spread * math.sqrt(terms[group]), gate):
             serves.append(above)
             continue
-        variance = total.variance / ITEM_NORM**2 * terms[group]
-        rate, error = _shrunk(sums[group], task.columns, rates[above], variance, float(sizes[group]))
-        rates[group] = rate
+        own, parent = (
+            _Sum(sums[which], noise * terms[which], float(sizes[which])) for which in (group, above)
+        )
+        rates[group] = _shrunk(own, parent, task.columns, rates[above])
         serves.append(group)
-        priors.append((largest * np.sqrt(rate / rate.max())).astype(np.float32))
-        errors.append(error)
+        priors.append((largest * np.sqrt(rates[group] / rates[group].max())).astype(np.float32))
     table = np.array(priors, dtype=np.float32).reshape(len(priors), task.items)
-    return CohortTable(catalogue, task.tree, tuple(serves), table, tuple(errors))
+    return CohortTable(catalogue, task.tree, tuple(serves), table)
 
 
 def noisy_sizes(task: CohortTask, total: NoisySum) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -223,42 +218,68 @@ def _with_all_below(
     return sums, sizes, terms
 
 
-def _shrunk(
-    sums: NDArray[np.float64],
-    columns: NDArray[np.int64] | None,
-    above: NDArray[np.float64],
-    variance: float,
-    size: float,
-) -> tuple[NDArray[np.float64], float]:
-    """Return a group's popularity, [items], shrunk towards its parent's, and its expected relative error.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sum:
+    """What a group and all below it have, float64 [columns], the noise's variance in it, and their size."""
 
+    values: NDArray[np.float64]
+    variance: float
+    size: float
+
+
+def _shrunk(
+    own: _Sum, parent: _Sum, columns: NDArray[np.int64] | None, above: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return a group's popularity, [items], shrunk towards its parent's.
+
+    parent: of the same sum, the group itself in it; above: the parent's popularity as it is served, [items].
     A counted item has what the parent's share gives, times 1 + a deviation of the group's own (whose variance
-    is the same for all items), plus the chance of there being no more people, plus the noise. That variance
-    is estimated by moments, less two standard errors of the estimate: a group is taken to be its parent's
-    like unless the sum is sure of the contrary.
+    is the same for all items), plus the chance of there being no more people, plus the noise.
     """
-    parent = above if columns is None else above[columns]
-    mass = float(sums @ parent) / max(float(parent @ parent), np.finfo(np.float64).tiny)
+    share = above if columns is None else above[columns]
+    mass = float(own.values @ share) / max(float(share @ share), _TINY)
     if mass <= 0:
-        return above.copy(), 0.0
-    expected = mass * parent
-    entry = min(size / max(float(expected.sum()), 1.0), 1.0)  # how much a person adds to an item of theirs
-    chance = entry * expected + variance
-    weights = (expected / np.maximum(chance, np.finfo(np.float64).tiny)) ** 2
-    excess = float(np.sum(weights * ((sums - expected) ** 2 - chance)))
-    unsure = _SURE * math.sqrt(2 * float(np.sum((weights * chance) ** 2)))
-    deviation = max(excess - unsure, 0.0) / max(
-        float(np.sum(weights * expected**2)), np.finfo(np.float64).tiny
-    )
-    signal = deviation * expected**2
-    known = signal / np.maximum(signal + chance, np.finfo(np.float64).tiny)
-    shrunk = np.maximum(expected + known * (sums - expected), 0.0)
-    error = float(np.sum(deviation * (1 - known) * expected) / expected.sum())
+        return above.copy()
+    expected = mass * share
+    entry = _entry(parent)
+    signal = _deviation(own, parent, expected, entry) * expected**2
+    known = signal / np.maximum(signal + entry * expected + own.variance, _TINY)
     found = above.copy()
-    found[slice(None) if columns is None else columns] = shrunk / mass
-    if not found.max() > 0:
-        return above.copy(), error
-    return found, error
+    found[slice(None) if columns is None else columns] = (
+        np.maximum(expected + known * (own.values - expected), 0.0) / mass
+    )
+    return found if found.max() > 0 else above.copy()
+
+
+def _deviation(own: _Sum, parent: _Sum, expected: NDArray[np.float64], entry: float) -> float:
+    """Return the variance of a group's deviations from its parent's share, relative, 0 where none is sure.
+
+    By moments, less two standard errors of the estimate: a group is taken to be its parent's like unless the
+    sum is sure of the contrary. The group is held against its part of what its parent has *in the same sum*,
+    whose noise is known. What is served of the parent has an error of another sum's noise, which all groups
+    would share: it would pass for their difference. expected: what the parent's share gives, [columns].
+    """
+    part = float(own.values @ expected) / max(float(parent.values @ expected), _TINY)
+    if part >= 1:
+        return 0.0  # all of its parent are in it
+    part = max(part, 0.0)
+    # the rest of the parent has chance and noise of its own
+    chance = entry * expected * (1 - part)
+    chance += (1 - part) ** 2 * own.variance + part**2 * (parent.variance - own.variance)
+    chance = np.maximum(chance, _TINY)
+    weights = (expected / chance) ** 2
+    excess = float(np.sum(weights * ((own.values - part * parent.values) ** 2 - chance)))
+    unsure = _SURE * math.sqrt(2 * float(np.sum((weights * chance) ** 2)))
+    return max(excess - unsure, 0.0) / max(float(np.sum(weights * expected**2)), _TINY)
+
+
+def _entry(of: _Sum) -> float:
+    """Return how much a person adds to an item of theirs, 1 at most."""
+    return min(max(of.size, 0.0) / max(float(of.values.sum()), 1.0), 1.0)
+
+
+def _own(serves: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(group for group, by in enumerate(serves) if group == by != ROOT)
 
 
 def _require(holds: bool, problem: str) -> None:

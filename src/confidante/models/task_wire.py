@@ -39,7 +39,8 @@ MOST_SLATE = 512
 
 _Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 _Events = Annotated[int, msgspec.Meta(ge=1, le=1 << 20)]
-_Size = Annotated[int, msgspec.Meta(ge=1, le=1 << 26)]
+_MOST_ENTRIES = 1 << 26
+_Size = Annotated[int, msgspec.Meta(ge=1, le=_MOST_ENTRIES)]
 _Positive = Annotated[float, msgspec.Meta(gt=0, le=1e100)]
 
 
@@ -249,7 +250,7 @@ class CatalogueWire:
     def _cohorts(self, form: _Cohorts) -> CohortTask:
         tree, columns = CohortTree.decode(form.tree), self._rows_in(form.columns)
         task = CohortTask(tree, len(self.catalogue), columns)
-        _require(0 < task.length <= 1 << 26, f"a task over cohorts has {task.length} entries: too many")
+        _require(0 < task.length <= _MOST_ENTRIES, f"a task over cohorts has {task.length} entries: too many")
         return task
 
     def _picks(self, form: _Picks) -> PickTask:
@@ -258,7 +259,9 @@ class CatalogueWire:
             slate is not None and len(slate) <= MOST_SLATE, "a task over picks has a slate out of bounds"
         )
         assert slate is not None  # noqa: S101  (just required)
-        return PickTask(slate, len(self.catalogue), self._rows_in(form.columns))
+        task = PickTask(slate, len(self.catalogue), self._rows_in(form.columns))
+        _require(0 < task.length <= _MOST_ENTRIES, f"a task over picks has {task.length} entries: too many")
+        return task
 
     def _rows_in(self, rows: bytes) -> NDArray[np.int64] | None:
         """Return different items of the catalogue, None for no bytes."""

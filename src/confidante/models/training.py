@@ -1,4 +1,6 @@
-"""The whole training: three tasks, each a private sum, each free to build on the sums before it.
+"""The whole training: three tasks, and one more where picks are to speak; each is a private sum.
+
+Each is free to build on the sums before it.
 
 Every constant here is public and fixed beforehand: chosen once on validation parts (MovieLens-1M and
 100K, and Complete Journey for repurchase data), and then used for every data set.

@@ -13,7 +13,7 @@ privacy: all of a history against any other, an empty one too) and any bucket b,
 
     P(b | one history) <= e^epsilon P(b | another history).
 
-Sampling is exact: the weights are whole numbers whose ratio is below e^epsilon, what is drawn is uniform
+Sampling is exact: the weights are whole numbers whose ratio is at most e^epsilon, what is drawn is uniform
 below their sum, from the operating system's generator, by rejection. No floating-point number is compared
 with anything random. How long the choice takes is no part of the claim.
 """
@@ -57,7 +57,8 @@ def weights(buckets: int, epsilon: float) -> tuple[int, int]:
     if not 0 < epsilon <= MOST_EPSILON:
         raise DataError(f"an epsilon of {epsilon} is not above 0 and at most {MOST_EPSILON:g}")
     near = max(1, round(buckets / (1 + math.exp(epsilon))))
-    return near, math.floor(math.exp(epsilon) * _ONE) - 1  # one less than rounding could have added
+    # One less than rounding could have added; and where e^epsilon is hardly above 1, all weigh the same.
+    return near, max(math.floor(math.exp(epsilon) * _ONE) - 1, _ONE)
 
 
 def _below(bound: int, entropy: SystemEntropy) -> int:
