@@ -28,7 +28,8 @@ from confidante.models.cohorts import (
 )
 from confidante.models.task import NoisySum
 from confidante.models.task_wire import CatalogueWire, kind_of
-from confidante.privacy.plan import Cohort
+from confidante.privacy.clipping import encode
+from confidante.privacy.plan import Cohort, plan_sum
 
 ITEMS = 12
 NAME = bytes(32)
@@ -125,6 +126,28 @@ def test_every_vector_keeps_its_bound_and_stands_in_its_own_rows(columns, histor
         sizes = np.zeros(len(TREE))
         sizes[where[person]] = SIZE_NORM if own else 0.0
         assert row[len(TREE) * task.width :].tolist() == sizes.tolist()
+
+
+@pytest.mark.parametrize("devices", [5_000, 50_000])
+def test_rounding_leaves_the_count_of_devices_as_it_is(devices):
+    """400 items each, 20 bits: a vector without room for rounding would be shrunk, its count with it."""
+    rng, many = np.random.default_rng(0), 300
+    histories = people(*(rng.choice(2000, 400, replace=False).tolist() for _ in range(many)))
+    task = CohortTask(TREE, 2000).placed(1)
+    plan = plan_sum(task.name, task.length, task.l2_bound, task.linf_bound, 3.7, Cohort(devices), 20)
+    rows = task.client_update(histories)
+    whole = encode(rows, plan, rng.integers(0, 1 << 63, many).astype(np.uint64)).sum() / plan.scale
+    assert whole[len(TREE) * 2000 + 1] / SIZE_NORM == pytest.approx(many, rel=0.01)
+    assert whole[: len(TREE) * 2000].sum() == pytest.approx(many * ITEM_NORM * 10, rel=0.01)
+
+
+def test_the_newest_items_are_counted():
+    long = [*range(150), 3]
+    row = CohortTask(TREE, 200).placed(0).client_update(people(long)).dense(0)
+    assert np.flatnonzero(row[:200]).tolist() == [3, *range(51, 150)]
+    assert row[3] == pytest.approx(ITEM_NORM / 10)
+    few = CohortTask(TREE, 200, np.array([7, 149])).placed(0).client_update(people(long, [7])).dense(0)
+    assert few[:2] == pytest.approx(ITEM_NORM / math.sqrt(2))
 
 
 def test_only_who_knows_the_group_can_compute():

@@ -6,7 +6,6 @@ stands in the rows of its own group, all other rows are zeros, and under the mas
 What the sum becomes is in `cohort_table.py`.
 """
 
-import math
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from confidante.core.errors import DataError, WireError
 from confidante.core.types import Histories, SparseRows
-from confidante.models.popularity import PopularityTask
+from confidante.models.rows import newest_distinct
 
 ROOT = 0
 """The group of everyone."""
@@ -33,10 +32,15 @@ MOST_RULES = 20_000
 SIZE_NORM = 0.3
 """Part of a device's norm that counts it; the rest of the norm is for its items."""
 
-ITEM_NORM = math.sqrt(1 - SIZE_NORM**2) * (1 - 2.0**-40)
+ITEM_NORM = 0.8
+"""Part of a device's norm that its items have. The rest is room for rounding: a vector without it would be
+shrunk, and with it the entry that counts the device."""
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _Texts = Annotated[tuple[_Text, ...], msgspec.Meta(max_length=10_000)]
+
+MOST_ITEMS = 100
+"""Distinct items of a device that are counted at most: each more rounds to a longer vector."""
 
 Where = int | Callable[[Histories], NDArray[np.int64]]
 """The group of the one person there is, or the group of each of many people, int64 [people]."""
@@ -201,9 +205,10 @@ class CohortTask:
     """Each device's popularity vector in the rows of its own group, and one entry that counts the device.
 
     tree: public; items: size of the catalogue; columns: int64, the different items that are counted, None for
-    all of them. A device has its distinct items among these at one size each, together of norm ITEM_NORM, and
-    SIZE_NORM in its group's count; a device without any event sends zeros. Entry `group * columns + column`,
-    and after all of these `group`. Without `where` the task can be looked at and not computed.
+    all of them. A device has its newest MOST_ITEMS distinct items among these at one size each, together of
+    norm ITEM_NORM, and SIZE_NORM in its group's count; a device without any event sends zeros. Entry
+    `group * columns + column`, and after all of these `group`. Without `where` the task can be looked at and
+    not computed.
     """
 
     tree: CohortTree
@@ -231,13 +236,11 @@ class CohortTask:
     def client_update(self, histories: Histories) -> SparseRows:
         """Return one row a person; see the class. DataError where nobody said who stands in which group."""
         groups = self._groups(histories)
-        counted = PopularityTask(self.items).client_update(histories)
-        row, item = counted.row_of_entry, counted.indices
+        row, item = newest_distinct(histories, self.items, self.columns, MOST_ITEMS)
         if self.columns is not None:
-            column = np.full(self.items, -1, dtype=np.int64)
+            column = np.zeros(self.items, dtype=np.int64)
             column[self.columns] = np.arange(len(self.columns))
-            kept = column[item] >= 0
-            row, item = row[kept], column[item[kept]]
+            item = column[item]
         distinct = np.bincount(row, minlength=histories.people)
         values = ITEM_NORM / np.sqrt(distinct[row])
         present = np.flatnonzero(histories.lengths > 0)
