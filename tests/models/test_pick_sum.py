@@ -20,6 +20,8 @@ from confidante.models.snapshot import decode, publish
 from confidante.models.task import NoisySum
 from confidante.models.task_wire import CatalogueWire
 from confidante.models.training import EXACT, budget, train
+from confidante.privacy.clipping import encode
+from confidante.privacy.plan import Cohort, plan_sum
 
 ITEMS = 30
 SLATE = np.array([2, 11, 5])
@@ -40,6 +42,21 @@ def test_every_vector_keeps_its_bound_and_says_which_items_meet(columns, histori
             for column, item in enumerate(counted):
                 met = slate in own and item in own and slate != item
                 assert (row[place, column] > 0) == met
+
+
+def test_the_newest_items_are_summed_and_rounding_leaves_them():
+    rng, many, items = np.random.default_rng(0), 100, 2000
+    histories = people(*(rng.permutation(items)[:1500].tolist() for _ in range(many)))
+    task = PickTask(np.arange(40), items)
+    rows = task.client_update(histories)
+    for person in range(5):
+        own = histories.slice(person, person + 1).items.tolist()
+        row = rows.dense(person).reshape(40, items)
+        assert set(np.flatnonzero(row.any(axis=1))) == set([one for one in own if one < 40][-8:])
+        assert set(np.flatnonzero(row.any(axis=0))) <= set(own[-100:])
+    plan = plan_sum(task.name, task.length, task.l2_bound, task.linf_bound, 2.4, Cohort(5000), 20)
+    whole = encode(rows, plan, rng.integers(0, 1 << 63, many).astype(np.uint64)).sum() / plan.scale
+    assert whole.sum() == pytest.approx(rows.values.sum(), rel=0.01)
 
 
 def lovers(seed=0, each=300):
@@ -192,14 +209,19 @@ def test_a_group_counts_less_with_each_event_and_never_by_a_switch():
     assert group_share(-np.ones(2), None) == shares[2]
 
 
-def test_the_share_is_that_of_least_error():
-    """People drawn around a group, events drawn around people: no other share of the group errs less."""
+def test_the_share_is_that_of_least_error_where_ten_events_weigh_as_much_as_the_group():
+    """People drawn around a group, each seen by the mean of n events: no other share of the group errs less.
+
+    One event is taken to err by ten times as much as people of a group differ: with another constant than 10
+    the share would not be the one of least error.
+    """
     rng = np.random.default_rng(0)
-    n, between = 7, 1.0
-    own = rng.normal(0, np.sqrt(between), 200_000)
-    seen = own + rng.normal(0, np.sqrt(ENOUGH * between / n), len(own))
-    errors = {share: np.mean((own - (1 - share) * seen) ** 2) for share in np.linspace(0, 1, 51)}
-    assert min(errors, key=errors.__getitem__) == pytest.approx(group_share(np.ones(n), None), abs=0.021)
+    for n in (3, 30):
+        own = rng.normal(0, 1, 200_000)
+        seen = own + rng.normal(0, np.sqrt(10 / n), len(own))
+        errors = {share: np.mean((own - (1 - share) * seen) ** 2) for share in np.linspace(0, 1, 101)}
+        best = min(errors, key=errors.__getitem__)
+        assert best == pytest.approx(group_share(np.ones(n), None), abs=0.021)
 
 
 def test_picks_count_in_their_own_part_and_events_in_the_others():

@@ -1,12 +1,14 @@
 """How much a group and picks still say of a person of whom more is known: less by expected error, no switch.
 
 What people of a group like is a person's own liking with an error: people of one group differ. What the
-person's own events say has an error too, that falls with their number. Under Gaussian random effects, a
-person's liking drawn around the group's with variance B, and n events that each measure it with variance S,
-the estimate of least expected squared error gives the group the weight (S / n) / (S / n + B) = k / (k + n),
-k = S / B (Efron and Morris 1973; Robinson 1991). Here n counts own events and k is a public constant. The
-model's global prior and what events say are left as they were tuned, so where much is known nothing changes.
-How far the group's own table is to be trusted, with its known noise, is in the table (`cohort_table.py`).
+person's own events say has an error too, that falls with their number. Where a person's liking is drawn
+around the group's with variance B and measured by the mean of n events with variance S each, the estimate of
+least expected squared error gives the group the weight (S / n) / (S / n + B) = k / (k + n), k = S / B (Efron
+and Morris 1973; Robinson 1991). That form is taken here and no more: a score adds up what events say and does
+not average it, so it is applied to the term of the group alone (and to that of picks), and nothing proves it
+to be the best. n counts own events; k is a public constant that was set, not fitted. The model's global prior
+and what events say are left as they were tuned, so where much is known nothing changes. cold-start.md has
+what it is worth, measured.
 
 Picks are evidence of another kind: they say what a person loves, not what comes next. Where a model has a
 part that speaks for picks, they count fully there, and faintly or not at all in the others.
