@@ -48,6 +48,16 @@ def test_the_example_stands_for_both_forms(tmp_path: Path) -> None:
     assert long.tree.leaf_of({"age": "35+"}, ["Horror"]) == ROOT
 
 
+def test_without_noise_neither_cohorts_nor_picks_are_summed(tmp_path: Path) -> None:
+    open_ = "\n[privacy]\nnoise = false\n"
+    with pytest.raises(DataError, match=r"privacy\.noise is false and task 'cohorts' is over cohorts"):
+        read(tmp_path, HEAD + BY + open_)
+    bare = HEAD[: HEAD.index("[[task]]")] + open_
+    with pytest.raises(DataError, match=r"privacy\.noise is false and training\.picks is above 0"):
+        read(tmp_path, bare + "[training]\npicks = 0.2\n")
+    assert not read(tmp_path, bare + '[[task]]\nkind = "popularity"\nepsilon = 1.0\n').noise
+
+
 def test_as_many_items_are_counted_as_the_upload_has_room_for(tmp_path: Path) -> None:
     found = read(tmp_path, HEAD + BY + "\n[upload]\nmax_bytes = 65536", 5000)
     [task] = found.tasks

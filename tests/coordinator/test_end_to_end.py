@@ -50,10 +50,17 @@ def coordinator(
     advertise: float = 60.0,
     more: str = OPEN,
     *,
-    noise: bool = True,
+    dropout: float = 0.3,
+    epsilon: float = 50.0,
 ) -> Iterator[Running]:
     file = write_population(
-        folder, items=ITEMS, devices=devices, seconds={"advertise": advertise}, more=more, noise=noise
+        folder,
+        items=ITEMS,
+        devices=devices,
+        dropout=dropout,
+        epsilon=epsilon,
+        seconds={"advertise": advertise},
+        more=more,
     )
     command = [sys.executable, "-m", "confidante.cli", "coordinator", "run", str(file)]
     process = subprocess.Popen(

@@ -18,7 +18,7 @@ max_dropout = {dropout}
 max_collusion = 0.0
 [privacy]
 noise = {noise}
-epsilon = 50.0
+epsilon = {epsilon}
 [training]
 epsilon = 40.0
 every_hours = {every_hours}
@@ -48,6 +48,7 @@ def write_population(
     devices: int = 8,
     dropout: float = 0.3,
     noise: bool = True,
+    epsilon: float = 50.0,
     every_hours: float = 168.0,
     seconds: float | Mapping[str, float] = 60.0,
     rest: float = 600.0,
@@ -55,7 +56,8 @@ def write_population(
 ) -> Path:
     """Write a population and its catalogue (`catalogue_of`) into `folder`; return its file.
 
-    seconds: of each phase, or of some by name, others 60. more: further tables of the file.
+    epsilon: of all rounds together. seconds: of each phase, or of some by name, others 60. more: further
+    tables of the file.
     """
     folder.mkdir(parents=True, exist_ok=True)
     phases = [phase.lower() for phase in COLLECTING]
@@ -68,6 +70,7 @@ def write_population(
         devices=devices,
         dropout=dropout,
         noise=str(noise).lower(),
+        epsilon=epsilon,
         every_hours=every_hours,
         phases="\n".join(f"{phase} = {given.get(phase, 60.0)}" for phase in phases),
         rest=rest,

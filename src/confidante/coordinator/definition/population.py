@@ -36,7 +36,7 @@ max_dropout = 0.3         # part of them that may vanish; a round that loses mor
 max_collusion = 0.1       # part of them that may tell this coordinator all they know
 
 [privacy]
-noise = true              # false: secure sums only, nothing hides in their results
+noise = true              # false: secure sums only, nothing hides in their results; no cohorts, no picks
 epsilon = 8.0             # of all rounds together, for ever; when it is spent, no round is opened any more
 delta = 1e-5
 
@@ -262,6 +262,7 @@ def read_population(path: Path) -> Population:
             f"is {found.privacy.epsilon}: lower the one or raise the other",
             path=path,
         )
+    _check_hidden(found, tasks, path)
     try:
         refinement = None if found.refinement is None else refining(found.refinement, path.parent)
     except DataError as error:
@@ -310,6 +311,19 @@ def read_population(path: Path) -> Population:
     except PlanError as error:
         raise DataError(str(error), path=path) from None
     return population
+
+
+def _check_hidden(found: _File, tasks: tuple[Measure, ...], path: Path) -> None:
+    """Refuse sums of few people's items that nothing would hide: a group may be one person, and so a row."""
+    cohorts = next((one.name for one in tasks if one.tree is not None), None)
+    if found.privacy.noise or (cohorts is None and not found.training.picks):
+        return
+    what = "training.picks is above 0" if cohorts is None else f"task {cohorts!r} is over cohorts"
+    raise DataError(
+        f"privacy.noise is false and {what}: without noise the sum of a small group or of a rare item is "
+        "somebody's own items; set privacy.noise = true, or ask for no such sum",
+        path=path,
+    )
 
 
 def _key_of(error: msgspec.ValidationError) -> str:
