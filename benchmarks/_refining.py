@@ -134,7 +134,7 @@ def person(folder: Path, url: str, through: str, seed: int) -> Iterator[Device]:
             [Event(0, f"item-{item}", "view", now - index * 1000.0) for index, item in enumerate(chosen)]
         )
         device.consents.switch(Purpose.REFINE, True, how=PERSON)
-        device.refine_with(url, POPULATION, relay=through, policy="ask", seconds=30.0)
+        device.refine_with(url, POPULATION, relay=through, policy="ask", seconds=30.0, at_once=True)
         device.refresh_refinement()
         device.recommend(10)
         yield device

@@ -49,6 +49,12 @@ def setup(
         float,
         typer.Option(help="Of the privacy budget, for choosing a bucket a question; 0 asks for all items."),
     ] = 0.0,
+    at_once: Annotated[
+        bool,
+        typer.Option(
+            "--at-once", help="Ask right after a refresh, too: the server can tell by the time who asks."
+        ),
+    ] = False,
     certificate: Annotated[
         Path | None, typer.Option(help="PEM file of the certificate to trust in place of the system's.")
     ] = None,
@@ -74,6 +80,7 @@ def setup(
             seconds=seconds,
             epsilon=epsilon,
             certificates=trusted,
+            at_once=at_once,
         )
         status = device.refinement_status()
     _show(status, as_json=as_json)
@@ -92,7 +99,8 @@ def refresh(
 ) -> None:
     """Fetch what is new: the server's items and what questions take, or its vectors.
 
-    The coordinator sees that somebody fetches it. Do it now and then, not right before a question.
+    The coordinator sees that somebody fetches it. Do it now and then, not right before a question: nothing is
+    asked for 2 to 10 minutes from then on.
     """
     from confidante.cli.profiles import open_profile
     from confidante.device.federation.tokens import Evidence
@@ -173,6 +181,8 @@ def _prepared(status: "RefinementStatus") -> list[str]:
     ]
     if status.tokens is not None:
         found.append(f"tokens left: {status.tokens}")
+    if status.not_before is not None:
+        found.append(f"nothing is asked before {time_words(status.not_before)}: the server saw this device")
     if status.epsilon:
         found.append(f"each question spends epsilon {status.epsilon:g} on choosing a bucket")
     return found + _figures(status.decision)

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
+import msgspec
 import numpy as np
 
 from confidante.core.errors import DataError, EgressError
@@ -59,6 +60,7 @@ class Refining(Opened):
         policy: "Policy | str" = "auto",
         epsilon: float = 0.0,
         certificates: str = "",
+        at_once: bool = False,
     ) -> None:
         """Choose the coordinator that lists are refined with, and keep the choice; None: none, any more.
 
@@ -69,7 +71,10 @@ class Refining(Opened):
         takes fewer bytes; "ask" and "download" do the one or the other. epsilon: of the privacy budget, that
         one question may spend on choosing a bucket of the server's items, where there are buckets, instead of
         asking for all; 0: never. certificates: to trust in place of the system's, in PEM, where server and
-        relay have their own. What was fetched before stays if it is the same server and population.
+        relay have their own. at_once: ask right after a refresh, too, when the server could tell by the time
+        whose question it is; else a device waits for some minutes, drawn by chance, and lists are not refined
+        meanwhile (`NotRefined.TOO_SOON`). What was fetched before stays if it is the same server and
+        population.
 
         DataError for what does not fit together, EgressError for an address that nothing is sent to.
         """
@@ -79,7 +84,7 @@ class Refining(Opened):
             set_up(self._vault, None)
             return
         wanted = _checked(url, population, relay, direct, seconds, policy, epsilon, certificates)
-        set_up(self._vault, wanted)
+        set_up(self._vault, msgspec.structs.replace(wanted, at_once=at_once))
 
     def refresh_refinement(
         self, *, patience: float = 60.0, evidence: "Evidence | None" = None
@@ -89,7 +94,8 @@ class Refining(Opened):
         What the server offers and this device does not have becomes recommendable. It takes at most
         `patience` seconds; what came until then is kept. evidence: what to show where tokens for questions
         are given for something. Call it now and then, and not right before a list is to be refined: the
-        coordinator sees this device fetch, and could tell by the time whose question came next.
+        coordinator sees this device fetch, and could tell by the time whose question came next, so nothing
+        is asked for 2 to 10 minutes from then on.
 
         DataError when no server was chosen, ConsentError when the switch is off, EgressError when the
         coordinator cannot be reached or has nothing to refine with, WireError when it talks nonsense, and

@@ -132,6 +132,7 @@ class NotRefined(StrEnum):
     NO_TOKENS = "no_tokens"
     NO_BUDGET = "no_budget"  # a bucket's number would cost more epsilon than is left
     NO_PROFILING = "no_profiling"
+    TOO_SOON = "too_soon"  # the coordinator saw this device fetch just now
     TOO_SLOW = "too_slow"
     UNREACHABLE = "unreachable"
     RELAY = "relay"  # something came that no gateway sealed for this question

@@ -165,7 +165,7 @@ def person(
         if allowed:
             device.consents.switch(Purpose.REFINE, True, how=PERSON)
         if here is not None:
-            given = {"relay": here.relay.url, "policy": "ask", "seconds": 10.0, **setup}
+            given = {"relay": here.relay.url, "policy": "ask", "seconds": 10.0, "at_once": True, **setup}
             device.refine_with(here.url, POPULATION, **given)
             if prepared:
                 device.refresh_refinement()

@@ -38,7 +38,16 @@ def test_from_setting_up_to_turning_off(tmp_path: Path, call: Call) -> None:
         code, _, err = call("refine", "setup", here.url, "films", *mine)
         assert (code, "name a relay" in err) == (2, True)
         code, out, _ = call(
-            "refine", "setup", here.url, "films", "--relay", here.relay.url, "--policy", "ask", *mine
+            "refine",
+            "setup",
+            here.url,
+            "films",
+            "--relay",
+            here.relay.url,
+            "--policy",
+            "ask",
+            "--at-once",
+            *mine,
         )
         assert (code, "Nothing is fetched yet" in out, "WARNING Relay and server" in out) == (0, True, True)
         code, _, err = call("refine", "refresh", *mine)
@@ -47,9 +56,9 @@ def test_from_setting_up_to_turning_off(tmp_path: Path, call: Call) -> None:
         code, out, _ = call("refine", "refresh", *mine)
         assert (code, "70 items, 16 columns" in out) == (0, True)
         assert "policy: ask." in out
-        code, out, _ = call("recommend", "-n", 4, "--refine", *mine)
+        code, out, _ = call("recommend", "-n", 40, "--refine", *mine)
         local, refined = out.split("Refined by what the server knows:\n")
-        assert (code, local.count("["), refined.count("[")) == (0, 4, 4)
+        assert (code, local.count("["), refined.count("[")) == (0, 40, 40)
         assert "what the server knows" in refined
         code, out, _ = call("recommend", "-n", 4, "--refine", "--json", *mine)
         said = json.loads(out)

@@ -234,7 +234,7 @@ def test_a_wish_that_comes_meanwhile_holds(tmp_path: Path) -> None:
 def test_nothing_is_asked_for_nobody_nor_without_consent_server_or_preparation(tmp_path: Path) -> None:
     with server(tmp_path) as here, person(tmp_path, None) as device:
         assert why(device.recommend(5, refine=True)) is NotRefined.NO_SERVER
-        device.refine_with(here.url, "films", relay=here.relay.url, policy="ask")
+        device.refine_with(here.url, "films", relay=here.relay.url, policy="ask", at_once=True)
         assert why(device.recommend(5, refine=True)) is NotRefined.NOT_PREPARED
         device.refresh_refinement()
         before = device.ledger.head
@@ -380,7 +380,7 @@ def test_a_setting_is_kept_and_what_was_fetched_goes_with_its_server(tmp_path: P
             status = device.refinement_status()
             assert (status.server, status.items, status.dimensions) == (here.url, 70, 16)
             assert why(device.recommend(5, refine=True).refined()) is None
-            device.refine_with(here.url, "films", relay=here.relay.url, policy="ask", seconds=3)
+            device.refine_with(here.url, "films", relay=here.relay.url, policy="ask", at_once=True, seconds=3)
             assert device.refinement_status().prepared_at is not None
             device.refine_with("https://other.example", "films", relay=here.relay.url)
             assert device.refinement_status().prepared_at is None

@@ -169,7 +169,9 @@ def test_a_bucket_is_asked_for_only_when_allowed_and_its_number_is_paid_for(tmp_
         assert reason(device) is None
         assert here.gateway.questions[-1].bucket == ALL
         assert device.ledger.budget().epsilon_spent == 0
-        device.refine_with(here.url, POPULATION, relay=here.relay.url, policy="ask", seconds=10, epsilon=1.0)
+        device.refine_with(
+            here.url, POPULATION, relay=here.relay.url, policy="ask", at_once=True, seconds=10, epsilon=1.0
+        )
         local = device.recommend(70, refine=True)
         refined = local.refined()
         assert local.refinement is not None

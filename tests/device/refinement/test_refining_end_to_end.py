@@ -97,7 +97,7 @@ def device_at(folder: Path, coordinator: Running, **setup: object) -> Device:
     for item in (3, 4, 11):
         device.record(f"item-{item}")
     device.consents.switch(Purpose.REFINE, True, how=PERSON)
-    device.refine_with(coordinator.url, NAME, seconds=20.0, **setup)  # type: ignore[arg-type]
+    device.refine_with(coordinator.url, NAME, seconds=20.0, at_once=True, **setup)  # type: ignore[arg-type]
     return device
 
 

@@ -90,11 +90,11 @@ def test_a_relay_that_goes_wrong(tmp_path: Path, manner: Manner) -> None:
         works(device)
         here.relay.manner, here.relay.pause = manner, 30.0
         device.refine_with(
-            here.url, "films", relay=here.relay.url, policy="ask", seconds=0.5 if slow else 10.0
+            here.url, "films", relay=here.relay.url, policy="ask", at_once=True, seconds=0.5 if slow else 10.0
         )
         fails(device, ON_THE_WAY[manner])
         here.relay.manner = Manner.HONEST
-        device.refine_with(here.url, "films", relay=here.relay.url, policy="ask", seconds=10.0)
+        device.refine_with(here.url, "films", relay=here.relay.url, policy="ask", at_once=True, seconds=10.0)
         works(device)
 
 
@@ -141,13 +141,13 @@ def dripping() -> Iterator[str]:
 
 def test_a_relay_that_sends_byte_by_byte(tmp_path: Path) -> None:
     with server(tmp_path) as here, person(tmp_path, here) as device, dripping() as url:
-        device.refine_with(here.url, "films", relay=url, policy="ask", seconds=0.5)
+        device.refine_with(here.url, "films", relay=url, policy="ask", at_once=True, seconds=0.5)
         fails(device, NotRefined.TOO_SLOW)
 
 
 def test_nobody_at_the_relays_address(tmp_path: Path) -> None:
     with server(tmp_path) as here, person(tmp_path, here) as device:
-        device.refine_with(here.url, "films", relay="http://127.0.0.1:9/", policy="ask")
+        device.refine_with(here.url, "films", relay="http://127.0.0.1:9/", policy="ask", at_once=True)
         head = device.ledger.head[0]
         answer = device.recommend(5, refine=True)
         assert answer.refined() == answer
@@ -178,7 +178,7 @@ def test_what_left_counts_though_no_answer_came(tmp_path: Path) -> None:
         status = device.refinement_status()
         assert (status.asked, status.up, status.down) == (1, departure.size, 0)
         assert departure.receipt["bytes sent"] == departure.size
-        device.refine_with(here.url, "films", relay="http://127.0.0.1:9/", policy="ask")
+        device.refine_with(here.url, "films", relay="http://127.0.0.1:9/", policy="ask", at_once=True)
         answer = device.recommend(5, refine=True)
         answer.refined()
         status = device.refinement_status()
@@ -269,7 +269,7 @@ def test_a_forged_body_is_an_alarm_and_nothing_is_asked_until_it_is_dismissed(tm
         with pytest.raises(ForkedLogError):
             device.refresh_refinement()
         (alarm,) = device.alarms()
-        device.refine_with(here.url, "films", relay=here.relay.url, policy="ask")
+        device.refine_with(here.url, "films", relay=here.relay.url, policy="ask", at_once=True)
         fails(device, NotRefined.ALARM, leaves=0)
         device.dismiss_alarm(alarm.number)
         works(device)

@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from confidante.core.errors import DataError
 from confidante.device.local import words
-from confidante.device.values import Answer, ReasonKind
+from confidante.device.values import Answer, NotRefined, ReasonKind
 
 if TYPE_CHECKING:
     from confidante.device.device import Device
@@ -43,7 +43,9 @@ class Refining:
         if not (status.set_up and status.allowed and local.personal and local.suggestions):
             self._asked = None
             return found
-        if self._asked is None or self._asked != local:
+        before = None if self._asked is None else self._asked.refinement
+        again = before is not None and before.reason is NotRefined.TOO_SOON  # it was not asked at all
+        if self._asked is None or self._asked != local or again:
             self._asked = device.recommend(n, refine=True)
         handle = self._asked.refinement
         if handle is None:

@@ -8,6 +8,7 @@ No list of candidates is ever sent, so none is padded or mixed with decoys: a qu
 server's items, or about one bucket of them, and what is wanted to show an item came with a refresh.
 """
 
+import math
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
@@ -21,6 +22,7 @@ from confidante.device.federation.alarms import require_none
 from confidante.device.federation.line import Line
 from confidante.device.federation.tokens import Wallet
 from confidante.device.ledger import Ledger
+from confidante.device.refinement import keeping
 from confidante.device.refinement.keeping import Prepared, Setup
 from confidante.device.refinement.merging import Heard
 from confidante.device.refinement.schemes import SCHEMES, known
@@ -104,6 +106,7 @@ class Asker:
         NotRefinedError when something is missing or the answer is none; EgressError, WireError and
         ForkedLogError as they come.
         """
+        self._require_rested()
         offered = self._prepared.offered
         name = known(offered.schemes)
         if not name:
@@ -125,6 +128,17 @@ class Asker:
         answer = trip.egress.deliver(trip.departure, made)
         trip.down = len(answer.body)
         return self._heard(sealed, answer, asking, side, rounded, question)
+
+    def _require_rested(self) -> None:
+        """Refuse to ask right after the server saw this device, unless it sees it anyway or may."""
+        until = None if self._setup.direct or self._setup.at_once else keeping.rests_until(self._vault)
+        if until is not None:
+            minutes = math.ceil((until - self._vault.now()) / 60)
+            raise NotRefinedError(
+                NotRefined.TOO_SOON,
+                "The server saw this device fetch just now, and could tell by the time whose question came "
+                f"next: ask again in {minutes} {'minute' if minutes == 1 else 'minutes'}.",
+            )
 
     def _bucket(self, side: QuerySide, rounded: Rounded) -> tuple[int, bytes]:
         """Return the bucket to ask for, and a name for what its choice costs; `ALL` costs nothing."""

@@ -5,6 +5,7 @@ from typing import Annotated, final
 import msgspec
 from msgspec import Meta
 
+from confidante.core.entropy import SystemEntropy
 from confidante.device.refinement.policy import DAY, Policy
 from confidante.device.refinement.status import LastRefinement
 from confidante.device.values import NotRefined
@@ -15,19 +16,26 @@ QUERY_BODY = "refinement query side"
 TABLE_BODY = "refinement item side"
 FRESH_BODY = "refinement fresh"
 
-_SETUP, _PREPARED, _USE, _ITEMS = (
+_SETUP, _PREPARED, _USE, _ITEMS, _REST = (
     "refinement.setup",
     "refinement.prepared",
     "refinement.use",
     "refinement.items",
+    "refinement.rest",
 )
+LEAST_REST, MOST_REST = 120.0, 600.0
+"""Seconds for which nothing is asked after a refresh."""
+
 _DAYS = 14
 """Days of which it is remembered how many questions there were."""
 
 
 @final
 class Setup(msgspec.Struct, array_like=True, frozen=True):
-    """What `Device.refine_with` was told. certificates: to trust in place of the system's, PEM."""
+    """What `Device.refine_with` was told.
+
+    certificates: to trust in place of the system's, PEM. at_once: ask right after a refresh, too.
+    """
 
     url: str
     population: str
@@ -37,6 +45,7 @@ class Setup(msgspec.Struct, array_like=True, frozen=True):
     policy: Policy
     epsilon: Annotated[float, Meta(ge=0)]
     certificates: str = ""
+    at_once: bool = False
 
 
 @final
@@ -148,6 +157,25 @@ def brought(vault: Vault) -> tuple[frozenset[str], frozenset[str]]:
 def keep_brought(vault: Vault, came: frozenset[str], went: frozenset[str]) -> None:
     """Remember which items came with the server's catalogue, and which went."""
     vault.set_setting(_ITEMS, msgspec.msgpack.encode((sorted(came), sorted(went))))
+
+
+def rest(vault: Vault) -> None:
+    """Remember that the coordinator saw this device just now: for some minutes nothing is asked.
+
+    How many is drawn anew each time.
+    """
+    drawn = int.from_bytes(SystemEntropy().draw(8), "little") / 2**64
+    until = vault.now() + LEAST_REST + (MOST_REST - LEAST_REST) * drawn
+    vault.set_setting(_REST, msgspec.msgpack.encode(until))
+
+
+def rests_until(vault: Vault) -> float | None:
+    """Return until when nothing is asked, seconds since 1970; None when it may be now."""
+    stored = vault.setting(_REST)
+    if stored is None:
+        return None
+    until = msgspec.msgpack.decode(stored, type=float)
+    return until if vault.now() < until else None
 
 
 def use(vault: Vault) -> Use:

@@ -47,15 +47,20 @@ class Preparing:
         self._vault, self._serving, self._line, self._setup = vault, serving, line, setup
 
     def prepare(self, evidence: Evidence | None = None) -> None:
-        """Fetch what is new. evidence: what to show where tokens for questions are given for something.
+        """Fetch what is new, and ask nothing for a few minutes from then on (`keeping.rest`).
+
+        evidence: what to show where tokens for questions are given for something.
 
         EgressError when the coordinator cannot be reached or refines nothing, WireError when it talks
         nonsense, ForkedLogError when it shows another log or other vectors than it announces.
         """
+        keeping.rest(self._vault)
         try:
             self._prepare(evidence)
         except RefusedError as error:
             raise EgressError(f"the server does not give what refining takes: {error}") from None
+        finally:
+            keeping.rest(self._vault)  # anew: it may have taken long
 
     def _prepare(self, evidence: Evidence | None) -> None:
         vault, setup = self._vault, self._setup

@@ -246,7 +246,7 @@ class Refiner:
             last = LastRefinement(
                 self._vault.now(), handle.reason, handle.said, seconds, up, trip.down, trip.departure
             )
-            keeping.note(self._vault, last, wanted=True)
+            keeping.note(self._vault, last, wanted=handle.reason is not NotRefined.TOO_SOON)
             if trip.departure is not None:
                 self._ledger.attach_receipt(
                     trip.departure,

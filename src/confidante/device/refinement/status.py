@@ -41,7 +41,8 @@ class RefinementStatus:
     of the server's catalogue and vectors. buckets: into how many the server put its items. secret: the
     server gives its vectors to nobody. scheme: what questions are encrypted by, empty: nothing that the
     server knows is here. decision: of the policy, with its figures; None while nothing is prepared. tokens:
-    left, None where none are asked for.
+    left, None where none are asked for. not_before: seconds since 1970 until which nothing is asked, because
+    the server saw this device just now; None: it may be at once.
 
     allowed: whether the person's switch is on. asked: questions that were sent so far; up, down: their
     bytes and those of their answers. last: what came of the last refinement, None: there was none.
@@ -63,6 +64,7 @@ class RefinementStatus:
     scheme: str = ""
     decision: Decision | None = None
     tokens: int | None = None
+    not_before: float | None = None
     allowed: bool = False
     asked: int = 0
     up: int = 0

@@ -36,6 +36,7 @@ def status(vault: Vault, *, allowed: bool) -> RefinementStatus:
         scheme=scheme,
         decision=None if prepared is None else decision(vault, setup, prepared),
         tokens=None if prepared is None else tokens_left(vault, setup, prepared.offered),
+        not_before=None if setup.direct or setup.at_once else keeping.rests_until(vault),
         allowed=allowed,
         asked=use.asked,
         up=use.up,
