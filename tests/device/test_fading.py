@@ -118,6 +118,28 @@ def test_reasons_add_up_and_lists_are_those_of_the_scores(library, grouped, pick
         assert popular == pytest.approx(wanted)
 
 
+def test_events_of_another_context_fade_the_group_and_the_picks_by_the_same_lesser_share(library):
+    made = known(library, 3, 4, group(library))
+    person = replace(made, contexts=({},) * 3 + ({"place": "home"},) * 4)
+    question = ask(library, person, context={"place": "work"})
+    share = group_share(np.array([0.25] * 4), None)
+    assert share > group_share(person.weights, person.picks)
+    rows = np.flatnonzero(question.allowed)
+    own = library.model.prior[rows]
+    assert question.prior(rows) == pytest.approx(own + share * (person.prior.points[rows] - own))
+    place = library.model.names.index(PICK_PART)
+    assert question.part_weights[:3, place] == pytest.approx(0.25 * share)
+    scores = question.scores(rows)
+    best = rows[np.lexsort((rows, -scores))][:10].tolist()
+    assert answer(question, FlatIndex(library.model), 10).tolist() == best
+    for row in best:
+        found = counterfactual(question, rank(question, row), item_of([row])[row], 10, str)
+        if found.events:
+            asked = ask(library, person.without(found.events), context={"place": "work"})
+            without = replace(asked, allowed=question.allowed)
+            assert row not in answer(without, FlatIndex(library.model), 10).tolist()
+
+
 def test_a_pick_speaks_in_its_own_part_and_an_event_of_the_same_item_does_not(library):
     person = known(library, 3, 0)
     rows = np.arange(ITEMS)

@@ -190,5 +190,5 @@ class _Trial:
         if picks is not None and (taken & (picks > 0)).any():
             prior = prior.without(profile.numbers[taken].tolist())
         left = None if picks is None else picks[~taken]
-        found = faded_prior(library, prior, self._rows, profile.weights[~taken], left)
+        found = faded_prior(library, prior, self._rows, self._question.weights[~taken], left)
         return found - self._question.prior(self._rows)

@@ -106,9 +106,10 @@ class Added:
 class Question:
     """A request, ready to be answered.
 
-    ages, weights: of the profile's events, float64 [events]. queries: one vector a part. steps: points added
-    to the items of each edited label. bonus: float32 [n], of all but the events and the prior, or None.
-    allowed: bool [n]. added: by a server, None when none was asked.
+    ages, weights: of the profile's events, float64 [events]; an event of another context than the request's
+    counts less in all that it says, and in how far it makes a group and picks say less. queries: one vector
+    a part. steps: points added to the items of each edited label. bonus: float32 [n], of all but the events
+    and the prior, or None. allowed: bool [n]. added: by a server, None when none was asked.
     """
 
     library: Library
@@ -145,7 +146,7 @@ class Question:
     def prior(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what popularity gives to each row, float64: a group's by its share, else the model's."""
         profile = self.profile
-        return faded_prior(self.library, profile.prior, rows, profile.weights, profile.picks)
+        return faded_prior(self.library, profile.prior, rows, self.weights, profile.picks)
 
     @property
     def part_weights(self) -> NDArray[np.float64]:
@@ -264,7 +265,7 @@ def faded_prior(
 ) -> NDArray[np.float64]:
     """Return what popularity gives to rows, float64: the model's, and a group's by what it still says.
 
-    weights, picks: of the person's events, as in `Profile`.
+    weights: of the person's events in this request, as in `Question`; picks: as in `Profile`.
     """
     everyone = library.model.prior[rows].astype(np.float64)
     if prior is None or not prior.group:
@@ -311,7 +312,7 @@ def _bonus(
         return None
     bonus = np.zeros(len(library), dtype=np.float32)
     if prior is not None:
-        faded = faded_prior(library, profile.prior, np.arange(len(library)), profile.weights, profile.picks)
+        faded = faded_prior(library, profile.prior, np.arange(len(library)), weights, profile.picks)
         bonus += (faded - library.model.prior).astype(np.float32)
     if profile.less_points is not None:
         bonus += profile.less_points
