@@ -1,13 +1,15 @@
 """New people: NDCG@10 and HR@10 after 0 signals, three picks and half an imported history, noise on.
 
     python benchmarks/bench_cold_start.py [--data ml-100k ml-1m] [--folds 4] [--groups] [--json]
+    python benchmarks/bench_cold_start.py --fade
     python benchmarks/bench_cold_start.py --tune
 
 Needs the data sets in the folder that CONFIDANTE_SHARED names; without it, says so and stops. People are cut
-into five parts at random, with a fixed seed. All choices were made on the first part (`--tune`); each of
-the other four is held out in turn, in no sum at all, and a model is trained on everybody else: epsilon 8 and
-delta 1e-5 against the coordinator, the sums for cohorts and picks within the same budget. So every new person
-counts once, over four trainings with noise of their own.
+into five parts at random, with a fixed seed. The share of the budget for picks, STRENGTH and PICK_WEIGHT
+were chosen on the first part (`--tune`, which grades ENOUGH as well: that one was set and not chosen by it);
+each of the other four is held out in turn, in no sum at all, and a model is trained on everybody else:
+epsilon 8 and delta 1e-5 against the coordinator, the sums for cohorts and picks within the same budget. So
+every new person counts once, over four trainings with noise of their own.
 
 A new person's first half, by time, is what may be known; right is what the second half has
 (`lab/cold_start`). Candidates are all items but those of the first half, the same for every line. "The newest
@@ -15,6 +17,9 @@ event" grades only the last event of each person, with all before it no candidat
 do. Picks: of the slate that a device shows, the three of the first half with the best ratings, then the
 newest; fewer where there are fewer. Scores are the device's own (`question.ask` over a `Library`). Cohorts:
 gender, then age. "Before" is the same device on a training without the sums for cohorts and picks.
+`--fade`: the group and three picks, and besides the newest 1, 5 or 20 other events of the first half (or as
+many as there are), with the fade, without it (group and picks count in full), and with a switch (neither
+counts once there is an event).
 
 Popularity, not private, counts people of the same training part. Intervals: bootstrap over people, 95 %.
 """
@@ -54,6 +59,9 @@ AGES = {1: "<18", 18: "18-24", 25: "25-34", 35: "35-44", 45: "45-49", 50: "50-55
 TREE = everyone_by({"gender": ("M", "F"), "age": tuple(AGES.values())})
 
 POPULARITY, DP = "popularity, not private", "global DP popularity"
+WAYS = {"fade": fade.ENOUGH, "no fade": 1e12, "switch": 1e-12}
+"""Own events at which a group counts half: as on a device, never, and at the first."""
+
 Values = dict[str, list[NDArray[np.int64]]]
 
 
@@ -146,8 +154,24 @@ def slate_of(data: Data, library: Library) -> NDArray[np.int64]:
     return slate(library, lambda rows: [items[row] for row in rows.tolist()])
 
 
+def fading(
+    library: Library, person: NewPerson, shown: NDArray[np.int64], count: int, way: str, prior: Any
+) -> Any:
+    """Return the scores of a person with picks and so many events. way: see WAYS."""
+    chosen = person.picks(shown)
+    events = person.first[~np.isin(person.first, chosen)][-count:]
+    made = profile(np.concatenate((chosen, events)), picked=True, prior=prior)
+    if made.picks is not None:
+        made.picks[len(chosen) :] = 0
+    kept, fade.ENOUGH = fade.ENOUGH, WAYS[way]
+    try:
+        return ask(library, made).scores(np.arange(len(library)))
+    finally:
+        fade.ENOUGH = kept
+
+
 def score_all(
-    data: Data, part: int, shares: Shares
+    data: Data, part: int, shares: Shares, *, faded: bool = False
 ) -> tuple[dict[str, Any], list[NewPerson], dict[str, Any]]:
     """Return by line of the table the scores of each new person, the people, and what is told of the fold."""
     cold, plain, new = fold(data, part, shares, seed=part)
@@ -182,6 +206,13 @@ def score_all(
         "half a history": lambda p: scored(library, p.first, picked=False, prior=None),
         "half a history, cohort": lambda p: scored(library, p.first, picked=False, prior=group(p)),
     }
+    if faded:
+        lines = {name: lines[name] for name in (POPULARITY, DP, "0 signals, cohort", "3 picks, cohort")}
+        for count in (1, 5, 20):
+            for way in WAYS:
+                lines[f"3 picks, cohort, {count} events, {way}"] = lambda p, count=count, way=way: fading(
+                    library, p, shown, count, way, group(p)
+                )
     had = [len(person.picks(shown)) for person in new]
     served = [] if cold.table is None else [TREE.groups[g].name for g in cold.table.rows]
     told = {
@@ -202,13 +233,13 @@ def newest(person: NewPerson) -> NewPerson:
     return NewPerson(person.number, np.concatenate((person.first, person.later[:-1])), person.ratings, last)
 
 
-def measured(data: Data, parts: list[int], shares: Shares) -> dict[str, Any]:
+def measured(data: Data, parts: list[int], shares: Shares, *, faded: bool = False) -> dict[str, Any]:
     ndcg: dict[str, list[float]] = {}
     hr: dict[str, list[float]] = {}
     last: dict[str, list[float]] = {}
     told, groups = [], []
     for part in parts:
-        lines, new, fold_told = score_all(data, part, shares)
+        lines, new, fold_told = score_all(data, part, shares, faded=faded)
         told.append(fold_told)
         groups += [int(data.groups[person.number]) for person in new]
         for name, score in lines.items():
@@ -251,6 +282,19 @@ def measured(data: Data, parts: list[int], shares: Shares) -> dict[str, Any]:
         "rows": rows,
         "by_group": by_group,
         "cohort_over_dp": _interval(cohort),
+        "fade": [
+            {
+                "events": count,
+                "against": way,
+                "difference": _interval(
+                    np.array(ndcg[f"3 picks, cohort, {count} events, fade"])
+                    - np.array(ndcg[f"3 picks, cohort, {count} events, {way}"])
+                ),
+            }
+            for count in ((1, 5, 20) if faded else ())
+            for way in WAYS
+            if way != "fade"
+        ],
     }
 
 
@@ -286,6 +330,9 @@ def report(one: dict[str, Any], *, groups: bool) -> None:
             f"| {last:.4f} ({last_low:.4f}-{last_high:.4f}) | {row['newest_over_popularity'][0]:+.1%} |"
         )
     print("\ncohort less global DP popularity: {:+.4f} ({:+.4f} to {:+.4f})".format(*one["cohort_over_dp"]))
+    for row in one["fade"]:
+        difference = "{:+.4f} ({:+.4f} to {:+.4f})".format(*row["difference"])
+        print(f"after {row['events']} events, fade less {row['against']}: {difference}")
     if groups:
         print("\n| group | people | global DP | cohort | difference (95 %) |\n|---|---|---|---|---|")
         for row in one["by_group"]:
@@ -321,6 +368,7 @@ def main() -> None:
     arguments = movielens.parser(__doc__)
     arguments.add_argument("--folds", type=int, default=PARTS - 1, choices=range(1, PARTS))
     arguments.add_argument("--groups", action="store_true", help="also by group")
+    arguments.add_argument("--fade", action="store_true", help="the fade after 1, 5 and 20 events instead")
     arguments.add_argument("--tune", action="store_true", help="grade choices on the people kept for that")
     given = arguments.parse_args()
     found = []
@@ -331,7 +379,7 @@ def main() -> None:
         if given.tune:
             tune(data)
         else:
-            found.append(measured(data, list(range(1, given.folds + 1)), Shares()))
+            found.append(measured(data, list(range(1, given.folds + 1)), Shares(), faded=given.fade))
             if not given.json:
                 report(found[-1], groups=given.groups)
     if given.json and not given.tune:

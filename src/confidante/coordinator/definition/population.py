@@ -43,7 +43,7 @@ delta = 1e-5
 [training]
 epsilon = 4.0             # of one training; a round that fails has used up its part and is paid for again
 every_hours = 168.0       # from one model to the next training
-picks = 0.0               # part of it for one sum more (0.15, say), so that three picks of a person say much
+picks = 0.0               # part of it for one sum more (0.2, say), so that three picks of a person say much
 
 # Measured besides the training, each time as a private sum of its own, paid for out of privacy.epsilon.
 # Take away the # of those that you want; a task may have a `name` of its own, and then be there twice.
