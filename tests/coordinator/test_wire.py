@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 import uvicorn
 
-from confidante.coordinator.http.wire import Crowd, Wire
+from confidante.coordinator.http.wire import Wire
+from confidante.core.crowd import Crowd
 
 HEAD = b"%s / HTTP/1.1\r\nHost: x\r\n"
 

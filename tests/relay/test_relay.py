@@ -5,8 +5,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 
+import anyio
 import httpx
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from confidante.protocol.binary_http import BinaryRequest, BinaryResponse
 from confidante.protocol.coordination import decode, encode
 from confidante.protocol.oblivious import REQUEST_TYPE, RESPONSE_TYPE, Sealed
 from confidante.protocol.refinement import REFINE_PATH, Question, Scored
+from confidante.relay.app import Limits, Relay
 from confidante.relay.door import HEAD_SECONDS
 from confidante.testing import crooked_gateway
 from confidante.testing.crooked_gateway import Gateway, Manner
@@ -179,6 +182,50 @@ def test_only_so_many_are_served_at_once(world: tuple[Gateway, Running]) -> None
         one.join()
     assert sorted(said) == [200] * 4 + [429] * 4
     assert len(gateway.heard) == 4
+
+
+def test_envelopes_that_come_slowly_keep_no_others_out(world: tuple[Gateway, Running]) -> None:
+    gateway, relay = world
+    host, port = relay.url.removeprefix("http://").rstrip("/").split(":")
+    head = f"POST / HTTP/1.1\r\nhost: x\r\ncontent-type: {REQUEST_TYPE}\r\ncontent-length: 100\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(8):  # twice as many as are served at once
+            slow = stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            slow.sendall(head.encode() + b"a")
+        time.sleep(0.2)
+        assert relay.post(sealed(gateway)[0].data).status_code == 200
+
+
+def test_one_address_takes_its_share_only() -> None:
+    relay = Relay("http://127.0.0.1:9/v1/oblivious", Limits(at_once=4, of_one=2))
+
+    async def ask() -> list[int]:
+        never = anyio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield b"a"
+            await never.wait()
+
+        def client(address: str) -> httpx.AsyncClient:
+            over = httpx.ASGITransport(relay.app, client=(address, 1))
+            return httpx.AsyncClient(
+                transport=over, base_url="http://x", headers={"content-type": REQUEST_TYPE}
+            )
+
+        async with (
+            relay.app.router.lifespan_context(relay.app),
+            client("192.0.2.7") as one,
+            client("192.0.2.8") as other,
+            anyio.create_task_group() as group,
+        ):
+            for _ in range(2):
+                group.start_soon(lambda: one.post("/", content=slow()))
+            await anyio.sleep(0.3)
+            said = [(await who.post("/", content=b"x")).status_code for who in (one, other)]
+            never.set()
+        return said
+
+    assert anyio.run(ask) == [429, 502]  # the other's is handed on, to a gateway that is not there
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,15 @@ def relay_command(
         float, typer.Option(min=0.1, max=600, help="An envelope may take so long to come; so may its answer.")
     ] = 10.0,
     at_once: Annotated[int, typer.Option(min=1, max=4096, help="Requests at once; others are told so.")] = 64,
+    of_one: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=4096,
+            help="Envelopes that one address may be sending at once; this machine any number. Behind a proxy"
+            " on another machine all have its address: give as many as --at-once.",
+        ),
+    ] = 8,
 ) -> None:
     """Hand sealed questions of devices to one gateway, and its sealed answers back, until Ctrl-C.
 
@@ -48,7 +57,7 @@ def relay_command(
     from confidante.relay.app import Limits
     from confidante.relay.serve import Hosting, serve
 
-    limits = Limits(most_bytes, seconds, at_once)
+    limits = Limits(most_bytes, seconds, at_once, of_one)
     serve(Hosting(gateway, host, port, tls_cert, tls_key, limits), started=_say)
 
 

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from confidante.core.crowd import Crowd
 from confidante.core.errors import DataError, WireError
 from confidante.protocol.coordination import MSGPACK, Refusal, Refused, decode, encode
 from confidante.protocol.oblivious import REQUEST_TYPE, RESPONSE_TYPE
@@ -37,14 +38,23 @@ _PASSED = {
 """What a gateway may say in the clear, by status: reasons that tell nothing of a question."""
 
 
+COMING = 4
+"""Envelopes that are not all here yet, for each request that is handed on at a time."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """most: bytes of an envelope; seconds: that it, and then the gateway, may take; at_once: requests."""
+    """most: bytes of an envelope; seconds: that it, and then the gateway, may take; at_once: requests.
+
+    of_one: envelopes that one address may be sending at a time. Besides, `COMING` times `at_once` may be
+    under way to here, so that those that come slowly keep no others out.
+    """
 
     most: int = MOST_QUESTION_BYTES + _ENVELOPE_BYTES
     seconds: float = 10.0
     at_once: int = 64
+    of_one: int = 8
 
 
 class _RefusedError(Exception):
@@ -62,7 +72,8 @@ class Relay:
     def __init__(self, gateway: str, limits: Limits | None = None) -> None:
         """gateway: its address with its path. DataError for one that is not https, but for this machine."""
         self._gateway, self._limits = _checked(gateway), limits or Limits()
-        self._running = 0
+        self._crowd = Crowd(self._limits.of_one)
+        self._coming = self._running = 0
         self._client: httpx.AsyncClient | None = None
         self.app = Starlette(
             routes=[
@@ -84,17 +95,38 @@ class Relay:
 
     async def _relay(self, request: Request) -> Response:
         """Hand one envelope on, and its answer back."""
-        if self._running >= self._limits.at_once:
-            return _said(429, Refused.TOO_MANY, "too many ask at once: ask again later", close=True)
-        self._running += 1
         try:
-            envelope = await self._read(request)
-            answer = await self._ask(envelope)
+            envelope = await self._take(request)
+            self._refuse_too_many()
+            self._running += 1
+            try:
+                answer = await self._ask(envelope)
+            finally:
+                self._running -= 1
         except _RefusedError as error:
             return _said(error.status, error.reason, error.detail, close=True)
-        finally:
-            self._running -= 1
         return Response(answer, media_type=RESPONSE_TYPE, headers=_HEADERS)
+
+    def _refuse_too_many(self) -> None:
+        if self._running >= self._limits.at_once:
+            raise _too_many()
+
+    async def _take(self, request: Request) -> bytes:
+        """Return the envelope, unless too many come at this moment, or too many of this address."""
+        self._refuse_too_many()
+        whose = self._crowd.enter(request.client.host if request.client else "")
+        if whose is None:
+            raise _too_many()
+        try:
+            if self._coming >= COMING * self._limits.at_once:
+                raise _too_many()
+            self._coming += 1
+            try:
+                return await self._read(request)
+            finally:
+                self._coming -= 1
+        finally:
+            self._crowd.leave(whose)
 
     async def _read(self, request: Request) -> bytes:
         said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -141,6 +173,10 @@ class Relay:
             raise _RefusedError(504, Refused.SLOW_GATEWAY, "the gateway took too long") from None
         except (httpx.HTTPError, httpx.InvalidURL):
             raise _RefusedError(502, Refused.NO_GATEWAY, "the gateway cannot be reached") from None
+
+
+def _too_many() -> _RefusedError:
+    return _RefusedError(429, Refused.TOO_MANY, "too many ask at once: ask again later")
 
 
 async def _health(_request: Request) -> Response:

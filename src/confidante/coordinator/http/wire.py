@@ -1,51 +1,15 @@
 """HTTP/1.1 as uvicorn speaks it, for a public address: nobody holds connections by saying little."""
 
 import asyncio
-import ipaddress
-from collections import Counter
 from typing import ClassVar, final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from confidante.core.crowd import Crowd
+
 MOST_HEAD_BYTES = 32 << 10
 HEAD_SECONDS = 20.0
 MOST_OF_ONE = 256
-
-
-@final
-class Crowd:
-    """Counts the connections of each network address; those of an IPv6 /64 are one's, who has all of it."""
-
-    def __init__(self, most: int = MOST_OF_ONE) -> None:
-        """most: how many one address may have open at a time."""
-        self._most = most
-        self._open: Counter[str] = Counter()
-
-    def enter(self, address: str) -> str | None:
-        """Return what to `leave` with later; None when the address has too many.
-
-        This machine has no limit: a proxy, or a rehearsal.
-        """
-        try:
-            found = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
-            return ""
-        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-            found = found.ipv4_mapped
-        if found.is_loopback:
-            return ""
-        whose = str(ipaddress.ip_network((found, 32 if found.version == 4 else 64), strict=False))
-        if self._open[whose] >= self._most:
-            return None
-        self._open[whose] += 1
-        return whose
-
-    def leave(self, whose: str) -> None:
-        """Count one less."""
-        if whose:
-            self._open[whose] -= 1
-            if self._open[whose] <= 0:
-                del self._open[whose]
 
 
 @final
@@ -56,7 +20,7 @@ class Wire(HttpToolsProtocol):
     (unless proxies were named: theirs are everybody's); and with the answer when that comes before the body.
     """
 
-    crowd: ClassVar[Crowd] = Crowd()
+    crowd: ClassVar[Crowd] = Crowd(MOST_OF_ONE)
     _whose: str | None = None
     _head: asyncio.TimerHandle | None = None
     _size = 0
