@@ -7,9 +7,11 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import anyio
+import httpx
 import msgspec
 import numpy as np
 import pytest
@@ -17,13 +19,14 @@ from http_world import KEY, here, reason
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from refining_world import BY_ADDRESS, NAME, World, refining, refusal, scored, write_offer
+from sqlalchemy import event, text
 
-from confidante.coordinator.http.refining import MOST_AT_ONCE
+from confidante.coordinator.http.refining import MOST_AT_ONCE, MOST_COMING
 from confidante.coordinator.store.values import Spending
 from confidante.protocol.binary_http import BinaryRequest
 from confidante.protocol.coordination import Redemption, decode, encode
 from confidante.protocol.oblivious import REQUEST_TYPE, GatewayKey, Sealed
-from confidante.protocol.refinement import MOST_QUESTION_BYTES, OBLIVIOUS_PATH, REFINE_PATH, Fresh
+from confidante.protocol.refinement import OBLIVIOUS_PATH, REFINE_PATH, Fresh
 
 PLAIN_HEAD = len(b"plain 1, hides nothing\n")
 
@@ -127,7 +130,9 @@ def test_what_cannot_be_opened_is_told_in_the_clear(world: World) -> None:
 
 
 def test_what_is_too_large_or_slow_is_not_read(world: World) -> None:
-    assert reason(world.post(bytes(MOST_QUESTION_BYTES + (64 << 10) + 1))) == (413, "oversized")
+    size = len(world.question()[0].ciphertext)
+    assert reason(world.post(bytes(size + size // 16 + (64 << 10) + 1))) == (413, "oversized")
+    assert reason(world.post(bytes(size + (64 << 10)))) == (400, "malformed")
     host, port = world.url.removeprefix("http://").split(":")
     head = f"POST {OBLIVIOUS_PATH} HTTP/1.1\r\nhost: x\r\ncontent-type: {REQUEST_TYPE}\r\ncontent-length: 100"
     with socket.create_connection((host, int(port)), timeout=20) as slow:
@@ -225,25 +230,98 @@ def test_the_book_says_what_a_token_was_spent_for(paid: World) -> None:
     assert book.spend([one]) == [one.bound]
 
 
+def test_tokens_are_spent_in_one_order_and_told_in_that_of_the_questions(paid: World) -> None:
+    book, key = paid.store.refinement, bytes(31) + b"k"
+    tokens = [Spending(key, bytes([index]) * 32, bytes([index]) * 32) for index in (9, 3, 7, 3)]
+    seen = list[bytes]()
+
+    def note(_on: object, _cursor: object, statement: str, values: tuple[object, ...], *_: object) -> None:
+        if "INSERT INTO token_spent" in statement:
+            seen.append(next(found for one in values if (found := bytes(one)) != key))  # type: ignore[call-overload]
+
+    engine = paid.store._database._engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert book.spend(tokens[:1]) == [None]
+        seen.clear()
+        assert book.spend(tokens) == [tokens[0].bound, None, None, tokens[1].bound]
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert [one[0] for one in seen] == [3, 3, 7, 9]
+
+
+def test_a_token_whose_key_was_forgotten_at_that_moment_is_spent(paid: World) -> None:
+    with paid.store._database.writing() as sql:
+        sql.execute(text("CREATE TRIGGER gone BEFORE INSERT ON token_spent BEGIN SELECT RAISE(IGNORE); END"))
+    try:
+        assert paid.store.refinement.spend([Spending(bytes(32), bytes(32), bytes(32))]) == [b""]
+    finally:
+        with paid.store._database.writing() as sql:
+            sql.execute(text("DROP TRIGGER gone"))
+
+
 # --- load, and the process that scores
 
 
-def test_above_its_limit_it_says_busy_and_goes_on(world: World) -> None:
+@contextlib.contextmanager
+def trickling(world: World, count: int) -> Iterator[list[socket.socket]]:
+    """Envelopes that are not all there yet."""
     host, port = world.url.removeprefix("http://").split(":")
     head = f"POST {OBLIVIOUS_PATH} HTTP/1.1\r\nhost: x\r\ncontent-type: {REQUEST_TYPE}\r\ncontent-length: 100"
     with contextlib.ExitStack() as stack:
         slow = [
-            stack.enter_context(socket.create_connection((host, int(port)), timeout=20))
-            for _ in range(MOST_AT_ONCE)
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=20)) for _ in range(count)
         ]
         for one in slow:
             one.sendall(head.encode() + b"\r\n\r\na")
+        yield slow
+
+
+def test_above_its_limit_it_says_busy_and_goes_on(world: World) -> None:
+    with trickling(world, MOST_COMING) as slow:
         end = time.monotonic() + 2.5
         while reason(world.post(b"anything")) != (503, "busy"):
             assert time.monotonic() < end
         for one in slow:
             assert one.recv(100).startswith(b"HTTP/1.1 408")
     scored(world.ask(world.question()[0]))
+
+
+def test_envelopes_that_come_slowly_keep_no_others_out(world: World) -> None:
+    with trickling(world, MOST_AT_ONCE) as slow:
+        for _ in range(3):
+            scored(world.ask(world.question()[0]))
+        for one in slow:
+            assert one.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_one_address_takes_its_share_of_what_comes_only(world: World) -> None:
+    async def ask() -> list[int]:
+        never = anyio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield b"a"
+            await never.wait()
+
+        def client(address: str) -> httpx.AsyncClient:
+            over = httpx.ASGITransport(world.coordinator.app, client=(address, 1))
+            return httpx.AsyncClient(
+                transport=over, base_url="http://x", headers={"content-type": REQUEST_TYPE}
+            )
+
+        async with (
+            client("192.0.2.7") as one,
+            client("192.0.2.8") as other,
+            anyio.create_task_group() as group,
+        ):
+            for _ in range(MOST_AT_ONCE):
+                group.start_soon(lambda: one.post(OBLIVIOUS_PATH, content=slow()))
+            await anyio.sleep(0.5)
+            said = [(await who.post(OBLIVIOUS_PATH, content=b"x")).status_code for who in (one, other)]
+            never.set()
+        return said
+
+    assert anyio.run(ask) == [503, 400]
 
 
 def test_when_the_scoring_process_dies_it_says_busy_and_starts_another(world: World) -> None:

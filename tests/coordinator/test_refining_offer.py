@@ -1,5 +1,7 @@
 """What a population offers to refine with: the file, the vectors made of it, and what the log says."""
 
+import socket
+import threading
 import time
 from pathlib import Path
 
@@ -12,21 +14,24 @@ from refining_world import NAME, PLAIN, population_of, refining, scored, table, 
 from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.definition.population import EXAMPLE, read_population
 from confidante.coordinator.definition.refinement import parse_offer, read_offer
+from confidante.coordinator.refinement import link
 from confidante.coordinator.refinement.keys import BOTH_SECONDS, GatewayKeys
 from confidante.coordinator.refinement.offering import PREVIOUS_SECONDS
 from confidante.coordinator.refinement.refinements import Refinements, check_installed
-from confidante.coordinator.refinement.scorer import NoScorerError, Scorer, Vectors
+from confidante.coordinator.refinement.scorer import HANDS, NoScorerError, Scorer, Vectors
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import GatewayRow
 from confidante.core.errors import DataError, WireError
 from confidante.models.refinement_build import CONTENT_PART
 from confidante.protocol.oblivious import Sealed
 from confidante.protocol.refinement import GONE
+from confidante.protocol.scoring_bfv import BfvScheme
 from confidante.protocol.tokens import LEAST_KEY_SECONDS
 from confidante.testing.plain_scoring import PlainScheme
 from confidante.testing.populations import OPEN, catalogue_of, write_population
 from confidante.testing.published_model import made_up_model, publish_model
 
+BFV = "confidante.protocol.scoring_bfv:BfvScheme"
 HEAD = "item,title,labels,stock,boost\n"
 TWO = "a,A,x,1,\nb,B,y,,\n"
 
@@ -343,6 +348,57 @@ def test_the_scorer_says_no_until_it_has_tables_and_after_it_is_closed(tmp_path:
         scorer.close()
     with pytest.raises(NoScorerError):
         scorer.answer("b", asking.request)
+
+
+def test_who_waits_for_a_process_of_before_gets_one_of_after(tmp_path: Path) -> None:
+    scorer, said = Scorer(), list[bytes]()
+    rows = np.arange(12, dtype=np.int8).reshape(4, 3)
+    asking = PlainScheme().ask(np.array([1, 2, 3]))
+    try:
+        scorer.hold({"a": Vectors(PLAIN, rows)})
+        old = scorer._team
+        assert old is not None
+        with old._turn:
+            taken, old._free = old._free, []  # all are at work
+        waits = threading.Thread(target=lambda: said.append(scorer.answer("a", asking.request)))
+        waits.start()
+        time.sleep(0.2)
+        began = time.monotonic()
+        scorer.hold({"a": Vectors(PLAIN, rows)})
+        waits.join()
+        assert time.monotonic() - began < 10  # and not the 20 s that an answer may take
+        assert len(taken) == HANDS
+        assert (asking.read(said[0], 4) == rows.astype(int) @ [1, 2, 3]).all()
+    finally:
+        scorer.close()
+
+
+def test_the_scorer_knows_how_large_questions_are() -> None:
+    scorer = Scorer()
+    assert scorer.question_bytes == 0
+    try:
+        scorer.hold(
+            {
+                "a": Vectors(PLAIN, np.ones((4, 3), dtype=np.int8)),
+                "b": Vectors(BFV, np.ones((9, 2), dtype=np.int8)),
+            }
+        )
+        assert scorer.question_bytes == len(BfvScheme().ask(np.array([1, 2])).request)
+        scorer.hold({"a": Vectors(PLAIN, np.ones((4, 3), dtype=np.int8))})
+        assert scorer.question_bytes == len(PlainScheme().ask(np.array([1, 2, 3])).request)
+    finally:
+        scorer.close()
+
+
+@pytest.mark.parametrize(
+    "head", [(link.DONE, 1 << 40), (link.ASK, (12 << 20) + 1), (link.REFUSED, 1 << 17), (9, 4)]
+)
+def test_a_frame_without_bounds_ends_the_link(head: tuple[int, int]) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(link._HEAD.pack(head[0], 0, head[1]))
+        with pytest.raises(link.LinkError, match="cannot mean"):
+            link.receive(ours)
 
 
 def test_the_scoring_process_ends_with_its_parent() -> None:

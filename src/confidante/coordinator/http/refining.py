@@ -20,6 +20,7 @@ from confidante.coordinator.refinement.offering import Served
 from confidante.coordinator.refinement.refinements import Refinements
 from confidante.coordinator.refinement.scorer import HANDS, NoScorerError
 from confidante.coordinator.store.values import Spending
+from confidante.core.crowd import Crowd
 from confidante.core.errors import StoreError, WireError
 from confidante.protocol.binary_http import BinaryRequest, BinaryResponse
 from confidante.protocol.coordination import MSGPACK, Refusal, Refused, decode, encode
@@ -27,7 +28,6 @@ from confidante.protocol.oblivious import REQUEST_TYPE, RESPONSE_TYPE, Reply
 from confidante.protocol.refinement import (
     ALL,
     FRESH_PATH,
-    MOST_QUESTION_BYTES,
     OBLIVIOUS_PATH,
     REFINE_PATH,
     Question,
@@ -39,7 +39,10 @@ from confidante.protocol.refinement import (
 MOST_AT_ONCE = 64
 """Envelopes in this process at a time; as many wait to be scored at most."""
 
-_MOST_ENVELOPE_BYTES = MOST_QUESTION_BYTES + (64 << 10)
+MOST_COMING = 4 * MOST_AT_ONCE
+"""Envelopes that are not all here yet; of one address `MOST_AT_ONCE`, which is what a relay needs."""
+
+_MORE_BYTES = 64 << 10  # than a question has: its envelope, and padding
 _REFUSAL_BYTES = 1536  # all refusals have one size, so that it does not tell the reason
 _FIELDS = ((b"content-type", MSGPACK.encode()),)
 _FRESH_FOR = "public, max-age=5"
@@ -55,7 +58,8 @@ class Refining:
         self._spend = Batched(office.run, self._spend_all)
         self._opening = CapacityLimiter(2)
         self._scoring = CapacityLimiter(HANDS)
-        self._here = 0
+        self._crowd = Crowd(MOST_AT_ONCE)
+        self._coming = self._here = 0
         self.routes: Routes = (
             ("POST", OBLIVIOUS_PATH, self.ask),
             ("GET", FRESH_PATH, self.fresh),
@@ -63,11 +67,10 @@ class Refining:
 
     async def ask(self, request: Request) -> Response:
         """Answer a sealed question, sealed."""
-        if self._here >= MOST_AT_ONCE:
-            raise RefusedError(503, Refused.BUSY, "too many ask at once: ask again later")
+        data = await self._read(request)
         self._here += 1
         try:
-            return await self._ask(request)
+            return await self._ask(data)
         finally:
             self._here -= 1
 
@@ -82,26 +85,46 @@ class Refining:
             return Response(status_code=304, headers=head)
         return Response(served.fresh_bytes, media_type=MSGPACK, headers=head)
 
-    async def _ask(self, request: Request) -> Response:
+    async def _read(self, request: Request) -> bytes:
+        """Return the envelope. Slow ones keep nobody out whose own is here, nor do many of one address."""
+        whose = self._crowd.enter(request.client.host if request.client else "")
+        try:
+            if whose is None or self._coming >= MOST_COMING or self._here >= MOST_AT_ONCE:
+                raise _busy()
+            self._coming += 1
+            try:
+                size = self._refinements.scorer.question_bytes
+                most = size + size // 16 + _MORE_BYTES  # a scheme's questions may differ by a little
+                data = await read_body(request, REQUEST_TYPE, most, self._office.serving.body)
+            finally:
+                self._coming -= 1
+        finally:
+            if whose is not None:
+                self._crowd.leave(whose)
+        if self._here >= MOST_AT_ONCE:
+            raise _busy()
+        return data
+
+    async def _ask(self, data: bytes) -> Response:
         metrics = self._office.metrics
-        data = await read_body(request, REQUEST_TYPE, _MOST_ENVELOPE_BYTES, self._office.serving.body)
         metrics.received.inc(len(data))
         metrics.question_bytes.labels("in").inc(len(data))
         opened, reply = await self._open(data)
         del data
+        said: Scored | RefusedError
         with metrics.question_seconds.time():
             try:
-                said, outcome = BinaryResponse(200, _FIELDS, await self._answer(opened)).encode(), "answered"
+                said, outcome = await self._answer(opened), "answered"
             except RefusedError as error:
-                outcome, said = error.reason, _sealed_refusal(error)
+                outcome, said = error.reason, error
             except WireError as error:
-                refused = RefusedError(400, Refused.MALFORMED, str(error))
-                outcome, said = refused.reason, _sealed_refusal(refused)
+                said = RefusedError(400, Refused.MALFORMED, str(error))
+                outcome = said.reason
             except (StoreError, NoScorerError):
-                refused = RefusedError(503, Refused.BUSY, "not now: ask again later")
-                outcome, said = refused.reason, _sealed_refusal(refused)
+                said = RefusedError(503, Refused.BUSY, "not now: ask again later")
+                outcome = said.reason
         metrics.questions.labels(outcome).inc()
-        sealed = reply.seal(said)
+        sealed = await to_thread.run_sync(partial(_seal, reply, said), limiter=self._opening)
         metrics.sent.inc(len(sealed))
         metrics.question_bytes.labels("out").inc(len(sealed))
         return Response(sealed, media_type=RESPONSE_TYPE, headers={"cache-control": "no-store"})
@@ -113,13 +136,13 @@ class Refining:
             self._office.metrics.questions.labels("unopened").inc()
             raise
 
-    async def _answer(self, opened: bytes) -> bytes:
-        """Return the encoded `Scored`; RefusedError, WireError, StoreError or NoScorerError."""
+    async def _answer(self, opened: bytes) -> Scored:
+        """Return what is answered; RefusedError, WireError, StoreError or NoScorerError."""
         question, served, spending = await to_thread.run_sync(
             partial(self._check, opened), limiter=self._opening
         )
         if self._scoring.statistics().tasks_waiting >= MOST_AT_ONCE:
-            raise RefusedError(503, Refused.BUSY, "too many ask at once: ask again later")
+            raise _busy()
         if spending is not None:
             problem = await self._spend(spending)
             if problem is not None:
@@ -129,7 +152,7 @@ class Refining:
             partial(scorer.answer, name, question.ciphertext), limiter=self._scoring
         )
         self._refinements.answered(question.population)
-        return encode(Scored(served.fresh, products))
+        return Scored(served.fresh, products)
 
     def _check(self, opened: bytes) -> tuple[Question, Served, Spending | None]:
         """Return a question that may be answered, what it is about, and the token that pays for it."""
@@ -173,6 +196,13 @@ def _spent(token: Spending, before: bytes) -> RefusedError:
     return RefusedError(403, Refused.SPENT_TOKEN, "this token was used before")
 
 
-def _sealed_refusal(error: RefusedError) -> bytes:
-    said = encode(Refusal(error.reason, error.detail[:1000]))
-    return BinaryResponse(error.status, _FIELDS, said).encode(_REFUSAL_BYTES)
+def _seal(reply: Reply, said: Scored | RefusedError) -> bytes:
+    """Return a sealed response: megabytes, so not for the thread that all else waits for."""
+    if isinstance(said, Scored):
+        return reply.seal(BinaryResponse(200, _FIELDS, encode(said)).encode())
+    refusal = encode(Refusal(said.reason, said.detail[:1000]))
+    return reply.seal(BinaryResponse(said.status, _FIELDS, refusal).encode(_REFUSAL_BYTES))
+
+
+def _busy() -> RefusedError:
+    return RefusedError(503, Refused.BUSY, "too many ask at once: ask again later")

@@ -8,14 +8,18 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from confidante.protocol.refinement import MOST_ANSWER_BYTES, MOST_QUESTION_BYTES
+
 BUFFER_BYTES = 4 << 20
 
 LOAD, ASK, DONE, REFUSED = range(4)
+_MOST = {LOAD: 1 << 30, ASK: MOST_QUESTION_BYTES, DONE: MOST_ANSWER_BYTES, REFUSED: 1 << 16}
 _HEAD = struct.Struct("<BHQ")  # kind, bytes of the name, bytes of the data
+_SIZE = struct.Struct("<Q")
 
 
 class LinkError(OSError):
-    """The other end is gone."""
+    """The other end is gone, or of no use."""
 
 
 class Frame(NamedTuple):
@@ -24,6 +28,18 @@ class Frame(NamedTuple):
     kind: int
     name: str
     data: bytes
+
+
+def size_out(size: int) -> bytes:
+    """Return the data of a frame that says a size."""
+    return _SIZE.pack(size)
+
+
+def size_in(frame: Frame) -> int:
+    """Return the size that a frame says; LinkError when it says none."""
+    if frame.kind != DONE or len(frame.data) != _SIZE.size:
+        raise LinkError("the other end says what it cannot mean")
+    return int(_SIZE.unpack(frame.data)[0])
 
 
 def send(link: socket.socket, kind: int, name: str, data: bytes) -> None:
@@ -35,9 +51,11 @@ def send(link: socket.socket, kind: int, name: str, data: bytes) -> None:
 
 
 def receive(link: socket.socket) -> Frame:
-    """Return the next frame. Raises OSError; LinkError when there is none any more."""
+    """Return the next frame. Raises OSError; LinkError when there is none any more, or it has no bounds."""
     kind, name, size = _HEAD.unpack(_taken(link, _HEAD.size))
-    return Frame(kind, _taken(link, name).decode(), bytes(_taken(link, size)))
+    if size > _MOST.get(kind, -1):  # a process that was upset may say anything
+        raise LinkError("the other end says what it cannot mean")
+    return Frame(kind, _taken(link, name).decode(errors="replace"), bytes(_taken(link, size)))
 
 
 def frames(link: socket.socket) -> Iterator[Frame]:

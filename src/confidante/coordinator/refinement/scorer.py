@@ -1,6 +1,5 @@
 """The coordinator's side of the processes that score: started, watched over, replaced with their tables."""
 
-import queue
 import socket
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from confidante.coordinator.refinement import link
 from confidante.coordinator.refinement.scoring_process import Loading
 from confidante.coordinator.running.logs import log
 from confidante.core.errors import ConfidanteError, WireError
+from confidante.protocol.refinement import MOST_QUESTION_BYTES
 
 HANDS = 2
 """Processes that score; each holds all tables."""
@@ -49,6 +49,7 @@ class Scorer:
     def __init__(self) -> None:
         self._wanted: Mapping[str, Vectors] = {}
         self._team: _Team | None = None
+        self._largest = MOST_QUESTION_BYTES
         self._lock = threading.Lock()
 
     def hold(self, tables: Mapping[str, Vectors]) -> None:
@@ -77,20 +78,31 @@ class Scorer:
 
         Raises WireError for a question that is none, and NoScorerError.
         """
-        with self._lock:
-            team = self._team
-        if team is None or name not in team.tables:
-            raise NoScorerError(_NOT_YET)
-        try:
-            return team.answer(name, request)
-        except OSError as error:
-            log("scoring process lost", level="error", problem=type(error).__name__)
+        while True:
             with self._lock:
-                lost = self._team is team
-                self._team = None if lost else self._team
-            if lost:
-                team.end()
-            raise NoScorerError(_NOT_YET) from None
+                team = self._team
+            if team is None or name not in team.tables:
+                raise NoScorerError(_NOT_YET)
+            try:
+                return team.answer(name, request)
+            except _EndedError:  # no more than once a team: another was there, or none, before this one ended
+                continue
+            except OSError as error:
+                log("scoring process lost", level="error", problem=type(error).__name__)
+                with self._lock:
+                    lost = self._team is team
+                    self._team = None if lost else self._team
+                if lost:
+                    team.end()
+                raise NoScorerError(_NOT_YET) from None
+
+    @property
+    def question_bytes(self) -> int:
+        """Bytes of the largest question about what is held; the most there are while that is not known."""
+        with self._lock:
+            if self._team is not None:
+                self._largest = self._team.question_bytes
+            return self._largest if self._wanted else 0
 
     @property
     def pids(self) -> list[int]:
@@ -106,45 +118,62 @@ class Scorer:
             team.end()
 
 
+class _EndedError(Exception):
+    """Another team is there by now."""
+
+
 class _Team:
     """Processes with the same tables. Each answers one question at a time."""
 
     def __init__(self, tables: Mapping[str, Vectors]) -> None:
         self.tables = tables
         self._all: list[_Process] = []
-        self._free: queue.SimpleQueue[_Process] = queue.SimpleQueue()
+        self._turn = threading.Condition()
+        self._free: list[_Process] = []
+        self._at_work = 0
+        self._ended = False
         try:
             for _ in range(HANDS):
                 self._all.append(_Process(tables))
         except NoScorerError:
             self.end()
             raise
-        for one in self._all:
-            self._free.put(one)
+        self.question_bytes = max(one.question_bytes for one in self._all)
+        self._free = list(self._all)
 
     @property
     def pids(self) -> list[int]:
         return [one.pid for one in self._all]
 
     def answer(self, name: str, request: bytes) -> bytes:
-        """Raises WireError, OSError for a process that is lost, and NoScorerError when none is free."""
+        """Raises WireError, OSError for a lost process, NoScorerError when none is free, _EndedError."""
+        with self._turn:
+            if not self._turn.wait_for(lambda: self._free or self._ended, _ANSWER_SECONDS):
+                raise NoScorerError(_NOT_YET)
+            if self._ended:
+                raise _EndedError
+            one = self._free.pop()
+            self._at_work += 1
+        lost = True
         try:
-            one = self._free.get(timeout=_ANSWER_SECONDS)
-        except queue.Empty:
-            raise NoScorerError(_NOT_YET) from None
-        try:
-            answer = one.answer(name, request)
+            answer, lost = one.answer(name, request), False
         except WireError:
-            self._free.put(one)
+            lost = False
             raise
-        self._free.put(one)
+        finally:
+            with self._turn:
+                self._at_work -= 1
+                if not lost:
+                    self._free.append(one)
+                self._turn.notify_all()
         return answer
 
     def end(self) -> None:
-        """End them, those that are at work after their answer."""
-        with suppress(queue.Empty):
-            for _ in self._all:
-                self._free.get(timeout=_END_SECONDS)
+        """End them, those that are at work after their answer. Who waits for one is told."""
+        with self._turn:
+            self._ended = True
+            self._turn.notify_all()
+            self._turn.wait_for(lambda: not self._at_work, _END_SECONDS)
         for one in self._all:
             one.end()
 
@@ -170,12 +199,14 @@ class _Process:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
+        sizes = [0]
         try:
             self._link.settimeout(_LOAD_SECONDS)
             for name, one in tables.items():
                 loading = Loading(one.scheme, one.rows.shape[1], np.ascontiguousarray(one.rows).tobytes())
                 link.send(self._link, link.LOAD, name, msgspec.msgpack.encode(loading))
-                link.receive(self._link)
+                sizes.append(link.size_in(link.receive(self._link)))
+            self.question_bytes = max(sizes)
             self._link.settimeout(_ANSWER_SECONDS)
         except OSError as error:
             self.end()

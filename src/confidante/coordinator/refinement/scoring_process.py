@@ -26,19 +26,23 @@ class Loading(msgspec.Struct, array_like=True, frozen=True):
 
 
 def serve(end: socket.socket) -> None:
-    """Make tables and answer questions until the other end is gone."""
-    tables: dict[str, Table] = {}
+    """Make tables, saying how large questions about each are, and answer until the other end is gone."""
+    tables, sizes = dict[str, Table](), dict[tuple[str, int], int]()
     for kind, name, data in link.frames(end):
         if kind == link.LOAD:
             found = msgspec.msgpack.decode(data, type=Loading)
             vectors = np.frombuffer(found.vectors, dtype=np.int8).reshape(-1, found.columns)
-            tables[name] = scheme_of(found.scheme).table(vectors)
-            link.send(end, link.DONE, name, b"")
+            scheme = scheme_of(found.scheme)
+            tables[name] = scheme.table(vectors)
+            about = (found.scheme, found.columns)
+            if about not in sizes:
+                sizes[about] = len(scheme.ask(np.zeros(found.columns, dtype=np.int64)).request)
+            link.send(end, link.DONE, name, link.size_out(sizes[about]))
             continue
         try:
             answer = tables[name].answer(data)
         except WireError as error:
-            link.send(end, link.REFUSED, name, str(error).encode())
+            link.send(end, link.REFUSED, name, str(error)[:1000].encode())
         else:
             link.send(end, link.DONE, name, answer)
 

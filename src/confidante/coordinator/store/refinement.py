@@ -127,9 +127,16 @@ class RefinementBook:
             _change(sql, population, day=day, asked=count)
 
     def spend(self, tokens: Sequence[Spending]) -> list[bytes | None]:
-        """Spend tokens; return for each None, or what it was spent for before."""
+        """Spend tokens; return for each None, or what it was spent for before.
+
+        That is empty when its key was forgotten at this very moment, with all that was spent of it.
+        """
+        order = sorted(range(len(tokens)), key=lambda place: (tokens[place].key_id, tokens[place].nonce))
+        found = list[bytes | None]([None] * len(tokens))
         with self._database.writing(durable=False) as sql:
-            return [_spend(sql, one) for one in tokens]
+            for place in order:  # the same for all: two that spend some of the same would wait for each other
+                found[place] = _spend(sql, tokens[place])
+        return found
 
 
 def _keys(sql: Connection) -> list[GatewayRow]:
@@ -160,4 +167,5 @@ def _spend(sql: Connection, token: Spending) -> bytes | None:
     row = {"key_id": token.key_id, "nonce": token.nonce, "bound": token.bound, "seated": True}
     if sql.execute(_SPEND[sql.dialect.name], row).first() is not None:
         return None
-    return bytes(sql.execute(_FOR, {"key_id": token.key_id, "nonce": token.nonce}).scalar_one())
+    bound = sql.execute(_FOR, {"key_id": token.key_id, "nonce": token.nonce}).scalar_one_or_none()
+    return b"" if bound is None else bytes(bound)
