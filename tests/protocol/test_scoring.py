@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from confidante.core.errors import WireError
 from confidante.protocol.refinement import MOST_QUESTION_BYTES
 from confidante.protocol.scoring import LARGEST, MOST_DIMENSIONS, Scheme
-from confidante.protocol.scoring_bfv import BfvScheme
+from confidante.protocol.scoring_bfv import BfvScheme, _ring
 from confidante.protocol.scoring_tenseal import TensealScheme
 from confidante.testing.plain_scoring import PlainScheme
 
@@ -93,6 +93,21 @@ def test_a_spoilt_question_is_refused_or_answered_and_nothing_else(
     table = scheme.table(drawn(5, 20, 3))
     with suppress(WireError):
         table.answer(bytes(spoilt))
+
+
+@pytest.mark.parametrize("place", [5, 97 + 5])  # of SEAL's two heads, one inside the other
+def test_nothing_is_inflated(place: int) -> None:
+    scheme, ring = BfvScheme(), _ring(2)
+    asked = scheme.ask(np.array([1, -2])).request
+    table, head = scheme.table(drawn(1, 5, 2)), len(asked) - 2 * ring.size
+    part = asked[head : head + ring.size]
+    assert len(table.answer(asked)) == ring.size
+    assert part[place] == 0
+    spoilt = part[:place] + b"\x02" + part[place + 1 :]
+    with pytest.raises(WireError, match="compressed"):
+        ring.ciphertext(spoilt)
+    with pytest.raises(WireError, match="compressed"):
+        table.answer(asked[:head] + spoilt + asked[head + ring.size :])
 
 
 @NEEDS_TENSEAL

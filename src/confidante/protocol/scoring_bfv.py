@@ -33,6 +33,7 @@ _MODULUS_BITS = 54
 _MAGIC = b"confidante bfv 1"
 _HEAD = len(_MAGIC) + 2
 _WORD = 8
+_SEAL = b"\x5e\xa1\x10"  # what each of SEAL's heads begins with; two bytes of its version follow
 
 
 @final
@@ -191,20 +192,36 @@ class _Ring:
         empty = seal.Plaintext(_BLOCK).to_bytes(seal.compr_mode_type.none)
         self.plain_head = empty[: len(empty) - _WORD * _BLOCK]
         one = seal.Encryptor(self.context, seal.KeyGenerator(self.context).secret_key())
-        self.size = len(one.encrypt_symmetric(seal.Plaintext("1")).to_string(seal.compr_mode_type.none))
+        made = bytes(one.encrypt_symmetric(seal.Plaintext("1")).to_string(seal.compr_mode_type.none))
+        self.size = len(made)
+        self._head = _without_versions(made[: -2 * _BLOCK * _WORD])
 
     def ciphertext(self, data: bytes) -> Any:
-        """Return the ciphertext in `data`; WireError for anything else."""
+        """Return the ciphertext in `data`; WireError for anything else.
+
+        All that stands before its coefficients is compared here, so that SEAL is never given anything to
+        inflate, or another size to make room for.
+        """
         import seal
 
+        if len(data) != self.size or _without_versions(data[: len(self._head)]) != self._head:
+            raise WireError("not a ciphertext of these parameters, or a compressed one")
         found = seal.Ciphertext()
         try:
             found.load_bytes(self.context, data)
         except (RuntimeError, ValueError, IndexError, OverflowError, MemoryError) as error:
             raise WireError(f"not a ciphertext of these parameters ({error})") from None
-        if found.size() != 2 or found.is_ntt_form():
-            raise WireError("not a ciphertext as a question or an answer has it")
         return found
+
+
+def _without_versions(head: bytes) -> bytes:
+    """Return what stands before a ciphertext's coefficients, without the versions of SEAL that wrote it."""
+    found = bytearray(head)
+    at = found.find(_SEAL)
+    while at >= 0:
+        found[at + len(_SEAL) : at + len(_SEAL) + 2] = bytes(2)
+        at = found.find(_SEAL, at + 1)
+    return bytes(found)
 
 
 @lru_cache(maxsize=8)
