@@ -20,8 +20,6 @@ from confidante.models.snapshot import decode, publish
 from confidante.models.task import NoisySum
 from confidante.models.task_wire import CatalogueWire
 from confidante.models.training import EXACT, budget, train
-from confidante.privacy.clipping import encode
-from confidante.privacy.plan import Cohort, plan_sum
 
 ITEMS = 30
 SLATE = np.array([2, 11, 5])
@@ -42,21 +40,6 @@ def test_every_vector_keeps_its_bound_and_says_which_items_meet(columns, histori
             for column, item in enumerate(counted):
                 met = slate in own and item in own and slate != item
                 assert (row[place, column] > 0) == met
-
-
-def test_the_newest_items_are_summed_and_rounding_leaves_them():
-    rng, many, items = np.random.default_rng(0), 100, 2000
-    histories = people(*(rng.permutation(items)[:1500].tolist() for _ in range(many)))
-    task = PickTask(np.arange(40), items)
-    rows = task.client_update(histories)
-    for person in range(5):
-        own = histories.slice(person, person + 1).items.tolist()
-        row = rows.dense(person).reshape(40, items)
-        assert set(np.flatnonzero(row.any(axis=1))) == set([one for one in own if one < 40][-8:])
-        assert set(np.flatnonzero(row.any(axis=0))) <= set(own[-100:])
-    plan = plan_sum(task.name, task.length, task.l2_bound, task.linf_bound, 2.4, Cohort(5000), 20)
-    whole = encode(rows, plan, rng.integers(0, 1 << 63, many).astype(np.uint64)).sum() / plan.scale
-    assert whole.sum() == pytest.approx(rows.values.sum(), rel=0.01)
 
 
 def lovers(seed=0, each=300):

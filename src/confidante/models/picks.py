@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from confidante.core.errors import DataError
 from confidante.core.types import Histories, SparseRows
 from confidante.models.features import FeatureBasis
-from confidante.models.rows import newest_distinct
+from confidante.models.popularity import PopularityTask
 from confidante.models.sequential import PICK_PART, Factors
 from confidante.models.task import NoisySum
 
@@ -33,13 +33,6 @@ RANK = 12
 
 STRENGTH = 1.2
 """Exponent of a lift. Chosen on validation people of MovieLens-1M and 100K."""
-
-NORM = 0.95
-"""Norm of a device's vector; what is left of 1 is room for rounding."""
-
-MOST_ITEMS, MOST_ROWS = 100, 8
-"""Newest items, and newest slate items, of a device that are summed at most: each more rounds to a longer
-vector, and one that is too long is shrunk, in the largest cohorts to nothing."""
 
 _POOL = 300  # the most popular items, of which the slate is taken
 _CLIP = math.log(5.0)  # no lift counts for more, up or down
@@ -73,9 +66,8 @@ class PickTask:
     """Each device's distinct items, in a row for each slate item that it has.
 
     slate: int64, different items; items: size of the catalogue; columns: int64, the different items that are
-    counted, None for all. A device with s slate items (the newest MOST_ROWS at most) and n counted ones (the
-    newest MOST_ITEMS) has NORM / sqrt(s n) in the s times n entries where they meet, but for those where an
-    item meets itself: a vector of norm NORM at most. Entry
+    counted, None for all. A device with s slate items and n counted ones has 1 / sqrt(s n) in the s times n
+    entries where they meet, but for those where an item meets itself: a vector of norm 1 at most. Entry
     `row * columns + column`. Who has none of the slate sends zeros.
     """
 
@@ -103,23 +95,24 @@ class PickTask:
 
     def client_update(self, histories: Histories) -> SparseRows:
         """Return one row a person; see the class."""
-        person, mine = newest_distinct(histories, self.items, self.slate, MOST_ROWS)
-        other_of, others = newest_distinct(histories, self.items, self.columns, MOST_ITEMS)
+        met = PopularityTask(self.items).client_update(histories)
+        person, item = met.row_of_entry, met.indices
         row_of, column_of = _places(self.slate, self.items), self.column_of
-        s = np.bincount(person, minlength=histories.people)
-        n = np.bincount(other_of, minlength=histories.people)
-        width = n[person]
+        rows, columns = row_of[item] >= 0, column_of[item] >= 0
+        s = np.bincount(person[rows], minlength=histories.people)
+        n = np.bincount(person[columns], minlength=histories.people)
+        width = n[person[rows]]
         starts = np.concatenate(([0], np.cumsum(n)))
         # each slate item of a person meets all counted items of the same person
-        owner = np.repeat(person, width)
-        own_row = np.repeat(mine, width)
+        owner = np.repeat(person[rows], width)
+        own_row = np.repeat(item[rows], width)
         offset = np.arange(len(owner)) - np.repeat(np.cumsum(width) - width, width)
-        other = others[starts[owner] + offset]
+        other = item[columns][starts[owner] + offset]
         kept = own_row != other
         owner, own_row, other = owner[kept], own_row[kept], other[kept]
         place = row_of[own_row] * self.width + column_of[other]
         order = np.lexsort((place, owner))
-        values = NORM / np.sqrt(s[owner] * n[owner])
+        values = (1 - 2.0**-40) / np.sqrt(s[owner] * n[owner])
         indptr = np.searchsorted(owner[order], np.arange(histories.people + 1)).astype(np.int64)
         return SparseRows(indptr, place[order], values[order], self.length)
 
