@@ -2,11 +2,13 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from confidante import Device
+from confidante import Device, Item
+from confidante.device.values import NotRefined
 from confidante.device.vault.keys import KeyBeside
 
 ROOT = Path(__file__).parents[2]
@@ -28,15 +30,19 @@ def test_every_file_that_is_named_exists() -> None:
     assert not [name for name in named if not (ROOT / name).exists()]
 
 
-def _examples() -> list[str]:
-    return re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+def _example(of: str) -> str:
+    """Return the one example of the README that has these words."""
+    [found] = [one for one in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL) if of in one]
+    return str(found)
 
 
 def test_the_example_for_apps_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    exec(compile(_examples()[0], "README.md", "exec"), {})  # the README's own code is the thing under test
+    exec(
+        compile(_example("with Device("), "README.md", "exec"), {}
+    )  # the README's own code is the thing under test
     first, second, because = capsys.readouterr().out.splitlines()
     assert first.startswith("Aliens (1986)")
     assert "Alien (1979)" in first
@@ -48,10 +54,24 @@ def test_the_example_for_taking_part_runs_and_sends_nothing_while_the_switches_a
     tmp_path: Path,
 ) -> None:
     with Device(tmp_path / "mine", KeyBeside()) as device:
-        exec(compile(_examples()[1], "README.md", "exec"), {"device": device})
+        exec(compile(_example("participate_in_background"), "README.md", "exec"), {"device": device})
         [background] = device.backgrounds
         background.close()
         assert device.ledger.departures() == ()
+
+
+def test_the_examples_for_a_first_day_and_for_refining_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Device(tmp_path / "mine", KeyBeside()) as device:
+        device.add_items([Item("m1", "Babe (1995)"), Item("m2", "Alien (1979)"), Item("m3", "Aliens (1986)")])
+        exec(compile(_example("welcome_slate"), "README.md", "exec"), {"device": device})
+        assert capsys.readouterr().out == "None\n"
+        assert len(device.picks()) == 2
+        refining = _example("refine_with").replace("device.refresh_refinement()", "pass")  # nobody is there
+        names: dict[str, Any] = {"device": device}
+        exec(compile(refining, "README.md", "exec"), names)
+        assert names["better"].refinement.reason is NotRefined.NOT_PREPARED
 
 
 def test_the_example_for_the_lab_runs(
@@ -63,7 +83,7 @@ def test_the_example_for_the_lab_runs(
     titles = "".join(f"i{i},Title {i},kind {i % 3}\n" for i in range(40))
     (tmp_path / "items.csv").write_text("item,title,labels\n" + titles)
     monkeypatch.chdir(tmp_path)
-    exec(compile(_examples()[2], "README.md", "exec"), {})
+    exec(compile(_example("run_training"), "README.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("Title ") for line in lines) == 10
     assert "server_epsilon" in lines[-1]

@@ -535,7 +535,7 @@ def _answer(answer: Answer) -> dict[str, Any]:
 
 
 def _because(suggestion: Suggestion) -> str:
-    """Return the heaviest reasons as one line."""
+    """Return the heaviest reasons as one line, and with them whatever a server made of it."""
     whole = sum(abs(reason.points) for reason in suggestion.reasons) or 1.0
     said = {
         ReasonKind.EVENT: "you had {}",
@@ -546,9 +546,9 @@ def _because(suggestion: Suggestion) -> str:
         ReasonKind.REFINEMENT: "{}",
         ReasonKind.RULE: "{}",
     }
-    return "; ".join(
-        f"{_said(said, reason)} {reason.points / whole:+.0%}" for reason in suggestion.reasons[:3]
-    )
+    servers = (ReasonKind.REFINEMENT, ReasonKind.RULE)
+    shown = [one for place, one in enumerate(suggestion.reasons) if place < 3 or one.kind in servers]
+    return "; ".join(f"{_said(said, reason)} {reason.points / whole:+.0%}" for reason in shown)
 
 
 def _said(words: Mapping[ReasonKind, str], reason: Reason) -> str:

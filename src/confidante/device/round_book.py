@@ -102,7 +102,10 @@ class RoundBook:
         epsilon = gaussian_epsilon(1 / noise_multiplier) if noise_multiplier > 0 else math.inf
         if not math.isfinite(epsilon):
             if self.budget().epsilon_limit < NO_LIMIT:
-                raise ConsentError(f"{task}: a sum with so little noise gives away too much: not joined")
+                raise ConsentError(
+                    f"{task}: a sum with so little noise gives away too much: not joined, unless the budget "
+                    "has no limit (`Ledger.set_budget(NO_LIMIT)`, for data that needs no protection)"
+                )
             epsilon = NO_LIMIT
         with self._vault.write() as sql:
             self._refuse_used(round_id, task)

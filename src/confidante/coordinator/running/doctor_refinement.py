@@ -45,7 +45,8 @@ def _check_limits(population: Population, terms: Refining) -> Iterator[Check]:
     """Say where questions give the vectors away."""
     name, limit = population.name, f"{terms.most} questions in {spoken(terms.seconds)}"
     if not terms.secret:
-        yield Check(_NAME, good=True, said=f"{name}: the vectors are public; {limit} for each subject")
+        each = "nothing limits questions" if population.enrolment.verifier == "open" else f"{limit} each"
+        yield Check(_NAME, good=True, said=f"{name}: the vectors are public; {each}")
     elif population.enrolment.verifier == "open":
         yield Check(
             _NAME,

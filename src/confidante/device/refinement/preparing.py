@@ -69,7 +69,8 @@ class Preparing:
         announced = log.refinements(setup.population)
         if not announced:
             raise EgressError(
-                f"{setup.population}: the coordinator's public log names nothing to refine with"
+                f"{setup.population}: the coordinator has nothing to refine with yet (no [refinement] table, or "
+                "no model was learnt so far): try again after its next training"
             )
         offered = self._settled(log)
         first = {said.table: at for at, said in reversed(announced)}  # a new key alone is no new vectors
