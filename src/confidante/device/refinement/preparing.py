@@ -69,7 +69,7 @@ class Preparing:
         announced = log.refinements(setup.population)
         if not announced:
             raise EgressError(
-                f"{setup.population}: the coordinator has nothing to refine with yet (no [refinement] table, or "
+                f"{setup.population}: the coordinator has nothing to refine with yet (no [refinement], or "
                 "no model was learnt so far): try again after its next training"
             )
         offered = self._settled(log)
