@@ -137,7 +137,7 @@ class NotRefined(StrEnum):
     UNREACHABLE = "unreachable"
     RELAY = "relay"  # something came that no gateway sealed for this question
     REFUSED = "refused"
-    STALE = "stale"  # the server has newer vectors than this device
+    STALE = "stale"  # the server has newer vectors, or another key, than this device
     NONSENSE = "nonsense"
     ALARM = "alarm"  # the coordinator was caught at something, and the person has not dismissed it
     STOPPED = "stopped"  # this device was closed, or could not go on

@@ -240,7 +240,12 @@ def test_a_key_that_is_not_the_gateways(tmp_path: Path) -> None:
     from confidante.protocol.oblivious import GatewayKey
 
     other = GatewayKey(bytes(range(32)), 1).config
-    with server(tmp_path, key=other) as here, person(tmp_path, here) as device:
+    clock = Clock()
+    with server(tmp_path, key=other) as here, person(tmp_path, here, clock=clock) as device:
+        fails(device, NotRefined.RELAY)
+        clock.now += 86_400  # the gateway may have another by now
+        fails(device, NotRefined.STALE)
+        here.relay.manner = Manner.FAILS
         fails(device, NotRefined.RELAY)
         assert here.gateway.questions == []
 

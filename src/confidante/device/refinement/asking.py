@@ -25,6 +25,7 @@ from confidante.device.ledger import Ledger
 from confidante.device.refinement import keeping
 from confidante.device.refinement.keeping import Prepared, Setup
 from confidante.device.refinement.merging import Heard
+from confidante.device.refinement.policy import DAY
 from confidante.device.refinement.schemes import SCHEMES, known
 from confidante.device.refinement.tokens import wallet
 from confidante.device.request import Request, render
@@ -237,6 +238,12 @@ class Asker:
         rounded: Rounded,
         question: Question,
     ) -> Heard:
+        if answer.status == 400 and self._vault.now() >= self._prepared.at + DAY:
+            raise NotRefinedError(
+                NotRefined.STALE,
+                "The question could not be opened, and what it was sealed with is more than a day old: the "
+                "next refresh fetches it anew.",
+            )
         if answer.status != 200:
             raise NotRefinedError(NotRefined.RELAY, f"The way to the server answered {answer.status}.")
         try:

@@ -1,9 +1,10 @@
 """Whether to ask a server in secret, or to download its vectors and ask nobody.
 
-Both lead to the very same list. What is counted is bytes, up and down alike, from now until the server's
-vectors are expected to change: a download is paid once, a question each time. So there is a number of
-questions from which on downloading is cheaper (`Decision.break_even`). Vectors that are public and cheap to
-have are downloaded: who asks nobody tells nobody even that there was a question.
+Both lead to the very same points; what can be had, and the operator's rules, are those of the moment when a
+server is asked, and of the last refresh otherwise. What is counted is bytes, up and down alike, from now
+until the server's vectors are expected to change: a download is paid once, a question each time. So there is
+a number of questions from which on downloading is cheaper (`Decision.break_even`). Vectors that are public
+and cheap to have are downloaded: who asks nobody tells nobody even that there was a question.
 """
 
 import math
