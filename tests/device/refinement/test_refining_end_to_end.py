@@ -68,6 +68,7 @@ def coordinator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         store.migrate()
         publish_model(store, Bodies(bodies), NAME, made_up_model(catalogue_of(KNOWN), 16), time.time())
     with running(file, "--database", database, "--bodies", bodies) as found:
+        found.until(lambda: found.logged("refines"))  # until it can score, it is busy
         yield found
 
 
