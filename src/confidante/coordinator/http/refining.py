@@ -94,6 +94,8 @@ class Refining:
             self._coming += 1
             try:
                 size = self._refinements.scorer.question_bytes
+                if not size:  # this process has nothing to score with yet, so nothing is read
+                    raise _busy()
                 most = size + size // 16 + _MORE_BYTES  # a scheme's questions may differ by a little
                 data = await read_body(request, REQUEST_TYPE, most, self._office.serving.body)
             finally:
