@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import final
 
-from confidante.cli.profile_app import shown
+from confidante.cli.profile_words import shown
 from confidante.device.device import Device
 from confidante.device.onboarding import MOST_PICKS
 from confidante.device.values import Item

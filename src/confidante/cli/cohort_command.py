@@ -4,7 +4,8 @@ import sys
 from dataclasses import asdict
 
 from confidante.cli.options import AsJson, print_json
-from confidante.cli.profile_app import Folder, PassphraseFile, shown
+from confidante.cli.profile_options import Folder, PassphraseFile
+from confidante.cli.profile_words import shown
 
 COHORT_EXAMPLES = """[bold]Examples[/bold]
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from confidante.cli.options import AsJson, print_json
-from confidante.cli.profile_app import PassphraseFile, Where, shown
+from confidante.cli.profile_options import PassphraseFile, Where
+from confidante.cli.profile_words import shown
 from confidante.core.errors import DataError
 from confidante.privacy.terms import LEAST_COLLUSION, LEAST_DEVICES, LEAST_DROPOUT, LEAST_NOISE
 

@@ -1,38 +1,26 @@
 """`confidante open` and `confidante profile ...`: one person's device on the command line."""
 
-import json
-import re
-import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from confidante.cli.profile_options import AsJson, Folder, PassphraseFile, Where, Yes
+from confidante.cli.profile_words import (
+    answer_fields,
+    print_object,
+    refined_fields,
+    say,
+    say_list,
+    say_refined,
+    suggestion_fields,
+    time_words,
+)
 from confidante.core.errors import ConfidanteError, DataError
-from confidante.device.values import Answer, Item, Purpose, Reason, ReasonKind, Suggestion
-
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+from confidante.device.values import Purpose
 
 profile = typer.Typer(help="One person's device: import, recommend, explain, forget, switch, erase.")
-
-Where = Annotated[
-    Path | None,
-    typer.Argument(metavar="[FOLDER]", help="The profile; where this user's data usually is when left out."),
-]
-Folder = Annotated[
-    Path | None,
-    typer.Option("--profile", help="The profile; where this user's data usually is when left out."),
-]
-PassphraseFile = Annotated[
-    Path | None,
-    typer.Option(
-        help="File whose first line is the passphrase. Otherwise CONFIDANTE_PASSPHRASE, or you are asked."
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before everything is gone.")]
 
 OPEN_EXAMPLES = """[bold]Examples[/bold]
 
@@ -104,7 +92,7 @@ def new(
         except ConfidanteError:
             device.erase()  # nothing is in it, and it would stand in the way of the next try
             raise
-        _say(f"made a profile with {device.items:,} items, guarded by: {device.protection}")
+        say(f"made a profile with {device.items:,} items, guarded by: {device.protection}")
 
 
 IMPORT_EXAMPLES = """[bold]Examples[/bold]
@@ -139,10 +127,10 @@ def import_(
     with open_profile(folder, passphrase_file) as device, Bars() as bars:
         report = device.import_history(file, format, dry_run=dry_run, add_missing=add_missing, progress=bars)
     if as_json:
-        _print_json(report.to_json())
+        print_object(report.to_json())
     else:
         for line in report.lines():
-            _say(line)
+            say(line)
 
 
 RECOMMEND_EXAMPLES = """[bold]Examples[/bold]
@@ -178,45 +166,15 @@ def recommend(
     with open_profile(folder, passphrase_file) as device:
         answer = device.recommend(n, labels=label or (), diversity=diversity, repeats=repeats, refine=refine)
         if not as_json:
-            _say_list(answer)
+            say_list(answer)
         if refine:
             refined = answer.refined()
             if as_json:
-                _print_json({**_answer(refined), **_refinement(answer, refined)})
+                print_object({**answer_fields(refined), **refined_fields(answer, refined)})
             else:
-                _say_refined(refined)
+                say_refined(refined)
         elif as_json:
-            _print_json(_answer(answer))
-
-
-def _say_list(answer: Answer) -> None:
-    for place, suggestion in enumerate(answer.suggestions, start=1):
-        _say(f"{place:3}. {suggestion.item.title}  [{suggestion.item.id}]")
-        _say(f"     {_because(suggestion)}")
-    if answer.note:
-        _say(answer.note)
-    sys.stdout.flush()
-
-
-def _say_refined(refined: Answer) -> None:
-    reason = None if refined.refinement is None else refined.refinement.reason
-    if refined.refinement is not None and reason is not None:
-        _say(f"Not refined ({reason.value}): {refined.refinement.said}")
-        return
-    _say("Refined by what the server knows:")
-    _say_list(refined)
-
-
-def _refinement(local: Answer, refined: Answer) -> dict[str, Any]:
-    """Return what became of a list that was to be refined."""
-    handle = refined.refinement
-    reason = None if handle is None else handle.reason
-    return {
-        "refined": reason is None,
-        "reason": None if reason is None else reason.value,
-        "said": "" if handle is None else handle.said,
-        "local": _answer(local),
-    }
+            print_object(answer_fields(answer))
 
 
 @profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile why 50 --profile out/demo/profile")
@@ -234,9 +192,9 @@ def why(
     with open_profile(folder, passphrase_file) as device:
         found = device.explain(item, n=n)
     if as_json:
-        _print_json(
+        print_object(
             {
-                **_suggestion(found.suggestion),
+                **suggestion_fields(found.suggestion),
                 "rank": found.rank,
                 "note": found.note,
                 "without": list(found.counterfactual.events),
@@ -246,11 +204,11 @@ def why(
         )
         return
     place = f"number {found.rank} for you" if found.rank else found.note
-    _say(f"{found.suggestion.item.title}: {place}")
+    say(f"{found.suggestion.item.title}: {place}")
     for reason in found.suggestion.reasons:
-        _say(f"  {reason.points:+9.4f}  {reason.kind.value}  {reason.subject}".rstrip())
-    _say(f"  {found.suggestion.score:+9.4f}  score")
-    _say(found.counterfactual.sentence)
+        say(f"  {reason.points:+9.4f}  {reason.kind.value}  {reason.subject}".rstrip())
+    say(f"  {found.suggestion.score:+9.4f}  score")
+    say(found.counterfactual.sentence)
 
 
 FORGET_EXAMPLES = """[bold]Examples[/bold]
@@ -286,9 +244,9 @@ def forget(
             event=event, item=item, since=_seconds(since), until=_seconds(until), everything=everything
         )
     if as_json:
-        _print_json({"forgotten": forgotten.events})
+        print_object({"forgotten": forgotten.events})
     else:
-        _say(f"forgot {forgotten.events} events")
+        say(f"forgot {forgotten.events} events")
 
 
 @profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile history --search alien --json")
@@ -306,7 +264,7 @@ def history(
     with open_profile(folder, passphrase_file) as device:
         events = [(event, device.item(event.item)) for event in device.history(search=search, limit=limit)]
     if as_json:
-        _print_json(
+        print_object(
             {
                 "events": [
                     {
@@ -324,7 +282,7 @@ def history(
         )
         return
     for event, item in events:
-        _say(f"{event.number:6}  {time_words(event.at)}  {event.kind:10}  {item.title}  [{event.item}]")
+        say(f"{event.number:6}  {time_words(event.at)}  {event.kind:10}  {item.title}  [{event.item}]")
 
 
 @profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile left --json")
@@ -342,7 +300,7 @@ def left(
         gone, budget = device.ledger.departures(limit=limit), device.ledger.budget()
         alarms = device.alarms()
     if as_json:
-        _print_json(
+        print_object(
             {
                 "alarms": [
                     {
@@ -379,16 +337,16 @@ def left(
         )
         return
     for alarm in alarms:
-        _say(f"ALARM {alarm.number}  {time_words(alarm.at)}  {alarm.coordinator}: {alarm.what}")
-        _say(f"      Nothing is sent there any more, until `confidante profile dismiss {alarm.number}`.")
+        say(f"ALARM {alarm.number}  {time_words(alarm.at)}  {alarm.coordinator}: {alarm.what}")
+        say(f"      Nothing is sent there any more, until `confidante profile dismiss {alarm.number}`.")
     if not gone:
-        _say("Nothing has ever left this device.")
+        say("Nothing has ever left this device.")
     for departure in gone:
-        _say(
+        say(
             f"{departure.number:5}  {time_words(departure.at)}  {departure.task}  {departure.size:,} bytes "
             f"to {departure.destination} ({departure.state.value})"
         )
-    _say(f"privacy budget: epsilon {budget.epsilon_spent:g} of {budget.epsilon_limit:g} spent")
+    say(f"privacy budget: epsilon {budget.epsilon_spent:g} of {budget.epsilon_limit:g} spent")
 
 
 @profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile dismiss 1")
@@ -405,9 +363,9 @@ def dismiss(
     with open_profile(folder, passphrase_file) as device:
         device.dismiss_alarm(alarm)
     if as_json:
-        _print_json({"dismissed": alarm})
+        print_object({"dismissed": alarm})
     else:
-        _say(f"Alarm {alarm} is dismissed. That coordinator is dealt with again.")
+        say(f"Alarm {alarm} is dismissed. That coordinator is dealt with again.")
 
 
 SWITCH_EXAMPLES = """[bold]Examples[/bold]
@@ -437,10 +395,10 @@ def switch(
             device.consents.switch(purpose, to == "on", how="person")
         state = device.consents.state()
     if as_json:
-        _print_json({one.value: on for one, on in state.items()})
+        print_object({one.value: on for one, on in state.items()})
         return
     for one, on in state.items():
-        _say(f"{one.value:8} {'on' if on else 'off':4} {'sends something' if one.sends else 'sends nothing'}")
+        say(f"{one.value:8} {'on' if on else 'off':4} {'sends something' if one.sends else 'sends nothing'}")
 
 
 @profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile export me.jsonl")
@@ -455,7 +413,7 @@ def export(
 
     with open_profile(folder, passphrase_file) as device:
         lines = device.export(out)
-    _say(f"wrote {lines:,} lines to {out}; the file is not encrypted")
+    say(f"wrote {lines:,} lines to {out}; the file is not encrypted")
 
 
 @profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile erase --profile old-profile --yes")
@@ -472,20 +430,7 @@ def erase(
         if not yes:
             typer.confirm("Erase the whole profile? Nothing can be taken back.", abort=True, err=True)
         device.erase()
-    _say("erased")
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(shown(line) + "\n")
-
-
-def shown(line: str) -> str:
-    """Return a line to print. A title is anybody's: what would command the terminal is shown, not obeyed."""
-    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], line)
-
-
-def _print_json(values: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(values, allow_nan=False) + "\n")
+    say("erased")
 
 
 def _read(path: Path) -> bytes:
@@ -495,64 +440,5 @@ def _read(path: Path) -> bytes:
         raise DataError(f"cannot be read ({error.strerror})", path=path) from None
 
 
-def time_words(at: float) -> str:
-    """Return seconds since 1970 as a time to read, UTC."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
-
-
 def _seconds(day: datetime | None) -> float | None:
     return None if day is None else day.replace(tzinfo=UTC).timestamp()
-
-
-def _item(item: Item) -> dict[str, Any]:
-    return {"id": item.id, "title": item.title, "labels": list(item.labels)}
-
-
-def _suggestion(suggestion: Suggestion) -> dict[str, Any]:
-    return {
-        **_item(suggestion.item),
-        "score": suggestion.score,
-        "reasons": [
-            {
-                "kind": reason.kind.value,
-                "subject": reason.subject,
-                "points": reason.points,
-                "parts": dict(reason.parts),
-                "event": reason.event,
-                "item": reason.item,
-            }
-            for reason in suggestion.reasons
-        ],
-    }
-
-
-def _answer(answer: Answer) -> dict[str, Any]:
-    return {
-        "suggestions": [_suggestion(suggestion) for suggestion in answer.suggestions],
-        "personal": answer.personal,
-        "note": answer.note,
-    }
-
-
-def _because(suggestion: Suggestion) -> str:
-    """Return the heaviest reasons as one line, and with them whatever a server made of it."""
-    whole = sum(abs(reason.points) for reason in suggestion.reasons) or 1.0
-    said = {
-        ReasonKind.EVENT: "you had {}",
-        ReasonKind.EVENTS: "{} of yours",
-        ReasonKind.REQUEST: "you asked for less like {}",
-        ReasonKind.TASTE: "your taste edit of {}",
-        ReasonKind.POPULARITY: "popular with everyone",
-        ReasonKind.REFINEMENT: "{}",
-        ReasonKind.RULE: "{}",
-    }
-    servers = (ReasonKind.REFINEMENT, ReasonKind.RULE)
-    shown = [one for place, one in enumerate(suggestion.reasons) if place < 3 or one.kind in servers]
-    return "; ".join(f"{_said(said, reason)} {reason.points / whole:+.0%}" for reason in shown)
-
-
-def _said(words: Mapping[ReasonKind, str], reason: Reason) -> str:
-    """Return a reason in words; popularity in a group names the group."""
-    if reason.kind is ReasonKind.POPULARITY and reason.subject:
-        return f"popular with {reason.subject}"
-    return words[reason.kind].format(reason.subject)

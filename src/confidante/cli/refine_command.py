@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from confidante.cli.options import AsJson, print_json
-from confidante.cli.profile_app import Folder, PassphraseFile, shown, time_words
+from confidante.cli.profile_options import Folder, PassphraseFile
+from confidante.cli.profile_words import shown, time_words
 from confidante.core.errors import DataError
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ import typer
 
 from confidante.cli.options import AsJson, print_json
 from confidante.cli.participate_command import trusting
-from confidante.cli.profile_app import PassphraseFile, shown
+from confidante.cli.profile_options import PassphraseFile
+from confidante.cli.profile_words import shown
 from confidante.device.values import Purpose
 
 UPDATE_EXAMPLES = """[bold]Examples[/bold]

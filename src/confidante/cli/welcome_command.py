@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from confidante.cli.options import print_json
-from confidante.cli.profile_app import AsJson, Folder, PassphraseFile, Where, shown
+from confidante.cli.profile_options import AsJson, Folder, PassphraseFile, Where
+from confidante.cli.profile_words import shown
 from confidante.core.errors import DataError
 
 WELCOME_EXAMPLES = """[bold]Examples[/bold]

@@ -17,8 +17,8 @@ def clustered(
 ) -> tuple[NDArray[np.int8], NDArray[np.uint16]]:
     """Return centroids, int8 [buckets, D], and the bucket of each item, uint16 [m]; nothing for 0 buckets.
 
-    vectors: int8 [m, D]. The same input and seed give the same buckets. DataError for more buckets than
-    items, or than 4,096.
+    vectors: int8 [m, D], public. The same input and seed give the same buckets at every worker: a seed says
+    where the search begins, and protects nothing. DataError for more buckets than items, or than 4,096.
     """
     items, columns = vectors.shape
     if buckets == 0:

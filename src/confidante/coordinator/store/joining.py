@@ -31,7 +31,7 @@ _JOIN = {
     "postgresql": postgresql.insert(pool).on_conflict_do_nothing().returning(pool.c.identity),
     "sqlite": sqlite.insert(pool).on_conflict_do_nothing().returning(pool.c.identity),
 }
-_SPEND = {
+SPEND = {
     "postgresql": postgresql.insert(token_spent)
     .on_conflict_do_nothing()
     .returning(token_spent.c.key_id, token_spent.c.nonce),
@@ -39,6 +39,7 @@ _SPEND = {
     .on_conflict_do_nothing()
     .returning(token_spent.c.key_id, token_spent.c.nonce),
 }
+"""Spends tokens, by the database's sort; returns those that were not spent before."""
 
 
 def known(sql: Connection, identities: Sequence[bytes]) -> tuple[dict[bytes, bytes], set[bytes]]:
@@ -99,7 +100,7 @@ def _spend(sql: Connection, tokens: Sequence[Spending]) -> set[Spending]:
         first.setdefault((one.key_id, one.nonce), one)
     if not first:
         return set()
-    new = sql.execute(_SPEND[sql.dialect.name], [_spending_row(first[name]) for name in sorted(first)])
+    new = sql.execute(SPEND[sql.dialect.name], [_spending_row(first[name]) for name in sorted(first)])
     good = {first[row.key_id, row.nonce] for row in new}
     for one in {*tokens} - good:
         found = sql.execute(_SPENT, {"key_id": one.key_id, "nonce": one.nonce}).one_or_none()

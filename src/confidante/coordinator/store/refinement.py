@@ -9,18 +9,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from confidante.coordinator.store import books, checks
 from confidante.coordinator.store.database import Database
+from confidante.coordinator.store.joining import SPEND
 from confidante.coordinator.store.tables import gateway_key, log, log_head, refinement, token_spent
 from confidante.coordinator.store.values import GatewayRow, RefinementRow, Spending
 from confidante.core.errors import StoreError
 
-_SPEND = {
-    "postgresql": postgresql.insert(token_spent)
-    .on_conflict_do_nothing()
-    .returning(token_spent.c.key_id, token_spent.c.nonce),
-    "sqlite": sqlite.insert(token_spent)
-    .on_conflict_do_nothing()
-    .returning(token_spent.c.key_id, token_spent.c.nonce),
-}
 _FOR = select(token_spent.c.bound).where(
     token_spent.c.key_id == bindparam("key_id"), token_spent.c.nonce == bindparam("nonce")
 )
@@ -165,7 +158,7 @@ def _change(sql: Connection, population: str, **values: Any) -> None:
 
 def _spend(sql: Connection, token: Spending) -> bytes | None:
     row = {"key_id": token.key_id, "nonce": token.nonce, "bound": token.bound, "seated": True}
-    if sql.execute(_SPEND[sql.dialect.name], row).first() is not None:
+    if sql.execute(SPEND[sql.dialect.name], row).first() is not None:
         return None
     bound = sql.execute(_FOR, {"key_id": token.key_id, "nonce": token.nonce}).scalar_one_or_none()
     return b"" if bound is None else bytes(bound)
