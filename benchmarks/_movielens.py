@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.core.types import Catalogue, Histories
-from confidante.device.library import Library
-from confidante.device.library_build import build
-from confidante.device.question import Profile
-from confidante.device.text import best_available
+from confidante.core.values import Catalogue, Histories
+from confidante.device.catalog.build import build
+from confidante.device.catalog.library import Library
+from confidante.device.catalog.text import best_available
+from confidante.device.recommend.query import Profile
 from confidante.device.values import Item
 from confidante.lab.data.frozen import load_frozen
 from confidante.lab.data.ml1m import load_ml1m

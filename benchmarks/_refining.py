@@ -16,20 +16,21 @@ import msgspec
 import numpy as np
 
 from _rounds import POPULATION, coordinator
-from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.store import Store
+from confidante.coordinator.store.bodies import Bodies
 from confidante.core.entropy import SystemEntropy
-from confidante.core.types import Catalogue
-from confidante.device.consent import PERSON
+from confidante.core.values import Catalogue
+from confidante.crypto import voprf
+from confidante.crypto.binary_http import BinaryRequest, BinaryResponse
+from confidante.crypto.he.bfv import BfvAsking, BfvScheme
+from confidante.crypto.oblivious_http import Sealed
 from confidante.device.device import Device
+from confidante.device.privacy.consent import PERSON
+from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Event, Purpose
-from confidante.device.vault.keys import KeyBeside
-from confidante.models.refinement_wire import decode_items
-from confidante.protocol import voprf
-from confidante.protocol.binary_http import BinaryRequest, BinaryResponse
-from confidante.protocol.coordination import MSGPACK, Logged, decode, encode
-from confidante.protocol.oblivious import Sealed
-from confidante.protocol.refinement import (
+from confidante.models.refinement.codec import decode_items
+from confidante.testing.published_model import made_up_model, publish_model
+from confidante.wire.refinement import (
     ALL,
     LOG_KIND,
     REFINE_PATH,
@@ -39,8 +40,8 @@ from confidante.protocol.refinement import (
     statement,
     tokens_of,
 )
-from confidante.protocol.scoring_bfv import BfvAsking, BfvScheme
-from confidante.protocol.tokens import (
+from confidante.wire.rounds import MSGPACK, Logged, decode, encode
+from confidante.wire.tokens import (
     MOST_BATCH,
     TOKENS_PATH,
     TokenKey,
@@ -48,7 +49,6 @@ from confidante.protocol.tokens import (
     TokenResponse,
     bind,
 )
-from confidante.testing.published_model import made_up_model, publish_model
 
 ITEMS, MODEL_ITEMS, DIMENSIONS, EVENTS = 10_000, 4_000, 64, 30
 MORE = f"""
@@ -125,7 +125,7 @@ def model() -> bytes:
 @contextmanager
 def person(folder: Path, url: str, through: str, seed: int) -> Iterator[Device]:
     """A device that is ready to have a list refined."""
-    with Device(folder, KeyBeside()) as device:
+    with Device(folder, InsecurePlaintextKey()) as device:
         device.install_model(model())
         rng = np.random.default_rng(seed)
         chosen = rng.choice(MODEL_ITEMS, EVENTS, replace=False)

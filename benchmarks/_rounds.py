@@ -15,14 +15,14 @@ from pathlib import Path
 
 import psutil
 
-from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.store import Payment, RoundRow, Store
+from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import Joining
-from confidante.protocol.config import RoundConfig
-from confidante.protocol.coordination import OCTETS, phase_path, seat_digest
-from confidante.protocol.identity import Identity
-from confidante.protocol.messages import Kind, frame
+from confidante.crypto.identity import Identity
+from confidante.secagg.codec import Kind, frame
+from confidante.secagg.config import RoundConfig
 from confidante.testing.populations import OPEN, write_population
+from confidante.wire.rounds import OCTETS, phase_path, seat_digest
 
 POPULATION = "films"
 _RUN = "coordinator run --port 0 --wait 0.2"

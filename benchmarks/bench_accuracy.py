@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.core.types import Catalogue, Histories
+from confidante.core.values import Catalogue, Histories
 from confidante.lab.baselines import fit_ease, fit_own_frequency, fit_popularity
 from confidante.lab.data.complete_journey import load_complete_journey
 from confidante.lab.data.frozen import load_frozen

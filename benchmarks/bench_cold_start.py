@@ -35,11 +35,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import _movielens as movielens
-from confidante.core.types import Catalogue, Histories
-from confidante.device.group_prior import GroupPrior
-from confidante.device.library import Library
-from confidante.device.onboarding import slate
-from confidante.device.question import Profile, ask
+from confidante.core.values import Catalogue, Histories
+from confidante.device.catalog.library import Library
+from confidante.device.recommend.group_prior import GroupPrior
+from confidante.device.recommend.onboarding import slate
+from confidante.device.recommend.query import Profile, ask
 from confidante.lab.cold_start import (
     Cold,
     NewPerson,
@@ -50,8 +50,9 @@ from confidante.lab.cold_start import (
     train_cold,
 )
 from confidante.lab.metrics import estimate, hr_at_k, ndcg_at_k
-from confidante.models import fade, picks
-from confidante.models.cohorts import everyone_by
+from confidante.models import fade
+from confidante.tasks import likes
+from confidante.tasks.cohorts import everyone_by
 
 EPSILON = 8.0
 PARTS = 5
@@ -347,7 +348,7 @@ def tune(data: Data) -> None:
     for share in (0.1, 0.15, 0.2):
         show(f"picks {share:g} of the budget", data, Shares(share))
     for name, module, values in (
-        ("STRENGTH", picks, (0.8, 1.2, 1.6)),
+        ("STRENGTH", likes, (0.8, 1.2, 1.6)),
         ("PICK_WEIGHT", fade, (0.0, 0.01, 0.02, 0.04)),
         ("ENOUGH", fade, (1.0, 10.0, 100.0)),
     ):

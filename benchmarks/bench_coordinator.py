@@ -25,12 +25,12 @@ import psutil
 
 import _rounds as rounds
 from _timing import in_child, parser, spread
+from confidante.crypto.identity import Identity
 from confidante.device.device import Device
+from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose
-from confidante.device.vault.keys import KeyBeside
-from confidante.protocol.coordination import MSGPACK, Tier, check_in
-from confidante.protocol.identity import Identity
 from confidante.testing.round_clients import VanishedError, play, raw_devices, small_vector
+from confidante.wire.rounds import MSGPACK, Tier, check_in
 
 PHASE_SECONDS = 5.0
 NUMBERS = 100_000
@@ -48,15 +48,15 @@ uvicorn.run(app, fd=int(sys.argv[1]), access_log=False, log_level="error", http=
 DEVICE = """
 import sys, time
 begun = float(sys.argv[3])
-from confidante.core.types import Catalogue
+from confidante.core.values import Catalogue
 from confidante.device.device import Device
-from confidante.device.federation.terms import Terms
-from confidante.device.vault.keys import KeyBeside
-from confidante.models.task_wire import CatalogueWire
+from confidante.device.federation.policy import Terms
+from confidante.device.storage.keys import InsecurePlaintextKey
+from confidante.tasks.codec import CatalogueWire
 import psutil, threading
 catalogue = Catalogue(tuple(f"item-{i}" for i in range(60)), tuple(f"Title {i}" for i in range(60)),
     tuple(("ab"[i % 2],) for i in range(60)))
-with Device(sys.argv[1], KeyBeside(), create=False) as device:
+with Device(sys.argv[1], InsecurePlaintextKey(), create=False) as device:
     def look():
         while not device.ledger.departures():
             time.sleep(0.005)
@@ -182,7 +182,7 @@ def played(url: str, count: int, place: int, kill: bool) -> None:
 def device(_count: int) -> dict[str, Any]:
     """Return the seconds from a device process's start to its first check-in, and its memory then."""
     with tempfile.TemporaryDirectory() as folder, rounds.coordinator(Path(folder) / "here") as here:
-        with Device(f"{folder}/device", KeyBeside()) as made:
+        with Device(f"{folder}/device", InsecurePlaintextKey()) as made:
             made.consents.switch(Purpose.TRAIN, True, how="person")
             made.ledger.set_budget(100.0)
         arguments = [sys.executable, "-c", DEVICE, f"{folder}/device", here.url]

@@ -53,7 +53,7 @@ with Device(sys.argv[1], sys.argv[2], create=False) as device:
 
 def published() -> bytes:
     """Return the made-up model with its catalogue."""
-    from confidante.core.types import Catalogue
+    from confidante.core.values import Catalogue
     from confidante.models.snapshot import encode
     from confidante.testing.index_contract import random_model
 

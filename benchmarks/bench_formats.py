@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 import _movielens as movielens
 from _movielens import Data
 from confidante.core.errors import PlanError
-from confidante.lab.adding import Work, added
+from confidante.lab.batch_sum import Work, added
 from confidante.lab.experiment import Run, run_training
 from confidante.lab.metrics import full_ranks, hr_at_k, ndcg_at_k
 from confidante.privacy.plan import Cohort, SumPlan, plan_sum

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from _timing import parser, verdict
-from confidante.device.index import FlatIndex, Index
-from confidante.device.index.ann import AnnIndex
+from confidante.device.catalog.index import FlatIndex, Index
+from confidante.device.catalog.index.ann import AnnIndex
 from confidante.models.served import ServedModel
 from confidante.testing.index_contract import brute_force, random_model
 

@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import _movielens as movielens
-from confidante.core.types import Catalogue, Histories
-from confidante.device.library_build import extended
-from confidante.device.question import ask
-from confidante.device.text import best_available
+from confidante.core.values import Catalogue, Histories
+from confidante.device.catalog.build import extended
+from confidante.device.catalog.text import best_available
+from confidante.device.recommend.query import ask
 from confidante.lab.cold_start import NewPerson, later_ranks, ranks_of
 from confidante.lab.experiment import run_training
 from confidante.lab.metrics import estimate, hr_at_k, ndcg_at_k, recall_at_k

@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from _timing import milliseconds, parser
-from confidante.core.types import SparseRows
+from confidante.core.values import SparseRows
 from confidante.privacy.clipping import encode
 from confidante.privacy.mechanisms import skellam
 from confidante.privacy.plan import Cohort, plan_sum

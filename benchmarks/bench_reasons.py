@@ -21,10 +21,10 @@ import numpy as np
 
 import _movielens as movielens
 from _movielens import Data
-from confidante.device.counterfactual import MOST_EVENTS
 from confidante.device.device import Device
+from confidante.device.recommend.counterfactual import MOST_EVENTS
+from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import ReasonKind, Suggestion
-from confidante.device.vault.keys import KeyBeside
 from confidante.lab.metrics import estimate
 
 TOP, EPSILON, LONGEST = 5, 8.0, 500
@@ -38,7 +38,10 @@ def measure(data: Data, most_people: int) -> dict[str, Any]:
     sizes: Counter[int] = Counter()
     items = smallest = confirmed = 0
     error = 0.0
-    with tempfile.TemporaryDirectory() as folder, Device(Path(folder) / "profile", KeyBeside()) as device:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Device(Path(folder) / "profile", InsecurePlaintextKey()) as device,
+    ):
         device.install_model(movielens.trained(data, EPSILON))
         for person in people.tolist():
             rng = np.random.default_rng(person)

@@ -30,8 +30,8 @@ import psutil
 
 from _refining import DIMENSIONS, ITEMS, ask, person, prepared, world
 from _timing import in_child, parser, spread, verdict
+from confidante.crypto.oblivious_http import REQUEST_TYPE
 from confidante.device.device import Device
-from confidante.protocol.oblivious import REQUEST_TYPE
 
 WARM = 3
 TARGETS = {"p50_ms": 150.0, "at_once_p95_ms": 1500.0}

@@ -29,15 +29,15 @@ from numpy.typing import NDArray
 import _movielens as movielens
 from _movielens import Data
 from confidante.core.entropy import SystemEntropy
-from confidante.core.types import Catalogue
-from confidante.device.counterfactual import rank
-from confidante.device.library import Library
-from confidante.device.question import Added, Question, ask
+from confidante.core.values import Catalogue
+from confidante.device.catalog.library import Library
+from confidante.device.recommend.counterfactual import rank
+from confidante.device.recommend.query import Added, Question, ask
 from confidante.device.refinement.bucket import choose
 from confidante.device.refinement.merging import REFINE_SPREAD, Heard, added
 from confidante.lab.metrics import UNREACHED, Ranks, estimate, hr_at_k, ndcg_at_k
-from confidante.models.refinement import ItemSide, QuerySide
-from confidante.models.refinement_build import build, narrowed
+from confidante.models.refinement.build import build, narrowed
+from confidante.models.refinement.model import ItemSide, QuerySide
 from confidante.models.snapshot import Published, decode
 
 EPSILON = 8.0

@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 
 from _timing import in_child, parser
-from confidante.lab.crowd import MadeUp
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.memory import peak_bytes
+from confidante.lab.people import MadeUp
 from confidante.lab.rank import Training
 from confidante.lab.ray_workers import RayWorkers
 from confidante.lab.simulate import Cluster, simulate
 from confidante.lab.simulation import Simulator
-from confidante.models.item_sequential import ItemPairTask
+from confidante.tasks.item_pairs import ItemPairTask
 
 DEVICES = (1_000, 10_000, 100_000, 1_000_000)
 LENGTHS = (1_000, 10_000, 100_000, 1_000_000)

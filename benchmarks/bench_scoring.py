@@ -31,14 +31,14 @@ from numpy.typing import NDArray
 import _movielens as movielens
 import _timing as timing
 from bench_training import synthetic_movielens
-from confidante.core.types import Catalogue, Histories
+from confidante.core.values import Catalogue, Histories
+from confidante.crypto.he.bfv import BfvScheme
+from confidante.crypto.he.scheme import Scheme, Table
+from confidante.crypto.he.tenseal import TensealScheme
 from confidante.lab.experiment import run_training
-from confidante.models.refinement_build import build, narrowed
+from confidante.models.refinement.build import build, narrowed
 from confidante.models.served import ServedModel, ServedPart
 from confidante.models.snapshot import Published, decode, publish
-from confidante.protocol.scoring import Scheme, Table
-from confidante.protocol.scoring_bfv import BfvScheme
-from confidante.protocol.scoring_tenseal import TensealScheme
 
 COLUMNS, ITEMS, MANY, OF_TENSEAL = 64, 10_000, 100_000, 4096
 BEST, PEOPLE, EPSILON = 100, 100, 8.0

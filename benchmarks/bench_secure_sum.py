@@ -25,11 +25,11 @@ from typing import Any
 import numpy as np
 
 from confidante.core.entropy import SystemEntropy
-from confidante.protocol.client import RANDOM_BYTES, Client
-from confidante.protocol.config import RoundConfig, RoundSetup
-from confidante.protocol.identity import Identity
-from confidante.protocol.rounds import PHASES
-from confidante.protocol.server import Phase, Server
+from confidante.crypto.identity import Identity
+from confidante.secagg.client import RANDOM_BYTES, Client
+from confidante.secagg.config import RoundConfig, RoundSetup
+from confidante.secagg.in_memory import PHASES
+from confidante.secagg.server import Phase, Server
 
 SAMPLE = 10
 TARGET_CLIENT_MS, TARGET_SERVER_S = 15.0, 1.5

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 
 from _timing import in_child, parser, peak_mib, rates, seconds_of, verdict
-from confidante.core.types import Histories, SparseRows
+from confidante.core.values import Histories, SparseRows
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.simulation import Simulator
-from confidante.models.item_sequential import ItemPairTask
-from confidante.models.popularity import PopularityTask
-from confidante.models.task import Task
+from confidante.tasks.base import Task
+from confidante.tasks.item_pairs import ItemPairTask
+from confidante.tasks.popularity import PopularityTask
 
 TARGETS = {1_000: 80_000, 100_000: 20_000}
 KINDS = ("popularity", "item pairs", "empty", "dense")

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from _timing import in_child, parser, peak_mib, spread, verdict
-from confidante.core.types import Catalogue, Histories
+from confidante.core.values import Catalogue, Histories
 from confidante.lab import experiment
 from confidante.lab.baselines import fit_ease
 

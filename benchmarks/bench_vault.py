@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from _timing import in_child, milliseconds, parser, peak_mib, verdict
+from confidante.device.storage import history, items
+from confidante.device.storage.keys import InsecurePlaintextKey, KeySource, Passphrase
+from confidante.device.storage.vault import Vault
 from confidante.device.values import Item
-from confidante.device.vault import history, items
-from confidante.device.vault.keys import KeyBeside, KeySource, Passphrase
-from confidante.device.vault.store import Vault
 
 ITEMS, EVENTS, SNAPSHOT = 10_000, 500, 10_000_000
 OPEN_TARGET_MS = 100.0
@@ -89,13 +89,13 @@ def measure() -> dict[str, Any]:
             "items": ITEMS,
             "events": EVENTS,
             "open_passphrase": bench_open(base / "passphrase", Passphrase(WORDS)),
-            "open_beside": bench_open(base / "beside", KeyBeside()),
+            "open_beside": bench_open(base / "beside", InsecurePlaintextKey()),
             "memory_mib": {
                 "imports": in_child(__file__, "--part"),
                 "vault_open": in_child(__file__, "--part", base / "passphrase"),
             },
         }
-        with Vault.open(base / "beside", KeyBeside()) as vault:
+        with Vault.open(base / "beside", InsecurePlaintextKey()) as vault:
             result["record"] = milliseconds(lambda: history.add_event(vault, 1, "view", 1e9), 200)
             result["forget_one"] = bench_forget(vault)
             vault.write_body("model", os.urandom(SNAPSHOT))

@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 
 import _movielens as movielens
 from _movielens import Data
-from confidante.core.types import Catalogue
-from confidante.device import library_build
-from confidante.device.counterfactual import rank
+from confidante.core.values import Catalogue
+from confidante.device.catalog import build
+from confidante.device.catalog.index import FlatIndex
+from confidante.device.catalog.library import Library
 from confidante.device.device import Device
-from confidante.device.index import FlatIndex
-from confidante.device.library import Library
-from confidante.device.question import answer, ask
-from confidante.device.vault.keys import KeyBeside
+from confidante.device.recommend.counterfactual import rank
+from confidante.device.recommend.query import answer, ask
+from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.lab.baselines import fit_popularity
 from confidante.lab.metrics import Ranks, estimate, hr_at_k, ndcg_at_k
 from confidante.models.snapshot import decode
@@ -92,7 +92,10 @@ def same_as_device(data: Data, library: Library, published: bytes | None, people
     """Return how many lists were compared with a real device's; stop when one differs."""
     compared = 0
     index = FlatIndex(library.model)
-    with tempfile.TemporaryDirectory() as folder, Device(Path(folder) / "profile", KeyBeside()) as device:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Device(Path(folder) / "profile", InsecurePlaintextKey()) as device,
+    ):
         if published is None:
             device.add_items(data.items)
         else:
@@ -182,13 +185,13 @@ def tune(data: Data, most_people: int) -> None:
 
 def of_spread(library: Library, spread: float) -> Library:
     """Return the library with its text part's scores spread so far, beside those of the model's own parts."""
-    factor = np.float32(spread / library_build.TEXT_SPREAD)
+    factor = np.float32(spread / build.TEXT_SPREAD)
     return changed(library, lambda part: replace(part, item_weights=part.item_weights * factor))
 
 
 def changed(library: Library, change: Callable[..., Any]) -> Library:
     """Return the library with its text part changed."""
-    part = next(part for part in library.model.parts if part.name == library_build.TEXT_PART)
+    part = next(part for part in library.model.parts if part.name == build.TEXT_PART)
     return replace(library, model=library.model.with_part(change(part)))
 
 

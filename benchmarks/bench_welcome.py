@@ -15,8 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from confidante.device.device import Device
+from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Item
-from confidante.device.vault.keys import KeyBeside
 
 LIMIT_MS = 50.0
 
@@ -51,7 +51,10 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=11)
     given = parser.parse_args()
     for count in given.items:
-        with tempfile.TemporaryDirectory() as folder, Device(Path(folder) / "p", KeyBeside()) as device:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            Device(Path(folder) / "p", InsecurePlaintextKey()) as device,
+        ):
             device.add_items(made_up(count))
             shown = [item.id for item in device.welcome_slate()]
             first = median_ms(device.welcome_slate, given.repeat)

@@ -2,5 +2,7 @@
 
 from hypothesis import settings
 
+pytest_plugins = ["cli_fixtures", "coordinator_fixtures", "lab_fixtures"]
+
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")

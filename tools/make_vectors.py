@@ -13,18 +13,19 @@ from typing import Any
 import numpy as np
 
 from confidante.core.errors import ConfidanteError, ProtocolError
-from confidante.protocol import messages, shamir
-from confidante.protocol.client import RANDOM_BYTES, Client
-from confidante.protocol.config import RoundConfig, RoundSetup
-from confidante.protocol.graph import Graph, graph_size
-from confidante.protocol.identity import Identity
-from confidante.protocol.masking import expand_mask, pair_mask_key, self_mask_key
-from confidante.protocol.packing import centred, pack
-from confidante.protocol.rounds import PHASES
-from confidante.protocol.server import Phase, Server
+from confidante.crypto import shamir
+from confidante.crypto.identity import Identity
+from confidante.crypto.masks import expand_mask, pair_mask_key, self_mask_key
+from confidante.secagg import codec
+from confidante.secagg.client import RANDOM_BYTES, Client
+from confidante.secagg.config import RoundConfig, RoundSetup
+from confidante.secagg.graph import Graph, graph_size
+from confidante.secagg.in_memory import PHASES
+from confidante.secagg.packing import centred, pack
+from confidante.secagg.server import Phase, Server
 
 TARGET = Path(__file__).parent.parent / "vectors" / "secure-sum"
-HEAD = messages.HEADER_BYTES
+HEAD = codec.HEADER_BYTES
 
 
 def drawn(label: str, size: int) -> bytes:
@@ -185,7 +186,7 @@ def make_failures(base: dict[str, Any]) -> list[dict[str, Any]]:
     up = {p["phase"]: {int(i): bytes.fromhex(m) for i, m in p["up"].items()} for p in base["phases"]}
     down = {p["phase"]: {int(i): bytes.fromhex(m) for i, m in p["down"].items()} for p in base["phases"]}
     setup, people, _ = world(base["name"], 5, 4, 2, 3)
-    other = people[1].sign(messages.survivors_statement(setup.digest, np.arange(5) < 4, np.arange(5) != 3))
+    other = people[1].sign(codec.survivors_statement(setup.digest, np.arange(5) < 4, np.arange(5) != 3))
     confirm = up["CONFIRM"][1]
     masked = up["MASK"][1]
     survivors, story = down["CONFIRM"][0], down["REVEAL"][0]
@@ -207,8 +208,8 @@ def make_failures(base: dict[str, Any]) -> list[dict[str, Any]]:
         ("a vector too long", "MASK", 1, masked + b"\0", [], "wire"),
         ("a set padding bit", "MASK", 1, changed(masked, -1, 0x80), [], "wire"),
         ("a vector twice", "MASK", 1, masked, [1], "repeated"),
-        ("a client that dropped out", "CONFIRM", 4, messages.frame(
-            messages.Kind.CONFIRMATION, 4, setup.config.round_id, confirm[HEAD:]), [], "dropped"),
+        ("a client that dropped out", "CONFIRM", 4, codec.frame(
+            codec.Kind.CONFIRMATION, 4, setup.config.round_id, confirm[HEAD:]), [], "dropped"),
         ("other survivors confirmed", "CONFIRM", 1, confirm[:HEAD] + other, [], "bad_signature"),
     ]  # fmt: skip
     at_client = [

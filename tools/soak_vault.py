@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "device"))
+sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "support"))
 from vault_kills import Killer, WrongVaultError
 
 ROUND = 100

@@ -29,7 +29,7 @@ def init(
     file: Annotated[Path, typer.Argument(help="File to write; it must not exist.")] = DEFAULT,
 ) -> None:
     """Write a commented population file, and an example of a catalogue where there is none, to be edited."""
-    from confidante.coordinator.definition.population import EXAMPLE
+    from confidante.coordinator.config.population import EXAMPLE
 
     if file.exists():
         raise DataError("exists already: name another file", path=file)
@@ -106,8 +106,8 @@ def run(
     populations, behind any balancer. Devices speak TLS only, except on this machine: give a certificate, or
     put a proxy that has one in front.
     """
-    from confidante.coordinator.running.listening import operator_key
-    from confidante.coordinator.running.serve import BrokenError, Hosting, serve
+    from confidante.coordinator.server.listening import operator_key
+    from confidante.coordinator.server.serve import BrokenError, Hosting, serve
 
     here = place(populations, database, bodies, operator_key_file)
     defined = here.populations()

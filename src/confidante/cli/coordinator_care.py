@@ -22,8 +22,8 @@ from confidante.cli.coordinator_options import (
 from confidante.core.errors import ConfidanteError
 
 if TYPE_CHECKING:
-    from confidante.coordinator.running.backup import Told
-    from confidante.coordinator.running.checked import Check
+    from confidante.coordinator.diagnostics.check import Check
+    from confidante.coordinator.store.backup import Told
 
 Archive = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
 
@@ -79,7 +79,7 @@ def backup(
 
     It holds what the coordinator must keep secret, so only its owner may read it.
     """
-    from confidante.coordinator.running.backup import back_up
+    from confidante.coordinator.store.backup import back_up
     from confidante.coordinator.store.database import Database
 
     here = place(populations, database, bodies)
@@ -105,7 +105,7 @@ def restore(
     forgotten, also what was spent: devices that saw a later entry of the public log will refuse this
     coordinator, so restore the newest backup there is.
     """
-    from confidante.coordinator.running.backup import restore as put_back
+    from confidante.coordinator.store.backup import restore as put_back
     from confidante.coordinator.store.database import Database
 
     here = place(populations, database, bodies)
@@ -134,10 +134,10 @@ def _mark(one: "Check") -> str:
 def _checks(
     here: Place, host: str, port: int, certificate: Path | None, key: Path | None
 ) -> "Iterator[Check]":
-    from confidante.coordinator.running import doctor as look
-    from confidante.coordinator.running.checked import Check
-    from confidante.coordinator.running.doctor_refinement import check_refinement
-    from confidante.coordinator.running.doctor_terms import check_population
+    from confidante.coordinator.diagnostics import doctor as look
+    from confidante.coordinator.diagnostics.check import Check
+    from confidante.coordinator.diagnostics.doctor_population import check_population
+    from confidante.coordinator.diagnostics.doctor_refinement import check_refinement
 
     now = time.time()
     try:

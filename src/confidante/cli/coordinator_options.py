@@ -12,9 +12,9 @@ import typer
 from confidante.core.errors import DataError
 
 if TYPE_CHECKING:
-    from confidante.coordinator.bodies import Bodies
-    from confidante.coordinator.definition.population import Population
+    from confidante.coordinator.config.population import Population
     from confidante.coordinator.store import Store
+    from confidante.coordinator.store.bodies import Bodies
 
 DEFAULT = Path("population.toml")
 
@@ -69,7 +69,7 @@ class Place:
 
     def populations(self) -> "tuple[Population, ...]":
         """Read all definitions. Raises DataError for one that is wrong, and for a name that comes twice."""
-        from confidante.coordinator.definition.population import read_population
+        from confidante.coordinator.config.population import read_population
 
         found = tuple(read_population(path) for path in self.files)
         if len({one.name for one in found}) != len(found):
@@ -78,7 +78,7 @@ class Place:
 
     def open_bodies(self) -> "Bodies":
         """Return the store of bodies."""
-        from confidante.coordinator.bodies import Bodies
+        from confidante.coordinator.store.bodies import Bodies
 
         return Bodies(self.bodies)
 

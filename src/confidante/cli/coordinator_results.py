@@ -19,7 +19,7 @@ from confidante.cli.coordinator_options import (
 
 if TYPE_CHECKING:
     from confidante.coordinator.reports.results import GroupSeen, Outcome
-    from confidante.models.quality import Quality
+    from confidante.tasks.quality import Quality
 
 
 def add_to(commands: typer.Typer) -> None:
@@ -57,7 +57,7 @@ def results(
 def _words(it: "Outcome") -> list[str]:
     """Return what a round found, in words."""
     from confidante.coordinator.reports.results import Groups, ItemCounts, verdict
-    from confidante.models.quality import Comparison, Quality
+    from confidante.tasks.quality import Comparison, Quality
 
     if it.damaged:
         return [it.damaged]

@@ -14,12 +14,12 @@ from confidante.cli.options import AsJson, print_json
 from confidante.cli.profile_options import PassphraseFile, Where
 from confidante.cli.profile_words import shown
 from confidante.core.errors import DataError
-from confidante.privacy.terms import LEAST_COLLUSION, LEAST_DEVICES, LEAST_DROPOUT, LEAST_NOISE
+from confidante.privacy.limits import LEAST_COLLUSION, LEAST_DEVICES, LEAST_DROPOUT, LEAST_NOISE
 
 if TYPE_CHECKING:
     from confidante.device.federation.background import Background, BackgroundState
-    from confidante.device.federation.probes import Probe
-    from confidante.device.federation.terms import Outcome
+    from confidante.device.federation.eligibility import Probe
+    from confidante.device.federation.policy import Outcome
 
 NOTHING_NOW, NO_SUM = 3, 4
 """Exit codes: this was no time for it, or no round came; the round that this device was in gave no sum."""
@@ -96,9 +96,9 @@ def participate_command(
     """
     from confidante.cli.profiles import open_profile
     from confidante.device.federation.background import Pace
-    from confidante.device.federation.terms import Terms
-    from confidante.device.federation.tokens import Evidence
-    from confidante.protocol.coordination import Tier
+    from confidante.device.federation.policy import Terms
+    from confidante.device.federation.wallet import Evidence
+    from confidante.wire.rounds import Tier
 
     tls = None if certificate is None else trusting(certificate)
     evidence = None if invitation is None else Evidence("invitation", _read(invitation).strip())
@@ -237,7 +237,7 @@ def _outcome(outcome: "Outcome") -> dict[str, Any]:
 
 
 def _probes(folder: Path, dropped: set[str], hours: str | None) -> "list[Probe]":
-    from confidante.device.federation.probes import Hours, usual
+    from confidante.device.federation.eligibility import Hours, usual
 
     probes: list[Probe] = [probe for probe in usual(folder) if probe.name not in dropped]
     if hours is not None:

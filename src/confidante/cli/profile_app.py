@@ -49,7 +49,7 @@ def open_page_command(
     It runs on this machine only, until Ctrl-C. Nothing on it asks any other machine for anything.
     """
     from confidante.cli.profiles import open_profile
-    from confidante.device.local.open import open_page
+    from confidante.device.web.server import open_page
 
     with open_profile(folder, passphrase_file) as device:
         open_page(device, port=port, browser=browser, new_key=api, user=user)
@@ -79,7 +79,7 @@ def new(
 ) -> None:
     """Make an empty profile. Its key goes to the system's key ring, or is sealed by a passphrase you give."""
     from confidante.cli.profiles import new_profile
-    from confidante.device.transfer import read_items
+    from confidante.device.importing import read_items
 
     wanted = None if items is None else read_items(items)
     published = None if model is None else _read(model)

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from confidante.core.errors import DataError, VaultError
 from confidante.device.device import Device
-from confidante.device.vault import folder as files
-from confidante.device.vault import keyfile
-from confidante.device.vault.keys import KeyBeside, Keyring, KeySource, Passphrase
+from confidante.device.storage import files, keyfile
+from confidante.device.storage.keys import InsecurePlaintextKey, Keyring, KeySource, Passphrase
 
 PASSPHRASE = "CONFIDANTE_PASSPHRASE"  # noqa: S105  # the name of a variable, not a secret
 
@@ -37,7 +36,7 @@ def open_profile(folder: Path | None, passphrase_file: Path | None) -> Device:
         case "keyring":
             source = Keyring()
         case _:
-            source = KeyBeside()
+            source = InsecurePlaintextKey()
     return Device(where, source, create=False)
 
 
@@ -47,7 +46,7 @@ def new_profile(folder: Path | None, passphrase_file: Path | None, *, unprotecte
     if _protection(where) is not None:
         raise VaultError(f"{where}: there is a profile here already: open it, or name another folder")
     if unprotected:
-        return Device(where, KeyBeside())
+        return Device(where, InsecurePlaintextKey())
     if passphrase_file is not None or os.environ.get(PASSPHRASE):
         return Device(where, Passphrase(_passphrase(passphrase_file, new=True)))
     try:

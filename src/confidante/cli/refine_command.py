@@ -13,7 +13,7 @@ from confidante.cli.profile_words import shown, time_words
 from confidante.core.errors import DataError
 
 if TYPE_CHECKING:
-    from confidante.device.refinement.policy import Decision
+    from confidante.device.refinement.download_policy import Decision
     from confidante.device.refinement.status import RefinementStatus
 
 refine = typer.Typer(
@@ -104,7 +104,7 @@ def refresh(
     asked for 2 to 10 minutes from then on.
     """
     from confidante.cli.profiles import open_profile
-    from confidante.device.federation.tokens import Evidence
+    from confidante.device.federation.wallet import Evidence
 
     evidence = None if invitation is None else Evidence("invitation", _read(invitation))
     with open_profile(folder, passphrase_file) as device:

@@ -47,8 +47,8 @@ def rehearse_command(
     simulator's, bit for bit; with noise each sum has to be off by the noise that was planned.
     """
     from confidante.cli.progress import Bars
-    from confidante.lab.crowd import MadeUp, made_up_catalogue
     from confidante.lab.data.csv_files import load_csv
+    from confidante.lab.people import MadeUp, made_up_catalogue
     from confidante.lab.rehearsal import rehearse
 
     if no_noise and epsilon is not None:

@@ -112,9 +112,9 @@ def simulate_command(
     as there is patience for.
     """
     from confidante.cli.progress import Bars
-    from confidante.lab.crowd import MadeUp
     from confidante.lab.data.csv_files import load_csv
     from confidante.lab.data.dataset import Dataset
+    from confidante.lab.people import MadeUp
     from confidante.lab.rank import Training
     from confidante.lab.simulate import Cluster, simulate
 

@@ -14,18 +14,21 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, final
 
 from confidante.core.errors import DataError, VaultError
-from confidante.device.answers import Answers
-from confidante.device.consent import Consents
+from confidante.device.base import one_at_a_time
+from confidante.device.catalog.serving import Serving
+from confidante.device.federation.facade import TakingPart
 from confidante.device.federation.journal import keep_what_can_go_on
-from confidante.device.ledger import Ledger
-from confidante.device.onboarding import Onboarding
-from confidante.device.opened import one_at_a_time
-from confidante.device.person import Person
-from confidante.device.question import ask
-from confidante.device.refining import Refining, Wish
-from confidante.device.serving import Serving
+from confidante.device.privacy.consent import Consents
+from confidante.device.privacy.ledger import Ledger
+from confidante.device.recommend.onboarding import Onboarding
+from confidante.device.recommend.person import Person
+from confidante.device.recommend.query import ask
+from confidante.device.recommend.recommender import Recommender
+from confidante.device.refinement.facade import Refining, Wish
 from confidante.device.steering import Steering
-from confidante.device.taking_part import TakingPart
+from confidante.device.storage import history, items
+from confidante.device.storage.keys import Keyring, KeySource, Passphrase
+from confidante.device.storage.vault import Vault
 from confidante.device.values import (
     NO_CONTEXT,
     Answer,
@@ -35,15 +38,12 @@ from confidante.device.values import (
     Item,
     Purpose,
 )
-from confidante.device.vault import history, items
-from confidante.device.vault.keys import Keyring, KeySource, Passphrase
-from confidante.device.vault.store import Vault
 
 if TYPE_CHECKING:  # file formats are loaded when they are first used, so that a start is quick
     from confidante.device.federation.background import Background
-    from confidante.device.federation.line import Line
-    from confidante.device.federation.tokens import Evidence
-    from confidante.device.transfer import ImportReport
+    from confidante.device.federation.coordinator_client import CoordinatorClient
+    from confidante.device.federation.wallet import Evidence
+    from confidante.device.importing import ImportReport
 
 _APP = "app: "
 
@@ -72,10 +72,10 @@ class Device(TakingPart, Refining, Steering, Onboarding):
     ) -> None:
         """Open the profile in `folder`, or make one.
 
-        key: a passphrase; `Keyring()`, the system's key ring, when left out; or `KeyBeside()`, which protects
-        nothing, for data that needs no protection. clock: seconds since 1970. graph_bytes: memory that an
-        approximate index may take beside the model, where the library is so large that it would be quicker
-        (200,000 items; needs `confidante[ann]`); None: any, 0: the exact scan always.
+        key: a passphrase; `Keyring()`, the system's key ring, when left out; or `InsecurePlaintextKey()`,
+        which protects nothing, for data that needs no protection. clock: seconds since 1970. graph_bytes:
+        memory that an approximate index may take beside the model, where the library is so large that it
+        would be quicker (200,000 items; needs `confidante[ann]`); None: any, 0: the exact scan always.
         """
         source = Passphrase(key) if isinstance(key, str) else Keyring() if key is None else key
         self._vault = Vault.open(Path(folder), source, create=create, clock=clock)
@@ -86,7 +86,7 @@ class Device(TakingPart, Refining, Steering, Onboarding):
             self._ledger.rounds.give_up_unfinished(going_on)
             self._serving = Serving(self._vault, graph_bytes)
             self._person = Person(self._vault)
-            self._answers = Answers(self._vault, self._serving)
+            self._answers = Recommender(self._vault, self._serving)
             self._backgrounds: list[Background] = []
             self._refiner = None
         except BaseException:
@@ -359,7 +359,7 @@ class Device(TakingPart, Refining, Steering, Onboarding):
         """
         if not dry_run:
             self._consents.require(Purpose.LEARN)
-        from confidante.device.moving import import_file
+        from confidante.device.importing.transfer import import_file
 
         report = import_file(
             self._vault,
@@ -380,7 +380,7 @@ class Device(TakingPart, Refining, Steering, Onboarding):
 
         Written whole or not at all. `import_history` reads it back.
         """
-        from confidante.device.moving import export_vault
+        from confidante.device.importing.transfer import export_vault
 
         return export_vault(self._vault, Path(path))
 
@@ -425,6 +425,6 @@ class Device(TakingPart, Refining, Steering, Onboarding):
 
     # --- within
 
-    def _refresh(self, line: "Line", population: str, evidence: "Evidence | None") -> None:
+    def _refresh(self, line: "CoordinatorClient", population: str, evidence: "Evidence | None") -> None:
         super()._refresh(line, population, evidence)
         self._refresh_refinement_behind(line, evidence)

@@ -4,11 +4,10 @@ import math
 from collections.abc import Mapping
 
 from confidante.core.errors import DataError
-from confidante.device import settings
-from confidante.device.opened import Opened, one_at_a_time
-from confidante.device.tastes import tastes
+from confidante.device.base import Opened, one_at_a_time
+from confidante.device.recommend.tastes import tastes
+from confidante.device.storage import history, items, settings, wishes
 from confidante.device.values import Cohort, Item, Retention, Taste
-from confidante.device.vault import history, items, wishes
 
 _FOREVER = math.inf
 _LONGEST_PAUSE = 1e10

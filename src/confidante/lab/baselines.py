@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 
 from confidante.core.errors import DataError
-from confidante.core.types import Histories
+from confidante.core.values import Histories
 
 MAX_DENSE_ITEMS = 20_000
 """Above this, an items x items matrix (3.2 GB) is refused: keep only the items that enough people have."""

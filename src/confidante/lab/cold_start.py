@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
-from confidante.core.types import Catalogue, Histories
+from confidante.core.values import Catalogue, Histories
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.metrics import UNREACHED, Ranks
 from confidante.lab.simulation import Simulator
-from confidante.models.cohort_table import GATE, CohortTable, cohort_table
-from confidante.models.cohorts import CohortTask, CohortTree
-from confidante.models.picks import SLATE
 from confidante.models.snapshot import decode, publish
-from confidante.models.task_wire import CatalogueWire
-from confidante.models.training import budget, settings_for, train, weakness
 from confidante.privacy.accounting import Guarantee, account, calibrate
 from confidante.privacy.plan import Cohort
+from confidante.tasks.codec import CatalogueWire
+from confidante.tasks.cohort_table import GATE, CohortTable, cohort_table
+from confidante.tasks.cohorts import CohortTask, CohortTree
+from confidante.tasks.likes import SLATE
+from confidante.training.recipe import budget, settings_for, train, weakness
 
 COHORTS = "cohorts"
 

@@ -7,7 +7,7 @@ from typing import Any, final
 
 import numpy as np
 
-from confidante.core.types import Histories
+from confidante.core.values import Histories
 from confidante.lab.baselines import fit_popularity
 from confidante.lab.data.dataset import Dataset
 from confidante.lab.demo_profile import DemoProfile, make_profile

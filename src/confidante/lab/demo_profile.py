@@ -15,27 +15,27 @@ from numpy.typing import NDArray
 
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import DataError
-from confidante.core.types import Histories
+from confidante.core.values import Histories
+from confidante.crypto.identity import Identity
 from confidante.device.device import Device
 from confidante.device.federation.agreement import Agreement, Offer
-from confidante.device.federation.rounds import Route
+from confidante.device.federation.participation import Route
+from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose
-from confidante.device.vault.keys import KeyBeside
 from confidante.lab.data.dataset import Dataset
-from confidante.models.config import round_config
-from confidante.models.quality import Quality, QualityTask, quality
 from confidante.models.snapshot import publish
-from confidante.models.task import NoisySum
-from confidante.models.training import Learnt
 from confidante.privacy.accounting import calibrate
 from confidante.privacy.clipping import decode, encode
 from confidante.privacy.mechanisms.skellam import sample
 from confidante.privacy.plan import Cohort, plan_sum
-from confidante.protocol.client import RANDOM_BYTES, Client
-from confidante.protocol.config import ROUND_ID_BYTES, SEED_BYTES, RoundSetup
-from confidante.protocol.identity import Identity
-from confidante.protocol.rounds import PHASES, client_step
-from confidante.protocol.server import Server
+from confidante.secagg.client import RANDOM_BYTES, Client
+from confidante.secagg.config import ROUND_ID_BYTES, SEED_BYTES, RoundSetup
+from confidante.secagg.in_memory import PHASES, client_step
+from confidante.secagg.planning import round_config
+from confidante.secagg.server import Server
+from confidante.tasks.base import NoisySum
+from confidante.tasks.quality import Quality, QualityTask, quality
+from confidante.training.recipe import Learnt
 
 DEVICES = 40  # in the round, where there are so many people
 EPSILON = 1.0
@@ -75,7 +75,7 @@ def make_profile(
         shutil.rmtree(folder)
     catalogue = dataset.catalogue
     mine = history.slice(person, person + 1)
-    with Device(folder, KeyBeside()) as device:
+    with Device(folder, InsecurePlaintextKey()) as device:
         (folder / NOTE).write_text(_WORDS)
         device.install_model(publish(learnt, catalogue))
         for item, at in zip(mine.items.tolist(), mine.times.tolist(), strict=True):

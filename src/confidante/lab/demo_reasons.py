@@ -11,7 +11,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.core.types import Catalogue, Histories
+from confidante.core.values import Catalogue, Histories
 from confidante.lab.rank import best_items
 from confidante.models.sequential import Contributions, SequentialModel
 

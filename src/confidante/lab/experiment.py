@@ -7,15 +7,15 @@ from typing import final
 import numpy as np
 
 from confidante.core.errors import DataError
-from confidante.core.types import Catalogue, Histories
-from confidante.lab.adding import Adder
-from confidante.lab.crowd import Crowd
+from confidante.core.values import Catalogue, Histories
+from confidante.lab.batch_sum import Adder
 from confidante.lab.entropy import SeededEntropy
+from confidante.lab.people import Crowd
 from confidante.lab.simulation import Engine, Progress, Simulator, SumRecord
-from confidante.models.picks import SLATE
-from confidante.models.training import Learnt, Settings, budget, settings_for, train, weakness
 from confidante.privacy.accounting import Guarantee, account, calibrate
 from confidante.privacy.plan import Cohort
+from confidante.tasks.likes import SLATE
+from confidante.training.recipe import Learnt, Settings, budget, settings_for, train, weakness
 
 
 @final

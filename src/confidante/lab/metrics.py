@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
-from confidante.core.types import Histories
+from confidante.core.values import Histories
 
 UNREACHED = np.iinfo(np.int64).max
 """The rank of an item that was given no finite score."""

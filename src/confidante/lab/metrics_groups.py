@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
-from confidante.core.types import Histories
+from confidante.core.values import Histories
 
 
 @final

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from confidante.core.errors import DataError, PlanError
 from confidante.core.files import same_place, written_whole
-from confidante.core.types import Catalogue, Histories
-from confidante.lab.adding import Adder
-from confidante.lab.crowd import Crowd
+from confidante.core.values import Catalogue, Histories
+from confidante.lab.batch_sum import Adder
 from confidante.lab.data.csv_files import load_csv
 from confidante.lab.data.dataset import Dataset, LoadReport
 from confidante.lab.experiment import Run, run_training
 from confidante.lab.metrics import Scorer
+from confidante.lab.people import Crowd
 from confidante.lab.simulation import Engine, Progress
 from confidante.models.recommend import best
 

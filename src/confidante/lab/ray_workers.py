@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from confidante.core.errors import ConfidanteError, WorkerError
-from confidante.core.types import Histories
-from confidante.lab.adding import Work, added
-from confidante.lab.crowd import Crowd
+from confidante.core.values import Histories
+from confidante.lab.batch_sum import Work, added
 from confidante.lab.memory import peak_bytes
+from confidante.lab.people import Crowd
 
 _STORE = 256 << 20  # bytes for what is sent around: one task and one vector at a time
 _PIECES = 20  # a worker's part of a sum is asked for in so many pieces, which is what progress is told from

@@ -18,22 +18,22 @@ from typing import final
 import msgspec
 import numpy as np
 
-from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.definition.population import Population, read_population
+from confidante.coordinator.config.population import Population, read_population
 from confidante.coordinator.rounds.training import Result, budget_of
 from confidante.coordinator.store import PUBLISHED, RoundState, Store
+from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import DataError
-from confidante.core.types import Catalogue, Histories
-from confidante.device.budget import NO_LIMIT
+from confidante.core.values import Catalogue, Histories
 from confidante.device.device import Device
+from confidante.device.privacy.budget import NO_LIMIT
+from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Event, Item, Purpose, Retention
-from confidante.device.vault.keys import KeyBeside
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.simulation import Simulator
 from confidante.models.snapshot import publish
-from confidante.models.task_wire import CatalogueWire, decode_plan
-from confidante.models.training import train
 from confidante.privacy.clipping import encode
+from confidante.tasks.codec import CatalogueWire, decode_plan
+from confidante.training.recipe import train
 
 Progress = Callable[[str, float], None]
 
@@ -177,7 +177,7 @@ def _define(folder: Path, catalogue: Catalogue, devices: int, epsilon: float | N
 
 def _move_in(home: Path, person: Histories, catalogue: Catalogue) -> None:
     """Make a vault with a person's history, who lets training have everything."""
-    with Device(home, KeyBeside()) as device:
+    with Device(home, InsecurePlaintextKey()) as device:
         met = person.items.tolist()
         device.retention = Retention(max(len(met), 1))  # as the simulator, which forgets nothing
         device.add_items(

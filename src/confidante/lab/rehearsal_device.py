@@ -9,8 +9,8 @@ from pathlib import Path
 
 from confidante.core.errors import EgressError
 from confidante.device.device import Device
-from confidante.device.federation.terms import Terms
-from confidante.device.vault.keys import KeyBeside
+from confidante.device.federation.policy import Terms
+from confidante.device.storage.keys import InsecurePlaintextKey
 
 _PATIENCE = 3600.0
 _STATUS = Path("/proc/self/status")
@@ -27,7 +27,7 @@ def main(folder: str, url: str, population: str) -> None:
         least_dropout=0.0,
         least_collusion=0.0,
     )
-    with Device(Path(folder), KeyBeside(), create=False) as device:
+    with Device(Path(folder), InsecurePlaintextKey(), create=False) as device:
         while True:
             try:
                 outcome = device.participate(url, population, terms, patience=_PATIENCE)

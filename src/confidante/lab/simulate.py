@@ -11,14 +11,14 @@ from typing import Any, Protocol, final
 
 import numpy as np
 
-from confidante.core.types import Catalogue
-from confidante.lab.adding import Adder
+from confidante.core.values import Catalogue
 from confidante.lab.baselines import fit_popularity
-from confidante.lab.crowd import Crowd, MadeUp, made_up_catalogue
+from confidante.lab.batch_sum import Adder
 from confidante.lab.data.dataset import Dataset
 from confidante.lab.experiment import Run
 from confidante.lab.memory import peak_bytes
 from confidante.lab.metrics import Scorer, estimate, full_ranks, ndcg_at_k
+from confidante.lab.people import Crowd, MadeUp, made_up_catalogue
 from confidante.lab.rank import Training, costs, load_report
 from confidante.lab.simulation import Progress
 

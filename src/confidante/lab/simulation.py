@@ -26,19 +26,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import PlanError, ProtocolError, Reject
-from confidante.lab.adding import Adder, Work, added
-from confidante.lab.crowd import Crowd
+from confidante.crypto.identity import SEED_BYTES, Identity
+from confidante.lab.batch_sum import Adder, Work, added
+from confidante.lab.device_streams import smallest
 from confidante.lab.entropy import SeededEntropy
-from confidante.lab.lots import smallest
-from confidante.models.task import NoisySum, Task
+from confidante.lab.people import Crowd
 from confidante.privacy.clipping import IntegerRows, decode, encode
 from confidante.privacy.mechanisms.skellam import sample
 from confidante.privacy.plan import Cohort, SumPlan, plan_sum
-from confidante.protocol.config import RoundConfig
-from confidante.protocol.identity import SEED_BYTES, Identity
-from confidante.protocol.packing import centred, packed_size
-from confidante.protocol.rounds import run_round
-from confidante.protocol.server import Phase
+from confidante.secagg.config import RoundConfig
+from confidante.secagg.in_memory import run_round
+from confidante.secagg.packing import centred, packed_size
+from confidante.secagg.server import Phase
+from confidante.tasks.base import NoisySum, Task
 
 Engine = Literal["secure", "ideal", "aggregate"]
 Progress = Callable[[str, float], None]

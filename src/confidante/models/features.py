@@ -9,7 +9,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.core.types import Catalogue
+from confidante.core.values import Catalogue
 
 CONSTANT = "(any item)"
 _YEAR = re.compile(r"\((\d{4})\)\s*$")

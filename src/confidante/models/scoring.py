@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError, WireError
-from confidante.core.types import Catalogue, Histories
+from confidante.core.values import Catalogue, Histories
 from confidante.models.fade import part_weights
 from confidante.models.snapshot import decode
 

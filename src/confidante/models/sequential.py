@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
-from confidante.core.types import Histories
+from confidante.core.values import Histories
 
 _FORGOTTEN = 2.0**-40  # an event whose weight is below this share no longer counts
 

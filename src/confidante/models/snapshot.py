@@ -21,12 +21,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from confidante.core.errors import DataError, WireError
-from confidante.core.types import Catalogue
-from confidante.models.blend import FEATURE_PART, axes_of
+from confidante.core.values import Catalogue
 from confidante.models.features import feature_rows
 from confidante.models.sequential import OwnHistory
 from confidante.models.served import NewRows, ServedModel, ServedPart, column_scale, quantise
-from confidante.models.training import Learnt
+from confidante.training.blend import FEATURE_PART, axes_of
+from confidante.training.recipe import Learnt
 
 MAX_BYTES = 1 << 29
 """Size of the largest snapshot."""

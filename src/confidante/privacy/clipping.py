@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
-from confidante.core.types import SparseRows
+from confidante.core.values import SparseRows
 from confidante.privacy.plan import SumPlan
 
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import final
 
 from confidante.core.errors import PlanError
-from confidante.core.parts import whole_part
+from confidante.core.proportions import whole_part
 
 MIN_NOISE_VARIANCE = 4
 """Least guaranteed variance, in squared integer units, for which the Gaussian bound below is verified."""

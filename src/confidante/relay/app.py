@@ -18,11 +18,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from confidante.core.crowd import Crowd
+from confidante.core.address_quota import AddressQuota
 from confidante.core.errors import DataError, WireError
-from confidante.protocol.coordination import MSGPACK, Refusal, Refused, decode, encode
-from confidante.protocol.oblivious import REQUEST_TYPE, RESPONSE_TYPE
-from confidante.protocol.refinement import MOST_ANSWER_BYTES, MOST_QUESTION_BYTES
+from confidante.crypto.oblivious_http import REQUEST_TYPE, RESPONSE_TYPE
+from confidante.wire.refinement import MOST_ANSWER_BYTES, MOST_QUESTION_BYTES
+from confidante.wire.rounds import MSGPACK, Refusal, Refused, decode, encode
 
 _ENVELOPE_BYTES = 64 << 10  # what padding and sealing may add
 _MOST_REFUSAL_BYTES = 4096
@@ -72,7 +72,7 @@ class Relay:
     def __init__(self, gateway: str, limits: Limits | None = None) -> None:
         """gateway: its address with its path. DataError for one that is not https, but for this machine."""
         self._gateway, self._limits = _checked(gateway), limits or Limits()
-        self._crowd = Crowd(self._limits.of_one)
+        self._crowd = AddressQuota(self._limits.of_one)
         self._coming = self._running = 0
         self._client: httpx.AsyncClient | None = None
         self.app = Starlette(

@@ -11,7 +11,7 @@ import uvicorn
 
 from confidante.core.errors import DataError
 from confidante.relay.app import Limits, Relay
-from confidante.relay.door import Door
+from confidante.relay.http11 import Door
 
 
 @final

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
-from confidante.core.types import Catalogue, Histories
+from confidante.core.values import Catalogue, Histories
 
 
 @final

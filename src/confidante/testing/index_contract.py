@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
-from confidante.device.index import Index
+from confidante.device.catalog.index import Index
 from confidante.models.served import NewRows, ServedModel, ServedPart
 
 Make = Callable[[ServedModel], Index]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from confidante.coordinator.store.values import COLLECTING
-from confidante.core.types import Catalogue
+from confidante.core.values import Catalogue
 
 OPEN = '\n[enrolment]\nverifier = "open"\n'
 """Lets every device in."""

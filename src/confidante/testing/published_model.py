@@ -6,16 +6,16 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 
-from confidante.coordinator.bodies import Bodies
 from confidante.coordinator.rounds.training import Result
 from confidante.coordinator.store import Payment, RoundRow, Store
+from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import COLLECTING, Joining
-from confidante.core.types import Catalogue
+from confidante.core.values import Catalogue
 from confidante.models import snapshot
 from confidante.models.features import feature_basis
 from confidante.models.served import LARGEST, ServedModel, ServedPart
 from confidante.models.snapshot import FeatureSpace
-from confidante.protocol.coordination import IDENTITY_BYTES, SEAT_BYTES
+from confidante.wire.rounds import IDENTITY_BYTES, SEAT_BYTES
 
 _PART = "pairs"
 _HALF_LIFE = 4.0

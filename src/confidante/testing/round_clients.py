@@ -16,9 +16,15 @@ from numpy.typing import NDArray
 
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConfidanteError
-from confidante.protocol.client import RANDOM_BYTES, Client
-from confidante.protocol.config import RoundConfig, RoundSetup
-from confidante.protocol.coordination import (
+from confidante.crypto.identity import SEED_BYTES, Identity
+from confidante.secagg.client import RANDOM_BYTES, Client
+from confidante.secagg.codec import HEADER_BYTES
+from confidante.secagg.config import RoundConfig, RoundSetup
+from confidante.secagg.in_memory import client_step
+from confidante.secagg.packing import unpack_flags
+from confidante.secagg.server import Phase
+from confidante.testing.raw_http import Answer, Connection, LostConnectionError
+from confidante.wire.rounds import (
     MSGPACK,
     OCTETS,
     PHASES,
@@ -35,12 +41,6 @@ from confidante.protocol.coordination import (
     offer_path,
     phase_path,
 )
-from confidante.protocol.identity import SEED_BYTES, Identity
-from confidante.protocol.messages import HEADER_BYTES
-from confidante.protocol.packing import unpack_flags
-from confidante.protocol.rounds import client_step
-from confidante.protocol.server import Phase
-from confidante.testing.raw_http import Answer, Connection, LostConnectionError
 
 Vector = Callable[[RoundConfig], NDArray[np.int64]]
 """What a device adds to the sum of a round, int64 [length]."""

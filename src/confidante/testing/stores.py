@@ -6,7 +6,7 @@ from typing import final
 
 from confidante.coordinator.store import Accepted, Late, Payment, Repeated, RoundRow, Store
 from confidante.coordinator.store.values import Joining, Noted, Sent, Spending, Waiting
-from confidante.protocol.coordination import IDENTITY_BYTES, SEAT_BYTES
+from confidante.wire.rounds import IDENTITY_BYTES, SEAT_BYTES
 
 _COUNTED = "counted"
 

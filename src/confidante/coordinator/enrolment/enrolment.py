@@ -19,15 +19,15 @@ from functools import lru_cache
 from typing import final
 
 from confidante.coordinator.enrolment.verifiers import Subject, Verifier, kind_of, verifier_of
-from confidante.coordinator.running.logs import Seldom
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import KeptKey, Spending
+from confidante.coordinator.telemetry.logs import Seldom
+from confidante.core.durations import spoken
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import StoreError
-from confidante.core.spans import spoken
-from confidante.protocol import voprf
-from confidante.protocol.coordination import CheckIn, Redemption, Refusal, Refused, decode, encode
-from confidante.protocol.tokens import (
+from confidante.crypto import voprf
+from confidante.wire.rounds import CheckIn, Redemption, Refusal, Refused, decode, encode
+from confidante.wire.tokens import (
     LEAST_KEY_SECONDS,
     LOG_KIND,
     TokenKey,

@@ -18,7 +18,7 @@ from typing import Protocol, final, runtime_checkable
 from confidante.coordinator.store import Store
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import DataError
-from confidante.protocol.coordination import Refusal, Refused
+from confidante.wire.rounds import Refusal, Refused
 
 _NAME_BYTES = 10
 _MAC_BYTES = 15  # with the name 25 bytes, which are 40 letters

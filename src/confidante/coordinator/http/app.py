@@ -1,7 +1,7 @@
 """What a coordinator answers over HTTP. It keeps nothing: any process of any host answers any request.
 
 Nothing is logged of a request. A seat is shown once a round and belongs to that round alone, so what comes
-in for one round says nothing of another; `confidante.protocol.coordination` has the shapes.
+in for one round says nothing of another; `confidante.wire.rounds` has the shapes.
 """
 
 import time
@@ -12,17 +12,17 @@ from typing import final
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.http.entry import Entry
-from confidante.coordinator.http.office import Office, Serving
-from confidante.coordinator.http.operator import Operator
-from confidante.coordinator.http.public import Public
-from confidante.coordinator.http.refining import Refining
-from confidante.coordinator.http.rounds import Rounds
-from confidante.coordinator.page.view import Desk
+from confidante.coordinator.http.app_state import AppState, Serving
+from confidante.coordinator.http.check_in import Entry
+from confidante.coordinator.http.gateway import Refining
+from confidante.coordinator.http.operator_routes import Operator
+from confidante.coordinator.http.public_routes import Public
+from confidante.coordinator.http.round_routes import Rounds
+from confidante.coordinator.operator.view import Desk
 from confidante.coordinator.refinement.refinements import Refinements
-from confidante.coordinator.running.metrics import Metrics
 from confidante.coordinator.store import Store
+from confidante.coordinator.store.bodies import Bodies
+from confidante.coordinator.telemetry.metrics import Metrics
 
 Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
 
@@ -49,7 +49,7 @@ class Coordinator:
         refinements: what sealed questions are answered from, None where no list is refined.
         """
         self.metrics = metrics or Metrics()
-        self._office = office = Office(store, bodies, serving, self.metrics, now, wake)
+        self._office = office = AppState(store, bodies, serving, self.metrics, now, wake)
         self._operator = Operator(office, desk or Desk())
         refining = () if refinements is None else (Refining(office, refinements),)
         rooms = (Entry(office), Rounds(office), Public(office), *refining, self._operator)

@@ -15,27 +15,27 @@ from typing import final
 import msgspec
 import numpy as np
 
-from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.definition.measures import NEWEST
-from confidante.coordinator.definition.population import Population
-from confidante.coordinator.definition.refinement import Offer, Refining
-from confidante.coordinator.refinement.files import OfferFiles
-from confidante.coordinator.refinement.keys import config_of
+from confidante.coordinator.config.measures import NEWEST
+from confidante.coordinator.config.population import Population
+from confidante.coordinator.config.refinement import Offer, Refining
+from confidante.coordinator.refinement.gateway_keys import config_of
+from confidante.coordinator.refinement.offer_files import OfferFiles
 from confidante.coordinator.refinement.schemes import scheme_of
 from confidante.coordinator.refinement.scorer import Vectors
 from confidante.coordinator.rounds.trainings import Trainings
 from confidante.coordinator.store import Store
+from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import GatewayRow, RefinementRow
+from confidante.core.durations import spoken
 from confidante.core.errors import DataError, WireError
-from confidante.core.spans import spoken
 from confidante.models import snapshot
-from confidante.models.refinement import ItemSide, QuerySide
-from confidante.models.refinement_build import build
-from confidante.models.refinement_wire import decode_items, decode_query, encode_items, encode_query
-from confidante.models.task_wire import CatalogueWire
-from confidante.protocol.coordination import decode, encode
-from confidante.protocol.refinement import ALL, LOG_KIND, Fresh, Offered
-from confidante.protocol.tokens import LEAST_KEY_SECONDS
+from confidante.models.refinement.build import build
+from confidante.models.refinement.codec import decode_items, decode_query, encode_items, encode_query
+from confidante.models.refinement.model import ItemSide, QuerySide
+from confidante.tasks.codec import CatalogueWire
+from confidante.wire.refinement import ALL, LOG_KIND, Fresh, Offered
+from confidante.wire.rounds import decode, encode
+from confidante.wire.tokens import LEAST_KEY_SECONDS
 
 PREVIOUS_SECONDS = 86400.0
 """For which questions about the vectors before are answered, after newer ones were announced."""

@@ -7,19 +7,19 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
-from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.definition.population import Population
+from confidante.coordinator.config.population import Population
 from confidante.coordinator.enrolment.enrolment import Enrolling, Enrolment
 from confidante.coordinator.enrolment.verifiers import verifier_of
-from confidante.coordinator.refinement.keys import GatewayKeys
+from confidante.coordinator.refinement.gateway_keys import GatewayKeys
 from confidante.coordinator.refinement.offering import Offering
 from confidante.coordinator.refinement.schemes import missing
 from confidante.coordinator.refinement.scorer import NoScorerError, Scorer
-from confidante.coordinator.running.logs import Seldom, log
 from confidante.coordinator.store import Store
+from confidante.coordinator.store.bodies import Bodies
+from confidante.coordinator.telemetry.logs import Seldom, log
 from confidante.core.errors import DataError, StoreError
-from confidante.protocol.refinement import tokens_of
-from confidante.protocol.tokens import LEAST_KEY_SECONDS
+from confidante.wire.refinement import tokens_of
+from confidante.wire.tokens import LEAST_KEY_SECONDS
 
 DAY = 86400.0
 _LOOK_SECONDS = 1.0

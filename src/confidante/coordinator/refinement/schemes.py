@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from confidante.core.errors import DataError
-from confidante.protocol.scoring import Scheme
+from confidante.crypto.he.scheme import Scheme
 
 _NEEDED = ("pyhpke", "seal")
 

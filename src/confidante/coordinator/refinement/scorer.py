@@ -13,11 +13,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.coordinator.refinement import link
+from confidante.coordinator.refinement import scorer_link
 from confidante.coordinator.refinement.scoring_process import Loading
-from confidante.coordinator.running.logs import log
+from confidante.coordinator.telemetry.logs import log
 from confidante.core.errors import ConfidanteError, WireError
-from confidante.protocol.refinement import MOST_QUESTION_BYTES
+from confidante.wire.refinement import MOST_QUESTION_BYTES
 
 HANDS = 2
 """Processes that score; each holds all tables."""
@@ -186,7 +186,7 @@ class _Process:
         for end in (self._link, theirs):
             for side in (socket.SO_SNDBUF, socket.SO_RCVBUF):
                 with suppress(OSError):
-                    end.setsockopt(socket.SOL_SOCKET, side, link.BUFFER_BYTES)
+                    end.setsockopt(socket.SOL_SOCKET, side, scorer_link.BUFFER_BYTES)
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  (this program, with nobody's words)
                 [
@@ -204,8 +204,8 @@ class _Process:
             self._link.settimeout(_LOAD_SECONDS)
             for name, one in tables.items():
                 loading = Loading(one.scheme, one.rows.shape[1], np.ascontiguousarray(one.rows).tobytes())
-                link.send(self._link, link.LOAD, name, msgspec.msgpack.encode(loading))
-                sizes.append(link.size_in(link.receive(self._link)))
+                scorer_link.send(self._link, scorer_link.LOAD, name, msgspec.msgpack.encode(loading))
+                sizes.append(scorer_link.size_in(scorer_link.receive(self._link)))
             self.question_bytes = max(sizes)
             self._link.settimeout(_ANSWER_SECONDS)
         except OSError as error:
@@ -217,9 +217,9 @@ class _Process:
         return self._process.pid
 
     def answer(self, name: str, request: bytes) -> bytes:
-        link.send(self._link, link.ASK, name, request)
-        kind, _, data = link.receive(self._link)
-        if kind == link.REFUSED:
+        scorer_link.send(self._link, scorer_link.ASK, name, request)
+        kind, _, data = scorer_link.receive(self._link)
+        if kind == scorer_link.REFUSED:
             raise WireError(data.decode("utf-8", "replace"))
         return data
 

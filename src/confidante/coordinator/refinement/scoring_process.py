@@ -11,10 +11,10 @@ import sys
 import msgspec
 import numpy as np
 
-from confidante.coordinator.refinement import link
+from confidante.coordinator.refinement import scorer_link
 from confidante.coordinator.refinement.schemes import scheme_of
 from confidante.core.errors import WireError
-from confidante.protocol.scoring import Table
+from confidante.crypto.he.scheme import Table
 
 
 class Loading(msgspec.Struct, array_like=True, frozen=True):
@@ -28,8 +28,8 @@ class Loading(msgspec.Struct, array_like=True, frozen=True):
 def serve(end: socket.socket) -> None:
     """Make tables, saying how large questions about each are, and answer until the other end is gone."""
     tables, sizes = dict[str, Table](), dict[tuple[str, int], int]()
-    for kind, name, data in link.frames(end):
-        if kind == link.LOAD:
+    for kind, name, data in scorer_link.frames(end):
+        if kind == scorer_link.LOAD:
             found = msgspec.msgpack.decode(data, type=Loading)
             vectors = np.frombuffer(found.vectors, dtype=np.int8).reshape(-1, found.columns)
             scheme = scheme_of(found.scheme)
@@ -37,14 +37,14 @@ def serve(end: socket.socket) -> None:
             about = (found.scheme, found.columns)
             if about not in sizes:
                 sizes[about] = len(scheme.ask(np.zeros(found.columns, dtype=np.int64)).request)
-            link.send(end, link.DONE, name, link.size_out(sizes[about]))
+            scorer_link.send(end, scorer_link.DONE, name, scorer_link.size_out(sizes[about]))
             continue
         try:
             answer = tables[name].answer(data)
         except WireError as error:
-            link.send(end, link.REFUSED, name, str(error)[:1000].encode())
+            scorer_link.send(end, scorer_link.REFUSED, name, str(error)[:1000].encode())
         else:
-            link.send(end, link.DONE, name, answer)
+            scorer_link.send(end, scorer_link.DONE, name, answer)
 
 
 def main() -> None:

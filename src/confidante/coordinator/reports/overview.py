@@ -4,13 +4,13 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any, final
 
-from confidante.coordinator.definition.population import Population
-from confidante.coordinator.rounds.budgeting import BudgetStanding, standing
+from confidante.coordinator.config.population import Population
+from confidante.coordinator.rounds.budget import BudgetStanding, standing
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import RoundFacts, Waiters
-from confidante.core.spans import spoken
-from confidante.protocol.coordination import decode
-from confidante.protocol.refinement import Offered
+from confidante.core.durations import spoken
+from confidante.wire.refinement import Offered
+from confidante.wire.rounds import decode
 
 _DAY = 86400.0
 

@@ -9,18 +9,18 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.definition.measures import NEWEST, PREFIX, PREVIOUS
-from confidante.coordinator.definition.population import Population
+from confidante.coordinator.config.measures import NEWEST, PREFIX, PREVIOUS
+from confidante.coordinator.config.population import Population
 from confidante.coordinator.rounds.training import Result, noisy_sum
 from confidante.coordinator.store import Store
+from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import PublishedRound
 from confidante.core.errors import StoreError, WireError
-from confidante.models.cohort_release import CohortRelease
-from confidante.models.quality import Comparison, Quality, comparison, quality
-from confidante.models.task import NoisySum
-from confidante.models.task_wire import CatalogueWire, decode_plan, kind_of, models_named
 from confidante.privacy.accounting import epsilon_of
+from confidante.tasks.base import NoisySum
+from confidante.tasks.codec import CatalogueWire, decode_plan, kind_of, models_named
+from confidante.tasks.cohort_release import CohortRelease
+from confidante.tasks.quality import Comparison, Quality, comparison, quality
 
 _SHOWN = 20
 

@@ -10,16 +10,16 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.definition.measures import Measure
-from confidante.coordinator.definition.population import Population
-from confidante.models.cohort_release import CohortRelease
-from confidante.models.cohort_table import cohort_table, noisy_sizes
-from confidante.models.cohorts import ITEM_NORM, CohortTask
-from confidante.models.popularity import popularity
+from confidante.coordinator.config.measures import Measure
+from confidante.coordinator.config.population import Population
+from confidante.coordinator.store.bodies import Bodies
 from confidante.models.snapshot import decode as read_model
-from confidante.models.task import NoisySum, Task
-from confidante.models.task_wire import CatalogueWire
+from confidante.tasks.base import NoisySum, Task
+from confidante.tasks.codec import CatalogueWire
+from confidante.tasks.cohort_release import CohortRelease
+from confidante.tasks.cohort_table import cohort_table, noisy_sizes
+from confidante.tasks.cohorts import ITEM_NORM, CohortTask
+from confidante.tasks.popularity import popularity
 
 
 @final

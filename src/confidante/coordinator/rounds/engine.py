@@ -11,17 +11,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import final
 
-from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.definition.population import Population
+from confidante.coordinator.config.population import Population
 from confidante.coordinator.rounds.schedule import Schedule
 from confidante.coordinator.store import Store
+from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import COLLECTING, LEFT, PAID_AT, Noted, RoundState
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConfidanteError, ProtocolError, StoreError, WireError
-from confidante.protocol.config import RoundConfig, RoundSetup
-from confidante.protocol.coordination import Refused
-from confidante.protocol.identity import PublicIdentity
-from confidante.protocol.server import Phase, Server
+from confidante.crypto.identity import PublicIdentity
+from confidante.secagg.config import RoundConfig, RoundSetup
+from confidante.secagg.server import Phase, Server
+from confidante.wire.rounds import Refused
 
 _LONGEST_REASON = 1000
 _SOON, _LONGEST_IDLE = 0.05, 1.0

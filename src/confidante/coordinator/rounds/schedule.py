@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
-from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.definition.measures import Measure
-from confidante.coordinator.definition.population import Population
-from confidante.coordinator.definition.uploads import tier_of
-from confidante.coordinator.rounds.budgeting import TRAINING, BudgetStanding, costs, overspends, standing
+from confidante.coordinator.config.measures import Measure
+from confidante.coordinator.config.population import Population
+from confidante.coordinator.config.upload_sizes import tier_of
+from confidante.coordinator.rounds.budget import TRAINING, BudgetStanding, costs, overspends, standing
 from confidante.coordinator.rounds.selection import draw_roster, fit_for
 from confidante.coordinator.rounds.trainings import Trainings, number_of
 from confidante.coordinator.store import Store
+from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import (
     COLLECTING,
     PUBLISHED,
@@ -28,16 +28,16 @@ from confidante.coordinator.store.values import (
     RoundState,
     Waiting,
 )
+from confidante.core.durations import spoken
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import PlanError, StoreError
-from confidante.core.publog import LogEntry
-from confidante.core.spans import spoken
-from confidante.models.config import round_config
-from confidante.models.task import Task
-from confidante.models.task_wire import encode_plan
 from confidante.privacy.plan import SumPlan, plan_sum
-from confidante.protocol.config import SEED_BYTES
-from confidante.protocol.coordination import SALT_BYTES, Announcement, Asks, Tier, encode
+from confidante.secagg.config import SEED_BYTES
+from confidante.secagg.planning import round_config
+from confidante.tasks.base import Task
+from confidante.tasks.codec import encode_plan
+from confidante.wire.rounds import SALT_BYTES, Announcement, Asks, Tier, encode
+from confidante.wire.transparency_log import LogEntry
 
 _LONGEST_REST = 86400.0
 _MOST_FAILED = 6

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from confidante.coordinator.store.values import Waiting
 from confidante.core.entropy import SystemEntropy
-from confidante.protocol.coordination import Tier
-from confidante.protocol.identity import PublicIdentity, degenerate
+from confidante.crypto.identity import PublicIdentity, degenerate
+from confidante.wire.rounds import Tier
 
 
 def fit_for(waiting: Sequence[Waiting], tier: Tier, purpose: str) -> list[Waiting]:

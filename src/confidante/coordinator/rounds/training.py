@@ -16,15 +16,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.coordinator.definition.population import Population
+from confidante.coordinator.config.population import Population
 from confidante.core.errors import WireError
-from confidante.models.picks import SLATE
 from confidante.models.snapshot import publish
-from confidante.models.task import NoisySum, Task
-from confidante.models.task_wire import CatalogueWire, decode_plan
-from confidante.models.training import Settings, budget, settings_for, train, weakness
 from confidante.privacy.accounting import calibrate
 from confidante.privacy.clipping import decode
+from confidante.tasks.base import NoisySum, Task
+from confidante.tasks.codec import CatalogueWire, decode_plan
+from confidante.tasks.likes import SLATE
+from confidante.training.recipe import Settings, budget, settings_for, train, weakness
 
 
 @final

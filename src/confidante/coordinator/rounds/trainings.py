@@ -7,18 +7,18 @@ from typing import Any, final
 
 import msgspec
 
-from confidante.coordinator.bodies import Bodies
-from confidante.coordinator.definition.measures import NEWEST, PREFIX, PREVIOUS, Measure
-from confidante.coordinator.definition.population import Population
+from confidante.coordinator.config.measures import NEWEST, PREFIX, PREVIOUS, Measure
+from confidante.coordinator.config.population import Population
 from confidante.coordinator.rounds.cohorts import Cohorts
 from confidante.coordinator.rounds.training import Model, Published, Result, Training, noisy_sum
 from confidante.coordinator.store import Store
+from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import PublishedRound, RoundRow, RoundState
-from confidante.models.refinement_build import narrowed
+from confidante.models.refinement.build import narrowed
 from confidante.models.snapshot import decode, encode
-from confidante.models.task import Task
-from confidante.models.task_wire import kind_of
-from confidante.protocol.server import SumResult
+from confidante.secagg.server import SumResult
+from confidante.tasks.base import Task
+from confidante.tasks.codec import kind_of
 
 _FIRST_LOOK = 8
 

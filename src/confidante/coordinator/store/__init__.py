@@ -15,7 +15,7 @@ from confidante.coordinator.store.values import (
     Standing,
     Waiting,
 )
-from confidante.core.publog import LogEntry
+from confidante.wire.transparency_log import LogEntry
 
 __all__ = [
     "ABORTED",

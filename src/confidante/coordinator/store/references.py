@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from confidante.coordinator.store.tables import log, message, outbox, rounds
-from confidante.protocol.refinement import LOG_KIND
+from confidante.wire.refinement import LOG_KIND
 
 KEPT_REFINEMENTS = 8
 """Of each population, whose bodies are kept: all models make new vectors, and few devices are far behind."""

@@ -7,9 +7,9 @@ from typing import Any, final
 from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from confidante.coordinator.store import books, checks
+from confidante.coordinator.store import checks, repositories
+from confidante.coordinator.store.check_ins import SPEND
 from confidante.coordinator.store.database import Database
-from confidante.coordinator.store.joining import SPEND
 from confidante.coordinator.store.tables import gateway_key, log, log_head, refinement, token_spent
 from confidante.coordinator.store.values import GatewayRow, RefinementRow, Spending
 from confidante.core.errors import StoreError
@@ -97,7 +97,7 @@ class RefinementBook:
                     return False
                 if renewed:
                     values |= {"previous": found.said, "at": now}
-                books.append(sql, kind, said, now)
+                repositories.append(sql, kind, said, now)
             _change(sql, population, **values)
             return True
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, func, insert, literal, or_, select, true, update
 
-from confidante.coordinator.store import books, tokens
+from confidante.coordinator.store import repositories, tokens
 from confidante.coordinator.store.tables import message, outbox, payment, pool, rounds, seated
 from confidante.coordinator.store.values import (
     ABORTED,
@@ -19,7 +19,7 @@ from confidante.coordinator.store.values import (
     RoundState,
 )
 from confidante.core.errors import StoreError
-from confidante.protocol.tokens import bound_to
+from confidante.wire.tokens import bound_to
 
 _IDENTITY, _SEAT, _INDEX = 64, 32, 4
 _STATE = select(rounds).where(rounds.c.id == bindparam("round_id"))  # made once: it is asked for often
@@ -275,7 +275,7 @@ def _pay(sql: Connection, round_id: bytes, now: float) -> None:
 
 def _note(sql: Connection, round_id: bytes, phase: str, noted: Noted) -> None:
     for event, by in sorted(noted.counts.items()):  # in one order, so that no two workers wait for each other
-        books.count(sql, event, by)
+        repositories.count(sql, event, by)
     for client, why in noted.refused.items():
         where = (message.c.round_id == round_id, message.c.phase == phase, message.c.client == client)
         sql.execute(update(message).where(*where).values(refused=why))

@@ -3,7 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Self, final
 
-from confidante.coordinator.store import books, checks, facts, history, joining, messages, pool, rounds
+from confidante.coordinator.store import (
+    check_ins,
+    checks,
+    messages,
+    operator_queries,
+    published_rounds,
+    repositories,
+    rounds,
+    waiting_pool,
+)
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.references import references
 from confidante.coordinator.store.refinement import RefinementBook
@@ -25,7 +34,7 @@ from confidante.coordinator.store.values import (
     Waiters,
     Waiting,
 )
-from confidante.core.publog import LogEntry
+from confidante.wire.transparency_log import LogEntry
 
 _NOTHING = Noted()
 _LOGGED_OUT = "logged out"
@@ -83,41 +92,41 @@ class Store:
             checks.text("the tier", one.tier, 20)
         checks.moment("now", now)
         with self._database.writing(durable=False) as sql:
-            return joining.admit(sql, asked, now)
+            return check_ins.admit(sql, asked, now)
 
     def see(self, asked: Sequence[Joining], now: float) -> None:
         """Note that devices which wait asked again, and what they take on. Who waits no more stays out."""
         checks.moment("now", now)
         with self._database.writing(durable=False) as sql:
-            joining.see(sql, asked, now)
+            check_ins.see(sql, asked, now)
 
     def vanish(self, gone: Sequence[tuple[bytes, float]]) -> None:
         """Let devices that wait go, by identity, unless they were seen later than at the time given."""
         with self._database.writing(durable=False) as sql:
-            joining.vanish(sql, gone)
+            check_ins.vanish(sql, gone)
 
     def running(self) -> set[bytes]:
         """Return the rounds that run."""
         with self._database.reading() as sql:
-            return joining.running(sql)
+            return check_ins.running(sql)
 
     def known(self, identities: Sequence[bytes]) -> tuple[dict[bytes, bytes], set[bytes]]:
         """Return the running rounds of those devices that sit in one, and those that wait."""
         with self._database.reading() as sql:
-            return joining.known(sql, identities)
+            return check_ins.known(sql, identities)
 
     def pool(self, population: str) -> list[Waiting]:
         """Return who waits, the longest first."""
         checks.text("the population", population)
         with self._database.reading() as sql:
-            return pool.everybody(sql, population)
+            return waiting_pool.everybody(sql, population)
 
     def pool_count(self, population: str, seen: float, tier: str, purpose: str) -> tuple[int, int]:
         """Return how many of a tier (empty: any) wait for a purpose, and how many were last seen before."""
         checks.text("the population", population)
         checks.moment("seen", seen)
         with self._database.reading() as sql:
-            return pool.count(sql, population, seen, tier, purpose)
+            return waiting_pool.count(sql, population, seen, tier, purpose)
 
     def pool_forget(self, population: str, before: float) -> int:
         """Let go of devices last seen before `before`, and return how many; they may join again."""
@@ -125,7 +134,7 @@ class Store:
         checks.moment("before", before)
         with self._database.writing() as sql:
             self._database.one_at_a_time(sql)
-            return pool.forget(sql, population, before)
+            return waiting_pool.forget(sql, population, before)
 
     # --- rounds
 
@@ -179,18 +188,18 @@ class Store:
         """
         checks.text("the population", population)
         with self._database.reading() as sql:
-            return history.published(sql, population, checks.client(limit), begins, otherwise)
+            return published_rounds.published(sql, population, checks.client(limit), begins, otherwise)
 
     def ended_with(self, round_id: bytes) -> str:
         """Return what a published round ended with, as the public log says: "model", "sum", "cohorts"."""
         with self._database.reading() as sql:
-            return history.ended_with(sql, round_id)
+            return published_rounds.ended_with(sql, round_id)
 
     def due(self, now: float, populations: Sequence[str]) -> tuple[bool, float]:
         """Return whether `claim_due` may find a round, and when it does at the latest; without writing."""
         checks.moment("now", now)
         with self._database.reading() as sql:
-            return facts.due(sql, now, populations)
+            return operator_queries.due(sql, now, populations)
 
     def claim_due(
         self, now: float, worker: str, lease: float, *, populations: Sequence[str] | None = None
@@ -257,7 +266,7 @@ class Store:
         with self._database.writing() as sql:
             done = rounds.publish(sql, round_id, result_ref, survivors, now, noted)
             if done and entry is not None:
-                books.append(sql, *entry, now)
+                repositories.append(sql, *entry, now)
             return done
 
     def abort(self, round_id: bytes, reason: str, now: float, *, noted: Noted = _NOTHING) -> bool:
@@ -341,28 +350,28 @@ class Store:
         _check_entry(kind, body)
         checks.moment("now", now)
         with self._database.writing() as sql:
-            return books.append(sql, kind, body, now)
+            return repositories.append(sql, kind, body, now)
 
     def log(self, since: int = 0, limit: int = 100) -> list[LogEntry]:
         """Return the entries after number `since`, oldest first; check them with `core.publog.verify`."""
         with self._database.reading() as sql:
-            return books.entries(sql, checks.size(since), checks.client(limit))
+            return repositories.entries(sql, checks.size(since), checks.client(limit))
 
     def log_tail(self, limit: int = 10) -> list[LogEntry]:
         """Return the newest entries, the newest first."""
         with self._database.reading() as sql:
-            return facts.log_tail(sql, checks.client(limit))
+            return operator_queries.log_tail(sql, checks.client(limit))
 
     def verify_log(self) -> int:
         """Check every entry and that none is missing at the end; return how many there are."""
         with self._database.snapshot() as sql:
-            return books.verify(sql)
+            return repositories.verify(sql)
 
     def payments(self, population: str) -> list[Payment]:
         """Return all that was ever paid, oldest first."""
         checks.text("the population", population)
         with self._database.reading() as sql:
-            return books.payments(sql, population)
+            return repositories.payments(sql, population)
 
     def spent(self, population: str) -> list[float]:
         """Return the noise multipliers of all that was ever paid, oldest first."""
@@ -371,7 +380,7 @@ class Store:
     def counts(self) -> dict[str, int]:
         """Return every counter."""
         with self._database.reading() as sql:
-            return books.counts(sql)
+            return repositories.counts(sql)
 
     # --- what an operator looks at, and says
 
@@ -379,58 +388,58 @@ class Store:
         """Return the rounds of a population, the newest first, without what makes them large."""
         checks.text("the population", population)
         with self._database.reading() as sql:
-            return facts.newest(sql, population, checks.client(limit))
+            return operator_queries.newest(sql, population, checks.client(limit))
 
     def fact(self, round_id: bytes) -> RoundFacts | None:
         """Return one round so, None when there is none."""
         with self._database.reading() as sql:
-            return facts.one(sql, round_id)
+            return operator_queries.one(sql, round_id)
 
     def outcomes(self) -> dict[tuple[str, str], int]:
         """Return how many rounds there are by population and outcome (running, published, aborted)."""
         with self._database.reading() as sql:
-            return facts.outcomes(sql)
+            return operator_queries.outcomes(sql)
 
     def waiters(self) -> list[Waiters]:
         """Return how many devices wait, by population and tier."""
         with self._database.reading() as sql:
-            return facts.waiters(sql)
+            return operator_queries.waiters(sql)
 
     def paused(self, population: str) -> bool:
         """Whether the operator wants no new round of a population."""
         with self._database.reading() as sql:
-            return bool(facts.flags(sql).get(f"paused {population}"))
+            return bool(operator_queries.flags(sql).get(f"paused {population}"))
 
     def pause(self, population: str, paused: bool) -> None:
         """Open no new round of a population, or go on. A round that runs is not touched."""
         checks.text("the population", population, 190)
         with self._database.writing() as sql:
-            facts.set_flag(sql, f"paused {population}", "yes" if paused else "")
+            operator_queries.set_flag(sql, f"paused {population}", "yes" if paused else "")
 
     def gave_up(self, population: str) -> str:
         """Return after which round a population paused itself last, empty if it never did."""
         with self._database.reading() as sql:
-            return facts.flags(sql).get(f"gave up {population}", "")
+            return operator_queries.flags(sql).get(f"gave up {population}", "")
 
     def give_up(self, population: str, after: str) -> bool:
         """Pause a population after a round; False, nothing done, when it was paused for this one before."""
         checks.text("the population", population, 190)
         with self._database.writing() as sql:
-            if facts.flags(sql).get(f"gave up {population}") == after:
+            if operator_queries.flags(sql).get(f"gave up {population}") == after:
                 return False
-            facts.set_flag(sql, f"gave up {population}", after)
-            facts.set_flag(sql, f"paused {population}", "yes")
+            operator_queries.set_flag(sql, f"gave up {population}", after)
+            operator_queries.set_flag(sql, f"paused {population}", "yes")
             return True
 
     def sessions_ended(self) -> int:
         """Return when somebody logged out last, in milliseconds since 1970; 0 when nobody did."""
         with self._database.reading() as sql:
-            return int(facts.flags(sql).get(_LOGGED_OUT, "0"))
+            return int(operator_queries.flags(sql).get(_LOGGED_OUT, "0"))
 
     def end_sessions(self, now: int) -> None:
         """Let no session that began up to now (milliseconds since 1970) go on."""
         with self._database.writing() as sql:
-            facts.set_flag(sql, _LOGGED_OUT, str(now))
+            operator_queries.set_flag(sql, _LOGGED_OUT, str(now))
 
 
 def _check_entry(kind: str, body: bytes) -> None:

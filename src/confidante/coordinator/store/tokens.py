@@ -6,7 +6,7 @@ from typing import Any, final
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from confidante.coordinator.store import books, checks
+from confidante.coordinator.store import checks, repositories
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.tables import (
     log_head,
@@ -116,7 +116,7 @@ def _add_key(sql: Connection, population: str, key: KeptKey, kind: str, after: b
             id=key.id, population=population, secret=key.secret, said=key.said, made=key.made
         )
     )
-    books.append(sql, kind, key.said, key.made)
+    repositories.append(sql, kind, key.said, key.made)
     return True
 
 

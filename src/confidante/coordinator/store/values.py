@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import final
 
-from confidante.protocol.coordination import EVERY_PURPOSE
+from confidante.wire.rounds import EVERY_PURPOSE
 
 COLLECTING = ("ADVERTISE", "SHARE", "MASK", "CONFIRM", "REVEAL")
 """The phases in which a round hears devices, in order."""

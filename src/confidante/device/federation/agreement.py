@@ -7,13 +7,13 @@ from types import MappingProxyType
 from typing import final
 
 from confidante.core.errors import PlanError
-from confidante.device.chain import canonical
+from confidante.crypto.identity import PublicIdentity
+from confidante.device.privacy.chain import canonical
 from confidante.device.values import Purpose
-from confidante.models.config import round_config
-from confidante.models.task import Task
 from confidante.privacy.plan import SumPlan
-from confidante.protocol.config import RoundConfig
-from confidante.protocol.identity import PublicIdentity
+from confidante.secagg.config import RoundConfig
+from confidante.secagg.planning import round_config
+from confidante.tasks.base import Task
 
 _FITTING: Mapping[str, tuple[Purpose, ...]] = MappingProxyType(
     {

@@ -12,7 +12,7 @@ from typing import final
 import msgspec
 
 from confidante.core.errors import DataError, ForkedLogError
-from confidante.device.vault.store import Vault
+from confidante.device.storage.vault import Vault
 
 _SETTING = "alarms"
 _MOST = 200

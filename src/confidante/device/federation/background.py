@@ -15,9 +15,9 @@ from typing import Protocol, final
 
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConfidanteError, VaultError
-from confidante.device.federation.line import Line, StoppedError
-from confidante.device.federation.terms import Outcome
-from confidante.device.round_book import RoundBook
+from confidante.device.federation.coordinator_client import CoordinatorClient, StoppedError
+from confidante.device.federation.policy import Outcome
+from confidante.device.privacy.participation_log import ParticipationLog
 
 _DAY = 86_400.0
 _LONGEST_JOIN = 3.0
@@ -26,7 +26,7 @@ _LONGEST_JOIN = 3.0
 class OneRound(Protocol):
     """What is tried: `Participant.take_part`, for one."""
 
-    def __call__(self, line: Line, patience: float, say: Callable[[str], None], /) -> Outcome:
+    def __call__(self, line: CoordinatorClient, patience: float, say: Callable[[str], None], /) -> Outcome:
         """Take part in one round over `line`."""
         ...
 
@@ -73,14 +73,14 @@ class Background:
 
     def __init__(
         self,
-        line: Callable[[], Line],
+        line: Callable[[], CoordinatorClient],
         take_part: OneRound,
-        rounds: RoundBook,
+        rounds: ParticipationLog,
         clock: Callable[[], float],
         closed: Callable[[], bool],
         *,
         pace: Pace | None = None,
-        refresh: Callable[[Line], object] = lambda _line: None,
+        refresh: Callable[[CoordinatorClient], object] = lambda _line: None,
     ) -> None:
         """Begin. line: makes the way to the coordinator, one for each try. clock: seconds since 1970.
 
@@ -92,7 +92,7 @@ class Background:
         self._entropy = SystemEntropy()
         self._guard = threading.Lock()
         self._closing = threading.Event()
-        self._current: Line | None = None
+        self._current: CoordinatorClient | None = None
         self._failures = 0
         self._state = BackgroundState(True, "starting")
         self._thread = threading.Thread(target=self._run, name="confidante rounds", daemon=True)

@@ -8,21 +8,21 @@ away, and the tables at hand stay.
 from collections.abc import Callable
 
 from confidante.core.errors import WireError
-from confidante.device import cohorts
-from confidante.device.federation import fetching
-from confidante.device.federation.line import Line
-from confidante.device.federation.publiclog import PublicLog
-from confidante.device.serving import MODEL_BODY
+from confidante.device.catalog.serving import MODEL_BODY
+from confidante.device.federation import downloads
+from confidante.device.federation.coordinator_client import CoordinatorClient
+from confidante.device.federation.verified_log import PublicLog
+from confidante.device.recommend import cohorts
+from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
-from confidante.device.vault.store import Vault
 from confidante.models import snapshot
-from confidante.models.cohort_release import MAX_BYTES, CohortRelease
-from confidante.models.task_wire import CatalogueWire
+from confidante.tasks.codec import CatalogueWire
+from confidante.tasks.cohort_release import MAX_BYTES, CohortRelease
 
 
 def update(
     vault: Vault,
-    line: Line,
+    line: CoordinatorClient,
     log: PublicLog,
     population: str,
     purpose: Purpose,
@@ -31,7 +31,7 @@ def update(
     """Keep the newest tables that the log names for a population; False when nothing is newer.
 
     The log is caught up with before. installed: told when other tables are kept than before. Tables of
-    another population go. Raises as `fetching.fetch`, and WireError for tables that are not what was
+    another population go. Raises as `downloads.fetch`, and WireError for tables that are not what was
     announced.
     """
     newest = log.newest_cohorts(population)
@@ -41,7 +41,7 @@ def update(
             _keep(vault, line, population, None, (), installed)
         return False
     base = vault.read_body(cohorts.COHORTS_BODY) or b""
-    data = fetching.fetch(
+    data = downloads.fetch(
         vault, line, newest.body, what="cohort table", purpose=purpose, most_bytes=MAX_BYTES, base=base
     )
     release = CohortRelease.decode(data)
@@ -53,7 +53,7 @@ def update(
 
 def _keep(
     vault: Vault,
-    line: Line,
+    line: CoordinatorClient,
     population: str,
     data: bytes | None,
     ids: tuple[str, ...],
@@ -64,7 +64,7 @@ def _keep(
         installed()
 
 
-def _catalogue(vault: Vault, line: Line, digest: bytes, purpose: Purpose) -> CatalogueWire:
+def _catalogue(vault: Vault, line: CoordinatorClient, digest: bytes, purpose: Purpose) -> CatalogueWire:
     """Return a catalogue by its digest: the installed model's, when it is that one, else as in a round."""
     data = vault.read_body(MODEL_BODY)
     catalogue = None if data is None else snapshot.decode(data).catalogue
@@ -72,7 +72,7 @@ def _catalogue(vault: Vault, line: Line, digest: bytes, purpose: Purpose) -> Cat
         wire = CatalogueWire(catalogue)
         if wire.digest == digest:
             return wire
-    wire = fetching.catalogue(vault, line, digest, purpose)
+    wire = downloads.catalogue(vault, line, digest, purpose)
     if wire.digest != digest:
         raise WireError("a catalogue is another one than the public log names: not taken")
     return wire

@@ -19,9 +19,9 @@ from typing import Annotated, final
 import msgspec
 
 from confidante.core.errors import VaultError
+from confidante.device.storage.generations import RUNNING_ROUND
+from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
-from confidante.device.vault.generations import RUNNING_ROUND
-from confidante.device.vault.store import Vault
 
 KEPT = 2 * 86_400.0
 """Seconds after which a round is given up. Longer than any round, and than clocks are wrong by."""

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import WireError
-from confidante.device.question import Added, Question
-from confidante.models.refinement import QuerySide
+from confidante.device.recommend.query import Added, Question
+from confidante.models.refinement.model import QuerySide
 
 REFINE_SPREAD = 0.4
 """Spread of a server's points, of that of all that an event says here, words included.

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
-from confidante.protocol.scoring import Scheme
+from confidante.crypto.he.scheme import Scheme
 
 
 def _bfv() -> Scheme:
-    from confidante.protocol.scoring_bfv import BfvScheme
+    from confidante.crypto.he.bfv import BfvScheme
 
     return BfvScheme()
 

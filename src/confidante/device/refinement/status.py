@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import final
 
-from confidante.device.refinement.policy import Decision
+from confidante.device.refinement.download_policy import Decision
 from confidante.device.values import NotRefined
 
 

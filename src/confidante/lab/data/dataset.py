@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
-from confidante.core.types import Catalogue, Histories
+from confidante.core.values import Catalogue, Histories
 
 Repeats = Literal["first", "all"]
 """What to do when a person meets an item again: keep the earliest meeting, or every one (repurchase data)."""

@@ -3,7 +3,7 @@
 import numpy as np
 
 from confidante.core.errors import DataError
-from confidante.core.types import Catalogue
+from confidante.core.values import Catalogue
 from confidante.lab.data.dataset import Dataset, LoadReport, Tally
 from confidante.lab.split import take
 

@@ -1,0 +1,1 @@
+"""A look at each thing that a coordinator needs, with what to do about it."""

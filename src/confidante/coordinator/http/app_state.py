@@ -1,0 +1,221 @@
+"""What every answer over HTTP needs: the store, the round it is about, and how refusals are told."""
+
+import threading
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar, final
+
+from anyio import CapacityLimiter, to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+
+from confidante.coordinator.enrolment.enrolment import Enrolment
+from confidante.coordinator.http.long_polls import Seats, Watch
+from confidante.coordinator.http.request_body import RefusedError
+from confidante.coordinator.store import Store
+from confidante.coordinator.store.bodies import Bodies
+from confidante.coordinator.store.values import Standing
+from confidante.coordinator.telemetry.logs import Seldom
+from confidante.coordinator.telemetry.metrics import Metrics
+from confidante.core.errors import StoreError, WireError
+from confidante.crypto.identity import PublicIdentity
+from confidante.secagg.config import RoundConfig, RoundSetup
+from confidante.wire.rounds import (
+    MSGPACK,
+    PHASES,
+    Refusal,
+    Refused,
+    encode,
+    seat_digest,
+)
+
+T = TypeVar("T")
+Answer = Callable[[Request], Awaitable[Response]]
+Routes = tuple[tuple[str, str, Answer], ...]
+"""Method, path and answer, in the order in which they are tried."""
+
+_KNOWN_ROUNDS = 64
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """How requests are answered.
+
+    populations: whose devices may check in. operator_key: what `/metrics` asks for as a bearer token (empty:
+    it is closed). wait: seconds for which the check-in of a waiting device is held until it asks again, at
+    most 30; held: how many at once, others ask again; poll, body: seconds that a long poll and a body may
+    take; interval: between two looks at a round that somebody waits for; threads: how many may
+    use the database at once. enrolments: by population; one without is open to everybody.
+    most_waiting: devices in the pool of one that is open; tokens are what limits the others.
+    """
+
+    populations: Collection[str]
+    operator_key: str = field(default="", repr=False)
+    wait: float = 30.0
+    held: int = 2048
+    poll: float = 10.0
+    body: float = 20.0
+    interval: float = 0.05
+    threads: int = 8
+    enrolments: Mapping[str, Enrolment] = field(default_factory=dict)
+    most_waiting: int = 100_000
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenRound:
+    """What of a round never changes. places: index by seat digest; entry: of the log."""
+
+    setup: RoundSetup
+    places: Mapping[bytes, int]
+    plan: bytes
+    task: bytes
+    entry: int
+
+
+@final
+class AppState:
+    """What the rooms of one process share."""
+
+    def __init__(
+        self,
+        store: Store,
+        bodies: Bodies,
+        serving: Serving,
+        metrics: Metrics,
+        now: Callable[[], float] = time.time,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
+        """now: seconds since 1970; wake: called when a phase has heard all, so that it is ended at once."""
+        self.store, self.bodies, self.serving, self.metrics, self.now = store, bodies, serving, metrics, now
+        self.wake = wake
+        self._limiter = CapacityLimiter(serving.threads)
+        self.watch = Watch(self.standing, interval=serving.interval)
+        self.seats = Seats(self._running, self._places)
+        self._refused = Seldom("storage refused")
+        self._known: dict[bytes, OpenRound] = {}
+        self._knowing = threading.Lock()
+
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do something that blocks, in a thread."""
+        return await to_thread.run_sync(work, limiter=self._limiter)
+
+    async def standing(self, round_id: bytes) -> Standing | None:
+        """Return where a round stands."""
+        return await self.run(partial(self.store.standing, round_id))
+
+    async def _running(self) -> set[bytes]:
+        return await self.run(self.store.running)
+
+    async def _places(self, round_id: bytes) -> Mapping[bytes, int]:
+        return (await self.run(partial(self.round, round_id))).places
+
+    def round(self, round_id: bytes) -> OpenRound:
+        """Return what of a round never changes; RefusedError when there is none."""
+        known = self._known.get(round_id)
+        if known is None:
+            known = self._look_up(round_id)
+            with self._knowing:
+                self._known[round_id] = known
+                while len(self._known) > _KNOWN_ROUNDS:
+                    del self._known[next(iter(self._known))]
+        return known
+
+    def _look_up(self, round_id: bytes) -> OpenRound:
+        state = self.store.round(round_id)
+        if state is None or not state.row.roster:  # forgotten
+            raise no_round()
+        row = state.row
+        setup = RoundSetup(RoundConfig.decode(row.config), tuple(map(PublicIdentity.decode, row.roster)))
+        places = {seat: index for index, seat in enumerate(row.seats)}
+        return OpenRound(setup, places, row.plan, row.task_body, row.entry)
+
+    async def seated(self, request: Request) -> tuple[bytes, OpenRound, int]:
+        """Return the round of a request and the place of whoever sent it."""
+        try:
+            round_id = bytes.fromhex(request.path_params["id"])
+            seat = bytes.fromhex(bearer(request))
+        except ValueError:
+            raise RefusedError(400, Refused.MALFORMED, "rounds and seats are hexadecimal") from None
+        if len(round_id) != 32:
+            raise no_round()
+        known = self._known.get(round_id)
+        if known is None:
+            known = await self.run(partial(self.round, round_id))
+        index = known.places.get(seat_digest(seat))
+        if index is None:
+            raise RefusedError(401, Refused.NO_SEAT, "show your seat of this round, as a bearer token")
+        return round_id, known, index
+
+    def answering(
+        self, method: str, path: str, answer: Callable[[Request], Awaitable[Response]]
+    ) -> Callable[[Request], Awaitable[Response]]:
+        """Make an answer of every refusal, count it by its reason, and measure."""
+        seconds = self.metrics.seconds.labels(f"{method} {path}")
+
+        async def answered(request: Request) -> Response:
+            with seconds.time():
+                try:
+                    return await answer(request)
+                except RefusedError as error:
+                    refused = error
+                except WireError as error:
+                    refused = RefusedError(400, Refused.MALFORMED, str(error))
+                except (StoreError, OSError) as error:
+                    self._refused(problem=str(error))
+                    refused = RefusedError(503, Refused.BUSY, "not now: ask again later")
+                self.metrics.refused.labels(refused.reason).inc()
+                said = packed(Refusal(refused.reason, refused.detail[:1000]), refused.status)
+                if method != "GET":  # what is left of a body is not read
+                    said.headers["connection"] = "close"
+                return said
+
+        return answered
+
+
+def place(phase: str) -> int:
+    """Return where a phase stands among those of `PHASES`; behind them all when the round is over."""
+    name = phase.lower()
+    return PHASES.index(name) if name in PHASES else len(PHASES)
+
+
+def phase_of(request: Request) -> str:
+    """Return the phase that an address names; RefusedError when there is none such."""
+    name = str(request.path_params["phase"])
+    if name not in PHASES:
+        raise RefusedError(404, Refused.NO_SUCH_THING, "there is no such phase")
+    return name
+
+
+def missed(state: Standing, phase: str) -> RefusedError:
+    """Return why a message of `phase` is not taken while the round is where it is."""
+    if place(state.phase) < PHASES.index(phase):
+        return RefusedError(409, Refused.EARLY, f"the round is at {state.phase}")
+    if place(state.phase) == len(PHASES):
+        return RefusedError(410, Refused.OVER, state.reason or "the round is over")
+    return RefusedError(409, Refused.LATE, f"the phase {phase} has ended")
+
+
+def refuse_over(state: Standing) -> None:
+    """Refuse what comes for a round that is over."""
+    if place(state.phase) == len(PHASES):
+        raise RefusedError(410, Refused.OVER, state.reason or "the round is over")
+
+
+def no_round() -> RefusedError:
+    """Return the refusal of a round that nobody knows."""
+    return RefusedError(404, Refused.NO_ROUND, "there is no such round")
+
+
+def bearer(request: Request) -> str:
+    """Return the bearer token of a request, empty when it has none."""
+    kind, _, value = request.headers.get("authorization", "").partition(" ")
+    return value.strip() if kind.lower() == "bearer" else ""
+
+
+def packed(value: Any, status: int = 200) -> Response:
+    """Return one of the shapes of `protocol.coordination` as an answer."""
+    return Response(encode(value), status, media_type=MSGPACK)

@@ -1,0 +1,180 @@
+"""What the operator's page shows, gathered from the store. Nothing of it is about one device."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, final
+
+import msgspec
+
+from confidante.coordinator.config.population import Population
+from confidante.coordinator.diagnostics.check import Check, guarded
+from confidante.coordinator.diagnostics.doctor import check_budget, check_clock, check_disk
+from confidante.coordinator.diagnostics.doctor_population import check_announced
+from confidante.coordinator.operator.charts import Point, bars, curve
+from confidante.coordinator.reports.overview import Overview, overview
+from confidante.coordinator.reports.results import CurvePoint, Groups, newest_groups, quality_curve
+from confidante.coordinator.store import LogEntry, Store
+from confidante.coordinator.store.bodies import Bodies
+
+LOG_SHOWN = 12
+ROUNDS_SHOWN = 30
+GRADES_SHOWN = 50
+_MISSING = "missing at "
+_NAMED = (("population", "{}"), ("task", "{}"), ("training", "training {}"), ("survivors", "{} devices"))
+_CHECKED_FOR = 60.0  # seconds; the whole log is read
+_SEEN_FOR = 1.0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An entry of the public log, in words."""
+
+    number: int
+    kind: str
+    at: float
+    said: str
+    hash: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A population as the page shows it.
+
+    says: what its worker waits for; cohorts, quality_curve: pictures, as SVG; quality: the newest first.
+    groups: what was last published of cohorts.
+    """
+
+    overview: Overview
+    says: str
+    cohorts: str
+    quality: tuple[CurvePoint, ...] = ()
+    quality_curve: str = ""
+    groups: Groups | None = None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class View:
+    """The page at one moment. dropouts: (phase, devices) since ever."""
+
+    at: float
+    populations: tuple[Seen, ...]
+    dropouts: tuple[tuple[str, int], ...]
+    log: tuple[Entry, ...]
+    checks: tuple[Check, ...]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the page knows beside the store.
+
+    populations: those served; bodies: address of the bodies; says: what a worker says of each population;
+    public: whether the page is shown without a login.
+    """
+
+    populations: Sequence[Population] = ()
+    bodies: str = ""
+    says: Callable[[], Mapping[str, str]] = field(default=dict)
+    public: bool = True
+
+
+@final
+class Viewer:
+    """Gathers the page, at most once a second however many look at it."""
+
+    def __init__(self, store: Store, bodies: Bodies, desk: Desk) -> None:
+        self._store, self._bodies, self._desk = store, bodies, desk
+        self._looking = threading.Lock()  # a look at the whole log is for one at a time
+        self._last: View | None = None
+        self._seen = lru_cache(1)(self._gather)
+        self._checked = lru_cache(1)(self._check)
+        self._graded = lru_cache(len(desk.populations) or 1)(self._grade)
+        self._grouped = lru_cache(len(desk.populations) or 1)(self._group)
+
+    def view(self, now: float) -> View:
+        """Return the page; that of a moment ago while somebody else gathers it anew. Raises StoreError."""
+        last = self._last
+        if not self._looking.acquire(blocking=last is None) and last is not None:
+            return last
+        try:
+            self._last = found = self._seen(now // _SEEN_FOR)
+            return found
+        finally:
+            self._looking.release()
+
+    def forget(self) -> None:
+        """Look anew the next time: something was changed."""
+        self._seen.cache_clear()
+        self._last = None
+
+    def _gather(self, _moment: float) -> View:
+        store, now, says = self._store, time.time(), self._desk.says()
+        dropped = {
+            event.removeprefix(_MISSING).lower(): count
+            for event, count in store.counts().items()
+            if event.startswith(_MISSING)
+        }
+        return View(
+            now,
+            tuple(self._see(one, says.get(one.name, ""), now) for one in self._desk.populations),
+            tuple(
+                (phase, dropped.get(phase, 0))
+                for phase in ("advertise", "share", "mask", "confirm", "reveal")
+            ),
+            tuple(_entry(one) for one in store.log_tail(LOG_SHOWN)),
+            self._checked(now // _CHECKED_FOR),
+        )
+
+    def _see(self, population: Population, says: str, now: float) -> Seen:
+        found = overview(self._store, population, rounds=ROUNDS_SHOWN)
+        ended = [one for one in reversed(found.rounds) if one.outcome]
+        points = [Point(one.opened, one.survivors, moment(one.opened)) for one in ended]
+        picture = bars(
+            points, "Devices whose vectors are in each sum, by round", [one.clients for one in ended]
+        )
+        grades = self._graded(population.name, now // _CHECKED_FOR)
+        drawn = curve(
+            [Point(one.at, one.hit_rate, moment(one.at), one.error, one.line) for one in grades],
+            "Hit rate of the models that were graded, with standard errors",
+        )
+        groups = self._grouped(population.name, now // _CHECKED_FOR)
+        return Seen(found, "" if found.running else says, picture, tuple(reversed(grades)), drawn, groups)
+
+    def _grade(self, name: str, _moment: float) -> tuple[CurvePoint, ...]:
+        [population] = [one for one in self._desk.populations if one.name == name]
+        return tuple(quality_curve(self._store, self._bodies, population, GRADES_SHOWN))
+
+    def _group(self, name: str, _moment: float) -> Groups | None:
+        [population] = [one for one in self._desk.populations if one.name == name]
+        return newest_groups(self._store, self._bodies, population)
+
+    def _check(self, _moment: float) -> tuple[Check, ...]:
+        store, desk = self._store, self._desk
+        return (
+            Check("database", good=True, said="answers"),
+            guarded("public log", lambda: f"holds together: {store.verify_log():,} entries"),
+            check_clock(store, time.time()),
+            *(check_budget(store, one) for one in desk.populations),
+            *(found for one in desk.populations for found in check_announced(store, one, time.time())),
+            *check_disk(desk.bodies, desk.populations),
+        )
+
+
+def moment(at: float) -> str:
+    """Return a time as people read it, in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
+
+
+def _entry(one: LogEntry) -> Entry:
+    try:
+        named: dict[str, Any] = msgspec.msgpack.decode(one.body, type=dict[str, Any])
+    except msgspec.DecodeError:
+        named = {}
+    said = ", ".join(form.format(named[key]) for key, form in _NAMED if isinstance(named.get(key), str | int))
+    return Entry(one.number, one.kind, one.at, said, one.hash.hex())

@@ -1,0 +1,1 @@
+"""What a coordinator says of itself: log lines and counters, none about a device."""

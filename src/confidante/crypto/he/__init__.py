@@ -1,0 +1,1 @@
+"""Scores that a server works out for a query that it cannot read."""

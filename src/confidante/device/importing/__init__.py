@@ -1,0 +1,27 @@
+"""Import what people already have, export what they have here: files to rows and back, and no vault."""
+
+from confidante.device.importing.gathering import Gathered, gather
+from confidante.device.importing.matching import TitleIndex
+from confidante.device.importing.report import ImportReport
+from confidante.formats.item_list import read_items
+from confidante.formats.own import csv_safe, export_csv, read_export, write_export
+from confidante.formats.records import ForeignEvent, Note, Skipped
+from confidante.formats.registry import FORMATS, detect, parse
+
+__all__ = [
+    "FORMATS",
+    "ForeignEvent",
+    "Gathered",
+    "ImportReport",
+    "Note",
+    "Skipped",
+    "TitleIndex",
+    "csv_safe",
+    "detect",
+    "export_csv",
+    "gather",
+    "parse",
+    "read_export",
+    "read_items",
+    "write_export",
+]

@@ -1,0 +1,170 @@
+"""From rows of a file to what a vault should take in: events, new items, wishes, and a report of it all."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from heapq import heappush, heapreplace
+from pathlib import Path
+from typing import final
+
+from confidante.device.importing.matching import MatchedBy, TitleIndex
+from confidante.device.importing.report import EXAMPLES, ImportReport, SkippedRows
+from confidante.device.values import Item
+from confidante.formats.records import WISH, ForeignEvent, Note, Row, Skipped
+
+OLDER = "older than the newest events that are kept"
+
+Known = Callable[[int, float], bool]
+Progress = Callable[[int], None]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What an import brings.
+
+    events: (key of the item, event), oldest first; a key below 0 is that of a new item: `items[-1 - key]`.
+    wishes: (key, seconds since 1970), one an item. items: new ones, to be added first.
+    """
+
+    events: tuple[tuple[int, ForeignEvent], ...]
+    wishes: tuple[tuple[int, float], ...]
+    items: tuple[Item, ...]
+    report: ImportReport
+
+
+@final
+@dataclass(slots=True)
+class _State:
+    index: TitleIndex
+    add_missing: bool
+    format: str
+    items: list[Item] = field(default_factory=list)
+    skipped: dict[str, SkippedRows] = field(default_factory=dict)
+    examples: dict[str, None] = field(default_factory=dict)
+    by: Counter[str] = field(default_factory=Counter)
+    unmatched: int = 0
+
+    def skip(self, reason: str, line: int) -> None:
+        before = self.skipped.get(reason, SkippedRows(reason, 0, line))
+        self.skipped[reason] = SkippedRows(reason, before.rows + 1, before.line)
+
+    def place(self, event: ForeignEvent) -> int | None:
+        """Return the key of the item of an event, adding the item when that is wanted."""
+        item = new_item(event, self.format)
+        earlier = self.index.key_of(item.id)
+        if earlier is not None:
+            self.by[MatchedBy.ID.value] += 1
+            return earlier
+        found = self.index.find(event, imported_as=f"{self.format}:")
+        if found is not None:
+            self.by[found[1].value] += 1
+            return found[0]
+        if not self.add_missing:
+            self.unmatched += 1
+            if len(self.examples) < EXAMPLES:
+                self.examples[event.title] = None
+            return None
+        key = -1 - len(self.items)
+        self.items.append(item)
+        self.index.add(key, item.id, item.title, item.labels)
+        self.by["new item"] += 1
+        return key
+
+
+def gather(
+    rows: Iterable[Row],
+    index: TitleIndex,
+    *,
+    format: str,  # noqa: A002
+    path: Path | str,
+    known: Known = lambda _key, _at: False,
+    add_missing: bool | None = None,
+    keep: int | None = None,
+    progress: Progress | None = None,
+) -> Gathered:
+    """Return what rows bring to a library. Rows are read once; `index` learns the new items.
+
+    known: whether an event of that item at that time is there already. add_missing: whether titles that the
+    library lacks become new items; None: only when the library is empty. keep: only so many of the newest
+    events are kept (the vault's retention). progress: called with the rows read, every thousand.
+    Raises DataError when the file turns out to be unusable: then nothing is to be taken in.
+    """
+    state = _State(index, len(index) == 0 if add_missing is None else add_missing, format)
+    kept: list[tuple[float, int, int, ForeignEvent]] = []
+    wishes: dict[int, float] = {}
+    seen: set[tuple[int, float]] = set()
+    notes: list[str] = []
+    read = duplicates = wished = 0
+    for row in rows:
+        if isinstance(row, Note):
+            notes.append(row.text)
+            continue
+        read += 1
+        if progress is not None and read % 1000 == 0:
+            progress(read)
+        if isinstance(row, Skipped):
+            state.skip(row.reason, row.line)
+            continue
+        key = state.place(row)
+        if key is None:
+            continue
+        if row.kind == WISH:
+            wished += 1
+            wishes[key] = max(row.at, wishes.get(key, row.at))
+        elif (key, row.at) in seen or (key >= 0 and known(key, row.at)):
+            duplicates += 1
+        else:
+            seen.add((key, row.at))
+            entry = (row.at, read, key, row)
+            if keep is None or len(kept) < keep:
+                heappush(kept, entry)
+            else:
+                dropped = heapreplace(kept, entry) if kept and kept[0] < entry else entry
+                state.skip(OLDER, dropped[3].line)
+    kept.sort()
+    named = sorted(
+        {key for _, _, key, _ in kept if key < 0} | {key for key in wishes if key < 0}, reverse=True
+    )
+    again = {
+        key: -1 - place for place, key in enumerate(named)
+    }  # items of rows that are not kept stay unknown
+    report = ImportReport(
+        format=format,
+        path=str(path),
+        read=read,
+        matched=len(kept) + wished,
+        added=len(named),
+        wishes=wished,
+        unmatched=state.unmatched,
+        examples=tuple(state.examples),
+        skipped=tuple(sorted(state.skipped.values(), key=lambda row: -row.rows)),
+        duplicates=duplicates,
+        first=kept[0][0] if kept else None,
+        last=kept[-1][0] if kept else None,
+        notes=tuple(notes),
+        matched_by=tuple(state.by.most_common()),
+    )
+    events = tuple((again.get(key, key), event) for _, _, key, event in kept)
+    wanted = tuple((again.get(key, key), at) for key, at in wishes.items())
+    return Gathered(events, wanted, tuple(state.items[-1 - key] for key in named), report)
+
+
+def new_item(event: ForeignEvent, format: str) -> Item:  # noqa: A002
+    """Return the item that an event of an unknown title makes: the show of an episode, else the title itself.
+
+    Its id is "format:" and the id over there, or, without one, a digest of title and creator.
+    """
+    title = event.show or event.title
+    labels = tuple(
+        dict.fromkeys((*([event.creator] if event.creator and not event.show else []), *event.labels))
+    )
+    if format == "confidante":
+        return Item(event.foreign_id, title, labels)
+    if event.foreign_id and not event.show:
+        return Item(f"{format}:{event.foreign_id}", title, labels)
+    digest = hashlib.blake2b(
+        f"{title}\0{'' if event.show else event.creator}".encode(), digest_size=8
+    ).hexdigest()
+    return Item(f"{format}:{digest}", title, labels)

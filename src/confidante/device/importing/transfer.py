@@ -1,0 +1,251 @@
+"""A history into the vault and out of it: what `transfer` reads and writes, joined with the vault."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from confidante.core.errors import DataError
+from confidante.device.catalog.serving import Serving
+from confidante.device.importing import (
+    ImportReport,
+    TitleIndex,
+    detect,
+    gather,
+    parse,
+    read_export,
+    write_export,
+)
+from confidante.device.importing.gathering import OLDER
+from confidante.device.importing.report import SkippedRows
+from confidante.device.storage import history, items, settings, wishes
+from confidante.device.storage.vault import LATEST, Vault
+from confidante.device.values import Item, Retention
+from confidante.formats.own import (
+    ConsentRecord,
+    DepartureRecord,
+    EventRecord,
+    ItemRecord,
+    Record,
+    SettingRecord,
+    WishRecord,
+)
+
+OWN_FORMAT = "confidante"
+
+Progress = Callable[[str, float], None]
+
+
+def import_file(
+    vault: Vault,
+    serving: Serving,
+    path: Path,
+    format: str | None,  # noqa: A002
+    *,
+    dry_run: bool,
+    add_missing: bool | None,
+    progress: Progress | None,
+) -> ImportReport:
+    """Take in a file and return the report; see `Device.import_history`."""
+    kind = detect(path) if format is None else format
+    say = progress or (lambda _what, _part: None)
+    say("reading", 0.0)
+    if kind == OWN_FORMAT:
+        report = _take_back(vault, serving, path, dry_run=dry_run)
+        say("reading", 1.0)
+        return report
+    stored = items.everything(vault)
+    index = TitleIndex(
+        (key, item.id, item.title, item.labels)
+        for key, item in zip(stored.keys.tolist(), stored.items, strict=True)
+    )
+    there = set(vault.rows("SELECT item, at FROM event WHERE forgotten IS NULL"))
+    kept = settings.retention(vault)
+    gathered = gather(
+        parse(path, kind),
+        index,
+        format=kind,
+        path=path,
+        known=lambda key, at: (key, at) in there,
+        add_missing=add_missing,
+        keep=kept.events,
+        progress=lambda rows: say("reading", 1 - 1 / (1 + rows / 10_000)),
+    )
+    say("reading", 1.0)
+    report = _with_overflow(gathered.report, len(there) + len(gathered.events) - kept.events, kept)
+    if dry_run:
+        return report
+    with serving.as_before_if_it_fails(), vault.write():
+        serving.add(gathered.items, personal=True)
+        keys = items.keys_of(vault, [item.id for item in gathered.items])
+
+        def key_of(key: int) -> int:
+            return key if key >= 0 else keys[gathered.items[-1 - key].id]
+
+        history.add_events(
+            vault,
+            [
+                history.NewEvent(key_of(key), event.kind, event.at, event.value, event.context)
+                for key, event in gathered.events
+            ],
+        )
+        for key, _at in gathered.wishes:
+            (item,) = items.items_of(vault, [key_of(key)])
+            wishes.put(vault, "saved", item.id, 1)
+        history.expire(vault, kept)
+    return report
+
+
+def _with_overflow(report: ImportReport, overflow: int, kept: Retention) -> ImportReport:
+    """Return the report, with a word on the oldest events, here and in the file, that make room."""
+    if overflow <= 0:
+        return report
+    word = (
+        f"The {overflow:,} oldest, of those in the file and those here before, are not kept: this keeps "
+        f"the newest {kept.events:,} (change it under Switches, or by Device.retention, before importing)"
+    )
+    return replace(report, notes=(*report.notes, word))
+
+
+def export_vault(vault: Vault, path: Path) -> int:
+    """Write everything as JSON lines and return their number; see `Device.export`."""
+    with vault.lock:
+        return write_export(path, _records(vault), made=vault.now())
+
+
+def _take_back(vault: Vault, serving: Serving, path: Path, *, dry_run: bool) -> ImportReport:
+    """Take items, events, wishes and settings of an export; consents and departures belong to its vault."""
+    records = list(enumerate(read_export(path), 2))
+    kept = settings.retention(vault)
+    wanted: dict[str, ItemRecord] = {}
+    events: list[tuple[float, int, EventRecord]] = []
+    for line, record in records:
+        match record:
+            case ItemRecord():
+                wanted[record.id] = record
+            case EventRecord():
+                events.append((record.at, line, record))
+            case SettingRecord("retention", value):
+                kept = _retention(value, path, line)
+    known = set(items.known_ids(vault, {*wanted, *(event.item for _, _, event in events)}))
+    for _, _, event in events:
+        if event.item not in known:
+            wanted.setdefault(event.item, ItemRecord(event.item, event.item, personal=True))
+    there = Counter(
+        vault.rows(
+            "SELECT item.id, kind, at, value, context FROM event JOIN item ON item.key = event.item"
+            " WHERE forgotten IS NULL"
+        )
+    )
+    new = []
+    for entry in sorted(events, key=lambda entry: entry[:2]):
+        event = entry[2]
+        same = (event.item, event.kind, event.at, event.value, _context(event))
+        if there[same]:
+            there[same] -= 1
+        else:
+            new.append(entry)
+    older = new[: max(0, len(new) - kept.events)]
+    new = new[len(older) :]
+    report = ImportReport(
+        format=OWN_FORMAT,
+        path=str(path),
+        read=len(events),
+        matched=len(new),
+        added=len(wanted.keys() - known),
+        wishes=0,
+        unmatched=0,
+        examples=(),
+        skipped=(SkippedRows(OLDER, len(older), older[0][1]),) if older else (),
+        duplicates=len(events) - len(new) - len(older),
+        first=new[0][0] if new else None,
+        last=new[-1][0] if new else None,
+    )
+    if dry_run:
+        return report
+    with serving.as_before_if_it_fails(), vault.write() as sql:
+        for personal in (False, True):
+            serving.add(
+                (
+                    Item(record.id, record.title, record.labels, record.description)
+                    for record in wanted.values()
+                    if record.personal is personal
+                ),
+                personal=personal,
+            )
+        serving.remove([record.id for record in wanted.values() if record.removed])
+        keys = items.keys_of(vault, {event.item for _, _, event in new})
+        history.add_events(
+            vault,
+            [
+                history.NewEvent(keys[event.item], event.kind, event.at, event.value, event.context)
+                for _, _, event in new
+            ],
+        )
+        for line, record in records:
+            match record:
+                case WishRecord(kind, subject, level, at):
+                    if kind != "taste" and items.key_of(vault, subject) is None:
+                        raise DataError("a wish is about an item that there is not", path=path, line=line)
+                    if not 0 <= at <= LATEST:
+                        raise DataError(f"a wish cannot be of {at}", path=path, line=line)
+                    wishes.put(vault, kind, subject, level)
+                    sql("UPDATE wish SET at = ? WHERE kind = ? AND subject = ?", (at, kind, subject))
+                case SettingRecord("no_profiling", value):
+                    settings.set_no_profiling(vault, on=value is True)
+                case SettingRecord("attributes", value):
+                    settings.set_attributes(vault, settings.attributes(vault) | _stated(value, path, line))
+        settings.set_retention(vault, kept)
+        history.expire(vault, kept)
+    return report
+
+
+def _retention(value: object, path: Path, line: int) -> Retention:
+    try:
+        return msgspec.convert(value, Retention)
+    except msgspec.ValidationError as error:
+        raise DataError(f"is no retention ({error})", path=path, line=line) from None
+
+
+def _stated(value: object, path: Path, line: int) -> dict[str, str]:
+    try:
+        return msgspec.convert(value, dict[str, str])
+    except msgspec.ValidationError as error:
+        raise DataError(f"is nothing that a person states ({error})", path=path, line=line) from None
+
+
+def _context(event: EventRecord) -> str:
+    return msgspec.json.encode(event.context).decode()
+
+
+def _records(vault: Vault) -> Iterator[Record]:
+    kept = settings.retention(vault)
+    yield SettingRecord("retention", {"events": kept.events, "days": kept.days})
+    yield SettingRecord("no_profiling", settings.no_profiling(vault))
+    if stated := settings.attributes(vault):
+        yield SettingRecord("attributes", dict(stated))
+    stored = items.everything(vault)
+    for item, removed, personal in zip(
+        stored.items, stored.removed.tolist(), stored.personal.tolist(), strict=True
+    ):
+        yield ItemRecord(item.id, item.title, item.labels, item.description, removed, personal)
+    for item, kind, at, value, context in vault.rows(
+        "SELECT item.id, kind, at, value, context FROM event JOIN item ON item.key = event.item "
+        "WHERE forgotten IS NULL ORDER BY at, number"
+    ):
+        yield EventRecord(item, kind, at, value, json.loads(context))
+    for kind, subject, level, at in vault.rows("SELECT kind, subject, level, at FROM wish ORDER BY at, kind"):
+        yield WishRecord(kind, subject, level, at)
+    for row in vault.rows(
+        "SELECT number, purpose, granted, at, record, previous, hash FROM consent ORDER BY number"
+    ):
+        number, purpose, granted, at, record, previous, digest = row
+        yield ConsentRecord(number, purpose, bool(granted), at, record, previous, digest)
+    for row in vault.rows(
+        "SELECT number, at, purpose, task, destination, size, digest, content, visible, round, epsilon, "
+        "delta, state, sent_at, receipt, previous, hash FROM departure ORDER BY number"
+    ):
+        yield DepartureRecord(*row)

@@ -1,0 +1,189 @@
+"""Switches: one a purpose, and a chained receipt of every change (`consent_records` says in what form).
+
+`LEARN` is on until it is switched off, as nothing is sent for it; whatever sends is off until it is
+switched on. Switching `LEARN` off stops the recording of events and erases none. A switch of what sends
+takes effect at once: the ledger, the socket and every step of a round ask `require` again.
+
+Sec-GPC (Global Privacy Control): while the person's browser says it, only the person can switch on what
+sends, by confirming it on the page. What an app had switched on before is switched off.
+"""
+
+import json
+import uuid
+from dataclasses import dataclass
+from typing import final
+
+from confidante.core.entropy import SystemEntropy
+from confidante.core.errors import ConsentError, VaultError
+from confidante.device.privacy.chain import Chain, canonical, link
+from confidante.device.privacy.consent_records import NOTICES, build_record
+from confidante.device.storage.vault import Vault
+from confidante.device.values import Purpose
+
+PERSON, APP, BROWSER = "person", "app", "browser"
+"""Who turns a switch: the person (page, command line), the app around the device, the browser's Sec-GPC."""
+
+_HEAD, _PRINCIPAL, _GPC = "consent.head", "consent.principal", "consent.gpc"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ConsentRecord:
+    """One change of a switch. record: canonical JSON; hash: sha256 of `previous` and `record`, 32 bytes."""
+
+    number: int
+    purpose: Purpose
+    granted: bool
+    at: float
+    how: str
+    gpc: bool
+    record: str
+    previous: bytes
+    hash: bytes
+
+
+@final
+class Consents:
+    """The switches of one vault. Asks the vault each time: nothing is cached that could be stale."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self._chain = Chain(vault, _HEAD, "the chain of consent records")
+
+    def state(self) -> dict[Purpose, bool]:
+        """Return every switch."""
+        return {purpose: self.allowed(purpose) for purpose in Purpose}
+
+    def allowed(self, purpose: Purpose) -> bool:
+        """Whether a switch is on."""
+        rows = self._vault.rows(
+            "SELECT granted FROM consent WHERE purpose = ? ORDER BY number DESC LIMIT 1", (purpose.value,)
+        )
+        return bool(rows[0][0] == 1) if rows else not purpose.sends
+
+    def require(self, purpose: Purpose) -> None:
+        """Raise ConsentError unless the switch is on."""
+        if not self.allowed(purpose):
+            raise ConsentError(f'"{NOTICES[purpose].title}" is switched off: switch it on first')
+
+    def switch(
+        self, purpose: Purpose, on: bool, *, how: str, explicit: bool | None = None
+    ) -> ConsentRecord | None:
+        """Turn a switch and return its receipt, or None when it stood there already.
+
+        how: PERSON (on the person's own page) or APP. explicit: the person confirmed just this; None: yes
+        when it was the person, no when it was an app, which may say so only if it asked just this.
+        ConsentError when the browser has said Sec-GPC and something that sends would be switched on by
+        anyone but the person, explicitly.
+        """
+        if how not in (PERSON, APP):
+            raise ValueError(f'a switch is turned by "{PERSON}" or "{APP}", not by "{how}"')
+        explicit = how == PERSON if explicit is None else explicit
+        with self._vault.write():
+            if on and purpose.sends and self.gpc and not (how == PERSON and explicit):
+                raise ConsentError(
+                    f'the browser asks not to share (Sec-GPC), so "{NOTICES[purpose].title}" can only be '
+                    f"switched on "
+                    "by the person, on their own page"
+                )
+            if self.allowed(purpose) == on:
+                return None
+            record = self._append(purpose, on, how, explicit=explicit)
+            if not on:
+                self._vault.settle()  # a log that is cut off later must not switch it on again
+            return record
+
+    def records(self) -> tuple[ConsentRecord, ...]:
+        """Return every receipt, oldest first."""
+        return tuple(
+            _record(*row)
+            for row in self._vault.rows(
+                "SELECT number, purpose, granted, at, record, previous, hash FROM consent ORDER BY number"
+            )
+        )
+
+    def verify(self) -> None:
+        """Raise VaultError unless every receipt is as it was written, and none is missing."""
+        records = self.records()
+        self._chain.verify((one.number, one.previous, one.record, one.hash) for one in records)
+
+    @property
+    def head(self) -> tuple[int, bytes]:
+        """Number and hash of the newest receipt: noted down elsewhere, they prove all receipts up to it."""
+        return self._chain.head
+
+    @property
+    def gpc(self) -> bool:
+        """Whether the browser has said Sec-GPC: 1."""
+        return self._vault.setting(_GPC) == b"1"
+
+    def note_gpc(self, on: bool) -> None:
+        """Note what the person's browser said, and switch off what sends and an app had switched on."""
+        if on == self.gpc:
+            return
+        with self._vault.write():
+            self._vault.set_setting(_GPC, b"1" if on else None)
+            if on:
+                last = {one.purpose: one for one in self.records()}
+                for purpose, one in last.items():
+                    if purpose.sends and one.granted and one.how != PERSON:
+                        self._append(purpose, False, BROWSER, explicit=False)
+
+    def _append(self, purpose: Purpose, granted: bool, how: str, *, explicit: bool) -> ConsentRecord:
+        number, previous = self._chain.head
+        number += 1
+        at = self._vault.now()
+        text = canonical(
+            build_record(
+                purpose,
+                granted=granted,
+                at=at,
+                how=how,
+                explicit=explicit,
+                gpc=self.gpc,
+                number=number,
+                record_id=_random_uuid(),
+                principal=self._principal(),
+            )
+        )
+        made = ConsentRecord(
+            number, purpose, granted, at, how, self.gpc, text, previous, link(previous, text)
+        )
+        with self._vault.write() as sql:
+            sql(
+                "INSERT INTO consent (number, purpose, granted, at, record, previous, hash) VALUES (?, "
+                "?, ?, ?, ?, ?, ?)",
+                (number, purpose.value, int(granted), at, text, previous, made.hash),
+            )
+            self._chain.extend(number, made.hash)
+        return made
+
+    def _principal(self) -> str:
+        kept = self._vault.setting(_PRINCIPAL)
+        if kept is None:
+            kept = _random_uuid().encode()
+            self._vault.set_setting(_PRINCIPAL, kept)
+        return kept.decode()
+
+
+def _record(
+    number: int, purpose: str, granted: int, at: float, text: str, previous: bytes, digest: bytes
+) -> ConsentRecord:
+    """Return a row as a record; VaultError when its columns do not say what its text says."""
+    broken = VaultError(f"consent record {number} was changed: its columns do not say what its record says")
+    try:
+        held = json.loads(text)
+        said, event = held["extension"], held["event"][0]
+        columns = {"number": number, "switch": purpose, "at": at}
+        state = "dpv:ConsentGiven" if granted == 1 else "dpv:ConsentWithdrawn"
+        if columns != {name: said[name] for name in columns} or event["event_state"] != state:
+            raise broken
+        return ConsentRecord(
+            number, Purpose(purpose), granted == 1, at, said["how"], said["gpc"], text, previous, digest
+        )
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise broken from error
+
+
+def _random_uuid() -> str:
+    return str(uuid.UUID(bytes=SystemEntropy().draw(16), version=4))

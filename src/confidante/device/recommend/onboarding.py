@@ -1,0 +1,280 @@
+"""What a new person is shown to choose from: few items that most people know, and that stand for all tastes.
+
+A slate is computed from what is public alone, the library and how popular items are, and is the same for
+everybody who has the same library. Items are taken one by one, each time the one that adds most: how many
+people know it, times how much it covers that is not covered yet. Covered are the vectors of popular items
+(facility location, see Krause and Golovin 2014, section 2) and their labels. Items that are too much alike,
+or of one series by their titles, do not stand side by side. Where the model learnt what picks of some items
+say of others, these items come first.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from typing import final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.core.errors import DataError
+from confidante.device.base import Opened, one_at_a_time
+from confidante.device.catalog.library import Library
+from confidante.device.recommend.person import PICK
+from confidante.device.recommend.query import unit_vectors
+from confidante.device.storage import history, items, settings, wishes
+from confidante.device.storage.text import folded
+from confidante.device.values import Event, Item
+from confidante.models.sequential import PICK_PART
+
+SLATE = 30
+MOST = 100
+"""How many items a slate has, and at most."""
+
+MOST_PICKS = 100
+"""How many items may be picked at once."""
+
+PICK_CONTEXT = {"chosen from": "welcome"}
+"""What a pick's event says of where it was made."""
+
+_POOL = 300  # the most popular items, that the slate is taken from
+_ALIKE = 0.75  # likeness from which two items do not stand side by side
+_MOST_READ = 10 * _POOL  # items read in search of titles
+_LEAST_KNOWN = 0.1  # what the least popular item of the pool counts, beside the most popular one
+_SERIES = 12  # titles of one stem, from which the stem is a way of naming things and no series
+
+_IN_BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*$")
+_ARTICLE = re.compile(r"^(the|an?)\s+|,\s*(the|an?)$")
+_NUMBER = re.compile(r"[\s,]+(part|episode|vol|volume|season|book)?\.?\s*(\d{1,3}|[ivx]+)$")
+_WORD = re.compile(r"[^\W\d_]{2,}")
+
+
+class Onboarding(Opened):
+    """The part of a `Device` that gets to know a new person."""
+
+    @one_at_a_time
+    def welcome_slate(self, n: int = SLATE, *, after: Collection[str] = ()) -> tuple[Item, ...]:
+        """Return up to `n` items that are popular and of all tastes, for a person to choose from.
+
+        after: ids of items that are left out with all of their series, such as those shown before. Nothing of
+        the person is used, nor any item that is known from their history alone.
+        """
+        library = self._serving.library
+        known = items.keys_of(self._vault, after)
+        shown = library.rows_of(np.array([known[i] for i in after if i in known], dtype=np.int64))
+        own = library.rows_of(items.personal_keys(self._vault))
+
+        def item_of(rows: NDArray[np.int64]) -> list[Item]:
+            return items.items_of(self._vault, library.keys[rows].tolist())
+
+        rows = slate(library, item_of, n, shown=shown[shown >= 0], left_out=own[own >= 0])
+        return tuple(item_of(rows))
+
+    @one_at_a_time
+    def pick(self, item_ids: Collection[str]) -> tuple[int, ...]:
+        """Remember what the person chose as loved, all at one time; return the numbers of the events.
+
+        item_ids: up to MOST_PICKS; one given twice counts once, and one that was picked before counts as it
+        does already: its event is returned, and no other made. Nothing is kept, and nothing returned, while
+        learning is paused or switched off. To take picks back, forget the events.
+        """
+        chosen = list(dict.fromkeys(item_ids))
+        if len(chosen) > MOST_PICKS:
+            raise DataError(f"{len(chosen):,} items were picked at once: give at most {MOST_PICKS}")
+        keys = [self._key(item_id) for item_id in chosen]
+        if not keys or not self._learning():
+            return ()
+        at = self._vault.now()
+        with self._vault.write() as sql:
+            there = dict(sql("SELECT item, number FROM event WHERE kind = ? AND forgotten IS NULL", (PICK,)))
+            new = [key for key in keys if key not in there]
+            made = history.add_events(
+                self._vault, [history.NewEvent(key, PICK, at, context=PICK_CONTEXT) for key in new]
+            )
+            there.update(zip(new, made, strict=True))
+            history.expire(self._vault, settings.retention(self._vault))
+        self._serving.drop_forgotten()
+        self._person.changed()
+        return tuple(there[key] for key in keys)
+
+    @one_at_a_time
+    def welcome_due(self) -> bool:
+        """Return whether to ask a person what they love: nothing is known of them, and asking makes sense.
+
+        It makes none where nothing would be kept or used, or after `skip_welcome`.
+        """
+        if settings.welcomed(self._vault) or settings.no_profiling(self._vault) or not self._learning():
+            return False
+        return history.count(self._vault) == 0 and not any(
+            wishes.subjects(self._vault, kind) for kind in wishes.KINDS
+        )
+
+    def skip_welcome(self) -> None:
+        """Note that the person does not want to be asked."""
+        settings.set_welcomed(self._vault)
+
+    @one_at_a_time
+    def picks(self) -> tuple[Event, ...]:
+        """Return the events that were picked, newest first."""
+        return history.events(self._vault, kind=PICK, limit=settings.MAX_EVENTS)
+
+
+def slate(
+    library: Library,
+    item_of: Callable[[NDArray[np.int64]], Sequence[Item]],
+    n: int = SLATE,
+    *,
+    popularity: NDArray[np.floating] | None = None,
+    shown: NDArray[np.int64] | None = None,
+    left_out: NDArray[np.int64] | None = None,
+) -> NDArray[np.int64]:
+    """Return the rows of up to `n` items to choose from, int64, in the order in which they were taken.
+
+    item_of: gives the items of some rows, in their order. popularity: one finite number a row, the larger the
+    better known; the model's prior when left out. shown: rows left out together with their series; left_out:
+    rows left out. Items without a title are none that a person could choose. Raises DataError.
+    """
+    if not 0 <= n <= MOST:
+        raise DataError(f"cannot show {n} items to choose from: give 0 to {MOST}")
+    known = (library.model.prior if popularity is None else popularity).astype(np.float64)
+    if known.shape != (len(library),) or not np.isfinite(known).all():
+        raise DataError(f"popularity is one finite number for each of the {len(library):,} items")
+    gone = [rows for rows in (shown, left_out) if rows is not None]
+    speaks = _speak(library)
+    rows, stems = _pool(library, item_of, known, speaks, np.concatenate([np.zeros(0, dtype=np.int64), *gone]))
+    if n == 0 or len(rows) == 0:
+        return np.zeros(0, dtype=np.int64)
+    before = [] if shown is None else [stem_of(item.title) for item in item_of(shown)]
+    series = _series([*stems, *before])
+    seen = frozenset[str]().union(*series[len(rows) :])
+    fits = np.array([not (one & seen) for one in series[: len(rows)]])
+    chosen = _Choice(library, rows, known[rows], series[: len(rows)], fits).take(n, first=speaks[rows])
+    return rows[chosen]
+
+
+def stem_of(title: str) -> str:
+    """Return what the titles of a series share: the words before a colon, without number, article and year.
+
+    >>> stem_of("Godfather: Part II, The (1974)"), stem_of("The Terminator 2")
+    ('godfather', 'terminator')
+    """
+    stem = folded(title)
+    while (shorter := _IN_BRACKETS.sub("", stem)) != stem:
+        stem = shorter
+    stem = re.split(r":| [-\u2013\u2014] ", stem, maxsplit=1)[0].strip()
+    stem = _NUMBER.sub("", _ARTICLE.sub("", stem))
+    return _ARTICLE.sub("", stem).strip() or folded(title).strip()
+
+
+@final
+class _Choice:
+    """Takes items from a pool one by one, each time the one that adds most."""
+
+    def __init__(
+        self,
+        library: Library,
+        rows: NDArray[np.int64],
+        known: NDArray[np.float64],
+        series: Sequence[frozenset[str]],
+        fits: NDArray[np.bool_],
+    ) -> None:
+        vectors = unit_vectors(library, rows)
+        self._alike = vectors @ vectors.T
+        self._covers = np.maximum(self._alike, 0.0)
+        spread = float(np.ptp(known))
+        scaled = (known - known.min()) / spread if spread else np.ones(len(rows))
+        self._known = (_LEAST_KNOWN + (1 - _LEAST_KNOWN) * scaled).astype(np.float32)
+        self._labels = _labels_of(library, rows)
+        mass = np.sqrt(self._known @ self._labels)
+        self._mass = mass / (mass.sum() or 1.0)
+        self._weights = self._known / self._known.sum()
+        self._series = series
+        self._fits = fits
+
+    def take(self, n: int, first: NDArray[np.bool_]) -> list[int]:
+        """Return up to `n` places of the pool: first those of `first`, last what is too much alike."""
+        chosen: list[int] = []
+        covered = np.zeros(len(self._known), dtype=np.float32)
+        uncovered = self._mass.copy()
+        open_, apart = self._fits.copy(), np.ones(len(self._fits), dtype=np.bool_)
+        while len(chosen) < n and open_.any():
+            ways = (open_ & apart & first, open_ & apart, open_)
+            may = next(way for way in ways if way.any())
+            gain = self._weights @ np.maximum(self._covers - covered[:, None], 0.0) + self._labels @ uncovered
+            worth = np.where(may, gain * self._known, -1.0)
+            place = int(np.argmax(worth))
+            chosen.append(place)
+            np.maximum(covered, self._covers[:, place], out=covered)
+            uncovered[self._labels[place] > 0] = 0.0
+            apart &= self._alike[place] < _ALIKE
+            open_[place] = False
+            if self._series[place]:
+                open_ &= np.array([not (one & self._series[place]) for one in self._series])
+        return chosen
+
+
+def _pool(
+    library: Library,
+    item_of: Callable[[NDArray[np.int64]], Sequence[Item]],
+    known: NDArray[np.float64],
+    first: NDArray[np.bool_],
+    gone: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], list[str]]:
+    """Return the best known rows that have a title, those of `first` first, and their titles' stems."""
+    live = library.live.copy()
+    live[gone] = False
+    rows = np.flatnonzero(live)
+    if len(rows) and np.ptp(known[rows]) == 0:  # nothing says which are known: some from everywhere
+        spread = np.unique(np.linspace(0, len(rows) - 1, min(_POOL, len(rows))).astype(np.int64))
+        rows = np.concatenate((rows[spread], np.delete(rows, spread)))
+    else:
+        rows = rows[np.lexsort((rows, -known[rows], ~first[rows]))]
+    found: list[int] = []
+    stems: list[str] = []
+    for start in range(0, len(rows), _POOL):
+        block = rows[start : start + _POOL]
+        for row, item in zip(block.tolist(), item_of(block), strict=True):
+            if has_title(item) and len(found) < _POOL:
+                found.append(row)
+                stems.append(stem_of(item.title))
+        if len(found) == _POOL or start > _MOST_READ:
+            break
+    return np.array(found, dtype=np.int64), stems
+
+
+def _speak(library: Library) -> NDArray[np.bool_]:
+    """Return for which rows the model learnt what their picks say, bool [n]."""
+    for part in library.model.parts:
+        if part.name == PICK_PART:
+            speaks: NDArray[np.bool_] = (part.context_weights != 0) & part.vectors.any(axis=1)
+            return speaks
+    return np.zeros(len(library), dtype=np.bool_)
+
+
+def has_title(item: Item) -> bool:
+    """Return whether an item has a title that a person could know it by: text that is no mere code."""
+    return bool(item.title.strip()) and (item.title != item.id or _WORD.search(item.title) is not None)
+
+
+def _series(stems: Sequence[str]) -> list[frozenset[str]]:
+    """Return the series that each title may be of: its stem, and every stem that it begins with.
+
+    A stem that many titles have is a way of naming things, and no series.
+    """
+    words = [stem.split() for stem in stems]
+    starts = [{" ".join(one[:count]) for count in range(1, len(one) + 1)} for one in words]
+    whole = set(stems)
+    carried = Counter(start for one in starts for start in one & whole)
+    few = {stem for stem, count in carried.items() if 1 < count <= _SERIES}
+    return [frozenset(one & few) for one in starts]
+
+
+def _labels_of(library: Library, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return which labels the rows carry, float32 [rows, labels], 1 or 0; without labels of none."""
+    place = np.full(len(library), -1, dtype=np.int64)
+    place[rows] = np.arange(len(rows))
+    here = place[library.label_rows]
+    label = np.repeat(np.arange(len(library.labels)), np.diff(library.label_starts))[here >= 0]
+    used, column = np.unique(label, return_inverse=True)
+    carried = np.zeros((len(rows), len(used)), dtype=np.float32)
+    carried[here[here >= 0], column] = 1.0
+    return carried

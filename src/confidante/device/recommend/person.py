@@ -1,0 +1,114 @@
+"""What the vault knows of the person, as rows of the library; read once, and again when it changed."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.core.errors import VaultError
+from confidante.device.catalog.library import Library
+from confidante.device.recommend.cohorts import PICK as PICK
+from confidante.device.recommend.cohorts import Cohorts
+from confidante.device.recommend.query import Profile, against
+from confidante.device.storage import history, items, settings, wishes
+from confidante.device.storage.vault import Vault
+
+AGAINST = frozenset({"dislike", "hide", "thumbs-down"})
+"""Kinds of event that speak against their item and what is like it."""
+
+_BLOCK = 8192
+
+
+@final
+class Person:
+    """Reads the profile and keeps it until told that it changed. cohorts: says whose popularity is used."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+        self.cohorts = Cohorts(vault)
+        self._kept: tuple[Library, Profile] | None = None
+        self._due = self._next_due()
+
+    def changed(self) -> None:
+        """Read the vault again before the next answer."""
+        self._kept = None
+        self.cohorts.changed()
+        self._due = self._next_due()
+
+    def tidy(self) -> bool:
+        """Erase what is too old to be kept, or too long forgotten to be undone; return whether any was due.
+
+        Where there is no room to destroy the old key, that is done later; it is no reason not to answer.
+        """
+        if self._due is None or self._due > self._vault.now():
+            return False
+        with suppress(VaultError):
+            history.expire(self._vault, settings.retention(self._vault))
+            history.purge(self._vault)
+        self.changed()
+        return True
+
+    def profile(self, library: Library) -> Profile:
+        """Return the profile in the rows of `library`."""
+        if self._kept is None or self._kept[0] is not library:
+            self._kept = library, self._read(library)
+        return self._kept[1]
+
+    def _next_due(self) -> float | None:
+        kept = settings.retention(self._vault)
+        times = [history.next_purge(self._vault), history.next_expiry(self._vault, kept)]
+        return min((time for time in times if time is not None), default=None)
+
+    def _read(self, library: Library) -> Profile:
+        newest = history.newest(self._vault, settings.retention(self._vault).events)
+        rows = library.rows_of(newest.items)
+        known = rows >= 0
+        levels = dict(wishes.levels(self._vault))
+        less = self._wished(library, "less")
+        return Profile(
+            numbers=newest.numbers[known],
+            rows=rows[known],
+            weights=np.array(
+                [
+                    -1.0 if kind in AGAINST else 1.0
+                    for kind, here in zip(newest.kinds, known, strict=True)
+                    if here
+                ]
+            ),
+            contexts=tuple(_context(text) for text, here in zip(newest.contexts, known, strict=True) if here),
+            less=less,
+            less_points=_taken(library, less) if len(less) else None,
+            never=self._wished(library, "never"),
+            levels={label: level for label, level in levels.items() if level != wishes.REMOVED},
+            removed=frozenset(label for label, level in levels.items() if level == wishes.REMOVED),
+            picks=_choices(newest, known),
+            prior=self.cohorts.prior(library),
+        )
+
+    def _wished(self, library: Library, kind: str) -> NDArray[np.int64]:
+        keys = (items.key_of(self._vault, item_id) for item_id in wishes.subjects(self._vault, kind))
+        rows = library.rows_of(np.array([key for key in keys if key is not None], dtype=np.int64))
+        return rows[rows >= 0]
+
+
+def _choices(newest: history.Newest, known: NDArray[np.bool_]) -> NDArray[np.int64] | None:
+    """Return for each known event in which choice it was picked, counted from 1; 0 for any other event."""
+    picked = np.array([kind == PICK for kind in newest.kinds], dtype=np.bool_) & known
+    if not picked.any():
+        return None
+    choices = np.zeros(len(known), dtype=np.int64)
+    choices[picked] = 1 + np.unique(newest.at[picked], return_inverse=True)[1]
+    return choices[known]
+
+
+def _taken(library: Library, less: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Return what requests take from every row, float32 [n]; a block at a time, to spare memory."""
+    blocks = np.array_split(np.arange(len(library)), max(1, len(library) // _BLOCK))
+    return np.concatenate([against(library, less, rows).sum(axis=1) for rows in blocks]).astype(np.float32)
+
+
+def _context(text: str) -> Mapping[str, str]:
+    return {} if text == "{}" else msgspec.json.decode(text, type=dict[str, str])

@@ -1,0 +1,238 @@
+"""What the person did: adding events and reading them. `forgetting.py` takes them away again."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.core.errors import DataError
+from confidante.device.storage.forgetting import expire, forget, next_expiry, next_purge, purge, undo
+from confidante.device.storage.text import check_text, folded
+from confidante.device.storage.vault import LATEST, Sql, Vault
+from confidante.device.values import NO_CONTEXT, Event
+
+MAX_KIND = 64
+MAX_CONTEXT, MAX_CONTEXT_NAME, MAX_CONTEXT_TEXT = 8, 64, 256
+_LARGEST = 2**63 - 1  # of SQLite's numbers
+
+__all__ = [
+    "NewEvent",
+    "Newest",
+    "add_event",
+    "add_events",
+    "count",
+    "events",
+    "expire",
+    "forget",
+    "newest",
+    "next_expiry",
+    "next_purge",
+    "purge",
+    "select",
+    "title_of",
+    "undo",
+]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to be added; `item` is the item's key. The rest is as in `Event`."""
+
+    item: int
+    kind: str
+    at: float
+    value: float | None = None
+    context: Mapping[str, str] = field(default_factory=lambda: NO_CONTEXT)
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Newest:
+    """The newest events for scoring, oldest first.
+
+    numbers: int64 [n]. items: int64 [n], keys. at: float64 [n], seconds since 1970. kinds: [n]. contexts:
+    [n], JSON objects.
+    """
+
+    numbers: NDArray[np.int64]
+    items: NDArray[np.int64]
+    at: NDArray[np.float64]
+    kinds: tuple[str, ...]
+    contexts: tuple[str, ...]
+
+
+def add_event(
+    vault: Vault,
+    item: int,
+    kind: str,
+    at: float,
+    value: float | None = None,
+    context: Mapping[str, str] = NO_CONTEXT,
+) -> Event:
+    """Remember an event of the item with key `item`; it is on disk when this returns.
+
+    kind: 1 to 64 characters. at: seconds since 1970, to 2100. value: finite. context: at most 8 pairs of
+    short texts. Raises DataError.
+    """
+    with vault.write() as sql:
+        number = _add(sql, NewEvent(item, kind, at, value, context))
+        ((item_id,),) = sql("SELECT id FROM item WHERE key = ?", (item,))
+    return Event(number, item_id, kind, at, value, context)
+
+
+def add_events(vault: Vault, new: Iterable[NewEvent]) -> list[int]:
+    """Remember events, all or none, and return their numbers. Raises DataError as `add_event` does."""
+    with vault.write() as sql:
+        return [_add(sql, event) for event in new]
+
+
+def events(
+    vault: Vault,
+    *,
+    search: str = "",
+    kind: str = "",
+    since: float | None = None,
+    until: float | None = None,
+    limit: int = 50,
+    before: int | None = None,
+) -> tuple[Event, ...]:
+    """Return events, newest first.
+
+    search: part of a title, case and accents aside. kind: only these; any when empty. since, until: since <=
+    at < until. before: number of an event; only those that come after it in this order. Raises DataError when
+    it is gone.
+    """
+    if limit < 0:
+        raise DataError(f"cannot list {limit} events: give 0 or more")
+    where, given = _within(since, until)
+    if search:
+        where += " AND instr(folded(item.title), ?) > 0"
+        given.append(folded(search.replace("\x00", "").encode(errors="replace").decode()))
+    if kind:
+        where += " AND event.kind = ?"
+        given.append(kind)
+    if before is not None:
+        where += " AND (event.at, event.number) < (?, ?)"
+        given += [_place(vault, before), before]
+    rows = vault.rows(
+        "SELECT event.number, item.id, event.kind, event.at, event.value, event.context"  # noqa: S608
+        f" FROM event JOIN item ON item.key = event.item WHERE {where}"
+        " ORDER BY event.at DESC, event.number DESC LIMIT ?",
+        (*given, min(limit, _LARGEST)),
+    )
+    return tuple(
+        Event(number, item, kind, at, value, _context(context))
+        for number, item, kind, at, value, context in rows
+    )
+
+
+def newest(vault: Vault, limit: int) -> Newest:
+    """Return the newest `limit` events, oldest first. What is forgotten is not among them."""
+    rows = vault.rows(
+        "SELECT number, item, at, kind, context FROM event WHERE forgotten IS NULL"
+        " ORDER BY at DESC, number DESC LIMIT ?",
+        (min(max(limit, 0), _LARGEST),),
+    )[::-1]
+    return Newest(
+        np.array([row[0] for row in rows], dtype=np.int64),
+        np.array([row[1] for row in rows], dtype=np.int64),
+        np.array([row[2] for row in rows], dtype=np.float64),
+        tuple(row[3] for row in rows),
+        tuple(row[4] for row in rows),
+    )
+
+
+def count(vault: Vault) -> int:
+    """Return the number of events; what is forgotten does not count."""
+    return int(vault.rows("SELECT count(*) FROM event WHERE forgotten IS NULL")[0][0])
+
+
+def title_of(vault: Vault, number: int) -> str:
+    """Return the title of an event's item. Raises DataError for an unknown event."""
+    rows = vault.rows(
+        "SELECT item.title FROM event JOIN item ON item.key = event.item WHERE event.number = ?",
+        (min(number, _LARGEST),),
+    )
+    if not rows:
+        raise DataError(f"there is no event {number}")
+    return str(rows[0][0])
+
+
+def select(
+    vault: Vault,
+    *,
+    number: int | None = None,
+    item: int | None = None,
+    since: float | None = None,
+    until: float | None = None,
+) -> list[int]:
+    """Return the numbers of events, rising: those that fit all that is given. item: a key."""
+    where, given = _within(since, until)
+    for column, wanted in (("event.number", number), ("event.item", item)):
+        if wanted is not None:
+            where += f" AND {column} = ?"
+            given.append(min(wanted, _LARGEST))
+    rows = vault.rows(f"SELECT event.number FROM event WHERE {where} ORDER BY event.number", given)  # noqa: S608
+    return [row[0] for row in rows]
+
+
+def _number(given: float, what: str) -> float:
+    """Return a number that SQLite can hold; DataError for anything else."""
+    try:
+        return float(given)
+    except (TypeError, ValueError, OverflowError):
+        raise DataError(f"{what} is {str(given)[:40]!r}: give a number") from None
+
+
+def _add(sql: Sql, event: NewEvent) -> int:
+    at = _number(event.at, "the time of an event")
+    value = None if event.value is None else _number(event.value, "the value of an event")
+    if not isinstance(event.context, Mapping):
+        raise DataError("the context of an event is a mapping of short texts: give one, or none")
+    check_text(event.kind, "the kind of an event", 1, MAX_KIND, controls=False)
+    if not (math.isfinite(at) and 0 <= at <= LATEST):
+        raise DataError(f"an event cannot be at {event.at} seconds since 1970: give a time up to 2100")
+    if value is not None and not math.isfinite(value):
+        raise DataError(f"the value of an event cannot be {event.value}: give a number, or none")
+    if len(event.context) > MAX_CONTEXT:
+        raise DataError(f"an event has {len(event.context):,} contexts: give at most {MAX_CONTEXT}")
+    for name, text in event.context.items():
+        check_text(name, "the name of a context", 1, MAX_CONTEXT_NAME, controls=False)
+        check_text(text, "the text of a context", 0, MAX_CONTEXT_TEXT, controls=False)
+    context = msgspec.json.encode(dict(event.context)).decode()
+    rows = sql(
+        "INSERT INTO event (item, kind, at, value, context)"
+        " SELECT key, ?, ?, ?, ? FROM item WHERE key = ? RETURNING number",
+        (event.kind, at, value, context, event.item),
+    )
+    if not rows:
+        raise DataError("an event's item is not in the vault: add it first")
+    return int(rows[0][0])
+
+
+def _within(since: float | None, until: float | None) -> tuple[str, list[float | int | str]]:
+    where, given = "event.forgotten IS NULL", list[float | int | str]()
+    for bound, comparison in ((since, ">="), (until, "<")):
+        if bound is not None:
+            moment = _number(bound, "an end of the time range")
+            if math.isnan(moment):
+                raise DataError("a time range cannot start or end at no number")
+            where += f" AND event.at {comparison} ?"
+            given.append(moment)
+    return where, given
+
+
+def _place(vault: Vault, number: int) -> float:
+    rows = vault.rows("SELECT at FROM event WHERE number = ?", (min(number, _LARGEST),))
+    if not rows:
+        raise DataError(f"there is no event {number} any more: list from the newest")
+    return float(rows[0][0])
+
+
+def _context(text: str) -> Mapping[str, str]:
+    return NO_CONTEXT if text == "{}" else msgspec.json.decode(text, type=dict[str, str])

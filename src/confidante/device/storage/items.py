@@ -1,0 +1,203 @@
+"""The items of a vault: what can be recommended. Each has a key, a number never given out twice."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import final
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from confidante.core.errors import DataError
+from confidante.device.storage.text import check_text, folded, shown
+from confidante.device.storage.vault import Sql, Vault
+from confidante.device.storage.wishes import HIDDEN
+from confidante.device.values import Item
+
+MAX_ID, MAX_TITLE, MAX_DESCRIPTION = 512, 10_000, 100_000
+MAX_LABELS, MAX_LABEL = 64, 200
+
+LIBRARY = "library"
+"""Name of the snapshot that holds what was derived from the items."""
+
+STALE = "library is stale"
+"""The setting that says that the items have changed since."""
+
+_COLUMNS = "item.id, item.title, item.labels, item.description"
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredItems:
+    """All items. keys: int64 [n], rising. removed, personal: bool [n], as in the schema."""
+
+    items: tuple[Item, ...]
+    keys: NDArray[np.int64]
+    removed: NDArray[np.bool_]
+    personal: NDArray[np.bool_]
+
+
+def put(vault: Vault, items: Iterable[Item], *, personal: bool = False) -> int:
+    """Add items, or replace those of the same ids, all or none; return how many. Removed ones are back.
+
+    personal: they are known from the person's own history only, and are erased with the events that name
+    them; an item that was given otherwise, before or later, stays.
+
+    Raises DataError that names the item whose id, title, labels or description are too long or unfit.
+    """
+    count = 0
+    with vault.write() as sql:
+        for item in items:
+            _check(item)
+            sql(
+                "INSERT INTO item (id, title, labels, description, personal) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET title = excluded.title, labels = excluded.labels,"
+                " description = excluded.description, removed = 0,"
+                " personal = min(personal, excluded.personal)",
+                (item.id, item.title, msgspec.json.encode(item.labels).decode(), item.description, personal),
+            )
+            count += 1
+    return count
+
+
+def remove(vault: Vault, ids: Collection[str]) -> list[int]:
+    """Mark items as removed, and return the keys of those that are known. Events may still name them."""
+    keys = list(keys_of(vault, ids).values())
+    with vault.write() as sql:
+        sql("UPDATE item SET removed = 1 WHERE key IN (SELECT value FROM json_each(?))", (_listed(keys),))
+    return keys
+
+
+def drop_personal(sql: Sql) -> None:
+    """Erase every personal item that no event and no wish names any more, hidden ones included.
+
+    What was derived from them goes in the same transaction.
+    """
+    gone = sql(
+        "DELETE FROM item WHERE personal = 1"
+        " AND key NOT IN (SELECT item FROM event)"
+        " AND id NOT IN (SELECT subject FROM wish WHERE kind <> 'taste')"
+        " AND id NOT IN (SELECT json_extract(hidden.value, '$[1]')"
+        " FROM setting, json_each(CAST(setting.value AS TEXT)) AS hidden"
+        " WHERE substr(setting.name, 1, ?) = ? AND json_extract(hidden.value, '$[0]') <> 'taste')"
+        " RETURNING key",
+        (len(HIDDEN), HIDDEN),
+    )
+    if gone:
+        sql("DELETE FROM snapshot WHERE name = ?", (LIBRARY,))
+        sql("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)", (STALE, b"yes"))
+
+
+def keys(vault: Vault) -> NDArray[np.int64]:
+    """Return the keys of all items, rising."""
+    return np.array([key for (key,) in vault.rows("SELECT key FROM item ORDER BY key")], dtype=np.int64)
+
+
+def personal_keys(vault: Vault) -> NDArray[np.int64]:
+    """Return the keys of all personal items."""
+    return np.array([key for (key,) in vault.rows("SELECT key FROM item WHERE personal = 1")], dtype=np.int64)
+
+
+def key_of(vault: Vault, item_id: str) -> int | None:
+    """Return the key of an item, removed or not; None for an unknown one."""
+    return keys_of(vault, [item_id]).get(item_id)
+
+
+def keys_of(vault: Vault, ids: Collection[str]) -> dict[str, int]:
+    """Return the keys of those items that are known, removed or not, by id."""
+    rows = vault.rows(
+        "SELECT item.id, item.key FROM json_each(?) AS asked JOIN item ON item.id = asked.value",
+        (_listed([item_id for item_id in ids if _is_text(item_id)]),),
+    )
+    return dict(rows)
+
+
+def known_ids(vault: Vault, ids: Collection[str]) -> list[str]:
+    """Return those of `ids` that are known, removed or not."""
+    return list(keys_of(vault, ids))
+
+
+def items_of(vault: Vault, keys: Sequence[int]) -> list[Item]:
+    """Return the items of `keys`, in their order. Raises DataError for an unknown key."""
+    rows = vault.rows(
+        f"SELECT {_COLUMNS} FROM json_each(?) AS asked JOIN item ON item.key = asked.value"  # noqa: S608
+        " ORDER BY asked.key",
+        (_listed(keys),),
+    )
+    if len(rows) != len(keys):
+        raise DataError("an item is not in the vault: read the library again")
+    return [_item(*row) for row in rows]
+
+
+def everything(vault: Vault) -> StoredItems:
+    """Return all items in the order of their keys."""
+    rows = vault.rows(f"SELECT {_COLUMNS}, key, removed, personal FROM item ORDER BY key")  # noqa: S608
+    return StoredItems(
+        tuple(_item(*row[:4]) for row in rows),
+        np.array([row[4] for row in rows], dtype=np.int64),
+        np.array([row[5] for row in rows], dtype=np.bool_),
+        np.array([row[6] for row in rows], dtype=np.bool_),
+    )
+
+
+def count(vault: Vault) -> int:
+    """Return the number of items that can be recommended."""
+    return int(vault.rows("SELECT count(*) FROM item WHERE removed = 0")[0][0])
+
+
+def listed(vault: Vault, limit: int, after: int = 0) -> tuple[Item, ...]:
+    """Return items that can be recommended, in the order of their keys, from the first above `after`."""
+    if limit < 0:
+        raise DataError(f"cannot list {limit} items: give 0 or more")
+    rows = vault.rows(
+        f"SELECT {_COLUMNS} FROM item WHERE removed = 0 AND key > ? ORDER BY key LIMIT ?",  # noqa: S608
+        (after, min(limit, 2**63 - 1)),
+    )
+    return tuple(_item(*row) for row in rows)
+
+
+def find(vault: Vault, text: str, limit: int) -> tuple[Item, ...]:
+    """Return items whose title contains `text` (case and accents aside), or whose id it is; best first."""
+    if limit < 0:
+        raise DataError(f"cannot find {limit} items: give 0 or more")
+    if not _is_text(text):
+        return ()
+    rows = vault.rows(
+        "WITH hit AS MATERIALIZED ("  # noqa: S608
+        " SELECT key AS number, CASE WHEN id = ?1 THEN 0 ELSE instr(folded(title), ?2) - 1 END AS place"
+        " FROM item WHERE removed = 0)"
+        f" SELECT {_COLUMNS} FROM hit JOIN item ON item.key = number WHERE place >= 0"
+        " ORDER BY place, length(title), key LIMIT ?3",
+        (text, folded(text), min(limit, 2**63 - 1)),
+    )
+    return tuple(_item(*row) for row in rows)
+
+
+def _check(item: Item) -> None:
+    check_text(item.id, f"the id {shown(item.id)}", 1, MAX_ID, controls=False)
+    name = shown(item.id)
+    check_text(item.title, f"the title of item {name}", 0, MAX_TITLE, controls=True)
+    check_text(item.description, f"the description of item {name}", 0, MAX_DESCRIPTION, controls=True)
+    if len(item.labels) > MAX_LABELS:
+        raise DataError(f"item {name} has {len(item.labels):,} labels: give at most {MAX_LABELS}")
+    for label in item.labels:
+        check_text(label, f"a label of item {name}", 1, MAX_LABEL, controls=False)
+
+
+def _item(item_id: str, title: str, labels: str, description: str) -> Item:
+    return Item(item_id, title, _labels(labels), description)
+
+
+@lru_cache(maxsize=4096)
+def _labels(text: str) -> tuple[str, ...]:
+    return msgspec.json.decode(text, type=tuple[str, ...])
+
+
+def _listed(values: Sequence[int] | Sequence[str]) -> str:
+    return msgspec.json.encode(values).decode()
+
+
+def _is_text(text: str) -> bool:
+    """Whether SQLite could hold it; what it cannot hold is nowhere to be found."""
+    return "\x00" not in text and not any("\ud800" <= c <= "\udfff" for c in text)

@@ -1,0 +1,173 @@
+"""Who can open a vault: who knows a passphrase, who is logged in to a key ring, or anybody at all."""
+
+import base64
+import os
+import unicodedata
+from typing import Protocol, final
+
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from confidante.core.errors import VaultError
+from confidante.device.storage.keyfile import (
+    KEY_BYTES,
+    ByKeyring,
+    ByPassphrase,
+    ByPossession,
+    Guard,
+    check_guard,
+)
+
+_LONGEST_PASSPHRASE = 1024
+_SALT_BYTES = 24  # whole base64 groups: no spare bits that could be flipped unnoticed
+
+
+class KeySource(Protocol):
+    """Gives the key that wraps the database key. `str` and `repr` of one show nothing."""
+
+    def guard(self, vault: str, /) -> tuple[Guard, bytes]:
+        """Return what a new key file says of its protection, and the wrapping key. vault: its id."""
+
+    def unlock(self, vault: str, guard: Guard, /) -> bytes:
+        """Return the wrapping key of a vault that has this guard. VaultError when this cannot open it."""
+
+    def destroy(self, vault: str, guard: Guard, /) -> None:
+        """Destroy what is kept of the wrapping key outside the key file."""
+
+
+@final
+class Passphrase:
+    """A passphrase, hardened by Argon2id with 19 MiB, 2 passes, 1 lane (an OWASP choice; 40 ms here)."""
+
+    def __init__(self, text: str, *, memory_kib: int = 19 * 1024, iterations: int = 2) -> None:
+        """Use `text`, of 1 to 1,024 characters, composed by Unicode NFC. The costs are for new vaults.
+
+        memory_kib: 8 to 262,144. iterations: 1 to 16. DataError outside these bounds: what is outside of
+        them in a key file is refused.
+        """
+        if not 1 <= len(text) <= _LONGEST_PASSPHRASE:
+            raise VaultError(f"a passphrase has 1 to {_LONGEST_PASSPHRASE} characters: choose another")
+        try:
+            self._secret = unicodedata.normalize("NFC", text).encode()
+        except UnicodeEncodeError:
+            raise VaultError("the passphrase has a character that is none: choose another") from None
+        check_guard(ByPassphrase(bytes(_SALT_BYTES), memory_kib, iterations))
+        self._costs = memory_kib, iterations
+
+    def guard(self, _vault: str) -> tuple[Guard, bytes]:
+        """Return a guard with a fresh salt, and its wrapping key."""
+        guard = ByPassphrase(os.urandom(_SALT_BYTES), *self._costs)
+        return guard, self._derive(guard)
+
+    def unlock(self, _vault: str, guard: Guard) -> bytes:
+        """Return the wrapping key; whether it is the right one shows when it is used."""
+        if not isinstance(guard, ByPassphrase):
+            raise _other_guard(guard)
+        return self._derive(guard)
+
+    def destroy(self, _vault: str, _guard: Guard) -> None:
+        """Do nothing: a passphrase is kept nowhere."""
+
+    def _derive(self, guard: ByPassphrase) -> bytes:
+        return Argon2id(
+            salt=guard.salt,
+            length=KEY_BYTES,
+            iterations=guard.iterations,
+            lanes=1,
+            memory_cost=guard.memory_kib,
+        ).derive(self._secret)
+
+
+@final
+class Keyring:
+    """The system's key ring: it keeps a random wrapping key under the vault's id. Needs `keyring`."""
+
+    def __init__(self, service: str = "confidante") -> None:
+        """Keep new keys under the name `service`; an existing vault remembers its own.
+
+        service: 1 to 256 characters. DataError when it is longer, empty, or no text.
+        """
+        check_guard(ByKeyring(service))
+        self._service = service
+
+    def guard(self, vault: str) -> tuple[Guard, bytes]:
+        """Put a fresh wrapping key into the key ring."""
+        secret = os.urandom(KEY_BYTES)
+        import keyring
+        from keyring.errors import KeyringError
+
+        try:
+            keyring.set_password(self._service, vault, base64.b64encode(secret).decode())
+            kept = keyring.get_password(self._service, vault)
+        except KeyringError as error:
+            raise _no_keyring(error) from None
+        if kept != base64.b64encode(secret).decode():
+            raise VaultError("the system's key ring forgets what it is given: use a passphrase instead")
+        return ByKeyring(self._service), secret
+
+    def unlock(self, vault: str, guard: Guard) -> bytes:
+        """Fetch the wrapping key from the key ring."""
+        if not isinstance(guard, ByKeyring):
+            raise _other_guard(guard)
+        import keyring
+        from keyring.errors import KeyringError
+
+        try:
+            kept = keyring.get_password(guard.service, vault)
+        except KeyringError as error:
+            raise _no_keyring(error) from None
+        if kept is None:
+            raise VaultError("the system's key ring holds no key of this vault: log in as who made it")
+        try:
+            secret = base64.b64decode(kept, validate=True)
+        except ValueError:
+            secret = b""
+        if len(secret) != KEY_BYTES:
+            raise VaultError("what the system's key ring holds for this vault is no key: restore it")
+        return secret
+
+    def destroy(self, vault: str, guard: Guard) -> None:
+        """Delete the wrapping key from the key ring. None there is as good."""
+        if not isinstance(guard, ByKeyring):
+            raise _other_guard(guard)
+        import keyring
+        from keyring.errors import KeyringError, PasswordDeleteError
+
+        try:
+            keyring.delete_password(guard.service, vault)
+        except PasswordDeleteError:
+            return
+        except KeyringError as error:
+            raise _no_keyring(error) from None
+
+
+@final
+class InsecurePlaintextKey:
+    """No protection: the wrapping key lies in the key file. For demonstrations and for what is no secret."""
+
+    def guard(self, _vault: str) -> tuple[Guard, bytes]:
+        """Return a fresh wrapping key, inside its guard."""
+        secret = os.urandom(KEY_BYTES)
+        return ByPossession(secret), secret
+
+    def unlock(self, _vault: str, guard: Guard) -> bytes:
+        """Return the wrapping key that the file holds."""
+        if not isinstance(guard, ByPossession):
+            raise _other_guard(guard)
+        return guard.secret
+
+    def destroy(self, _vault: str, _guard: Guard) -> None:
+        """Do nothing: the key goes with its file."""
+
+
+def _no_keyring(error: Exception) -> VaultError:
+    first = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return VaultError(f"the system's key ring cannot be used ({first}): unlock it, or use a passphrase")
+
+
+def _other_guard(guard: Guard) -> VaultError:
+    needed = {
+        ByPassphrase: "a passphrase: give it",
+        ByKeyring: "the system's key ring: open it without a passphrase",
+        ByPossession: "nothing, its key lies beside it: open it with InsecurePlaintextKey()",
+    }[type(guard)]
+    return VaultError(f"this vault is protected by {needed}")

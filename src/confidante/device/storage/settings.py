@@ -1,0 +1,89 @@
+"""What a person has set, kept in the vault: pause, no-profiling, retention, what they stated."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from confidante.core.errors import DataError
+from confidante.device.storage.forgetting import STATED
+from confidante.device.storage.text import check_text
+from confidante.device.storage.vault import Vault
+from confidante.device.values import Retention
+
+MAX_EVENTS = 100_000
+_MOST_DAYS = 1e6
+
+MAX_ATTRIBUTES, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTE_VALUE = 16, 64, 100
+
+_PAUSE, _NO_PROFILING, _RETENTION = "pause", "no profiling", "retention"
+_WELCOMED = "welcomed"
+
+
+def paused_until(vault: Vault) -> float | None:
+    """Return when the pause ends (inf: never by itself), or None."""
+    stored = vault.setting(_PAUSE)
+    return None if stored is None else float(stored)
+
+
+def set_paused_until(vault: Vault, until: float | None) -> None:
+    """Pause, or end the pause."""
+    vault.set_setting(_PAUSE, None if until is None else repr(until).encode())
+
+
+def no_profiling(vault: Vault) -> bool:
+    """Return whether answers must use nothing of the person."""
+    return vault.setting(_NO_PROFILING) is not None
+
+
+def set_no_profiling(vault: Vault, *, on: bool) -> None:
+    """Answer without the person, or with."""
+    vault.set_setting(_NO_PROFILING, b"on" if on else None)
+
+
+def retention(vault: Vault) -> Retention:
+    """Return how long raw events are kept."""
+    stored = vault.setting(_RETENTION)
+    return Retention() if stored is None else msgspec.json.decode(stored, type=Retention)
+
+
+def set_retention(vault: Vault, kept: Retention) -> None:
+    """Keep events so long; `DataError` for a rule that makes no sense."""
+    if type(kept.events) is not int or not 1 <= kept.events <= MAX_EVENTS:
+        raise DataError(f"keep how many events? give 1 to {MAX_EVENTS:,}, not {kept.events!r}")
+    if kept.days is not None and not (type(kept.days) in (float, int) and 0 < kept.days <= _MOST_DAYS):
+        raise DataError(f"keep events for how many days? {kept.days!r} is no time")
+    vault.set_setting(_RETENTION, msgspec.json.encode(kept))
+
+
+def attributes(vault: Vault) -> dict[str, str]:
+    """Return what the person stated of themselves, by name."""
+    stored = vault.setting(STATED)
+    return {} if stored is None else msgspec.json.decode(stored, type=dict[str, str])
+
+
+def set_attributes(vault: Vault, stated: Mapping[str, str]) -> None:
+    """Keep these in place of all stated before; DataError for too many, too long, or no texts.
+
+    What is stated no more is destroyed with the key when the vault is next closed, or opened.
+    """
+    if len(stated) > MAX_ATTRIBUTES:
+        raise DataError(f"{len(stated)} things were stated: give at most {MAX_ATTRIBUTES}")
+    for name, value in stated.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise DataError("what is stated is a text, and so is its name")
+        check_text(name, "the name of what is stated", 1, MAX_ATTRIBUTE_NAME, controls=False)
+        check_text(value, f"what is stated as {name!r}", 1, MAX_ATTRIBUTE_VALUE, controls=False)
+    with vault.write():
+        if any(stated.get(name) != value for name, value in attributes(vault).items()):
+            vault.mark_renewal_due()
+        vault.set_setting(STATED, msgspec.json.encode(dict(stated)) if stated else None)
+
+
+def welcomed(vault: Vault) -> bool:
+    """Return whether the person has said that they want no welcome."""
+    return vault.setting(_WELCOMED) is not None
+
+
+def set_welcomed(vault: Vault) -> None:
+    """Note that the person wants no welcome."""
+    vault.set_setting(_WELCOMED, b"yes")

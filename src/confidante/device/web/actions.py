@@ -1,0 +1,257 @@
+"""What the buttons of the page do: each changes the device, says so, and leads back to a page."""
+
+import asyncio
+from collections.abc import Callable
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, final
+
+from starlette.background import BackgroundTask
+from starlette.responses import RedirectResponse, Response
+
+from confidante.core.errors import DataError
+from confidante.device.privacy.consent import PERSON
+from confidante.device.privacy.consent_records import NOTICES
+from confidante.device.values import Forgotten, Purpose, Retention
+from confidante.device.web import wording
+from confidante.device.web.attributes_form import state
+from confidante.device.web.forms import Fields
+from confidante.device.web.private_folders import private_folder, sweep, write_private
+from confidante.device.web.views import Page, Undo, alone
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+UNDO_SECONDS = 60.0
+LAST_SECONDS = 1.5
+"""How long the server lives on after an erasure, for the last page to get its stylesheet."""
+
+
+@final
+class Actions:
+    """The buttons. Every method takes the fields of a form and returns where to go next."""
+
+    def __init__(self, page: Page, stop: Callable[[], None]) -> None:
+        self._page = page
+        self._device = page.device
+        self._stop = stop
+
+    def find(self, fields: Fields) -> Response:
+        """Search titles on the first tab."""
+        self._page.visit.find = fields.text("text", 200)
+        return _to("/")
+
+    def wish(self, fields: Fields) -> Response:
+        """Less like this, not this one, allow, save, unsave, or "I know it"."""
+        device, what = self._device, fields.text("wish")
+        item = device.item(self._page.item_id(fields.text("item")))
+        said = f"Learning is off or paused: it was not noted that you know “{item.title}”."
+        if what == "know":
+            if device.record(item.id) is not None:
+                said = f"Noted that you know “{item.title}”."
+        elif what == "less":
+            device.less_like(item.id)
+            said = f"You will see less like “{item.title}”."
+        elif what == "never":
+            device.not_this(item.id)
+            said = f"“{item.title}” will not be suggested again."
+        elif what == "allow":
+            device.allow(item.id)
+            said = f"“{item.title}” may be suggested again."
+        elif what == "save":
+            device.save(item.id)
+            said = f"Saved “{item.title}” for later."
+        elif what == "unsave":
+            device.unsave(item.id)
+            said = f"“{item.title}” is off the list."
+        else:
+            raise DataError(f"there is no button {what!r}")
+        return self._back(fields, "/", said)
+
+    def taste(self, fields: Fields) -> Response:
+        """Raise, lower, remove a taste, or leave it untouched."""
+        label, do = fields.text("label"), fields.text("do")
+        if do == "remove":
+            self._device.edit_taste(label, removed=True)
+            return self._back(fields, "/know", f"Nothing with “{label}” will be suggested.")
+        level = fields.whole("do") or 0
+        self._device.edit_taste(label, level=level)
+        how = "counts as you lived it" if level == 0 else f"counts {'more' if level > 0 else 'less'} now"
+        return self._back(fields, "/know", f"“{label}” {how}.")
+
+    def state(self, fields: Fields) -> Response:
+        """State something of oneself, or no more."""
+        return self._back(fields, "/know", state(self._device, fields))
+
+    def history(self, fields: Fields) -> Response:
+        """Choose which part of the history is shown."""
+        visit = self._page.visit
+        keep = fields.text("do") != "all"
+        since, until = fields.text("since"), fields.text("until")
+        wording.day_start(since)
+        wording.day_start(until, after=True)
+        visit.search = fields.text("search", 200) if keep else ""
+        visit.since, visit.until = (since, until) if keep else ("", "")
+        return _to("/know#history")
+
+    def forget(self, fields: Fields) -> Response:
+        """Forget an event, an item's events, all picks, days, or everything; it can be undone."""
+        device = self._device
+        event, item = fields.whole("event"), fields.text("item")
+        if event is not None:
+            forgotten = device.forget(event=event, undo_seconds=UNDO_SECONDS)
+        elif item:
+            forgotten = device.forget(item=self._page.item_id(item), undo_seconds=UNDO_SECONDS)
+        elif fields.text("picks"):
+            numbers = [pick.number for pick in device.picks()]
+            forgotten = device.forget(events=numbers, undo_seconds=UNDO_SECONDS)
+        elif fields.text("everything"):
+            forgotten = device.forget(everything=True, undo_seconds=UNDO_SECONDS)
+        else:
+            since = wording.day_start(fields.text("since"))
+            until = wording.day_start(fields.text("until"), after=True)
+            if since is None and until is None:
+                return self._back(
+                    fields, "/know", "Nothing was forgotten: choose a first day, a last day, or both."
+                )
+            forgotten = device.forget(since=since, until=until, undo_seconds=UNDO_SECONDS)
+        return self._back(fields, "/know", self._said_forgotten(forgotten))
+
+    def undo(self, fields: Fields) -> Response:
+        """Take a forgetting back."""
+        token = fields.text("token")
+        visit = self._page.visit
+        visit.undos = [undo for undo in visit.undos if undo.token != token]
+        events = self._device.undo(token)
+        return self._back(fields, "/know", f"Taken back: {_things(events)} remembered again.")
+
+    def bring(self, fields: Fields) -> Response:
+        """Import a history from a file."""
+        name, data = fields.file("file")
+        look = fields.text("do") == "look"
+        with private_folder(self._device.folder) as folder:
+            # The importer tells formats by their endings as well; nothing else of the name is used.
+            ending = "".join(char for char in Path(name).suffix.lower() if char.isalnum())[:8]
+            path = folder / f"history.{ending or 'txt'}"
+            try:
+                write_private(path, data)
+            except OSError as error:
+                raise DataError(f"there is no room for {wording.size_words(len(data))} here") from error
+            report = self._device.import_history(
+                path,
+                fields.text("format") or None,
+                dry_run=look,
+                add_missing=bool(fields.text("add_missing")),
+            )
+        self._page.visit.report = report
+        self._page.visit.says.append(
+            "Nothing was imported: this is what would happen." if look else "Imported."
+        )
+        return _to("/know#report")
+
+    def export(self, _: "Request") -> Response:
+        """Hand out everything known of the person as one file."""
+        with private_folder(self._device.folder) as folder:
+            path = folder / "confidante.jsonl"
+            self._device.export(path)
+            data = path.read_bytes()
+        return Response(
+            data,
+            media_type="application/jsonl",
+            headers={"Content-Disposition": 'attachment; filename="confidante.jsonl"'},
+        )
+
+    def switch(self, fields: Fields) -> Response:
+        """Turn one purpose on or off."""
+        try:
+            purpose = Purpose(fields.text("purpose"))
+        except ValueError as error:
+            raise DataError("there is no such switch") from error
+        on = bool(fields.text("on"))
+        self._device.consents.switch(purpose, on, how=PERSON, explicit=True)
+        return self._back(fields, "/switches", f"“{NOTICES[purpose].title}” is {'on' if on else 'off'}.")
+
+    def profiling(self, fields: Fields) -> Response:
+        """Turn the no-profiling mode on or off."""
+        self._device.no_profiling = bool(fields.text("on"))
+        on = self._device.no_profiling
+        said = "Suggestions use nothing of yours now." if on else "Suggestions are yours again."
+        return self._back(fields, "/switches", said)
+
+    def pause(self, fields: Fields) -> Response:
+        """Stop learning for a while, or go on."""
+        how = fields.text("for")
+        if how == "resume":
+            self._device.resume()
+            return self._back(fields, "/switches", "Learning goes on.")
+        self._device.pause(None if how == "ever" else fields.number("for"))
+        return self._back(fields, "/switches", "Learning is paused.")
+
+    def retention(self, fields: Fields) -> Response:
+        """Set how long events are kept."""
+        events, days = fields.whole("events"), fields.number("days")
+        if events is None:
+            raise DataError("keep how many things? give a number")
+        self._device.retention = Retention(events, days)
+        age = "of any age" if days is None else f"none older than {days:g} days"
+        return self._back(fields, "/switches", f"The newest {events} things are kept, {age}.")
+
+    def budget(self, fields: Fields) -> Response:
+        """Set how much may be given away in a lifetime."""
+        limit = fields.number("limit")
+        if limit is None:
+            raise DataError("a limit is a number")
+        self._device.ledger.set_budget(limit)
+        return self._back(fields, "/left", f"The limit is ε = {limit:g} now.")
+
+    def alarm(self, fields: Fields) -> Response:
+        """Dismiss an alarm."""
+        number = fields.whole("alarm")
+        if number is None:
+            raise DataError("which alarm? give its number")
+        self._device.dismiss_alarm(number)
+        return self._back(fields, "/left", "The alarm is dismissed. That coordinator is dealt with again.")
+
+    def close_api(self, fields: Fields) -> Response:
+        """Make the API key worthless."""
+        self._page.gate.close_api()
+        return self._back(fields, "/switches", "The API key opens nothing any more.")
+
+    def erase(self, fields: Fields) -> Response:
+        """Erase everything, show the last page, and end the server."""
+        if fields.text("word") != "ERASE":
+            self._page.visit.says.append("Nothing was erased: the word was not ERASE.")
+            return _to("/erase")
+        profile = self._device.folder
+        self._device.erase()
+        sweep(profile)
+        last = alone(
+            "Erased",
+            "Erased. Nothing is left to show. This page has closed; you can close the tab.",
+            HTTPStatus.OK,
+        )
+        last.background = BackgroundTask(self._stop_soon)
+        return last
+
+    async def _stop_soon(self) -> None:
+        await asyncio.sleep(LAST_SECONDS)
+        self._stop()
+
+    def _said_forgotten(self, forgotten: Forgotten) -> str:
+        said = f"Forgot {_things(forgotten.events)}."
+        if forgotten.undo is None or forgotten.until is None:
+            return said
+        self._page.visit.undos.append(Undo(said, forgotten.undo, forgotten.until))
+        return said
+
+    def _back(self, fields: Fields, default: str, said: str) -> Response:
+        self._page.visit.says.append(said)
+        return _to(fields.back(default))
+
+
+def _things(count: int) -> str:
+    return "1 thing" if count == 1 else f"{count} things"
+
+
+def _to(place: str) -> Response:
+    return RedirectResponse(place, HTTPStatus.SEE_OTHER)

@@ -1,0 +1,213 @@
+"""Our own endpoints, for what Gorse has no word for: reasons, forgetting, tastes, switches, the ledger."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
+
+from confidante.core.errors import VaultError
+from confidante.device.privacy.consent import APP
+from confidante.device.web.api_refinement import refining_routes
+from confidante.device.web.api_shapes import (
+    AnswerShape,
+    Consent,
+    ExplanationShape,
+    Forget,
+    ForgottenShape,
+    LedgerShape,
+    Pause,
+    State,
+    Switch,
+    TasteEdit,
+    TasteShape,
+    Undo,
+    Undone,
+    WhatIf,
+    answer_shape,
+    budget_shape,
+    departure_shape,
+    explanation_shape,
+    taste_shape,
+)
+from confidante.device.web.api_welcome import welcome_routes
+from confidante.device.web.private_folders import private_folder
+from confidante.device.web.shapes import ERRORS, KEYED, Count, Name, known
+
+if TYPE_CHECKING:
+    from confidante.device.device import Device
+
+_CHUNK = 1 << 16
+
+
+def api_routes(device: "Device") -> list[APIRouter]:
+    """Return our endpoints for this device."""
+    return [
+        _answer_routes(device),
+        refining_routes(device),
+        welcome_routes(device),
+        _history_routes(device),
+        _control_routes(device),
+    ]
+
+
+def _answer_routes(device: "Device") -> APIRouter:
+    router = _router("answers with reasons")
+
+    @router.get("/recommend")
+    def recommend(
+        n: Count = 10,
+        label: Annotated[list[Name], Query(max_length=100, description="only items with one of these")] = [],  # noqa: B006
+        diversity: Annotated[float, Query(ge=0, le=1, description="0: best scores, 1: least alike")] = 0.0,
+    ) -> AnswerShape:
+        """Return the best items for the person, each with its exact reasons."""
+        return answer_shape(device.recommend(n, labels=label, diversity=diversity))
+
+    @router.get("/explain/{item_id:path}")
+    def explain(item_id: Name, n: Count = 5) -> ExplanationShape:
+        """Return why an item scores what it scores, and the fewest events that keep it in the top n."""
+        known(device, item_id)
+        return explanation_shape(device.explain(item_id, n=n))
+
+    @router.post("/what-if")
+    def what_if(question: WhatIf) -> AnswerShape:
+        """Return the list as if these events had never happened. Nothing is changed."""
+        return answer_shape(device.what_if(without=question.without, n=question.n))
+
+    @router.get("/tastes")
+    def tastes() -> list[TasteShape]:
+        """Return the labels that the recent history is made of, and every one that was set by hand."""
+        return [taste_shape(taste) for taste in device.tastes()]
+
+    @router.put("/tastes")
+    def edit_taste(edit: TasteEdit) -> TasteShape:
+        """Raise, lower, remove a taste, or leave it untouched."""
+        return taste_shape(device.edit_taste(edit.label, level=edit.level, removed=edit.removed))
+
+    return router
+
+
+def _history_routes(device: "Device") -> APIRouter:
+    router = _router("history")
+
+    @router.post("/forget")
+    def forget(what: Forget) -> ForgottenShape:
+        """Forget. It counts for nothing from now on, and is erased when the time to undo has passed."""
+        if what.item is not None:
+            known(device, what.item)
+        forgotten = device.forget(
+            event=what.event,
+            item=what.item,
+            since=what.since,
+            until=what.until,
+            everything=what.everything,
+            undo_seconds=what.undo_seconds,
+        )
+        return ForgottenShape(events=forgotten.events, undo=forgotten.undo, until=forgotten.until)
+
+    @router.post("/undo")
+    def undo(undo: Undo) -> Undone:
+        """Take a forgetting back, while there is time."""
+        return Undone(events=device.undo(undo.undo))
+
+    @router.get(
+        "/export",
+        response_class=StreamingResponse,
+        responses={
+            200: {
+                "content": {"application/jsonl": {"schema": {"type": "string"}}},
+                "description": "JSON lines",
+            }
+        },
+    )
+    def export() -> StreamingResponse:
+        """Return everything known of the person as JSON lines. What is returned is not encrypted."""
+        with private_folder(device.folder) as folder:
+            path = folder / "confidante.jsonl"
+            device.export(path)
+            data = path.read_bytes()
+
+        def chunks() -> Iterator[bytes]:
+            for start in range(0, len(data), _CHUNK):
+                yield data[start : start + _CHUNK]
+
+        return StreamingResponse(chunks(), media_type="application/jsonl")
+
+    return router
+
+
+def _control_routes(device: "Device") -> APIRouter:
+    router = _router("control")
+
+    def state() -> State:
+        until = device.paused_until
+        return State(
+            items=device.items,
+            events=device.event_count,
+            has_model=device.has_model,
+            protection=device.protection,
+            no_profiling=device.no_profiling,
+            paused=until is not None,
+            paused_until=None if until is None or math.isinf(until) else until,
+        )
+
+    def consent() -> Consent:
+        switches = [Switch(purpose=purpose, on=on) for purpose, on in device.consents.state().items()]
+        return Consent(switches=switches, gpc=device.consents.gpc)
+
+    @router.get("/health")
+    def health() -> State:
+        """Return how the device is."""
+        return state()
+
+    @router.get("/consent")
+    def get_consent() -> Consent:
+        """Return every switch."""
+        return consent()
+
+    @router.put("/consent")
+    def put_consent(switch: Switch) -> Consent:
+        """Turn a switch, in the app's name. What sends needs the person once the browser said Sec-GPC."""
+        device.consents.switch(switch.purpose, switch.on, how=APP, explicit=False)
+        return consent()
+
+    @router.get("/ledger")
+    def ledger(
+        limit: Count = 50,
+        before: Annotated[
+            int | None, Query(ge=0, lt=1 << 62, description="number of the last one seen")
+        ] = None,
+    ) -> LedgerShape:
+        """Return what left this device, and the budget."""
+        try:
+            device.ledger.verify()
+        except VaultError:
+            intact = False
+        else:
+            intact = True
+        return LedgerShape(
+            departures=[departure_shape(one) for one in device.ledger.departures(limit, before)],
+            budget=budget_shape(device.ledger.budget()),
+            intact=intact,
+        )
+
+    @router.get("/pause")
+    def get_pause() -> State:
+        """Return whether learning is paused."""
+        return state()
+
+    @router.put("/pause")
+    def put_pause(pause: Pause) -> State:
+        """Pause learning, or go on."""
+        if pause.paused:
+            device.pause(pause.seconds)
+        else:
+            device.resume()
+        return state()
+
+    return router
+
+
+def _router(tag: str) -> APIRouter:
+    return APIRouter(prefix="/api/v1", tags=[tag], responses=ERRORS, dependencies=KEYED)

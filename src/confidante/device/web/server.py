@@ -1,0 +1,89 @@
+"""`confidante open`: serve the page and the local API on the loopback address, until Ctrl-C."""
+
+import socket
+import sys
+import webbrowser
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from confidante.core.errors import DataError
+from confidante.device.web.app import make_app
+from confidante.device.web.private_folders import sweep
+from confidante.device.web.security import Gate, new_api_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from confidante.device.device import Device
+
+HOST = "127.0.0.1"
+CONNECTIONS = 100
+"""How many may be open at once; the next is told 503."""
+
+
+def open_page(
+    device: "Device", *, port: int = 0, browser: bool = True, new_key: bool = False, user: str = "me"
+) -> None:
+    """Serve until Ctrl-C, or until everything is erased on the page. Prints the address, which works once.
+
+    port: 0 takes any free one; an app that uses the API wants a fixed one. browser: open it there as well.
+    new_key: make an API key in place of an earlier one, and print it once. user: the name that apps may use
+    for the person, beside "me". Raises `DataError` when the port is taken.
+    """
+    key = new_api_key(device) if new_key else None
+
+    def say(link: str) -> None:
+        write = sys.stdout.write
+        write(f"Open this once, in your browser: {link}\n")
+        if key is not None:
+            write(f"API key, shown only now: {key}\nSend it as X-API-Key to {link.partition('/?')[0]}/api/\n")
+        write("Ctrl-C closes it.\n")
+        sys.stdout.flush()
+        if browser:
+            webbrowser.open(link)
+
+    serve(device, port=port, user=user, started=say)
+
+
+def serve(
+    device: "Device",
+    *,
+    port: int = 0,
+    user: str = "me",
+    started: "Callable[[str], None]" = lambda _: None,
+    stopper: "Callable[[Callable[[], None]], None]" = lambda _: None,
+) -> None:
+    """Serve in this thread. started: told the address; stopper: told how to end it from another thread."""
+    sweep(device.folder)
+    with _listen(port) as listening:
+        gate = Gate(listening.getsockname()[1], device)
+        servers: list[uvicorn.Server] = []
+
+        def stop() -> None:
+            for server in servers:
+                server.should_exit = True
+
+        app = make_app(device, gate, user=user, stop=stop, ready=lambda: started(gate.link()))
+        config = uvicorn.Config(
+            app,
+            access_log=False,  # a log of requests is a copy of the history
+            log_level="error",
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            ws="none",
+            limit_concurrency=CONNECTIONS,
+            lifespan="on",
+            timeout_graceful_shutdown=2,
+        )
+        servers.append(uvicorn.Server(config))
+        stopper(stop)
+        servers[0].run(sockets=[listening])
+
+
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server((HOST, port))
+    except (OSError, OverflowError) as error:
+        raise DataError(f"cannot listen on {HOST}, port {port}: {error}; take another port") from error

@@ -1,0 +1,1 @@
+"""Files that people have: to rows and back. No vault, nothing on disk, hostile until proven harmless."""

@@ -1,0 +1,94 @@
+"""What every parser of somebody else's file yields: events, rows it could not use, and what it assumed."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import final
+
+from confidante.core.errors import DataError
+from confidante.device.values import NO_CONTEXT
+from confidante.formats.source import Source
+
+WISH = "wish"
+"""The kind of what the person wants and has not had yet (a to-read shelf): no event, but saved."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ForeignEvent:
+    """One thing the person did elsewhere.
+
+    at: seconds since 1970, UTC. value: a rating or minutes. creator: artist, author, channel. foreign_id: its
+    name over there. line: 1-based line of the file, or number of the entry in a JSON list or a page.
+    show: the series an episode is of. labels: what the file says of the kind of thing.
+    """
+
+    title: str
+    at: float
+    kind: str
+    value: float | None = None
+    creator: str = ""
+    foreign_id: str = ""
+    line: int = 0
+    context: Mapping[str, str] = field(default_factory=lambda: NO_CONTEXT)
+    show: str = ""
+    labels: tuple[str, ...] = ()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A row that is no event, and why in a few words, the same words for the same reason."""
+
+    reason: str
+    line: int
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something the person should know of the whole file: what was assumed."""
+
+    text: str
+
+
+Row = ForeignEvent | Skipped | Note
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file.
+
+    what: what it is, for a person. detects: whether a source looks like it, told from names and first bytes.
+    parse: source, and whose rows are wanted (None: there is only one person) -> rows. Raises DataError.
+    """
+
+    name: str
+    what: str
+    detects: Callable[[Source], bool]
+    parse: Callable[[Source, str | None], Iterator[Row]]
+
+
+@final
+class OnePerson:
+    """Lets through one person's rows of a file that may hold several people's."""
+
+    def __init__(self, wanted: str | None, path: str) -> None:
+        """wanted: whose; None: there must be only one."""
+        self._wanted = wanted
+        self._path = path
+        self._seen: str | None = None
+
+    def has(self, person: str, line: int) -> bool:
+        """Return whether a row is that person's. Raises DataError when it is not said whose are wanted."""
+        if self._wanted is not None:
+            return person == self._wanted
+        if self._seen is None:
+            self._seen = person
+        if person != self._seen:
+            raise DataError(
+                f"holds what several people did ({self._seen!r}, {person!r}): say whose is wanted (person)",
+                path=self._path,
+                line=line,
+            )
+        return True

@@ -1,0 +1,1 @@
+"""Films, series, music, books and videos."""

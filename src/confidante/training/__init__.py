@@ -1,0 +1,1 @@
+"""Which tasks make a model, with which share of the budget, and how their results are blended."""

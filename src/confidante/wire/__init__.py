@@ -1,0 +1,1 @@
+"""Every message that two machines exchange, each with its limits."""

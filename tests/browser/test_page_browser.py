@@ -1,0 +1,353 @@
+"""The page in a real browser: every button does what it says, by mouse and keyboard, with scripts or none.
+
+Needs a Chromium (`make setup-browser`); where there is none, the tests are skipped and say so, unless
+CONFIDANTE_REQUIRE_BROWSER=1. Screenshots are kept in out/screenshots.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from browser_world import SCREENSHOTS, launched, needs_browser, press, said, served, tab, visiting
+from local_world import small_device
+from playwright.sync_api import Browser, Page, expect
+
+from confidante.device.device import Device
+from confidante.device.federation.alarms import Caught, sound
+from confidante.device.privacy.consent import PERSON
+from confidante.device.values import Purpose
+from confidante.device.web.security import Gate, new_api_key
+
+TABS = {"for-you": "", "what-i-know": "know", "what-left": "left", "switches": "switches"}
+
+
+pytestmark = needs_browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with launched() as opened:
+        yield opened
+
+
+@pytest.fixture
+def device(tmp_path: Path) -> Iterator[Device]:
+    made = small_device(tmp_path / "profile")
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=[True, False], ids=["with scripts", "without scripts"])
+def page(request: pytest.FixtureRequest, browser: Browser, device: Device) -> Iterator[Page]:
+    with served(device) as (link, _), visiting(browser, link, scripts=request.param) as opened:
+        yield opened
+
+
+def first_card(page: Page) -> str:
+    return page.locator("article h3").first.inner_text()
+
+
+def test_for_you(page: Page, device: Device) -> None:
+    best = device.recommend(12).suggestions
+    assert page.locator("article h3").all_inner_texts() == [one.item.title for one in best]
+
+    press(page, f"Save: {best[0].item.title}")
+    said(page, "Saved")
+    assert [item.id for item in device.saved] == [best[0].item.id]
+    expect(page.get_by_role("heading", name="Saved for later")).to_be_visible()
+    press(page, f"Take off the list: {best[0].item.title}")
+    said(page, "off the list")
+    assert device.saved == ()
+
+    press(page, f"Not this one: {best[0].item.title}")
+    said(page, "will not be suggested again")
+    assert best[0].item.id not in {one.item.id for one in device.recommend(40).suggestions}
+    assert first_card(page) == device.recommend(1).suggestions[0].item.title
+
+    gone = first_card(page)
+    press(page, f"Less like this: {gone}")
+    said(page, "less like")
+    expect(page.get_by_role("heading", name=gone)).to_have_count(0)
+    assert {kind for kind, _ in device.wishes()} == {"less", "never"}
+
+    known = first_card(page)
+    press(page, f"I know it: {known}")
+    said(page, "Noted that you know")
+    assert device.item(device.history(limit=1)[0].item).title == known
+
+    page.get_by_label("Find something you know").fill("vinyl")
+    press(page, "Search")
+    expect(page.get_by_role("heading", name="Titles with “vinyl”")).to_be_visible()
+    press(page, "I know it: The Vinyl")
+    said(page, "Noted")
+    assert device.item(device.history(limit=1)[0].item).title.startswith("The Vinyl")
+    press(page, "Close the search")
+    expect(page.get_by_role("heading", name="Titles with")).to_have_count(0)
+
+
+def test_why(page: Page, device: Device) -> None:
+    title = first_card(page)
+    page.get_by_role("link", name=f"Why: {title}").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Why “{title}”?")
+    shown = page.locator("tbody td.num").all_inner_texts()
+    score = page.locator("tfoot td.num").inner_text()
+    figures = [float(text.replace("\N{MINUS SIGN}", "-")) for text in (*shown, score)]
+    assert sum(figures[:-1]) == pytest.approx(figures[-1], abs=1e-4 * len(figures))
+    item = next(one.item for one in device.recommend(1).suggestions)
+    assert device.explain(item.id).counterfactual.sentence in page.locator("main").inner_text()
+
+    ticks = page.get_by_role("checkbox").all()
+    for tick in ticks[:3]:
+        tick.uncheck()
+    page.get_by_role("button", name="Show the list").click()
+    expect(page.get_by_role("heading", name="Without 3 things")).to_be_visible()
+    numbers = [int(tick.get_attribute("value") or "") for tick in page.get_by_role("checkbox").all()[:3]]
+    expected = [one.item.title for one in device.what_if(without=numbers, n=10).suggestions]
+    listed = page.locator("#lists section").last.locator("li").all_inner_texts()
+    assert [text.removesuffix(" (new)") for text in listed] == expected
+    assert device.event_count == 5
+
+    press(page, "Forget:")
+    said(page, "Forgot 1 thing")
+    assert device.event_count == 4
+    press(page, "Undo")
+    said(page, "Taken back")
+    assert device.event_count == 5
+    press(page, "Less like this")
+    said(page, "less like")
+    press(page, "Allow it again")
+    said(page, "may be suggested again")
+    assert device.wishes() == ()
+    press(page, "Not this one")
+    said(page, "not be suggested")
+    page.get_by_role("link", name="Back to the list").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("For you")
+
+
+def test_what_i_know_tastes_and_wishes(page: Page, device: Device) -> None:
+    device.not_this("cr1")
+    tab(page, "What I know")
+    press(page, "More: Cooking")
+    said(page, "counts more")
+    assert {taste.label: taste.level for taste in device.tastes()}["Cooking"] == 1
+    press(page, "Less: Cooking")
+    said(page, "as you lived it")
+    press(page, "Less: Cooking")
+    said(page, "counts less")
+    press(page, "Leave untouched: Cooking")
+    said(page, "as you lived it")
+    assert {taste.label: taste.level for taste in device.tastes()}["Cooking"] == 0
+    press(page, "Remove: Space")
+    said(page, "Nothing with “Space”")
+    assert not [one for one in device.recommend(40).suggestions if "Space" in one.item.labels]
+    press(page, "Bring back: Space")
+    said(page, "as you lived it")
+    assert [one for one in device.recommend(40).suggestions if "Space" in one.item.labels]
+    press(page, "Allow again")
+    said(page, "may be suggested again")
+    assert device.wishes() == ()
+
+
+def test_what_i_know_history(page: Page, device: Device) -> None:
+    tab(page, "What I know")
+    page.get_by_label("Part of a title").fill("oven")
+    press(page, "Show")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    press(page, "Show all")
+    expect(page.locator("tbody tr")).to_have_count(5)
+
+    press(page, "Forget: The Probe")
+    said(page, "Forgot 1 thing")
+    assert device.event_count == 4
+    expect(page.get_by_role("region", name="Undo")).to_contain_text("It can be taken back until")
+    press(page, "Undo")
+    said(page, "Taken back")
+    assert device.event_count == 5
+
+    press(page, "All of it: forget everything about The Oven")
+    said(page, "Forgot 1 thing")
+    assert "co2" not in {event.item for event in device.history()}
+
+    page.locator("#from").fill("2026-05-29")
+    page.locator("#to").fill("2026-05-31")
+    press(page, "Forget these days")
+    said(page, "Forgot 2 things")
+    assert device.event_count == 2
+
+    page.get_by_role("link", name="Forget everything").click()
+    page.get_by_role("link", name="Keep it").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("What I know")
+    page.get_by_role("link", name="Forget everything").click()
+    press(page, "Forget everything")
+    expect(page.locator("main")).to_contain_text("Not one thing you did is kept here")
+    assert device.event_count == 0
+    while page.get_by_role("button", name="Undo").count():
+        left = page.get_by_role("button", name="Undo").count()
+        press(page, "Undo")
+        expect(page.get_by_role("button", name="Undo")).to_have_count(left - 1)
+    assert device.event_count == 5
+
+
+def test_what_i_know_import_and_export(page: Page, device: Device, tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("title,date\nThe Heist (1980),2026-05-01\nNever heard of it,2026-05-02\n")
+    tab(page, "What I know")
+    for button, events in (("Only look what would happen", 5), ("Import", 6)):
+        page.get_by_label("File").set_input_files(file)
+        page.get_by_role("button", name=button, exact=True).click()
+        expect(page.get_by_role("heading", name="What came of the file")).to_be_visible()
+        expect(page.locator("#report")).to_contain_text("Never heard of it")
+        assert device.event_count == events
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save the file").click()
+    assert "The Heist (1980)" in download.value.path().read_text()
+
+
+def test_what_left(page: Page, device: Device) -> None:
+    tab(page, "What left")
+    expect(page.locator("main")).to_contain_text("Nothing has ever left this device.")
+    page.get_by_label("Set the limit").fill("2.5")
+    press(page, "Set it")
+    said(page, "The limit is ε = 2.5 now")
+    assert device.ledger.budget().epsilon_limit == 2.5
+    device.consents.switch(Purpose.REFINE, True, how=PERSON)
+    device.ledger.write(
+        Purpose.REFINE, "refine", "https://example.org", b"sealed", {"items": 3}, "that you asked"
+    )
+    tab(page, "What left")
+    page.get_by_text("What was in it").click()
+    expect(page.get_by_text('"items": 3')).to_be_visible()
+    page.get_by_text("What the receiver could see").click()
+    expect(page.get_by_text("that you asked", exact=True)).to_be_visible()
+    page.get_by_text("Receipt", exact=True).click()
+    expect(page.get_by_text("None came back.")).to_be_visible()
+
+
+def test_switches(page: Page, device: Device) -> None:
+    tab(page, "Switches")
+    for purpose in Purpose:
+        for _ in range(2):
+            before = device.consents.allowed(purpose)
+            page.locator(f"#switch-{purpose.value}").click()
+            said(page, "is off" if before else "is on")
+            assert device.consents.allowed(purpose) is not before
+            expected = "false" if before else "true"
+            expect(page.locator(f"#switch-{purpose.value}")).to_have_attribute("aria-checked", expected)
+    page.locator("#no-profiling").click()
+    said(page, "use nothing of yours")
+    assert device.no_profiling
+    page.locator("#no-profiling").click()
+    said(page, "yours again")
+    assert not device.no_profiling
+    for button in ("For an hour", "For a day", "Until I resume"):
+        press(page, button)
+        said(page, "Learning is paused")
+        assert device.paused_until is not None
+        press(page, "Resume now")
+        said(page, "Learning goes on")
+        assert device.paused_until is None
+    page.get_by_label("How many things, at most").fill("3")
+    page.get_by_label("Oldest, in days").fill("900")
+    press(page, "Keep it so")
+    said(page, "The newest 3 things are kept")
+    assert (device.retention.events, device.retention.days, device.event_count) == (3, 900, 3)
+    with page.expect_download():
+        page.get_by_role("link", name="Save the file").click()
+
+
+def test_erasing_everything_ends_the_server(browser: Browser, device: Device) -> None:
+    with served(device) as (link, server), visiting(browser, link) as page:
+        tab(page, "Switches")
+        page.get_by_role("link", name="Erase everything").click()
+        page.get_by_label("Type ERASE to go on").fill("please")
+        press(page, "Erase everything")
+        said(page, "Nothing was erased")
+        page.get_by_label("Type ERASE to go on").fill("ERASE")
+        press(page, "Erase everything")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Erased")
+        server.join(20)
+        assert not server.is_alive()
+
+
+def test_an_api_key_can_be_made_worthless(browser: Browser, device: Device) -> None:
+    key = new_api_key(device)
+    with served(device) as (link, _), visiting(browser, link) as page:
+        tab(page, "Switches")
+        press(page, "Lock apps out")
+        said(page, "opens nothing any more")
+        assert not Gate(1, device).opens(key)
+
+
+def test_by_keyboard_alone(browser: Browser, device: Device) -> None:
+    with served(device) as (link, _), visiting(browser, link) as page:
+        page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Tab")
+        expect(page.get_by_label("Find something you know")).to_be_focused()
+        page.keyboard.type("vinyl")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="Titles with “vinyl”")).to_be_visible()
+        button = page.get_by_role("button", name="I know it: The Vinyl").first
+        for _ in range(30):
+            page.keyboard.press("Tab")
+            if button.evaluate("node => node === document.activeElement"):
+                break
+        page.keyboard.press("Enter")
+        said(page, "Noted that you know")
+        assert device.item(device.history(limit=1)[0].item).title.startswith("The Vinyl")
+        assert page.evaluate("document.activeElement !== document.body")  # focus is not lost by the swap
+        tab(page, "Switches")
+        page.locator("#no-profiling").focus()
+        page.keyboard.press("Space")
+        said(page, "use nothing of yours")
+        expect(page.locator("#no-profiling")).to_be_focused()
+
+
+def test_the_time_left_to_undo_counts_down_and_the_bar_goes(browser: Browser, device: Device) -> None:
+    with served(device) as (link, _), visiting(browser, link) as page:
+        page.clock.install()
+        tab(page, "What I know")
+        press(page, "Forget: The Probe")
+        bar = page.get_by_role("region", name="Undo")
+        page.clock.run_for(2_000)
+        expect(bar).to_contain_text(re.compile(r"\(5\d s\)"))
+        page.clock.run_for(61_000)
+        expect(bar).to_have_count(0)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1100, 360])
+def test_every_tab_is_accessible_and_fits(browser: Browser, device: Device, scheme: str, width: int) -> None:
+    device.save("cr2")
+    device.less_like("cr3")
+    device.edit_taste("Cooking", level=1)
+    device.edit_taste("Drama", removed=True)
+    device.consents.switch(Purpose.REFINE, True, how=PERSON)
+    device.ledger.write(
+        Purpose.REFINE, "refine", "https://example.org", b"sealed", {"items": 3}, "that you asked"
+    )
+    sound(device._vault, "https://sums.example.org", Caught.LOG, "Another log.", {"hash": "ab" * 32})
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    with served(device) as (link, _), visiting(browser, link) as page:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+        page.set_viewport_size({"width": width, "height": 900})
+        handle = page.locator("article h3 a").first.get_attribute("href") or ""
+        more = {"why": handle.lstrip("/"), "forget-everything": "forget/everything", "erase": "erase"}
+        for name, path in {**TABS, **more, "api": "api/docs"}.items():
+            page.goto(link.partition("?")[0] + path)
+            if name == "what-i-know":
+                press(page, "Forget: The Probe")
+                said(page, "Forgot")
+            if name == "what-left":
+                for summary in page.locator("summary").all():
+                    summary.click()
+            found = Axe().run(page).response["violations"]
+            assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], name
+            overflow = page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            assert overflow <= 0, name
+            page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}-{width}.png", full_page=True)

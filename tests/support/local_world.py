@@ -1,0 +1,60 @@
+"""A small made-up library, a device that knows a little of somebody, and clients of its server."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.testclient import TestClient
+
+from confidante.device.device import Device
+from confidante.device.storage.keys import InsecurePlaintextKey
+from confidante.device.values import Item
+from confidante.device.web.app import make_app
+from confidante.device.web.security import Gate, new_api_key
+
+PORT = 8470
+HERE = f"http://127.0.0.1:{PORT}"
+
+_GENRES = {
+    "Space": "Orbit Star Comet Lander Probe Nebula Airlock Moonbase Gravity Signal",
+    "Crime": "Heist Alibi Witness Verdict Safecracker Informant Getaway Ransom Forger Motive",
+    "Cooking": "Bread Broth Oven Saffron Kitchen Market Harvest Pastry Supper Vineyard",
+    "Music": "Chorus Sonata Rehearsal Encore Drummer Ballad Vinyl Quartet Tempo Refrain",
+}
+
+
+def small_library() -> list[Item]:
+    """Forty items of four genres, some of two."""
+    found = []
+    for genre, words in _GENRES.items():
+        for place, word in enumerate(words.split()):
+            also = ("Comedy",) if place % 3 == 0 else ("Drama",) if place % 3 == 1 else ()
+            title = f"The {word} ({1980 + place})"
+            about = f"A story of {genre.lower()} and a {word.lower()}."
+            found.append(Item(f"{genre[:2].lower()}{place}", title, (genre, *also), about))
+    return found
+
+
+def small_device(folder: Path, *, events: bool = True) -> Device:
+    """Somebody who likes space, and once cooked. The profile is for tests: its key lies beside it."""
+    device = Device(folder, InsecurePlaintextKey())
+    device.add_items(small_library())
+    if events:
+        for hours, item in enumerate(("sp0", "sp1", "co2", "sp3", "sp4")):
+            device.record(item, "view", at=1_780_000_000.0 + 86_400 * hours)
+    return device
+
+
+def api_client(device: Device) -> TestClient:
+    """An app with the key, behind the guard."""
+    key = new_api_key(device)
+    app = make_app(device, Gate(PORT, device), user="ada")
+    return TestClient(app, base_url=HERE, headers={"x-api-key": key})
+
+
+def page_client(device: Device) -> TestClient:
+    """A browser that has followed the link, without scripts."""
+    gate = Gate(PORT, device)
+    client = TestClient(make_app(device, gate), base_url=HERE, headers={"sec-fetch-site": "same-origin"})
+    parts = urlsplit(gate.link())
+    assert client.get(f"{parts.path}?{parts.query}").status_code == 200
+    return client

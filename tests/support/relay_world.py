@@ -1,0 +1,61 @@
+"""A real `confidante relay` process, and a gateway that a test moves by hand."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+
+from confidante.crypto.oblivious_http import REQUEST_TYPE
+from confidante.wire.rounds import Refusal, decode
+
+
+@dataclass
+class Running:
+    process: subprocess.Popen[str]
+    url: str
+
+    def post(self, body: object = b"sealed", **headers: str) -> httpx.Response:
+        sent = {"content-type": REQUEST_TYPE} | {
+            name.replace("_", "-"): value for name, value in headers.items()
+        }
+        with httpx.Client(trust_env=False, timeout=60) as http:
+            return http.post(self.url, content=body, headers=sent)  # type: ignore[arg-type]
+
+
+@contextmanager
+def relay_process(gateway: str, *options: object) -> Iterator[Running]:
+    """Start it on a free port; it must have written nothing but its address when it ends."""
+    words = ["-m", "confidante.cli", "relay", "--gateway", gateway, "--port", "0", *map(str, options)]
+    process = subprocess.Popen(
+        [sys.executable, *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    said: list[str] = []
+    reader = threading.Thread(target=lambda: said.append(process.stderr.read()))  # type: ignore[union-attr]
+    reader.start()
+    try:
+        first = process.stdout.readline()
+        assert first.startswith("relay at http"), first
+        yield Running(process, first.split()[-1])
+    finally:
+        process.terminate()
+        process.wait(60)
+        reader.join()
+        rest = process.stdout.read()
+        process.stdout.close()
+        process.stderr.close()
+    assert (rest, said) == ("", [""])
+
+
+def refused(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, decode(answer.content, Refusal).reason

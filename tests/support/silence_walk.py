@@ -1,0 +1,304 @@
+"""Run in a process of its own: bans the network and other processes, then uses everything a device offers.
+
+`python silence_walk.py parts|device|modules FOLDER` with all that sends switched off must end with 0.
+`ATTEMPTS` show that the ban catches what it is for: `python silence_walk.py NAME FOLDER` must end with 3
+for each.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+BANNED = (
+    "socket.connect",
+    "socket.sendto",
+    "socket.sendmsg",
+    "socket.bind",
+    "socket.getaddrinfo",
+    "socket.gethostbyname",
+    "socket.gethostbyaddr",
+    "socket.getnameinfo",
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.fork",
+    "os.forkpty",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.startfile",
+    "pty.spawn",
+    "webbrowser.open",
+)
+CAUGHT = 3
+
+
+def ban() -> None:
+    """From here on, end the process at the first banned thing: an exception could be swallowed."""
+
+    def hook(event: str, _arguments: tuple[Any, ...]) -> None:
+        if event in BANNED:
+            print(f"not silent: {event}", file=sys.stderr, flush=True)
+            os._exit(CAUGHT)
+
+    sys.addaudithook(hook)
+
+
+def open_sockets() -> list[str]:
+    """Return this process's sockets, where the system shows them: native code raises no audit event."""
+    kept = Path("/proc/self/fd")
+    return (
+        [link for link in map(_target, kept.iterdir()) if link.startswith("socket:")] if kept.exists() else []
+    )
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:  # the descriptor of this very listing
+        return ""
+
+
+def walk_modules(_folder: Path) -> None:
+    """Import every module of the device."""
+    import importlib
+    import pkgutil
+
+    import confidante.device
+
+    for found in pkgutil.walk_packages(confidante.device.__path__, "confidante.device."):
+        importlib.import_module(found.name)
+
+
+def walk_parts(folder: Path) -> None:
+    """Use switches, ledger, egress and rounds with every switch that sends off."""
+    from outward_world import home
+
+    from confidante.core.entropy import SystemEntropy
+    from confidante.core.errors import ConfidanteError
+    from confidante.device.federation.participation import Participation, Route, device_identity
+    from confidante.device.privacy.consent import PERSON
+    from confidante.device.privacy.egress import Egress
+    from confidante.device.privacy.http_request import render
+    from confidante.device.values import Purpose
+
+    with home(folder / "profile") as at:
+        for purpose in Purpose:
+            at.consents.switch(purpose, True, how=PERSON)
+            at.consents.switch(purpose, False, how=PERSON)
+        egress = Egress(at.ledger)
+        at.consents.switch(Purpose.TRAIN, True, how=PERSON)
+        request = render("POST", "https://127.0.0.1:9/", b"written while it was on")
+        number = at.write(request.data).number
+        at.consents.switch(Purpose.TRAIN, False, how=PERSON)
+        refused: list[Callable[[], object]] = [
+            lambda: egress.deliver(number, request),
+            lambda: egress.send(number, request.data, socket.socket),
+            *(
+                lambda purpose=purpose: egress.request(  # type: ignore[misc]
+                    "GET", "https://127.0.0.1:9/", purpose=purpose, task="t", content={}, visible=""
+                )
+                for purpose in Purpose
+            ),
+        ]
+        from test_participation import AGREEMENT, World
+
+        world = World(at, device_identity(at.vault, "https://example.org"))
+        refused.append(
+            lambda: Participation(
+                at.vault,
+                at.consents,
+                at.ledger,
+                SystemEntropy(),
+                world.identity,
+                AGREEMENT,
+                world.offer(),
+                Route("https://example.org"),
+            )
+        )
+        for attempt in refused:
+            try:
+                attempt()
+            except ConfidanteError:
+                continue
+            raise AssertionError("something was handed out with its switch off")
+        at.ledger.verify()
+        at.consents.verify()
+
+
+def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
+    """Return what to do with each public member of `Device`, in the order in which to do it.
+
+    A new member of `Device` belongs here; `test_silence.py` fails until it is.
+    """
+    from confidante.device.values import Item, Retention
+
+    films = [Item(f"m{i}", f"Film {i}", ("Horror", "Drama")[i % 2 :]) for i in range(30)]
+    exported = folder / "export.jsonl"
+    return {
+        "protection": lambda device: device.protection,
+        "folder": lambda device: device.folder,
+        "now": lambda device: device.now(),
+        "has_model": lambda device: device.has_model,
+        "add_items": lambda device: device.add_items(films),
+        "list_items": lambda device: device.list_items(5, "m3"),
+        "set_setting": lambda device: device.set_setting("colour", b"green"),
+        "setting": lambda device: device.setting("colour"),
+        "record_many": lambda device: device.record_many(device.history(limit=2)),
+        "erase_due": lambda device: device.erase_due(),
+        "items": lambda device: device.items,
+        "item": lambda device: device.item("m1"),
+        "find_items": lambda device: device.find_items("Film"),
+        "install_model": lambda device: _refused(device.install_model, b"no model"),
+        "record": lambda device: [device.record(f"m{i}") for i in range(8)],
+        "history": lambda device: device.history(search="Film"),
+        "event_count": lambda device: device.event_count,
+        "recommend": lambda device: (
+            device.recommend(5, diversity=0.3),
+            device.recommend(5, refine=True).refined(),
+        ),
+        "session": lambda device: device.session(["m1", "m2"], 5),
+        "what_if": lambda device: device.what_if(without=[1]),
+        "explain": lambda device: device.explain("m20"),
+        "similar_items": lambda device: device.similar_items("m1"),
+        "less_like": lambda device: device.less_like("m9"),
+        "not_this": lambda device: device.not_this("m10"),
+        "allow": lambda device: device.allow("m9"),
+        "save": lambda device: device.save("m11"),
+        "saved": lambda device: device.saved,
+        "unsave": lambda device: device.unsave("m11"),
+        "wishes": lambda device: device.wishes(),
+        "tastes": lambda device: device.tastes(),
+        "edit_taste": lambda device: device.edit_taste("Drama", level=1),
+        "welcome_due": lambda device: device.welcome_due(),
+        "welcome_slate": lambda device: device.welcome_slate(5),
+        "pick": lambda device: device.pick(["m12", "m13"]),
+        "picks": lambda device: device.picks(),
+        "skip_welcome": lambda device: device.skip_welcome(),
+        "set_attributes": lambda device: device.set_attributes({"age": "25-34"}),
+        "attributes": lambda device: device.attributes,
+        "cohort_attributes": lambda device: device.cohort_attributes,
+        "cohort": lambda device: device.cohort,
+        "pause": lambda device: device.pause(60),
+        "paused_until": lambda device: device.paused_until,
+        "resume": lambda device: device.resume(),
+        "no_profiling": lambda device: (setattr(device, "no_profiling", True), device.recommend(3)),
+        "consents": lambda device: (device.consents.state(), device.consents.verify()),
+        "ledger": lambda device: (device.ledger.departures(), device.ledger.budget(), device.ledger.verify()),
+        "alarms": lambda device: device.alarms(),
+        "dismiss_alarm": lambda device: _refused(device.dismiss_alarm, 1),
+        "refine_with": lambda device: device.refine_with(
+            "https://127.0.0.1:9", "films", relay="https://127.0.0.2:9"
+        ),
+        "refresh_refinement": lambda device: _refused(device.refresh_refinement),
+        "refinement_status": lambda device: device.refinement_status(),
+        "update_model": lambda device: _refused(device.update_model, "https://127.0.0.1:9", "films"),
+        "identity": lambda device: device.identity("https://example.org"),
+        "join": _join_with_its_switch_off,
+        "participate": lambda device: _refused(device.participate, "https://127.0.0.1:9", "films"),
+        "participate_in_background": lambda device: device.participate_in_background(
+            "https://127.0.0.1:9", "films", probes=()
+        ),
+        "backgrounds": lambda device: device.backgrounds[0].close(),
+        "export": lambda device: device.export(exported),
+        "import_history": lambda device: device.import_history(exported),
+        "backup": lambda device: device.backup(folder / "backup"),
+        "forget": lambda device: device.forget(item="m1"),
+        "undo": lambda device: device.undo(device.forget(item="m2", undo_seconds=60).undo),
+        "purge": lambda device: device.purge(),
+        "retention": lambda device: setattr(device, "retention", Retention(3)),
+        "remove_items": lambda device: device.remove_items(["m3"]),
+        "close": lambda device: device.close(),
+        "erase": lambda device: _reopened(device, folder).erase(),
+    }
+
+
+def _join_with_its_switch_off(device: Any) -> None:
+    from test_participation import AGREEMENT, PEOPLE, config, other
+
+    from confidante.device.federation.agreement import Offer
+    from confidante.device.federation.participation import Route
+
+    roster = (device.identity("https://example.org"), *(other(index).public for index in range(1, PEOPLE)))
+    _refused(device.join, AGREEMENT, Offer(config().encode(), roster), Route("https://example.org"))
+
+
+def _refused(call: Callable[..., object], *arguments: object) -> None:
+    from confidante.core.errors import ConfidanteError
+
+    try:
+        call(*arguments)
+    except ConfidanteError:
+        return
+    raise AssertionError("nonsense was taken")
+
+
+def _reopened(_device: Any, folder: Path) -> Any:
+    from confidante.device.device import Device
+    from confidante.device.storage.keys import InsecurePlaintextKey
+
+    return Device(folder / "profile", InsecurePlaintextKey())
+
+
+def walk_device(folder: Path) -> None:
+    """Call every public member of a device."""
+    from confidante.device.device import Device
+    from confidante.device.storage.keys import InsecurePlaintextKey
+
+    device = Device(folder / "profile", InsecurePlaintextKey())
+    for call in device_calls(folder).values():
+        call(device)
+
+
+def send_what_is_allowed(folder: Path) -> None:
+    """Send through the egress with its switch on: the ban must catch it."""
+    from outward_world import home
+
+    from confidante.device.privacy.egress import Egress
+    from confidante.device.values import Purpose
+
+    with home(folder / "profile", Purpose.TRAIN) as at:
+        Egress(at.ledger).request(
+            "GET", "http://127.0.0.1:9/", purpose=Purpose.TRAIN, task="t", content={}, visible=""
+        )
+
+
+def _send_datagram() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        out.sendto(b"x", ("127.0.0.1", 9))
+
+
+def _listen() -> None:
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+
+
+ATTEMPTS: dict[str, Callable[[Path], object]] = {
+    "egress": send_what_is_allowed,
+    "connect": lambda _folder: socket.socket().connect(("127.0.0.1", 9)),
+    "datagram": lambda _folder: _send_datagram(),
+    "listen": lambda _folder: _listen(),
+    "look-up": lambda _folder: socket.getaddrinfo("example.invalid", 80),
+    "old look-up": lambda _folder: socket.gethostbyname("example.invalid"),
+    "url": lambda _folder: urllib.request.urlopen("http://127.0.0.1:9/"),
+    "process": lambda _folder: subprocess.run(["true"], check=False),
+    "shell": lambda _folder: os.system("true"),
+}
+WALKS = {"parts": walk_parts, "device": walk_device, "modules": walk_modules}
+
+
+def main(name: str, folder: Path) -> None:
+    """Run one walk, or one attempt, under the ban."""
+    ban()
+    ({**WALKS, **ATTEMPTS}[name])(folder)
+    if open_sockets():
+        print(f"not silent: {open_sockets()}", file=sys.stderr)
+        sys.exit(CAUGHT)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

@@ -1,0 +1,63 @@
+"""What is deployed is pinned as what is tested, and nothing has a password by default."""
+
+import re
+import stat
+import subprocess
+from pathlib import Path
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+
+
+def pins(path: Path) -> dict[str, set[str]]:
+    """Each pinned distribution with its hashes, by name and version."""
+    found: dict[str, set[str]] = {}
+    name = ""
+    for line in path.read_text().splitlines():
+        if line and not line.startswith((" ", "#")):
+            name = line.split(" ", 1)[0]
+            found[name] = set()
+        found.setdefault(name, set()).update(re.findall(r"sha256:([0-9a-f]{64})", line))
+    return found
+
+
+def test_pins_are_those_of_the_development_environment_each_with_hashes() -> None:
+    tested, deployed = pins(DEPLOY.parent / "requirements" / "dev.txt"), pins(DEPLOY / "requirements.txt")
+    assert len(deployed) > 30
+    for name, hashes in deployed.items():
+        assert hashes, name
+        assert hashes == tested[name], f"{name}: run python deploy/pins.py"
+    assert "://" not in (DEPLOY / "requirements.txt").read_text()
+
+
+def test_secrets_are_made_at_random_for_their_owner_and_kept(tmp_path: Path) -> None:
+    script = tmp_path / "secrets.sh"
+    script.write_bytes((DEPLOY / "secrets.sh").read_bytes())
+    subprocess.run(["sh", str(script)], check=True, capture_output=True)
+    made = {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+    assert set(made) == {"database", "operator_key", "postgres_password"}
+    assert re.fullmatch("[0-9a-f]{64}", made["operator_key"])
+    assert made["postgres_password"] in made["database"]
+    assert made["postgres_password"] != made["operator_key"]
+    for path in (tmp_path / "secrets").iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    subprocess.run(["sh", str(script)], check=True, capture_output=True)
+    assert made == {path.name: path.read_text() for path in (tmp_path / "secrets").iterdir()}
+
+
+def test_nothing_that_is_deployed_holds_a_secret() -> None:
+    text = (DEPLOY / "compose.yaml").read_text()
+    assert "POSTGRES_PASSWORD_FILE" in text
+    assert not re.search(r"(?m)PASSWORD: |postgresql://\S+:\S+@", text)
+
+
+def test_the_proxy_passes_on_what_devices_ask_for_and_nothing_of_the_operators() -> None:
+    text = (DEPLOY / "Caddyfile").read_text()
+    assert re.findall(r"(?m)^\s*(@\w+) path (.*)$", text) == [("@devices", "/v1/* /health/*")]
+    assert re.findall(r"(?m)^\s*(?:reverse_proxy|handle|route|redir) (\S+)", text) == ["@devices"]
+    assert "- --no-public-page\n" in (DEPLOY / "compose.yaml").read_text()
+
+
+def test_the_unit_gives_the_coordinator_no_more_than_it_needs() -> None:
+    unit = (DEPLOY / "confidante-coordinator.service").read_text().splitlines()
+    for line in ("DynamicUser=yes", "ProtectSystem=strict", "NoNewPrivileges=yes", "CapabilityBoundingSet="):
+        assert line in unit

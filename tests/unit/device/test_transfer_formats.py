@@ -1,0 +1,369 @@
+"""Each format: what is read, what is skipped and why. All files are of our own invention."""
+
+import json
+import zipfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from confidante.core.errors import DataError
+from confidante.device.importing import ForeignEvent, Note, Skipped, detect, parse
+from confidante.formats.records import WISH
+from confidante.packs.media.watching import show_of
+
+TAKEOUT = "Takeout/YouTube and YouTube Music/history/watch-history"
+
+
+def seconds(*moment: int) -> float:
+    return datetime(*moment, tzinfo=UTC).timestamp()
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def zipped(path: Path, members: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def read(path: Path, expected: str, **options: str) -> tuple[list[ForeignEvent], list[Skipped], list[str]]:
+    assert detect(path) == expected
+    rows = list(parse(path, **options))
+    return (
+        [row for row in rows if isinstance(row, ForeignEvent)],
+        [row for row in rows if isinstance(row, Skipped)],
+        [row.text for row in rows if isinstance(row, Note)],
+    )
+
+
+def test_movielens_csv_takes_titles_and_genres_from_the_file_beside_it(tmp_path: Path) -> None:
+    write(
+        tmp_path / "movies.csv",
+        'movieId,title,genres\n7,"Long Night, The (1999)",Drama|War\n8,Odd (2001),X\n',
+    )
+    path = write(
+        tmp_path / "ratings.csv",
+        "userId,movieId,rating,timestamp\n1,7,4.5,978300760\n1,9,3.0,978300761\n1,8,x,978300762\n",
+    )
+    events, skipped, _ = read(path, "movielens")
+    assert events == [
+        ForeignEvent(
+            "Long Night, The (1999)", 978300760.0, "rating", 4.5, "", "7", 2, labels=("Drama", "War")
+        )
+    ]
+    assert [row.line for row in skipped] == [3, 4]
+
+
+def test_movielens_dat_and_u_data_are_read_as_latin_1_too(tmp_path: Path) -> None:
+    one, two = tmp_path / "1m", tmp_path / "100k"
+    write(one / "movies.dat", "7::Caf\xe9 (1999)::Drama\n".encode("latin-1"))
+    events, _, _ = read(write(one / "ratings.dat", "1::7::5::978300760\r\n"), "movielens")
+    assert [(event.title, event.labels) for event in events] == [("Café (1999)", ("Drama",))]
+    flags = "|".join("1" if k in (1, 8) else "0" for k in range(19))
+    write(two / "u.item", f"7|Caf\xe9 (1999)|01-Jan-1999||http://x|{flags}\n".encode("latin-1"))
+    events, _, _ = read(write(two / "u.data", "196\t7\t3\t881250949\n"), "movielens")
+    assert [(event.title, event.labels) for event in events] == [("Café (1999)", ("Action", "Drama"))]
+
+
+def test_movielens_in_a_zip_and_without_its_films(tmp_path: Path) -> None:
+    ratings = "userId,movieId,rating,timestamp\n1,7,4.5,978300760\n"
+    path = zipped(
+        tmp_path / "ml.zip", {"ml/ratings.csv": ratings, "ml/movies.csv": "movieId,title,genres\n7,A,B\n"}
+    )
+    assert read(path, "movielens")[0][0].title == "A"
+    with pytest.raises(DataError, match=r"movies\.csv beside it"):
+        list(parse(write(tmp_path / "ratings.csv", ratings)))
+
+
+def test_a_file_of_several_people_asks_whose_rows_are_wanted(tmp_path: Path) -> None:
+    write(tmp_path / "movies.csv", "movieId,title,genres\n7,A,B\n")
+    path = write(
+        tmp_path / "ratings.csv", "userId,movieId,rating,timestamp\n1,7,4.5,978300760\n2,7,1,978300761\n"
+    )
+    with pytest.raises(DataError, match="several people"):
+        list(parse(path))
+    events, skipped, _ = read(path, "movielens", person="2")
+    assert ([event.value for event in events], len(skipped)) == ([1.0], 1)
+
+
+@pytest.mark.parametrize(
+    ("dates", "expected", "note"),
+    [
+        (("13/4/21", "1/4/21"), (2021, 4, 1), "day/month"),
+        (("4/13/21", "4/1/21"), (2021, 4, 1), "month/day"),
+        (("5/2/21", "4/12/21", "4/1/21"), (2021, 4, 1), "month/day"),  # steadily into the past only this way
+        (("3/4/21",), (2021, 3, 4), "two ways"),
+        (("2021-04-02", "2021-04-01"), (2021, 4, 1), ""),
+        (("02.04.21", "01.04.21"), (2021, 4, 1), ""),
+    ],
+)
+def test_netflix_dates_are_decided_by_the_file_itself(
+    tmp_path: Path, dates: tuple[str, ...], expected: tuple[int, ...], note: str
+) -> None:
+    content = "Title,Date\n" + "".join(
+        f'"Show: Season 2: Part, {k}","{date}"\n' for k, date in enumerate(dates)
+    )
+    events, skipped, notes = read(write(tmp_path / "NetflixViewingHistory.csv", content), "netflix")
+    assert len(events) == len(dates)
+    assert not skipped
+    assert (events[-1].at, events[-1].show) == (seconds(*expected), "Show")
+    assert len(notes) == bool(note)
+    assert note in "".join(notes)
+
+
+def test_netflix_dates_that_contradict_each_other_are_skipped(tmp_path: Path) -> None:
+    content = "Title,Date\nA,13/4/21\nB,4/13/21\nC,40/40/21\n,1/1/21\n"
+    events, skipped, notes = read(write(tmp_path / "x.csv", content), "netflix")
+    assert [event.at for event in events] == [seconds(2021, 4, 13)] * 2
+    assert [row.line for row in skipped] == [4, 5]
+    assert "two ways" in notes[0]
+
+
+def test_an_episode_knows_its_show_and_a_film_with_a_colon_has_none() -> None:
+    assert show_of("The Long Road: Limited Series: Pilot") == "The Long Road"
+    assert show_of("Haus: Unter Wasser: Staffel 1: Anfang") == "Haus: Unter Wasser"
+    assert show_of("Moon: The Return") == ""
+
+
+def test_spotify_extended_history_skips_short_plays_and_says_so(tmp_path: Path) -> None:
+    entries = [
+        {
+            "ts": "2021-05-05T12:00:00Z",
+            "ms_played": 200_000,
+            "master_metadata_track_name": "Song",
+            "master_metadata_album_artist_name": "Band",
+            "spotify_track_uri": "spotify:track:1",
+            "skipped": None,
+        },
+        {"ts": "2021-05-05T12:01:00Z", "ms_played": 29_999, "master_metadata_track_name": "Song"},
+        {
+            "ts": "2021-05-05T13:00:00Z",
+            "ms_played": 1_800_000,
+            "episode_name": "Pilot",
+            "episode_show_name": "Talk",
+            "spotify_episode_uri": "spotify:episode:2",
+        },
+        {"ts": "2021-05-05T13:00:00Z", "ms_played": 60_000},
+        {"ts": 7},
+    ]
+    expected = [
+        ForeignEvent("Song", seconds(2021, 5, 5, 12), "play", 3.33, "Band", "spotify:track:1", 1),
+        ForeignEvent(
+            "Pilot", seconds(2021, 5, 5, 13), "play", 30.0, "Talk", "spotify:episode:2", 3, show="Talk"
+        ),
+    ]
+    body = json.dumps(entries)
+    for path in (
+        write(tmp_path / "Streaming_History_Audio_2021_0.json", body),
+        write(tmp_path / "renamed", body),
+        zipped(tmp_path / "my_spotify_data.zip", {"Data/endsong_0.json": body, "Data/ReadMe.pdf": "%PDF"}),
+    ):
+        events, skipped, _ = read(path, "spotify")
+        assert events == expected
+        assert (skipped[0].line, skipped[0].reason) == (2, "played for less than 30 seconds")
+        assert [row.line for row in skipped] == [2, 4, 5]
+
+
+def test_spotify_account_data(tmp_path: Path) -> None:
+    entries = [
+        {"endTime": "2020-01-01 10:00", "artistName": "Band", "trackName": "Song", "msPlayed": 90_000},
+        {"endTime": "2020-01-01 11:00", "podcastName": "Talk", "episodeName": "Pilot", "msPlayed": 90_000},
+    ]
+    events, _, _ = read(write(tmp_path / "StreamingHistory0.json", json.dumps(entries)), "spotify-recent")
+    assert [(e.title, e.creator, e.at) for e in events] == [
+        ("Song", "Band", seconds(2020, 1, 1, 10)),
+        ("Pilot", "Talk", seconds(2020, 1, 1, 11)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Band,Record,Song,05 Mar 2020 10:11\nBand,Record,Song,01 Jan 1970 00:00\n",
+        'uts,utc_time,artist,album,track\n1583403060,"05 Mar 2020, 10:11",Band,R,Song\n0,x,Band,R,Song\n',
+        "Artist;Album;Track;Date\nBand;Record;Song;2020-03-05 10:11\nBand;Record;Song;never\n",
+    ],
+)
+def test_lastfm_by_three_exporters(tmp_path: Path, content: str) -> None:
+    events, skipped, _ = read(write(tmp_path / "someone.csv", content), "lastfm")
+    assert [(e.title, e.creator, e.at) for e in events] == [("Song", "Band", seconds(2020, 3, 5, 10, 11))]
+    assert [row.reason for row in skipped] == ["a date that is not understood"]
+
+
+def test_listenbrainz_lists_and_lines(tmp_path: Path) -> None:
+    mbid = "0" * 8 + "-aaaa-bbbb-cccc-" + "1" * 12
+    entry = {
+        "listened_at": 1583403060,
+        "track_metadata": {
+            "track_name": "Song",
+            "artist_name": "Band",
+            "mbid_mapping": {"recording_mbid": mbid, "artists": []},
+        },
+    }
+    text = json.dumps(entry)
+    for path in (
+        write(tmp_path / "someone_lb.json", f"[{text}, 3]"),
+        write(tmp_path / "3.jsonl", f"{text}\n\n3\n"),
+        zipped(tmp_path / "lb.zip", {"listens/2020/3.jsonl": f"{text}\n3\n", "feedback.jsonl": "{}\n"}),
+    ):
+        events, skipped, _ = read(path, "listenbrainz")
+        assert [(e.title, e.creator, e.foreign_id, e.at) for e in events] == [
+            ("Song", "Band", mbid, 1583403060)
+        ]
+        assert len(skipped) == 1
+
+
+def test_goodreads_reads_what_was_read_and_wishes_for_the_rest(tmp_path: Path) -> None:
+    header = "Book Id,Title,Author,ISBN,My Rating,Date Read,Date Added,Exclusive Shelf\n"
+    rows = (
+        '1,Dunes,Ann Lee,"=""123""",5,2020/02/03,2019/01/01,read\n'
+        "2,Hills,Ann Lee,,0,,2019/01/02,read\n"
+        "3,Seas,Bo Ek,,0,,2019/01/03,to-read\n"
+        "4,Skies,Bo Ek,,0,,2019/01/04,currently-reading\n"
+    )
+    events, skipped, notes = read(
+        write(tmp_path / "goodreads_library_export.csv", header + rows), "goodreads"
+    )
+    assert [(e.title, e.kind, e.value, e.at) for e in events] == [
+        ("Dunes", "read", 5.0, seconds(2020, 2, 3)),
+        ("Hills", "read", None, seconds(2019, 1, 2)),
+        ("Seas", WISH, None, seconds(2019, 1, 3)),
+    ]
+    assert [(row.line, row.reason) for row in skipped] == [(5, "not finished yet")]
+    assert notes == ["1 books have no date of reading: taken as read on the day they were added"]
+
+
+def test_letterboxd_counts_a_film_of_the_diary_once(tmp_path: Path) -> None:
+    path = zipped(
+        tmp_path / "letterboxd.zip",
+        {
+            "diary.csv": "Date,Name,Year,Letterboxd URI,Rating,Rewatch,Tags,Watched Date\n"
+            "2020-01-05,Dunes,1999,https://x/1,4.5,,,2020-01-04\n2020-02-05,Dunes,1999,https://x/2,,Yes,,2020-02-04\n",
+            "watched.csv": "Date,Name,Year,Letterboxd URI\n2020-01-05,Dunes,1999,u\n2020-01-06,Hills,,u\n",
+            "watchlist.csv": "Date,Name,Year,Letterboxd URI\n2020-01-07,Seas,2001,u\n",
+        },
+    )
+    events, _, _ = read(path, "letterboxd")
+    assert [(e.title, e.kind, e.value) for e in events] == [
+        ("Dunes (1999)", "rating", 4.5),
+        ("Dunes (1999)", "view", None),
+        ("Hills", "view", None),
+        ("Seas (2001)", WISH, None),
+    ]
+    assert events[0].at == seconds(2020, 1, 4)
+
+
+def test_youtube_json(tmp_path: Path) -> None:
+    video = {
+        "header": "YouTube",
+        "title": "Watched How <b>moss</b> grows",
+        "titleUrl": "https://www.youtube.com/watch?v=abcdefghijk",
+        "subtitles": [{"name": "Garden", "url": "https://x"}],
+        "time": "2023-01-01T12:00:00.500Z",
+        "products": ["YouTube"],
+    }
+    entries = [
+        video,
+        {**video, "details": [{"name": "From Google Ads"}]},
+        {
+            "header": "YouTube",
+            "title": "Watched a video that has been removed",
+            "time": "2023-01-01T12:00:00Z",
+        },
+        {**video, "title": "Watched https://www.youtube.com/watch?v=abcdefghijk"},
+        {**video, "titleUrl": "https://www.youtube.com/post/x"},
+        {**video, "time": "yesterday"},
+    ]
+    body = json.dumps(entries)
+    for path in (
+        write(tmp_path / "watch-history.json", body),
+        zipped(tmp_path / "takeout.zip", {f"{TAKEOUT}.json": body, "Takeout/archive_browser.html": "<html>"}),
+    ):
+        events, skipped, _ = read(path, "youtube")
+        assert events == [
+            ForeignEvent(
+                "How <b>moss</b> grows",
+                seconds(2023, 1, 1, 12) + 0.5,
+                "view",
+                None,
+                "Garden",
+                "abcdefghijk",
+                1,
+            )
+        ]
+        assert [row.line for row in skipped] == [2, 3, 4, 5, 6]
+
+
+def page(*entries: tuple[str, str, str, str]) -> str:
+    cell = "content-cell mdl-cell mdl-cell--6-col mdl-typography--body-1"
+    made = [
+        f'<div class="outer-cell mdl-cell mdl-cell--12-col"><div class="mdl-grid"><div class="header-cell">'
+        f'<p>YouTube<br></p></div><div class="{cell}">Watched\xa0<a href="{url}">{title}</a><br>'
+        f'<a href="https://x/c">{channel}</a><br>{time}<br></div><div class="{cell}"></div>'
+        f'<div class="content-cell caption"><b>Products:</b><br>&emsp;YouTube<br></div></div></div>'
+        for url, title, channel, time in entries
+    ]
+    return "<html><style>.x{}</style><body>" + "".join(made) + "</body></html>"
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("Jan 2, 2023, 3:04:05\u202fPM UTC", (2023, 1, 2, 15, 4, 5)),
+        ("Jan 2, 2023, 12:04:05 AM PST", (2023, 1, 2, 8, 4, 5)),
+        ("2 Jan 2023, 15:04:05 GMT+02:00", (2023, 1, 2, 13, 4, 5)),
+        ("02.01.2023, 15:04:05 MEZ", (2023, 1, 2, 14, 4, 5)),
+        ("2 janv. 2023, 15:04:05 CET", (2023, 1, 2, 14, 4, 5)),
+        ("2 de enero de 2023, 15:04:05 UTC", (2023, 1, 2, 15, 4, 5)),
+        ("2023-01-02 15:04:05 UTC", (2023, 1, 2, 15, 4, 5)),
+    ],
+)
+def test_youtube_html_in_several_locales(tmp_path: Path, written: str, expected: tuple[int, ...]) -> None:
+    url = "https://www.youtube.com/watch?v=abcdefghijk"
+    content = page((url, "Tea &amp; <i>moss</i>", "Garden", written), (url, "B", "C", "at noon"))
+    events, skipped, notes = read(write(tmp_path / "watch-history.html", content), "youtube")
+    assert [(e.creator, e.foreign_id, e.at) for e in events] == [
+        ("Garden", "abcdefghijk", seconds(*expected))
+    ]
+    assert events[0].title.startswith("Tea &")
+    assert [(row.line, row.reason) for row in skipped] == [(2, "a date that is not understood")]
+    assert not notes
+
+
+def test_youtube_html_with_a_zone_nobody_knows_says_what_was_assumed(tmp_path: Path) -> None:
+    url = "https://www.youtube.com/watch?v=abcdefghijk"
+    content = page((url, "A", "B", "Jan 2, 2023, 3:04:05 PM XYZT"))
+    events, _, notes = read(zipped(tmp_path / "t.zip", {f"{TAKEOUT}.html": content}), "youtube")
+    assert events[0].at == seconds(2023, 1, 2, 15, 4, 5)
+    assert notes == ["the time zone 'XYZT' is not known: its times are taken as UTC"]
+
+
+def test_generic_csv_by_the_names_of_its_columns(tmp_path: Path) -> None:
+    content = (
+        "Name;When;Stars\n".replace("When", "Date") + "Moss;2020-01-02;4,5\nFern;soon;1\nReed;2020-01-03;x\n"
+    )
+    events, skipped, _ = read(write(tmp_path / "mine.csv", content), "csv")
+    assert [(e.title, e.at, e.value, e.kind) for e in events] == [
+        ("Moss", seconds(2020, 1, 2), 4.5, "rating")
+    ]
+    assert [row.line for row in skipped] == [3, 4]
+
+
+def test_generic_csv_without_the_columns_says_what_it_needs(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="needs a header with a column title"):
+        list(parse(write(tmp_path / "mine.csv", "a,b\n1,2\n")))
+
+
+def test_an_unknown_file_gets_a_list_of_formats(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"netflix: .*spotify: .*goodreads: "):
+        detect(write(tmp_path / "picture.png", b"\x89PNG\r\n"))
+    with pytest.raises(DataError, match="there is no format 'vhs'"):
+        parse(write(tmp_path / "x.csv", "a"), "vhs")
+    with pytest.raises(DataError, match="no such file"):
+        detect(tmp_path / "nothing")

@@ -1,0 +1,104 @@
+"""The whole training on tiny data with known answers, its sums taken without noise."""
+
+import numpy as np
+import pytest
+from model_worlds import ExactSums, catalogue_of, people, random_people
+
+from confidante.testing.checkerboard import checkerboard
+from confidante.testing.task_contract import check_task
+from confidante.training.blend import FEATURE_PART, ITEM_PART
+from confidante.training.recipe import (
+    BUDGET,
+    EXACT,
+    ITEMS,
+    POPULARITY,
+    PRIVATE,
+    budget,
+    settings_for,
+    train,
+    weakness,
+)
+
+
+def best_new(model, histories):
+    scores = model.score(histories).copy()
+    scores[histories.person_of_event, histories.items] = -np.inf
+    return scores.argmax(axis=1).tolist()
+
+
+@pytest.mark.parametrize("settings", [EXACT, PRIVATE], ids=["exact", "private"])
+@pytest.mark.parametrize("size", [8, 20, 50])
+def test_the_missing_square_of_the_checkerboard_comes_first_for_everybody(settings, size):
+    board = checkerboard(size)
+    learnt = train(board.catalogue, ExactSums(board.histories), settings)
+    assert best_new(learnt.model, board.histories) == board.answers.tolist()
+
+
+@pytest.mark.parametrize("settings", [EXACT, PRIVATE], ids=["exact", "private"])
+def test_around_a_circle_the_next_item_comes_first(settings):
+    """Item i is always followed by i + 1: whoever walked from s to s + 5 is offered s + 6."""
+    walks = [[(start + step) % 40 for step in range(6)] for start in range(40)]
+    learnt = train(catalogue_of(40), ExactSums(people(*walks)), settings)
+    assert best_new(learnt.model, people(*walks)) == [(start + 6) % 40 for start in range(40)]
+
+
+def test_items_that_nobody_met_have_finite_vectors_and_a_score_from_their_features():
+    histories = random_people(60, 30, 20, seed=1)
+    learnt = train(catalogue_of(36), ExactSums(histories), EXACT)  # 30 to 35 are new
+    scores = learnt.model.score(histories)
+    assert scores.shape == (60, 36)
+    assert np.isfinite(scores).all()
+    for item in range(30, 36):
+        why = learnt.model.contributions(np.array([3, 7]), item)
+        parts = dict(zip(why.parts, why.by_event.sum(axis=0), strict=True))
+        assert parts[ITEM_PART] == 0
+        assert parts[FEATURE_PART] != 0
+    from_a_new_one = learnt.model.contributions(np.array([35]), 2)
+    assert from_a_new_one.by_event[0, from_a_new_one.parts.index(FEATURE_PART)] != 0
+
+
+def test_who_has_no_history_gets_the_items_of_most_people():
+    histories = people(*([[0, 1, 2]] * 9), *([[1, 2]] * 5), *([[2, 3]] * 3), [3, 4])
+    learnt = train(catalogue_of(5), ExactSums(histories), EXACT)
+    assert np.argsort(-learnt.model.score(people([]))[0])[:2].tolist() == [2, 1]
+
+
+def test_people_without_any_event_teach_nothing_and_break_nothing():
+    for histories in (people(), people([], []), people([1])):
+        learnt = train(catalogue_of(7), ExactSums(histories), EXACT)
+        assert np.isfinite(learnt.model.score(people([1, 2, 3], []))).all()
+
+
+def test_three_sums_are_taken_and_each_task_keeps_its_contract():
+    board = checkerboard(20)
+    taken = []
+
+    class Watching(ExactSums):
+        def take(self, task):
+            check_task(task, self.histories)
+            taken.append(task.name)
+            return super().take(task)
+
+    train(board.catalogue, Watching(board.histories), PRIVATE)
+    assert taken == list(BUDGET)
+    assert sum(BUDGET.values()) == pytest.approx(1)
+
+
+def test_the_fewer_the_people_for_the_noise_the_more_popularity_gets():
+    assert weakness(6040, 4.0) == 1.0
+    assert budget(1.0) == pytest.approx(dict(BUDGET))
+    few = weakness(943, 3.73)
+    assert 1 < few < weakness(943, 7.5) <= weakness(2, 1e6) == 10
+    for weak in (1.0, few, 10.0):
+        shares = budget(weak)
+        assert sum(shares.values()) == pytest.approx(1)
+        assert min(shares.values()) > 0
+    assert budget(few)[POPULARITY] > BUDGET[POPULARITY]
+    assert budget(few)[ITEMS] < BUDGET[ITEMS]
+    assert settings_for(noise=True, repeat=False, weak=few).prior_weight > PRIVATE.prior_weight
+
+
+def test_the_item_basis_keeps_to_the_agreed_upload():
+    board = checkerboard(50)
+    learnt = train(board.catalogue, ExactSums(board.histories, max_length=300), EXACT)
+    assert len(learnt.basis.items) == 25  # 25 * 24 / 2 = 300
