@@ -7,3 +7,4 @@ compile --extra lab pyproject.toml -o requirements/lab.txt
 compile --all-extras --group dev pyproject.toml -o requirements/dev.txt
 compile requirements/build.in -o requirements/build.txt
 compile --override requirements/peers-override.txt requirements/peers.in -o requirements/peers.txt
+compile requirements/plain-apsw.in -o requirements/plain-apsw.txt

@@ -2,7 +2,9 @@
 
 import os
 import secrets
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from stat import S_IMODE
 
@@ -11,7 +13,7 @@ import pytest
 from confidante.core.errors import DataError, VaultError
 from confidante.core.files import check_writable, written_whole
 from confidante.device.storage import files
-from confidante.device.storage.keys import InsecurePlaintextKey
+from confidante.device.storage.keys import InsecurePlaintextKey, KeySource, Passphrase
 from confidante.device.storage.vault import Vault
 from confidante.formats.own import export_csv, write_export
 
@@ -125,3 +127,43 @@ def test_a_folder_of_somebody_else_is_refused_and_left_alone(tmp_path: Path, mad
         with pytest.raises(VaultError, match="belongs to somebody else"):
             Vault.open(folder, InsecurePlaintextKey(), create=create)
     assert mode(folder) == before
+
+
+SECRET = b"a film that nobody is to know of"
+
+
+def assert_unreadable(folder: Path) -> None:
+    for path in folder.iterdir():
+        written = path.read_bytes()
+        assert not written.startswith(b"SQLite format 3"), path
+        assert SECRET not in written, path
+        assert b"CREATE TABLE" not in written, path
+
+
+@pytest.mark.parametrize("key", [InsecurePlaintextKey(), Passphrase("x", memory_kib=8, iterations=1)])
+def test_no_file_of_a_vault_is_ever_plain_text(tmp_path: Path, key: KeySource) -> None:
+    folder, copy = tmp_path / "vault", tmp_path / "copy"
+    with Vault.open(folder, key, create=True) as vault:
+        vault.set_setting("a", SECRET)
+        vault.write_body("b", SECRET)
+        assert_unreadable(folder)
+        vault.backup(copy)
+        vault.rotate()
+        vault.set_setting("a", SECRET)
+        assert_unreadable(folder)
+        assert len(list(folder.iterdir())) == 4  # key, database, its log, lock
+    assert_unreadable(folder)
+    assert_unreadable(copy)
+
+
+def test_a_vault_that_was_written_in_plain_text_is_refused_and_left_alone(tmp_path: Path) -> None:
+    with Vault.open(tmp_path, InsecurePlaintextKey(), create=True) as vault:
+        path = files.database(tmp_path, vault.generation)
+    path.unlink()
+    with closing(sqlite3.connect(path)) as plain:
+        plain.execute("CREATE TABLE t (x)")
+        plain.execute("PRAGMA user_version = 1")
+    before = path.read_bytes()
+    with pytest.raises(VaultError, match="is not encrypted"):
+        Vault.open(tmp_path, InsecurePlaintextKey())
+    assert path.read_bytes() == before

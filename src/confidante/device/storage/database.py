@@ -1,7 +1,11 @@
-"""Encrypted SQLite: how a database is opened, brought up to date and copied, and what its errors mean."""
+"""Encrypted SQLite: how a database is opened, brought up to date and copied, and what its errors mean.
+
+Two packages install a module named `apsw`: `apsw-sqlite3mc`, which encrypts, and `apsw`, which takes every
+key without a word and writes plain text. Nothing is opened, made or copied unless the cipher has answered.
+"""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import apsw
@@ -12,6 +16,7 @@ from confidante.device.storage.text import folded
 
 _FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_EXRESCODE
 _CIPHER = "aegis"
+_PLAIN_TEXT = b"SQLite format 3\x00"
 
 # Texts of SQLite may name the key (in the address of a copy), so none of them is ever shown.
 _MEANINGS: tuple[tuple[tuple[type[apsw.Error], ...], str], ...] = (
@@ -44,14 +49,33 @@ def refused(path: Path) -> Iterator[None]:
         raise
 
 
+def check_encrypts() -> None:
+    """Raise VaultError unless the installed SQLite encrypts. Call it before anything is written."""
+    with closing(apsw.Connection(":memory:")) as connection:
+        _expect(connection, "cipher", _CIPHER, answer=_CIPHER)
+
+
+def _expect(connection: apsw.Connection, pragma: str, value: str, *, answer: str) -> None:
+    """Set a pragma of the encrypting build. SQLite is silent about a pragma that it does not know."""
+    if hasattr(apsw, "mc_version") and connection.execute(f"PRAGMA {pragma} = {value}").get == answer:
+        return
+    raise VaultError(
+        "the installed SQLite cannot encrypt: the package 'apsw' has replaced 'apsw-sqlite3mc' (both install "
+        "a module named apsw). Nothing was written or changed. Run: pip uninstall --yes apsw; then: "
+        "pip install --force-reinstall apsw-sqlite3mc; and start again"
+    )
+
+
 def connect(path: Path, key: bytes, *, new: bool = False) -> apsw.Connection:
     """Open a database, or with `new` an empty file, and lock it. key: 32 bytes. Raises VaultError."""
+    check_encrypts()
+    _check_not_plain(path)
     with refused(path):
         connection = apsw.Connection(str(path), _FLAGS)
         try:
+            _expect(connection, "cipher", _CIPHER, answer=_CIPHER)
+            _expect(connection, "hexkey", f"'{_hexkey(key)}'", answer="ok")
             for setting in (
-                f"cipher = {_CIPHER}",
-                f"hexkey = '{_hexkey(key)}'",
                 "locking_mode = EXCLUSIVE",
                 "temp_store = MEMORY",
                 "secure_delete = ON",
@@ -70,6 +94,20 @@ def connect(path: Path, key: bytes, *, new: bool = False) -> apsw.Connection:
             connection.close()
             raise
     return connection
+
+
+def _check_not_plain(path: Path) -> None:
+    with files.refused(path.parent):
+        try:
+            with path.open("rb") as file:
+                begin = file.read(len(_PLAIN_TEXT))
+        except FileNotFoundError:
+            return  # SQLite says so
+    if begin == _PLAIN_TEXT:
+        raise VaultError(
+            f"{path}: is not encrypted: it was written while the package 'apsw' had replaced "
+            "'apsw-sqlite3mc'. Any SQLite tool can read it: save what you need, delete it, make a new vault"
+        )
 
 
 def _check_present(connection: apsw.Connection, path: Path) -> None:
@@ -107,11 +145,13 @@ def copy(connection: apsw.Connection, path: Path, key: bytes) -> None:
 
     When it returns the copy is on disk; when it raises VaultError nothing of it is left.
     """
+    check_encrypts()
     files.make_private(path)
     try:
         with refused(path):
             address = f"{path.as_uri()}?cipher={_CIPHER}&hexkey={_hexkey(key)}"
             connection.execute("VACUUM INTO ?", (address,)).fetchall()
+        _check_not_plain(path)
         with files.refused(path.parent):
             files.sync(path)
             files.sync(path.parent)

@@ -77,6 +77,7 @@ class Vault:
         clock: seconds since 1970. migrations: the tables, one text a version. Whatever a killed process left
         half done is finished or undone. Raises VaultError.
         """
+        database.check_encrypts()
         folder = folder.absolute()
         if create:
             files.make_folder(folder)
