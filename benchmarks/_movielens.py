@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.core.values import Catalogue, Histories
+from confidante.core.values import Catalogue, Histories, Item
 from confidante.device.catalog.build import build
 from confidante.device.catalog.library import Library
 from confidante.device.catalog.text import best_available
 from confidante.device.recommend.query import Profile
-from confidante.device.values import Item
 from confidante.lab.data.frozen import load_frozen
 from confidante.lab.data.ml1m import load_ml1m
 from confidante.lab.data.ml100k import load_ml100k

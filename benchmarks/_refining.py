@@ -19,7 +19,7 @@ from _rounds import POPULATION, coordinator
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.entropy import SystemEntropy
-from confidante.core.values import Catalogue
+from confidante.core.values import Catalogue, Event
 from confidante.crypto import voprf
 from confidante.crypto.binary_http import BinaryRequest, BinaryResponse
 from confidante.crypto.he.bfv import BfvAsking, BfvScheme
@@ -27,7 +27,7 @@ from confidante.crypto.oblivious_http import Sealed
 from confidante.device.device import Device
 from confidante.device.privacy.consent import PERSON
 from confidante.device.storage.keys import InsecurePlaintextKey
-from confidante.device.values import Event, Purpose
+from confidante.device.values import Purpose
 from confidante.models.refinement.codec import decode_items
 from confidante.testing.published_model import made_up_model, publish_model
 from confidante.wire.refinement import (

@@ -21,9 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from _timing import in_child, peak_mib, rates, seconds_of, verdict
-from confidante.core.values import Catalogue
+from confidante.core.values import Catalogue, Item
 from confidante.device.catalog.text import encoder_named, fit_projection, project, text_vectors
-from confidante.device.values import Item
 
 TARGET = 8_000  # texts a second
 TEXTS = {"words": 20_000, "wordllama": 20_000, "minilm": 400}

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from _timing import in_child, milliseconds, parser, peak_mib, verdict
+from confidante.core.values import Item
 from confidante.device.storage import history, items
 from confidante.device.storage.keys import InsecurePlaintextKey, KeySource, Passphrase
 from confidante.device.storage.vault import Vault
-from confidante.device.values import Item
 
 ITEMS, EVENTS, SNAPSHOT = 10_000, 500, 10_000_000
 OPEN_TARGET_MS = 100.0

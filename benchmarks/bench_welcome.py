@@ -14,9 +14,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from confidante.core.values import Item
 from confidante.device.device import Device
 from confidante.device.storage.keys import InsecurePlaintextKey
-from confidante.device.values import Item
 
 LIMIT_MS = 50.0
 

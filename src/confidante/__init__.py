@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from confidante.core.values import Item as Item
     from confidante.device.device import Device as Device
-    from confidante.device.values import Item as Item
 
 __all__ = ["Device", "Item"]
 
@@ -16,7 +16,7 @@ def __getattr__(name: str) -> Any:
 
         return Device
     if name == "Item":
-        from confidante.device.values import Item
+        from confidante.core.values import Item
 
         return Item
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

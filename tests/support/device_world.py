@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from confidante.core.values import Catalogue, Histories
+from confidante.core.values import Catalogue, Histories, Item
 from confidante.device.device import Device
 from confidante.device.storage.keys import InsecurePlaintextKey
-from confidante.device.values import Answer, Item, Suggestion
+from confidante.device.values import Answer, Suggestion
 from confidante.models.snapshot import publish
 from confidante.tasks.base import NoisySum, Task
 from confidante.training.recipe import settings_for, train

@@ -5,9 +5,9 @@ from urllib.parse import urlsplit
 
 from starlette.testclient import TestClient
 
+from confidante.core.values import Item
 from confidante.device.device import Device
 from confidante.device.storage.keys import InsecurePlaintextKey
-from confidante.device.values import Item
 from confidante.device.web.app import make_app
 from confidante.device.web.security import Gate, new_api_key
 

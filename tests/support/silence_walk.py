@@ -135,7 +135,8 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
 
     A new member of `Device` belongs here; `test_silence.py` fails until it is.
     """
-    from confidante.device.values import Item, Retention
+    from confidante.core.values import Item
+    from confidante.device.values import Retention
 
     films = [Item(f"m{i}", f"Film {i}", ("Horror", "Drama")[i % 2 :]) for i in range(30)]
     exported = folder / "export.jsonl"

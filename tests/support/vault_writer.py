@@ -15,10 +15,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from confidante.core.values import Item
 from confidante.device.storage import database, files, generations, history, items
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.storage.vault import Vault
-from confidante.device.values import Item, Retention
+from confidante.device.values import Retention
 
 BODIES = ("model", "library", "personal:profile")
 _DOINGS = {

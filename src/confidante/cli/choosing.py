@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import final
 
 from confidante.cli.profile_words import shown
+from confidante.core.values import Item
 from confidante.device.device import Device
 from confidante.device.recommend.onboarding import MOST_PICKS
-from confidante.device.values import Item
 
 _FOUND = 15  # titles that a search shows
 

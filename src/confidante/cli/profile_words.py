@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from confidante.device.values import Answer, Item, Reason, ReasonKind, Suggestion
+from confidante.core.values import Item
+from confidante.device.values import Answer, Reason, ReasonKind, Suggestion
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 

@@ -1,12 +1,44 @@
-"""Frozen values that every room speaks: people's histories, the catalogue, sparse vectors."""
+"""Frozen values that every room speaks: items, events, the catalogue, people's histories, sparse vectors."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
+
+NO_CONTEXT: Mapping[str, str] = MappingProxyType({})
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Item:
+    """Something that can be recommended. Public: nothing personal is in it."""
+
+    id: str
+    title: str
+    labels: tuple[str, ...] = ()
+    description: str = ""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something the person did. `number` is its name in this vault, never used twice.
+
+    at: seconds since 1970, UTC. value: a rating, a price, minutes; None when there is none. context: short
+    texts by name, such as {"place": "home"}.
+    """
+
+    number: int
+    item: str
+    kind: str
+    at: float
+    value: float | None = None
+    context: Mapping[str, str] = field(default_factory=lambda: NO_CONTEXT)
 
 
 @final

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, final
 
 from confidante.core.errors import DataError, VaultError
+from confidante.core.values import NO_CONTEXT, Event, Item
 from confidante.device.base import one_at_a_time
 from confidante.device.catalog.serving import Serving
 from confidante.device.federation.facade import TakingPart
@@ -29,15 +30,7 @@ from confidante.device.steering import Steering
 from confidante.device.storage import history, items
 from confidante.device.storage.keys import Keyring, KeySource, Passphrase
 from confidante.device.storage.vault import Vault
-from confidante.device.values import (
-    NO_CONTEXT,
-    Answer,
-    Event,
-    Explanation,
-    Forgotten,
-    Item,
-    Purpose,
-)
+from confidante.device.values import Answer, Explanation, Forgotten, Purpose
 
 if TYPE_CHECKING:  # file formats are loaded when they are first used, so that a start is quick
     from confidante.device.federation.background import Background

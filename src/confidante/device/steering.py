@@ -4,10 +4,11 @@ import math
 from collections.abc import Mapping
 
 from confidante.core.errors import DataError
+from confidante.core.values import Item
 from confidante.device.base import Opened, one_at_a_time
 from confidante.device.recommend.tastes import tastes
 from confidante.device.storage import history, items, settings, wishes
-from confidante.device.values import Cohort, Item, Retention, Taste
+from confidante.device.values import Cohort, Retention, Taste
 
 _FOREVER = math.inf
 _LONGEST_PAUSE = 1e10

@@ -1,4 +1,4 @@
-"""What a device speaks of: items, events, answers and their reasons, purposes. Frozen, and nothing secret."""
+"""What a device speaks of: answers and their reasons, tastes, purposes. Frozen, and nothing secret."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,38 +6,10 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, final
 
+from confidante.core.values import Item
+
 if TYPE_CHECKING:
     from confidante.device.refinement.handle import Refinement
-
-NO_CONTEXT: Mapping[str, str] = MappingProxyType({})
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Item:
-    """Something that can be recommended. Public: nothing personal is in it."""
-
-    id: str
-    title: str
-    labels: tuple[str, ...] = ()
-    description: str = ""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something the person did. `number` is its name in this vault, never used twice.
-
-    at: seconds since 1970, UTC. value: a rating, a price, minutes; None when there is none. context: short
-    texts by name, such as {"place": "home"}.
-    """
-
-    number: int
-    item: str
-    kind: str
-    at: float
-    value: float | None = None
-    context: Mapping[str, str] = field(default_factory=lambda: NO_CONTEXT)
 
 
 @final

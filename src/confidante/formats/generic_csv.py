@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from confidante.core.errors import DataError
 from confidante.formats.records import ForeignEvent, Format, OnePerson, Row, Skipped
 from confidante.formats.source import Member, Source
-from confidante.formats.tables import csv_rows
+from confidante.formats.tables import NO_TIME, NO_TITLE, csv_rows, date_order
 from confidante.formats.timestamps import DateOrder, parse_time, parse_words
-from confidante.packs.media.watching import NO_TIME, NO_TITLE, order_of
 
 NO_VALUE = "a value that is no number"
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -45,7 +44,7 @@ def _parse(source: Source, person: str | None) -> Iterator[Row]:
     columns = _columns(found[0]) if len(found) == 1 else None
     if columns is None:
         raise DataError(NEEDS, path=source.path, line=1 if len(found) == 1 else None)
-    order, notes = order_of(found[0], columns["time"], source.path)
+    order, notes = date_order(found[0], columns["time"], source.path)
     yield from notes
     whose = OnePerson(person, found[0].path)
     for row in csv_rows(found[0]):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from confidante.core.errors import DataError
-from confidante.device.values import Item
+from confidante.core.values import Item
 from confidante.formats.records import Skipped
 from confidante.formats.source import open_source
 from confidante.formats.tables import csv_rows

@@ -16,7 +16,7 @@ import msgspec
 
 from confidante.core.errors import DataError
 from confidante.core.files import written_whole
-from confidante.device.values import Event, Item
+from confidante.core.values import Event, Item
 from confidante.formats.source import MAX_BYTES
 
 VERSION = 1

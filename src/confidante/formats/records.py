@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from confidante.core.errors import DataError
-from confidante.device.values import NO_CONTEXT
+from confidante.core.values import NO_CONTEXT
 from confidante.formats.source import Source
 
 WISH = "wish"

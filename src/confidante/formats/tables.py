@@ -2,14 +2,18 @@
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import IO, TypeVar
 
 import msgspec
 
 from confidante.core.errors import DataError
-from confidante.formats.records import Skipped
+from confidante.formats.records import Note, Skipped
 from confidante.formats.source import MAX_LINE, Member
+from confidante.formats.timestamps import DateOrder, evidence
 
+NO_TIME = "a date that is not understood"
+NO_TITLE = "a row without a title"
 NOT_UTF8 = "not UTF-8 text"
 ZERO_BYTE = "a zero byte in the row"
 FIELDS = "fewer or more fields than the header"
@@ -64,6 +68,25 @@ def csv_rows(
             if header:
                 continue
         yield _row(start, names, fields)
+
+
+def header_of(member: Member) -> list[str]:
+    """Return the names in a CSV file's first line, in lower case, without quotes."""
+    first = (member.head().removeprefix(b"\xef\xbb\xbf").splitlines() or [b""])[0].decode("utf-8", "replace")
+    return [name.strip().strip('"').strip().lower() for name in first.split(",")]
+
+
+def date_order(member: Member, column: str, path: Path) -> tuple[DateOrder, tuple[Note, ...]]:
+    """Return what comes first in the dates of a CSV file, and what had to be assumed or was concluded."""
+    order, needed = evidence(
+        row[1].get(column, "") for row in csv_rows(member) if not isinstance(row, Skipped)
+    )
+    if not needed:
+        return DateOrder.MONTH_FIRST, ()
+    if order is None:
+        text = f"dates like 3/4/21 in {path.name} can be read in two ways: taken as month/day/year"
+        return DateOrder.MONTH_FIRST, (Note(text),)
+    return order, (Note(f"dates read as {order.value}/year, as the file itself shows"),)
 
 
 def json_entries(member: Member, kind: type[T]) -> Iterator[tuple[int, T] | Skipped]:

@@ -23,11 +23,11 @@ from confidante.coordinator.rounds.training import Result, budget_of
 from confidante.coordinator.store import PUBLISHED, RoundState, Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import DataError
-from confidante.core.values import Catalogue, Histories
+from confidante.core.values import Catalogue, Event, Histories, Item
 from confidante.device.device import Device
 from confidante.device.privacy.budget import NO_LIMIT
 from confidante.device.storage.keys import InsecurePlaintextKey
-from confidante.device.values import Event, Item, Purpose, Retention
+from confidante.device.values import Purpose, Retention
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.simulation import Simulator
 from confidante.models.snapshot import publish

@@ -18,10 +18,11 @@ from confidante.coordinator.rounds.training import Result
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import ConfidanteError, ConsentError
+from confidante.core.values import Item
 from confidante.device.device import Device
 from confidante.device.federation.policy import Outcome, Terms
 from confidante.device.storage.keys import InsecurePlaintextKey
-from confidante.device.values import Item, Purpose
+from confidante.device.values import Purpose
 from confidante.tasks.codec import CatalogueWire, decode_plan
 from confidante.testing.populations import OPEN, catalogue_of, write_population
 

@@ -20,13 +20,14 @@ from device_world import (
 )
 
 from confidante.core.errors import ConsentError, DataError, PlanError, VaultError
+from confidante.core.values import Item
 from confidante.crypto.identity import Identity
 from confidante.device.device import Device
 from confidante.device.federation.agreement import Agreement, Offer
 from confidante.device.federation.participation import Route
 from confidante.device.privacy.consent import PERSON
 from confidante.device.storage.keys import InsecurePlaintextKey
-from confidante.device.values import Item, Purpose
+from confidante.device.values import Purpose
 from confidante.privacy.plan import Cohort, plan_sum
 from confidante.secagg.config import RoundConfig
 from confidante.tasks.popularity import PopularityTask

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer
 
 from confidante.core.errors import DataError
+from confidante.core.values import Item
 from confidante.device.catalog.text import (
     TextEncoder,
     best_available,
@@ -22,7 +23,6 @@ from confidante.device.catalog.text import (
 )
 from confidante.device.catalog.text.encoder import package_folder
 from confidante.device.catalog.text.wordllama import WordLlama, read_matrix
-from confidante.device.values import Item
 
 WORDS = encoder_named("words")
 LLAMA = encoder_named("wordllama")

@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 
 from confidante.core.errors import VaultError
+from confidante.core.values import Item
 from confidante.device.storage import history, items
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.storage.vault import Vault
-from confidante.device.values import Item
 
 
 def filled(folder: Path) -> Vault:

@@ -17,14 +17,14 @@ from publog_world import POPULATION, Door, Log, door, log
 from starlette.responses import Response
 
 from confidante.core.errors import DataError, EgressError, ForkedLogError, WireError
-from confidante.core.values import Catalogue
+from confidante.core.values import Catalogue, Item
 from confidante.device.device import Device
 from confidante.device.federation.coordinator_client import CoordinatorClient
 from confidante.device.federation.downloads import RANGE
 from confidante.device.privacy.consent import PERSON
 from confidante.device.recommend import cohorts
 from confidante.device.storage.keys import InsecurePlaintextKey
-from confidante.device.values import Item, Purpose
+from confidante.device.values import Purpose
 from confidante.tasks.codec import CatalogueWire
 from confidante.tasks.cohort_release import CohortRelease
 from confidante.tasks.cohort_table import CohortTable

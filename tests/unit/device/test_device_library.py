@@ -25,11 +25,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from confidante.core.errors import DataError, WireError
-from confidante.core.values import Catalogue
+from confidante.core.values import Catalogue, Item
 from confidante.device.device import Device
 from confidante.device.recommend.query import TASTE_STEP, unit_vectors
 from confidante.device.storage.keys import InsecurePlaintextKey
-from confidante.device.values import Item, ReasonKind
+from confidante.device.values import ReasonKind
 from confidante.models.served import ServedModel
 from confidante.models.snapshot import decode, encode
 

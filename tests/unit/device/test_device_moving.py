@@ -7,10 +7,11 @@ import pytest
 from device_world import START, everything, films, ids, open_device, scores, watch
 
 from confidante.core.errors import ConfidanteError, ConsentError, DataError
+from confidante.core.values import Item
 from confidante.device.device import Device
 from confidante.device.privacy.consent import PERSON
 from confidante.device.storage.keys import InsecurePlaintextKey
-from confidante.device.values import Item, Purpose, Retention
+from confidante.device.values import Purpose, Retention
 
 NASTY = (
     '=HYPERLINK("http://x")',

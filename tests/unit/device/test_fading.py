@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from confidante.core.values import Catalogue, Histories
+from confidante.core.values import Catalogue, Histories, Item
 from confidante.device.catalog import build as catalog_build
 from confidante.device.catalog.build import build, extended
 from confidante.device.catalog.index import FlatIndex
@@ -14,7 +14,7 @@ from confidante.device.recommend.counterfactual import counterfactual, rank
 from confidante.device.recommend.group_prior import GroupPrior
 from confidante.device.recommend.query import Profile, answer, ask
 from confidante.device.recommend.reasons import suggestions
-from confidante.device.values import Item, ReasonKind
+from confidante.device.values import ReasonKind
 from confidante.models.fade import group_share
 from confidante.models.sequential import PICK_PART
 from confidante.models.snapshot import decode, publish

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.core.errors import DataError
+from confidante.core.values import Item
 from confidante.device.device import Device
 from confidante.device.privacy.consent import PERSON
 from confidante.device.recommend import onboarding
 from confidante.device.recommend.onboarding import slate, stem_of
 from confidante.device.storage.keys import InsecurePlaintextKey
-from confidante.device.values import Item, Purpose, ReasonKind
+from confidante.device.values import Purpose, ReasonKind
 from confidante.models.sequential import PICK_PART
 from confidante.models.served import ServedPart
 

@@ -13,11 +13,12 @@ from device_world import open_device
 from local_world import page_client, small_device
 from starlette.testclient import TestClient
 
+from confidante.core.values import Item
 from confidante.device.device import Device
 from confidante.device.federation.alarms import MEANING, Caught, sound
 from confidante.device.privacy.consent import PERSON
 from confidante.device.recommend import cohorts
-from confidante.device.values import Item, Purpose, Reason, ReasonKind
+from confidante.device.values import Purpose, Reason, ReasonKind
 from confidante.device.web import private_folders, wording
 from confidante.device.web.server import serve
 

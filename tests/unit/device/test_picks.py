@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from device_world import START, adds_up, everything, ids, open_device, scores
 
+from confidante.core.values import Event
 from confidante.device.recommend.query import event_ages
-from confidante.device.values import Event
 
 LOVED = ("m0", "m6", "m12")
 

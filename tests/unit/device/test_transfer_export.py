@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from confidante.core.errors import DataError
+from confidante.core.values import Event, Item
 from confidante.device.importing import csv_safe, export_csv, parse, read_export, write_export
-from confidante.device.values import Event, Item
 from confidante.formats import own
 from confidante.formats.own import (
     ConsentRecord,

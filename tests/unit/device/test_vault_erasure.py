@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from confidante.core.errors import VaultError
+from confidante.core.values import Item
 from confidante.device.storage import database, files, history, items, wishes
 from confidante.device.storage.keys import InsecurePlaintextKey, Passphrase
 from confidante.device.storage.vault import Vault
-from confidante.device.values import Item, Retention
+from confidante.device.values import Retention
 
 SECRETS = ("Zyzzyva the film", "zyzzyva-kind", "zyzzyva-label", "zyzzyva-place", "zyzzyva-body")
 FORMS = ("utf-8", "utf-16-le", "utf-16-be")

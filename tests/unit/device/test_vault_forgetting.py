@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from confidante.core.values import Item
 from confidante.device.storage import history, items, wishes
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.storage.vault import Vault
-from confidante.device.values import Item, Retention
+from confidante.device.values import Retention
 
 ROUND = bytes(32)
 

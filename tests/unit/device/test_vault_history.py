@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from confidante.core.errors import DataError
+from confidante.core.values import Item
 from confidante.device.storage import history, items, wishes
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.storage.vault import Vault
-from confidante.device.values import Item, Retention
+from confidante.device.values import Retention
 
 TITLES = [Item("alien", "Alien (1979)"), Item("amelie", "Am\u00e9lie"), Item("up", "Up 100%_x")]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from confidante.core.errors import DataError
+from confidante.core.values import Item
 from confidante.device.storage import items, wishes
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.storage.vault import Vault
-from confidante.device.values import Item
 
 ALIEN = Item("alien", "Alien (1979)", ("Horror", "Sci-Fi"), "In space\nno one can hear you scream.")
 AMELIE = Item("amelie", "Le fabuleux destin d'Am\u00e9lie Poulain")

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from confidante.core.errors import DataError, WireError
+from confidante.core.values import Item
 from confidante.device.catalog.index import Index, choose
 from confidante.device.catalog.library import Library, pack, unpack
 from confidante.device.storage import items
 from confidante.device.storage.vault import Vault
-from confidante.device.values import Item
 from confidante.models.served import ServedModel
 
 if TYPE_CHECKING:  # building is not loaded by a start that finds its rows ready

@@ -8,9 +8,9 @@ from heapq import heappush, heapreplace
 from pathlib import Path
 from typing import final
 
+from confidante.core.values import Item
 from confidante.device.importing.matching import MatchedBy, TitleIndex
 from confidante.device.importing.report import EXAMPLES, ImportReport, SkippedRows
-from confidante.device.values import Item
 from confidante.formats.records import WISH, ForeignEvent, Note, Row, Skipped
 
 OLDER = "older than the newest events that are kept"

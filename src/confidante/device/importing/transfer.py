@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from confidante.core.errors import DataError
+from confidante.core.values import Item
 from confidante.device.catalog.serving import Serving
 from confidante.device.importing import (
     ImportReport,
@@ -23,7 +24,7 @@ from confidante.device.importing.gathering import OLDER
 from confidante.device.importing.report import SkippedRows
 from confidante.device.storage import history, items, settings, wishes
 from confidante.device.storage.vault import LATEST, Vault
-from confidante.device.values import Item, Retention
+from confidante.device.values import Retention
 from confidante.formats.own import (
     ConsentRecord,
     DepartureRecord,

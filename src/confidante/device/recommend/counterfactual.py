@@ -15,8 +15,9 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from confidante.core.values import Item
 from confidante.device.recommend.query import Question, event_ages, faded_prior
-from confidante.device.values import Counterfactual, Item
+from confidante.device.values import Counterfactual
 from confidante.models.fade import part_weights
 from confidante.models.sequential import PICK_PART
 

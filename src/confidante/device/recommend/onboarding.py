@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
+from confidante.core.values import Event, Item
 from confidante.device.base import Opened, one_at_a_time
 from confidante.device.catalog.library import Library
 from confidante.device.recommend.person import PICK
 from confidante.device.recommend.query import unit_vectors
 from confidante.device.storage import history, items, settings, wishes
 from confidante.device.storage.text import folded
-from confidante.device.values import Event, Item
 from confidante.models.sequential import PICK_PART
 
 SLATE = 30

@@ -6,8 +6,9 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from confidante.core.values import Item
 from confidante.device.recommend.query import Profile, Question
-from confidante.device.values import Item, Reason, ReasonKind, Suggestion
+from confidante.device.values import Reason, ReasonKind, Suggestion
 
 OWN_HISTORY = "taken before"
 PEOPLE_LIKE = "people like: {}"

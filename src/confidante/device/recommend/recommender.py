@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
+from confidante.core.values import NO_CONTEXT, Item
 from confidante.device.catalog.library import Library
 from confidante.device.catalog.serving import Serving
 from confidante.device.recommend.counterfactual import counterfactual, rank
@@ -15,7 +16,7 @@ from confidante.device.recommend.query import Profile, Question, answer, ask, un
 from confidante.device.recommend.reasons import suggestions
 from confidante.device.storage import history, items
 from confidante.device.storage.vault import Vault
-from confidante.device.values import NO_CONTEXT, Answer, Explanation, Item
+from confidante.device.values import Answer, Explanation
 
 MAX_ANSWER = 1000
 NAMED = 8

@@ -9,11 +9,12 @@ import msgspec
 import numpy as np
 
 from confidante.core.errors import DataError, EgressError
+from confidante.core.values import Item
 from confidante.device.base import Opened, one_at_a_time
 from confidante.device.recommend.query import Question, ask
 from confidante.device.recommend.recommender import Recommender
 from confidante.device.storage import settings
-from confidante.device.values import Answer, Item, NotRefined, Purpose
+from confidante.device.values import Answer, NotRefined, Purpose
 
 if TYPE_CHECKING:  # refinement is loaded when it is first used, so that a start is quick
     from confidante.device.federation.coordinator_client import CoordinatorClient

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from confidante.core.errors import DataError, EgressError, WireError
+from confidante.core.values import Item
 from confidante.device.catalog.serving import Serving
 from confidante.device.federation import downloads
 from confidante.device.federation.coordinator_client import CoordinatorClient, RefusedError
@@ -27,7 +28,7 @@ from confidante.device.refinement.status_report import decision
 from confidante.device.refinement.vault_state import Prepared, Setup
 from confidante.device.storage import items
 from confidante.device.storage.vault import Vault
-from confidante.device.values import Item, Purpose
+from confidante.device.values import Purpose
 from confidante.models.refinement.codec import MAX_BYTES, decode_items, decode_query
 from confidante.models.refinement.model import QuerySide
 from confidante.wire.refinement import FRESH_PATH, LOG_KIND, Fresh, Offered

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
+from confidante.core.values import NO_CONTEXT, Event
 from confidante.device.storage.forgetting import expire, forget, next_expiry, next_purge, purge, undo
 from confidante.device.storage.text import check_text, folded
 from confidante.device.storage.vault import LATEST, Sql, Vault
-from confidante.device.values import NO_CONTEXT, Event
 
 MAX_KIND = 64
 MAX_CONTEXT, MAX_CONTEXT_NAME, MAX_CONTEXT_TEXT = 8, 64, 256

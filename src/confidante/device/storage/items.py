@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
+from confidante.core.values import Item
 from confidante.device.storage.text import check_text, folded, shown
 from confidante.device.storage.vault import Sql, Vault
 from confidante.device.storage.wishes import HIDDEN
-from confidante.device.values import Item
 
 MAX_ID, MAX_TITLE, MAX_DESCRIPTION = 512, 10_000, 100_000
 MAX_LABELS, MAX_LABEL = 64, 200

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from confidante.device.values import Answer, Explanation, Item, Purpose, Suggestion, Taste
+from confidante.core.values import Item
+from confidante.device.values import Answer, Explanation, Purpose, Suggestion, Taste
 from confidante.device.web.shapes import Name, Number, Shape, Time
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from fastapi import APIRouter, HTTPException, Query
 from pydantic import Field
 
 from confidante.core.errors import DataError
-from confidante.device.values import NO_CONTEXT, Event, Item, Purpose
+from confidante.core.values import NO_CONTEXT, Event, Item
+from confidante.device.values import Purpose
 from confidante.device.web.gorse_shapes import (
     Feedback,
     FeedbackPage,

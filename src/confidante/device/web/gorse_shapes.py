@@ -8,7 +8,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
 from pydantic.alias_generators import to_pascal
 
 from confidante.core.errors import DataError
-from confidante.device.values import Event, Item, Suggestion
+from confidante.core.values import Event, Item
+from confidante.device.values import Suggestion
 from confidante.device.web.shapes import Finite, Name, Text, parse_time, rfc3339
 
 _NO_TIME = "0001-01-01T00:00:00Z"

@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from confidante.core.errors import DataError
 
 if TYPE_CHECKING:
+    from confidante.core.values import Item
     from confidante.device.device import Device
-    from confidante.device.values import Item
 
 MAX_N = 1000
 MAX_OFFSET = 100_000

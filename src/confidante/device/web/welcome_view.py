@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, final
 from starlette.responses import RedirectResponse, Response
 
 from confidante.core.errors import DataError
+from confidante.core.values import Item
 from confidante.device.recommend.onboarding import MOST_PICKS
-from confidante.device.values import Item
 from confidante.device.web import wording
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ import msgspec
 from confidante.core.errors import DataError
 from confidante.formats.records import ForeignEvent, Format, OnePerson, Row, Skipped
 from confidante.formats.source import Member, Source
-from confidante.formats.tables import csv_rows, json_entries
+from confidante.formats.tables import NO_TIME, NO_TITLE, csv_rows, json_entries
 from confidante.formats.timestamps import parse_time, parse_words
-from confidante.packs.media.watching import NO_TIME, NO_TITLE
 
 SHORT = "played for less than 30 seconds"
 _ENOUGH = 30_000  # milliseconds

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Mapping
 from confidante.core.errors import DataError
 from confidante.formats.records import WISH, ForeignEvent, Format, Note, Row, Skipped
 from confidante.formats.source import Source
-from confidante.formats.tables import csv_rows
+from confidante.formats.tables import NO_TIME, NO_TITLE, csv_rows, header_of
 from confidante.formats.timestamps import parse_time
-from confidante.packs.media.watching import NO_TIME, NO_TITLE, header_of
 
 NOT_FINISHED = "not finished yet"
 _NEEDED = ("title", "author", "my rating", "date read", "date added", "exclusive shelf")

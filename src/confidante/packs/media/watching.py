@@ -2,28 +2,19 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from confidante.core.errors import DataError
-from confidante.formats.records import WISH, ForeignEvent, Format, Note, Row, Skipped
-from confidante.formats.source import Member, Source
-from confidante.formats.tables import csv_rows
-from confidante.formats.timestamps import DateOrder, evidence, parse_time
+from confidante.formats.records import WISH, ForeignEvent, Format, Row, Skipped
+from confidante.formats.source import Source
+from confidante.formats.tables import NO_TIME, NO_TITLE, csv_rows, date_order, header_of
+from confidante.formats.timestamps import DateOrder, parse_time
 
-NO_TIME = "a date that is not understood"
-NO_TITLE = "a row without a title"
 _DIARY, _WATCHED, _RATED, _LATER = "diary.csv", "watched.csv", "ratings.csv", "watchlist.csv"
 _SEASON = re.compile(
     r"^(season|series|part|volume|vol\.?|chapter|book|collection|staffel|teil|saison|partie|temporada|parte"
     r"|stagione|seizoen|säsong|sezon)\s+\w+|^(limited series|miniseries|mini-series|miniserie|mini-série)",
     re.IGNORECASE,
 )
-
-
-def header_of(member: Member) -> list[str]:
-    """Return the names in a CSV file's first line, in lower case, without quotes."""
-    first = (member.head().removeprefix(b"\xef\xbb\xbf").splitlines() or [b""])[0].decode("utf-8", "replace")
-    return [name.strip().strip('"').strip().lower() for name in first.split(",")]
 
 
 def show_of(title: str) -> str:
@@ -35,24 +26,6 @@ def show_of(title: str) -> str:
     return ""
 
 
-def dated(rows: Iterator[tuple[int, Mapping[str, str]] | Skipped], column: str) -> Iterator[str]:
-    """Yield the dates of rows, for `evidence`."""
-    for row in rows:
-        if not isinstance(row, Skipped):
-            yield row[1].get(column, "")
-
-
-def order_of(member: Member, column: str, path: Path) -> tuple[DateOrder, tuple[Note, ...]]:
-    """Return what comes first in the dates of a CSV file, and what had to be assumed or was concluded."""
-    order, needed = evidence(dated(csv_rows(member), column))
-    if not needed:
-        return DateOrder.MONTH_FIRST, ()
-    if order is None:
-        text = f"dates like 3/4/21 in {path.name} can be read in two ways: taken as month/day/year"
-        return DateOrder.MONTH_FIRST, (Note(text),)
-    return order, (Note(f"dates read as {order.value}/year, as the file itself shows"),)
-
-
 def _is_netflix(source: Source) -> bool:
     return any(header_of(member) == ["title", "date"] for member in source.named("*.csv")[:20])
 
@@ -61,7 +34,7 @@ def _netflix(source: Source, _: str | None) -> Iterator[Row]:
     found = [member for member in source.named("*.csv") if header_of(member) == ["title", "date"]]
     if not found:
         raise DataError('needs a CSV file with the header "Title,Date"', path=source.path)
-    order, notes = order_of(found[0], "date", source.path)
+    order, notes = date_order(found[0], "date", source.path)
     yield from notes
     for row in csv_rows(found[0], separator=","):
         yield row if isinstance(row, Skipped) else _viewing(*row, order)

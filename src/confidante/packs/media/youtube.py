@@ -10,9 +10,8 @@ import msgspec
 from confidante.core.errors import DataError
 from confidante.formats.records import ForeignEvent, Format, Note, Row, Skipped
 from confidante.formats.source import Member, Source
-from confidante.formats.tables import json_entries
+from confidante.formats.tables import NO_TIME, json_entries
 from confidante.formats.timestamps import parse_words
-from confidante.packs.media.watching import NO_TIME
 
 ADVERTISEMENT = "an advertisement"
 GONE = "a video without a title, removed since"

@@ -5,11 +5,11 @@ import pytest
 from refine_world import SERVED, sides, snapshot
 
 from confidante.core.errors import WireError
+from confidante.core.values import Item
 from confidante.device.catalog.build import build
 from confidante.device.catalog.text import best_available
 from confidante.device.recommend.query import Profile, ask
 from confidante.device.refinement.merging import BUCKET_SPREAD, REFINE_SPREAD, Heard, added
-from confidante.device.values import Item
 from confidante.models.snapshot import decode
 
 ROWS = np.array([1, 4, 6])

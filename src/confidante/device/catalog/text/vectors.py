@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
+from confidante.core.values import Item
 from confidante.device.catalog.text.encoder import TextEncoder, unit_rows
-from confidante.device.values import Item
 
 _YEAR = re.compile(r"\s*\(\d{4}\)\s*$")
 _DESCRIPTION_WORDS = 64
