@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from confidante.cli import app as command_line
+from confidante.cli.lab import options as lab_options
 from confidante.core.errors import DataError
 
 
@@ -64,14 +64,14 @@ def test_a_command_that_does_not_exist_is_an_error(call):
 
 
 def test_the_demo_fits_one_screen(call, capsys, monkeypatch, shop, tmp_path):
-    from confidante.cli.screen import show_demo
+    from confidante.cli.lab.screen import show_demo
     from confidante.lab.data.csv_files import load_csv
 
     monkeypatch.setattr("confidante.lab.data.movielens.fetch_ml100k", lambda progress: tmp_path)
     monkeypatch.setattr("confidante.lab.data.ml100k.load_ml100k", lambda _: load_csv(*shop))
     folder = tmp_path / "deep" / "demo"
     made = []
-    monkeypatch.setattr("confidante.cli.screen.show_demo", lambda demo, page: made.append((demo, page)))
+    monkeypatch.setattr("confidante.cli.lab.screen.show_demo", lambda demo, page: made.append((demo, page)))
     assert call("demo", "--out", folder, "--engine", "aggregate", "--seed", 3)[0] == 0
     monkeypatch.undo()
     show_demo(*made[0])
@@ -192,5 +192,5 @@ def test_the_frontier_refuses_what_it_cannot_draw(call, monkeypatch, shop, tmp_p
 
 
 def test_the_defaults_in_the_help_are_those_in_the_code(call):
-    assert command_line.DEFAULT_EPSILON == 4.0
+    assert lab_options.DEFAULT_EPSILON == 4.0
     assert "default: 4" in call("lab", "rank", "--help")[1]

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from confidante.cli.app import run
-from confidante.cli.choosing import Choice
+from confidante.cli.profile.choosing import Choice
 from confidante.device.device import Device
 from confidante.device.storage.keys import InsecurePlaintextKey
 

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from store_world import ROUND, claimed, filled, opened
 from typer.testing import CliRunner
 
-from confidante.cli.coordinator_app import coordinator
+from confidante.cli.coordinator.app import coordinator
 from confidante.coordinator.config.population import Population, read_population
 from confidante.coordinator.diagnostics.check import Check
 from confidante.coordinator.diagnostics.doctor import (

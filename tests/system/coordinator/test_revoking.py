@@ -6,7 +6,7 @@ import pytest
 from run_world import defined
 from typer.testing import CliRunner
 
-from confidante.cli.coordinator_app import coordinator
+from confidante.cli.coordinator.app import coordinator
 from confidante.coordinator.enrolment.verifiers import Subject, invitation_secret, invite, verifier_of
 from confidante.coordinator.store import Store
 from confidante.core.entropy import SystemEntropy

@@ -7,7 +7,7 @@ from run_world import defined
 from store_world import ROUND, filled, opened
 from typer.testing import CliRunner
 
-from confidante.cli.coordinator_app import coordinator
+from confidante.cli.coordinator.app import coordinator
 from confidante.coordinator.store import Payment, Store
 
 

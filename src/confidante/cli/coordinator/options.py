@@ -1,6 +1,5 @@
-"""The options that `confidante coordinator` commands share, and what they open."""
+"""The group of commands of an operator, the options that they share, and what they open."""
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
     from confidante.coordinator.store import Store
     from confidante.coordinator.store.bodies import Bodies
 
+coordinator = typer.Typer(
+    help="Hold the rounds in which devices learn together. First `init`, then `doctor`, then `run`."
+)
 DEFAULT = Path("population.toml")
 
 Definitions = Annotated[
@@ -54,7 +56,6 @@ KeyFileOption = Annotated[
         "missing.",
     ),
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @final
@@ -130,9 +131,3 @@ def _address(given: str) -> str:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):
         raise DataError("cannot be read: it has to hold the database's address", path=path) from None
-
-
-def say(line: str) -> None:
-    """Print one line."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()

@@ -1,11 +1,10 @@
 """Choosing items in a terminal, by numbers."""
 
 import re
-import sys
 from collections.abc import Callable
 from typing import final
 
-from confidante.cli.profile_words import shown
+from confidante.cli.terminal import say
 from confidante.core.values import Item
 from confidante.device.device import Device
 from confidante.device.recommend.onboarding import MOST_PICKS
@@ -43,38 +42,38 @@ class Choice:
                 for number in re.findall(r"-?\d+", said):
                     self._take(int(number))
             else:
-                _say("give numbers of the list, like 3 8 21")
+                say("give numbers of the list, like 3 8 21")
         return tuple(item.id for item in self._picked)
 
     def _take(self, number: int) -> None:
         if not 1 <= abs(number) <= len(self._items):
-            _say(f"there is no number {abs(number)}")
+            say(f"there is no number {abs(number)}")
             return
         item = self._items[abs(number) - 1]
         if number < 0:
             self._picked = [one for one in self._picked if one.id != item.id]
-            _say(f"  not {item.title}")
+            say(f"  not {item.title}")
         elif len(self._picked) < MOST_PICKS and item.id not in {one.id for one in self._picked}:
             self._picked.append(item)
-            _say(f"  {item.title}")
+            say(f"  {item.title}")
 
     def _others(self) -> None:
         others = self._device.welcome_slate(self._size, after=self._before)
         if not others:
-            _say("there are no others")
+            say("there are no others")
         self._before += [item.id for item in others]
         self._list(others)
 
     def _search(self, words: str) -> None:
         found = self._device.find_items(words, _FOUND) if words else ()
         if not found:
-            _say("no title has these words")
+            say("no title has these words")
         self._list(found)
 
     def _list(self, items: tuple[Item, ...]) -> None:
         for item in items:
             self._items.append(item)
-            _say(f"{len(self._items):4}. {named(item)}")
+            say(f"{len(self._items):4}. {named(item)}")
 
 
 def named(item: Item) -> str:
@@ -87,9 +86,5 @@ def typed(line: str) -> str:
     try:
         return input(line)
     except EOFError:
-        _say("")
+        say("")
         return ""
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(shown(line) + "\n")

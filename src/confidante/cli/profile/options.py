@@ -1,9 +1,11 @@
-"""Options that commands on a person's device share."""
+"""The group of commands on a person's device, and the options that they share."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+profile = typer.Typer(help="One person's device: import, recommend, explain, forget, switch, erase.")
 
 Where = Annotated[
     Path | None,
@@ -19,5 +21,4 @@ PassphraseFile = Annotated[
         help="File whose first line is the passphrase. Otherwise CONFIDANTE_PASSPHRASE, or you are asked."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask before everything is gone.")]

@@ -1,20 +1,14 @@
 """`confidante coordinator status`, `rounds`, `pause`, `resume`, `abort`: a look, and a hand on it."""
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from confidante.cli.coordinator_options import (
-    BodiesOption,
-    DatabaseOption,
-    Definitions,
-    JsonOption,
-    place,
-    say,
-)
+from confidante.cli.coordinator.options import BodiesOption, DatabaseOption, Definitions, coordinator, place
+from confidante.cli.options import AsJson
+from confidante.cli.terminal import print_json, say
 from confidante.core.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,18 +17,13 @@ if TYPE_CHECKING:
 Only = Annotated[str | None, typer.Option("--population", help="Name of one population; all when left out.")]
 
 
-def add_to(commands: typer.Typer) -> None:
-    """Add these commands to those of the coordinator."""
-    for command in (status, rounds, pause, resume, abort):
-        commands.command()(command)
-
-
+@coordinator.command()
 def status(
     populations: Definitions = None,
     *,
     database: DatabaseOption = None,
     bodies: BodiesOption = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say where each population stands: the round that runs, who waits, what was spent and what is left."""
     from confidante.coordinator.reports.overview import overview
@@ -43,27 +32,28 @@ def status(
     with here.open_store() as store:
         found = [overview(store, one) for one in here.populations()]
     if as_json:
-        say(json.dumps([one.plain() for one in found], indent=1))
+        print_json([one.plain() for one in found])
         return
     for one in found:
         for name, value in one.lines():
             say(f"{name:12}{value}")
 
 
+@coordinator.command()
 def rounds(
     populations: Definitions = None,
     *,
     database: DatabaseOption = None,
     only: Only = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 20,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """List rounds, the newest first: what for, how many devices, how they ended."""
     here = place(populations, database, None)
     with here.open_store() as store:
         found = [fact for name in _names(here.files, only) for fact in store.facts(name, limit)]
     if as_json:
-        say(json.dumps([_plain(one) for one in found], indent=1))
+        print_json([_plain(one) for one in found])
         return
     for one in found:
         when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(one.opened))
@@ -75,16 +65,19 @@ def rounds(
         say("there was no round yet: `confidante coordinator status` says what the next one waits for")
 
 
+@coordinator.command()
 def pause(populations: Definitions = None, *, database: DatabaseOption = None, only: Only = None) -> None:
     """Open no new round. A round that runs goes on to its end."""
     _set_paused(populations, database, only, paused=True)
 
 
+@coordinator.command()
 def resume(populations: Definitions = None, *, database: DatabaseOption = None, only: Only = None) -> None:
     """Go on with opening rounds."""
     _set_paused(populations, database, only, paused=False)
 
 
+@coordinator.command()
 def abort(
     number: Annotated[
         str, typer.Argument(metavar="ROUND", help="First letters of its id, as `rounds` shows it.")

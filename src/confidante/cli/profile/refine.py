@@ -1,16 +1,14 @@
 """`confidante profile refine ...`: have lists refined by a server that cannot read what it is asked."""
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from confidante.cli.options import AsJson, print_json
-from confidante.cli.profile_options import Folder, PassphraseFile
-from confidante.cli.profile_words import shown, time_words
-from confidante.core.errors import DataError
+from confidante.cli.options import AsJson
+from confidante.cli.profile.options import Folder, PassphraseFile
+from confidante.cli.terminal import examples, print_json, read_file, say, time_words
 
 if TYPE_CHECKING:
     from confidante.device.refinement.download_policy import Decision
@@ -21,12 +19,10 @@ refine = typer.Typer(
     no_args_is_help=True,
 )
 
-SETUP_EXAMPLES = """[bold]Examples[/bold]
-
-confidante profile refine setup https://sums.example.org films --relay https://relay.example.net
-
-confidante profile refine setup https://sums.example.org films --policy download
-"""
+SETUP_EXAMPLES = examples(
+    "confidante profile refine setup https://sums.example.org films --relay https://relay.example.net",
+    "confidante profile refine setup https://sums.example.org films --policy download",
+)
 
 
 @refine.command("setup", epilog=SETUP_EXAMPLES)
@@ -68,9 +64,9 @@ def setup(
     Then switch it on (`confidante profile switch refine on`) and fetch what it takes (`confidante profile
     refine refresh`).
     """
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
 
-    trusted = "" if certificate is None else _read(certificate).decode("ascii", "replace")
+    trusted = "" if certificate is None else read_file(certificate).strip().decode("ascii", "replace")
     with open_profile(folder, passphrase_file) as device:
         device.refine_with(
             url,
@@ -87,7 +83,7 @@ def setup(
     _show(status, as_json=as_json)
 
 
-@refine.command("refresh", epilog="[bold]Example[/bold]\n\nconfidante profile refine refresh")
+@refine.command("refresh", epilog=examples("confidante profile refine refresh"))
 def refresh(
     *,
     patience: Annotated[float, typer.Option(min=1.0, help="Seconds that it may take.")] = 60.0,
@@ -103,31 +99,31 @@ def refresh(
     The coordinator sees that somebody fetches it. Do it now and then, not right before a question: nothing is
     asked for 2 to 10 minutes from then on.
     """
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
     from confidante.device.federation.wallet import Evidence
 
-    evidence = None if invitation is None else Evidence("invitation", _read(invitation))
+    evidence = None if invitation is None else Evidence("invitation", read_file(invitation).strip())
     with open_profile(folder, passphrase_file) as device:
         status = device.refresh_refinement(patience=patience, evidence=evidence)
     _show(status, as_json=as_json)
 
 
-@refine.command("status", epilog="[bold]Example[/bold]\n\nconfidante profile refine status --json")
+@refine.command("status", epilog=examples("confidante profile refine status --json"))
 def status_command(
     *, folder: Folder = None, passphrase_file: PassphraseFile = None, as_json: AsJson = False
 ) -> None:
     """Say how it stands: through whom, what it takes in bytes, what came of the last one."""
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
         status = device.refinement_status()
     _show(status, as_json=as_json)
 
 
-@refine.command("off", epilog="[bold]Example[/bold]\n\nconfidante profile refine off")
+@refine.command("off", epilog=examples("confidante profile refine off"))
 def off(*, folder: Folder = None, passphrase_file: PassphraseFile = None, as_json: AsJson = False) -> None:
     """Refine no list any more, and erase what was fetched for it. Items that came with it stay."""
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
         device.refine_with(None)
@@ -140,7 +136,7 @@ def _show(status: "RefinementStatus", *, as_json: bool) -> None:
         print_json(as_values(status))
         return
     for line in lines(status):
-        sys.stdout.write(shown(line) + "\n")
+        say(line)
 
 
 def as_values(status: "RefinementStatus") -> dict[str, Any]:
@@ -199,10 +195,3 @@ def _figures(decision: "Decision") -> list[str]:
         "  downloading takes no more from "
         + (f"{decision.break_even:,} questions on" if many else "the first question on"),
     ]
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes().strip()
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", path=path) from None

@@ -1,6 +1,5 @@
 """`confidante coordinator doctor`, `backup` and `restore`: keeping a coordinator well."""
 
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -9,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from confidante.cli.coordinator_options import (
+from confidante.cli.coordinator.options import (
     BodiesOption,
     DatabaseOption,
     Definitions,
-    JsonOption,
     KeyFileOption,
     Place,
+    coordinator,
     place,
-    say,
 )
+from confidante.cli.options import AsJson
+from confidante.cli.terminal import examples, print_json, say
 from confidante.core.errors import ConfidanteError
 
 if TYPE_CHECKING:
@@ -28,17 +28,7 @@ if TYPE_CHECKING:
 Archive = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
 
 
-def add_to(commands: typer.Typer) -> None:
-    """Add these commands to those of the coordinator."""
-    commands.command(epilog="[bold]Example[/bold]\n\nconfidante coordinator doctor films.toml")(doctor)
-    commands.command(epilog="[bold]Example[/bold]\n\nconfidante coordinator backup films.backup films.toml")(
-        backup
-    )
-    commands.command(
-        epilog="[bold]Example[/bold]\n\nconfidante coordinator restore films.backup --database postgresql://me@db/films"
-    )(restore)
-
-
+@coordinator.command(epilog=examples("confidante coordinator doctor films.toml"))
 def doctor(
     populations: Definitions = None,
     *,
@@ -49,7 +39,7 @@ def doctor(
     port: Annotated[int, typer.Option(help="As for `run`.")] = 8470,
     certificate: Annotated[Path | None, typer.Option(help="As for `run`.")] = None,
     key: Annotated[Path | None, typer.Option(help="As for `run`.")] = None,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check each thing that a run needs, and say what to do where one is wrong.
 
@@ -60,7 +50,7 @@ def doctor(
         _checks(place(populations, database, bodies, operator_key_file), host, port, certificate, key)
     )
     if as_json:
-        say(json.dumps([asdict(one) for one in found], indent=1))
+        print_json([asdict(one) for one in found])
     else:
         for one in found:
             say(f"{_mark(one)} {one.name:13} {one.said}")
@@ -68,6 +58,7 @@ def doctor(
         raise typer.Exit(1)
 
 
+@coordinator.command(epilog=examples("confidante coordinator backup films.backup films.toml"))
 def backup(
     file: Archive,
     populations: Definitions = None,
@@ -92,6 +83,9 @@ def backup(
     say(f"wrote {file}: {_contents(told)}")
 
 
+@coordinator.command(
+    epilog=examples("confidante coordinator restore films.backup --database postgresql://me@db/films")
+)
 def restore(
     file: Archive,
     populations: Definitions = None,

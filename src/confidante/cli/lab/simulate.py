@@ -6,10 +6,9 @@ from typing import Annotated
 
 import typer
 
-from confidante.cli.options import (
+from confidante.cli.lab.options import (
     DEFAULT_DELTA,
     DEFAULT_EPSILON,
-    AsJson,
     Delta,
     Dropout,
     Engine,
@@ -20,21 +19,16 @@ from confidante.cli.options import (
     NoNoise,
     Repeat,
     Seed,
-    print_json,
+    lab,
 )
+from confidante.cli.options import AsJson
+from confidante.cli.terminal import examples, print_json
 from confidante.core.errors import DataError, PlanError
 
 MANY = 50_000
 """With more devices than this the default ring has 32 bits: in 20 their sum would leave few to a device."""
 
 MADE_UP_ITEMS, MADE_UP_EVENTS = 2000, 30
-
-SIMULATE_EXAMPLES = """[bold]Examples[/bold]
-
-confidante lab simulate --devices 1000000 --engine ray --workers 2
-
-confidante lab simulate train.csv --items items.csv --engine ray --address auto --json
-"""
 
 
 class ScaledEngine(StrEnum):
@@ -46,6 +40,13 @@ class ScaledEngine(StrEnum):
     ray = "ray"
 
 
+@lab.command(
+    "simulate",
+    epilog=examples(
+        "confidante lab simulate --devices 1000000 --engine ray --workers 2",
+        "confidante lab simulate train.csv --items items.csv --engine ray --address auto --json",
+    ),
+)
 def simulate_command(
     train: Annotated[
         Path | None, typer.Argument(metavar="TRAIN.csv", help="CSV `user,item,timestamp`.")
@@ -152,7 +153,7 @@ def simulate_command(
     if as_json:
         print_json(result)
     else:
-        from confidante.cli.simulate_screen import show_simulation
+        from confidante.cli.lab.simulate_screen import show_simulation
 
         show_simulation(result)
 

@@ -6,30 +6,24 @@ from typing import Annotated
 
 import typer
 
-from confidante.cli.profile_options import AsJson, Folder, PassphraseFile, Where, Yes
-from confidante.cli.profile_words import (
+from confidante.cli.options import AsJson
+from confidante.cli.profile.options import Folder, PassphraseFile, Where, Yes, profile
+from confidante.cli.profile.words import (
     answer_fields,
-    print_object,
     refined_fields,
-    say,
     say_list,
     say_refined,
     suggestion_fields,
-    time_words,
 )
+from confidante.cli.terminal import examples, print_json, read_file, say, time_words
 from confidante.core.errors import ConfidanteError, DataError
 from confidante.device.values import Purpose
 
-profile = typer.Typer(help="One person's device: import, recommend, explain, forget, switch, erase.")
-
-OPEN_EXAMPLES = """[bold]Examples[/bold]
-
-confidante open
-
-confidante open out/demo/profile
-
-confidante open out/demo/profile --no-browser --port 8088 --api
-"""
+OPEN_EXAMPLES = examples(
+    "confidante open",
+    "confidante open out/demo/profile",
+    "confidante open out/demo/profile --no-browser --port 8088 --api",
+)
 
 
 def open_page_command(
@@ -48,22 +42,20 @@ def open_page_command(
 
     It runs on this machine only, until Ctrl-C. Nothing on it asks any other machine for anything.
     """
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
     from confidante.device.web.server import open_page
 
     with open_profile(folder, passphrase_file) as device:
         open_page(device, port=port, browser=browser, new_key=api, user=user)
 
 
-NEW_EXAMPLES = """[bold]Examples[/bold]
-
-confidante profile new
-
-CONFIDANTE_PASSPHRASE='correct horse' confidante profile new ~/my-profile --items items.csv
-"""
-
-
-@profile.command("new", epilog=NEW_EXAMPLES)
+@profile.command(
+    "new",
+    epilog=examples(
+        "confidante profile new",
+        "CONFIDANTE_PASSPHRASE='correct horse' confidante profile new ~/my-profile --items items.csv",
+    ),
+)
 def new(
     folder: Where = None,
     *,
@@ -78,11 +70,11 @@ def new(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Make an empty profile. Its key goes to the system's key ring, or is sealed by a passphrase you give."""
-    from confidante.cli.profiles import new_profile
+    from confidante.cli.profile.opening import new_profile
     from confidante.device.importing import read_items
 
     wanted = None if items is None else read_items(items)
-    published = None if model is None else _read(model)
+    published = None if model is None else read_file(model)
     with new_profile(folder, passphrase_file, unprotected=unprotected) as device:
         try:
             if published is not None:
@@ -95,15 +87,13 @@ def new(
         say(f"made a profile with {device.items:,} items, guarded by: {device.protection}")
 
 
-IMPORT_EXAMPLES = """[bold]Examples[/bold]
-
-confidante profile import NetflixViewingHistory.csv --dry-run
-
-confidante profile import my_spotify_data.zip --add-missing
-"""
-
-
-@profile.command("import", epilog=IMPORT_EXAMPLES)
+@profile.command(
+    "import",
+    epilog=examples(
+        "confidante profile import NetflixViewingHistory.csv --dry-run",
+        "confidante profile import my_spotify_data.zip --add-missing",
+    ),
+)
 def import_(
     file: Annotated[Path, typer.Argument(help="What another service gave you, or an export of a profile.")],
     *,
@@ -121,29 +111,25 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Read a history that you have elsewhere, and say what matched, what did not and why."""
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
     from confidante.cli.progress import Bars
 
     with open_profile(folder, passphrase_file) as device, Bars() as bars:
         report = device.import_history(file, format, dry_run=dry_run, add_missing=add_missing, progress=bars)
     if as_json:
-        print_object(report.to_json())
+        print_json(report.to_json())
     else:
         for line in report.lines():
             say(line)
 
 
-RECOMMEND_EXAMPLES = """[bold]Examples[/bold]
-
-confidante profile recommend -n 5 --profile out/demo/profile
-
-confidante profile recommend --label Comedy --diversity 0.3 --json
-
-confidante profile recommend --refine
-"""
-
-
-@profile.command(epilog=RECOMMEND_EXAMPLES)
+@profile.command(
+    epilog=examples(
+        "confidante profile recommend -n 5 --profile out/demo/profile",
+        "confidante profile recommend --label Comedy --diversity 0.3 --json",
+        "confidante profile recommend --refine",
+    )
+)
 def recommend(
     *,
     folder: Folder = None,
@@ -161,7 +147,7 @@ def recommend(
     as_json: AsJson = False,
 ) -> None:
     """Say what suits you, and why."""
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
         answer = device.recommend(n, labels=label or (), diversity=diversity, repeats=repeats, refine=refine)
@@ -170,14 +156,14 @@ def recommend(
         if refine:
             refined = answer.refined()
             if as_json:
-                print_object({**answer_fields(refined), **refined_fields(answer, refined)})
+                print_json({**answer_fields(refined), **refined_fields(answer, refined)})
             else:
                 say_refined(refined)
         elif as_json:
-            print_object(answer_fields(answer))
+            print_json(answer_fields(answer))
 
 
-@profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile why 50 --profile out/demo/profile")
+@profile.command(epilog=examples("confidante profile why 50 --profile out/demo/profile"))
 def why(
     item: Annotated[str, typer.Argument(help="Id of an item.")],
     *,
@@ -187,12 +173,12 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Say why an item scores what it scores: every share, and what its place hangs on."""
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
         found = device.explain(item, n=n)
     if as_json:
-        print_object(
+        print_json(
             {
                 **suggestion_fields(found.suggestion),
                 "rank": found.rank,
@@ -211,17 +197,13 @@ def why(
     say(found.counterfactual.sentence)
 
 
-FORGET_EXAMPLES = """[bold]Examples[/bold]
-
-confidante profile forget --item 50
-
-confidante profile forget --since 2026-01-01 --until 2026-02-01
-
-confidante profile forget --everything --yes
-"""
-
-
-@profile.command(epilog=FORGET_EXAMPLES)
+@profile.command(
+    epilog=examples(
+        "confidante profile forget --item 50",
+        "confidante profile forget --since 2026-01-01 --until 2026-02-01",
+        "confidante profile forget --everything --yes",
+    )
+)
 def forget(
     *,
     folder: Folder = None,
@@ -235,7 +217,7 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Forget events, at once and for good: their keys are destroyed first, then the data."""
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
         if everything and not yes:
@@ -244,12 +226,12 @@ def forget(
             event=event, item=item, since=_seconds(since), until=_seconds(until), everything=everything
         )
     if as_json:
-        print_object({"forgotten": forgotten.events})
+        print_json({"forgotten": forgotten.events})
     else:
         say(f"forgot {forgotten.events} events")
 
 
-@profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile history --search alien --json")
+@profile.command(epilog=examples("confidante profile history --search alien --json"))
 def history(
     *,
     folder: Folder = None,
@@ -259,12 +241,12 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """List what is remembered."""
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
         events = [(event, device.item(event.item)) for event in device.history(search=search, limit=limit)]
     if as_json:
-        print_object(
+        print_json(
             {
                 "events": [
                     {
@@ -285,7 +267,7 @@ def history(
         say(f"{event.number:6}  {time_words(event.at)}  {event.kind:10}  {item.title}  [{event.item}]")
 
 
-@profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile left --json")
+@profile.command(epilog=examples("confidante profile left --json"))
 def left(
     *,
     folder: Folder = None,
@@ -294,13 +276,13 @@ def left(
     as_json: AsJson = False,
 ) -> None:
     """List what left this device: when, to whom, how many bytes, and what it cost of the privacy budget."""
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
         gone, budget = device.ledger.departures(limit=limit), device.ledger.budget()
         alarms = device.alarms()
     if as_json:
-        print_object(
+        print_json(
             {
                 "alarms": [
                     {
@@ -349,7 +331,7 @@ def left(
     say(f"privacy budget: epsilon {budget.epsilon_spent:g} of {budget.epsilon_limit:g} spent")
 
 
-@profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile dismiss 1")
+@profile.command(epilog=examples("confidante profile dismiss 1"))
 def dismiss(
     alarm: Annotated[int, typer.Argument(help="Number of the alarm, as `left` lists it.")],
     *,
@@ -358,25 +340,17 @@ def dismiss(
     as_json: AsJson = False,
 ) -> None:
     """Deal with a coordinator again in spite of what it was caught at."""
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
         device.dismiss_alarm(alarm)
     if as_json:
-        print_object({"dismissed": alarm})
+        print_json({"dismissed": alarm})
     else:
         say(f"Alarm {alarm} is dismissed. That coordinator is dealt with again.")
 
 
-SWITCH_EXAMPLES = """[bold]Examples[/bold]
-
-confidante profile switch
-
-confidante profile switch train on
-"""
-
-
-@profile.command(epilog=SWITCH_EXAMPLES)
+@profile.command(epilog=examples("confidante profile switch", "confidante profile switch train on"))
 def switch(
     purpose: Annotated[Purpose | None, typer.Argument(help="Which; all are shown when left out.")] = None,
     to: Annotated[str | None, typer.Argument(metavar="[on|off]")] = None,
@@ -386,7 +360,7 @@ def switch(
     as_json: AsJson = False,
 ) -> None:
     """Show the switches, or turn one. Whatever sends is off until you switch it on."""
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
 
     if to not in (None, "on", "off") or (purpose is None) != (to is None):
         raise DataError("to turn a switch, name it and then on or off, like: switch train on")
@@ -395,13 +369,13 @@ def switch(
             device.consents.switch(purpose, to == "on", how="person")
         state = device.consents.state()
     if as_json:
-        print_object({one.value: on for one, on in state.items()})
+        print_json({one.value: on for one, on in state.items()})
         return
     for one, on in state.items():
         say(f"{one.value:8} {'on' if on else 'off':4} {'sends something' if one.sends else 'sends nothing'}")
 
 
-@profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile export me.jsonl")
+@profile.command(epilog=examples("confidante profile export me.jsonl"))
 def export(
     out: Annotated[Path, typer.Argument(help="File to write, JSON lines; replaced when it exists.")],
     *,
@@ -409,14 +383,14 @@ def export(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Write everything known of you to one readable file, not encrypted."""
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
         lines = device.export(out)
     say(f"wrote {lines:,} lines to {out}; the file is not encrypted")
 
 
-@profile.command(epilog="[bold]Example[/bold]\n\nconfidante profile erase --profile old-profile --yes")
+@profile.command(epilog=examples("confidante profile erase --profile old-profile --yes"))
 def erase(
     *,
     folder: Folder = None,
@@ -424,20 +398,13 @@ def erase(
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Destroy the profile: its keys first, then its data. Nothing can be taken back."""
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
         if not yes:
             typer.confirm("Erase the whole profile? Nothing can be taken back.", abort=True, err=True)
         device.erase()
     say("erased")
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", path=path) from None
 
 
 def _seconds(day: datetime | None) -> float | None:

@@ -1,36 +1,11 @@
 """How a person's device speaks on a terminal: lists and their reasons, as lines and as JSON values."""
 
-import json
-import re
-import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
+from confidante.cli.terminal import say
 from confidante.core.values import Item
 from confidante.device.values import Answer, Reason, ReasonKind, Suggestion
-
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-def say(line: str) -> None:
-    """Print a line, as `shown`."""
-    sys.stdout.write(shown(line) + "\n")
-
-
-def shown(line: str) -> str:
-    """Return a line to print. A title is anybody's: what would command the terminal is shown, not obeyed."""
-    return _CONTROL.sub(lambda found: ascii(found[0])[1:-1], line)
-
-
-def print_object(values: dict[str, Any]) -> None:
-    """Print one JSON object on a line."""
-    sys.stdout.write(json.dumps(values, allow_nan=False) + "\n")
-
-
-def time_words(at: float) -> str:
-    """Return seconds since 1970 as a time to read, UTC."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
 
 
 def item_fields(item: Item) -> dict[str, Any]:
@@ -97,7 +72,6 @@ def say_list(answer: Answer) -> None:
         say(f"     {because(suggestion)}")
     if answer.note:
         say(answer.note)
-    sys.stdout.flush()
 
 
 def say_refined(refined: Answer) -> None:

@@ -5,21 +5,20 @@ from typing import Annotated
 
 import typer
 
-from confidante.cli.options import print_json
-from confidante.cli.profile_options import AsJson, Folder, PassphraseFile, Where
-from confidante.cli.profile_words import shown
+from confidante.cli.options import AsJson
+from confidante.cli.profile.options import Folder, PassphraseFile, Where, profile
+from confidante.cli.terminal import examples, print_json, say
 from confidante.core.errors import DataError
 
-WELCOME_EXAMPLES = """[bold]Examples[/bold]
 
-confidante profile welcome
-
-confidante profile welcome out/demo/profile --slate 12 --page 2
-
-confidante profile welcome out/demo/profile --pick 50 --pick 172 --pick 98 --json
-"""
-
-
+@profile.command(
+    "welcome",
+    epilog=examples(
+        "confidante profile welcome",
+        "confidante profile welcome out/demo/profile --slate 12 --page 2",
+        "confidante profile welcome out/demo/profile --pick 50 --pick 172 --pick 98 --json",
+    ),
+)
 def welcome_command(
     folder: Where = None,
     *,
@@ -37,8 +36,8 @@ def welcome_command(
     are asked; otherwise, and with --json, they are only listed. What you pick stays on this device;
     `confidante profile forget` takes it back.
     """
-    from confidante.cli.choosing import Choice, named, typed
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.choosing import Choice, named, typed
+    from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
         before: list[str] = []
@@ -50,7 +49,7 @@ def welcome_command(
             chosen = Choice(device, shown_items, slate, before).ask(typed)
         elif not chosen and not as_json:
             for item in shown_items:
-                _say(f"{named(item)}  [{item.id}]")
+                say(f"{named(item)}  [{item.id}]")
         events = device.pick(chosen)
         titles = [device.item(item_id).title for item_id in dict.fromkeys(chosen)]
     if as_json:
@@ -64,24 +63,22 @@ def welcome_command(
             }
         )
     elif events:
-        _say(f"noted on this device that you love {', '.join(titles)}")
-        _say("see what follows from it: confidante profile recommend")
+        say(f"noted on this device that you love {', '.join(titles)}")
+        say("see what follows from it: confidante profile recommend")
     elif chosen:
-        _say("learning is off or paused: nothing was noted")
+        say("learning is off or paused: nothing was noted")
     else:
-        _say("nothing was picked: confidante profile welcome --pick ID picks without asking")
+        say("nothing was picked: confidante profile welcome --pick ID picks without asking")
 
 
-ATTRIBUTES_EXAMPLES = """[bold]Examples[/bold]
-
-confidante profile attributes
-
-confidante profile attributes age=25-34 region=north
-
-confidante profile attributes --remove age
-"""
-
-
+@profile.command(
+    "attributes",
+    epilog=examples(
+        "confidante profile attributes",
+        "confidante profile attributes age=25-34 region=north",
+        "confidante profile attributes --remove age",
+    ),
+)
 def attributes_command(
     stated: Annotated[
         list[str] | None,
@@ -97,7 +94,7 @@ def attributes_command(
 
     It stays on this device and chooses here whose popularity your list starts from. It is never sent.
     """
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
 
     new = dict(_pair(text) for text in stated or ())
     with open_profile(folder, passphrase_file) as device:
@@ -112,9 +109,9 @@ def attributes_command(
         print_json({"attributes": now})
         return
     for name, value in sorted(now.items()):
-        _say(f"{name} = {value}")
+        say(f"{name} = {value}")
     if not now:
-        _say("nothing is stated")
+        say("nothing is stated")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -122,7 +119,3 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise DataError(f"{text[:40]!r} states nothing: write it as NAME=VALUE, like age=25-34")
     return name.strip(), value.strip()
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(shown(line) + "\n")

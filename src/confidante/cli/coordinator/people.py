@@ -5,25 +5,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from confidante.cli.coordinator_options import DatabaseOption, Definitions, place, say
+from confidante.cli.coordinator.options import DatabaseOption, Definitions, coordinator, place
+from confidante.cli.terminal import examples, say
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import DataError
 
 if TYPE_CHECKING:
-    from confidante.cli.coordinator_options import Place
-
-_REVOKE_EXAMPLE = """[bold]Example[/bold]
-
-confidante coordinator revoke ABCDE-FGHIJ-KLMNO-PQRST-UVWXY-Z2345-67ABC-DEFGH --file films.toml"""
-_EXAMPLE = "[bold]Example[/bold]\n\nconfidante coordinator invite films.toml --count 20 > codes.txt"
+    from confidante.cli.coordinator.options import Place
 
 
-def add_to(commands: typer.Typer) -> None:
-    """Add the commands to those of the coordinator."""
-    commands.command(epilog=_EXAMPLE)(invite)
-    commands.command(epilog=_REVOKE_EXAMPLE)(revoke)
-
-
+@coordinator.command(epilog=examples("confidante coordinator invite films.toml --count 20 > codes.txt"))
 def invite(
     population: Definitions = None,
     *,
@@ -46,6 +37,11 @@ def invite(
         say(code(secret, entropy))
 
 
+@coordinator.command(
+    epilog=examples(
+        "confidante coordinator revoke ABCDE-FGHIJ-KLMNO-PQRST-UVWXY-Z2345-67ABC-DEFGH --file films.toml"
+    )
+)
 def revoke(
     codes: Annotated[list[str], typer.Argument(metavar="CODE...", help="As `invite` wrote them.")],
     *,

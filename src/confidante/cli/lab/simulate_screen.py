@@ -7,7 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from confidante.cli.screen import how, promise, size
+from confidante.cli.lab.screen import how, promise, size
 from confidante.lab.data.dataset import Tally
 
 

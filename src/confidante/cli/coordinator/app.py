@@ -6,25 +6,21 @@ from typing import Annotated, Literal
 
 import typer
 
-from confidante.cli import coordinator_care, coordinator_people, coordinator_results, coordinator_watch
-from confidante.cli.coordinator_options import (
+from confidante.cli.coordinator.options import (
     DEFAULT,
     BodiesOption,
     DatabaseOption,
     Definitions,
     KeyFileOption,
+    coordinator,
     place,
-    say,
 )
+from confidante.cli.terminal import examples, say
 from confidante.core.errors import DataError
 from confidante.core.files import written_whole
 
-coordinator = typer.Typer(
-    help="Hold the rounds in which devices learn together. First `init`, then `doctor`, then `run`."
-)
 
-
-@coordinator.command(epilog="[bold]Example[/bold]\n\nconfidante coordinator init films.toml")
+@coordinator.command(epilog=examples("confidante coordinator init films.toml"))
 def init(
     file: Annotated[Path, typer.Argument(help="File to write; it must not exist.")] = DEFAULT,
 ) -> None:
@@ -45,19 +41,14 @@ def init(
     say(f"edit both, then: confidante coordinator doctor{shown}; confidante coordinator run{shown}")
 
 
-RUN_EXAMPLES = """[bold]Examples[/bold]
-
-confidante coordinator run
-
-confidante coordinator run films.toml books.toml --workers 4
-
-confidante coordinator run films.toml --database postgresql://me@db/films --bodies file:///srv/bodies
-
-confidante coordinator run films.toml --host 0.0.0.0 --certificate full.pem --key key.pem
-"""
-
-
-@coordinator.command(epilog=RUN_EXAMPLES)
+@coordinator.command(
+    epilog=examples(
+        "confidante coordinator run",
+        "confidante coordinator run films.toml books.toml --workers 4",
+        "confidante coordinator run films.toml --database postgresql://me@db/films --bodies file:///srv/bodies",
+        "confidante coordinator run films.toml --host 0.0.0.0 --certificate full.pem --key key.pem",
+    )
+)
 def run(
     populations: Definitions = None,
     *,
@@ -152,8 +143,3 @@ item,title,labels
 12,Last Light (2017),horror|mystery
 """
 """What stands beside the first population until there is something better."""
-
-coordinator_watch.add_to(coordinator)
-coordinator_results.add_to(coordinator)
-coordinator_care.add_to(coordinator)
-coordinator_people.add_to(coordinator)

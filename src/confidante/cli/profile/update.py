@@ -1,25 +1,24 @@
 """`confidante profile update`: the newest model that a coordinator published."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from confidante.cli.options import AsJson, print_json
-from confidante.cli.participate_command import trusting
-from confidante.cli.profile_options import PassphraseFile
-from confidante.cli.profile_words import shown
+from confidante.cli.options import AsJson
+from confidante.cli.profile.options import PassphraseFile, profile
+from confidante.cli.profile.participate import trusting
+from confidante.cli.terminal import examples, print_json, say
 from confidante.device.values import Purpose
 
-UPDATE_EXAMPLES = """[bold]Examples[/bold]
 
-confidante profile update my-profile https://sums.example.org films
-
-confidante profile update https://sums.example.org films --json
-"""
-
-
+@profile.command(
+    "update",
+    epilog=examples(
+        "confidante profile update my-profile https://sums.example.org films",
+        "confidante profile update https://sums.example.org films --json",
+    ),
+)
 def update_command(
     places: Annotated[
         list[str],
@@ -42,7 +41,7 @@ def update_command(
     Tells the coordinator that somebody fetches it, so it needs a switch that is on, such as `confidante
     profile switch train on`. What was fetched when it is cut off is kept for the next time.
     """
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
 
     if not 2 <= len(places) <= 3:
         raise typer.BadParameter("give the coordinator's address and the population, and at most a profile")
@@ -64,4 +63,4 @@ def update_command(
         said = "There is no newer model than the one that is installed."
     else:
         said = f"No model of {population} is published yet: it comes when its first training is over."
-    sys.stdout.write(shown(said) + "\n")
+    say(said)

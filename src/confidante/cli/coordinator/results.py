@@ -1,6 +1,5 @@
 """`confidante coordinator results`: what the sums of the rounds found."""
 
-import json
 import math
 import time
 from dataclasses import asdict
@@ -8,32 +7,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from confidante.cli.coordinator_options import (
-    BodiesOption,
-    DatabaseOption,
-    Definitions,
-    JsonOption,
-    place,
-    say,
-)
+from confidante.cli.coordinator.options import BodiesOption, DatabaseOption, Definitions, coordinator, place
+from confidante.cli.options import AsJson
+from confidante.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
     from confidante.coordinator.reports.results import GroupSeen, Outcome
     from confidante.tasks.quality import Quality
 
 
-def add_to(commands: typer.Typer) -> None:
-    """Add this command to those of the coordinator."""
-    commands.command()(results)
-
-
+@coordinator.command()
 def results(
     populations: Definitions = None,
     *,
     database: DatabaseOption = None,
     bodies: BodiesOption = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many of each.")] = 20,
-    as_json: JsonOption = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show what the sums found: quality, comparisons, popularity, contributors, cohorts, models learnt."""
     from confidante.coordinator.reports.results import results as read
@@ -43,7 +33,7 @@ def results(
     with here.open_store() as store:
         found = [(one.name, it) for one in here.populations() for it in read(store, opened, one, limit)]
     if as_json:
-        say(json.dumps([{"population": name, **_fields(it)} for name, it in found], indent=1))
+        print_json([{"population": name, **_fields(it)} for name, it in found])
         return
     for name, it in found:
         when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(it.at))

@@ -1,20 +1,18 @@
 """`confidante relay`: stand between devices and a coordinator, so that neither knows both ends."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-RELAY_EXAMPLES = """[bold]Examples[/bold]
+from confidante.cli.terminal import examples, say
 
-confidante relay --gateway https://rounds.example.org/v1/oblivious
-
-confidante relay --gateway https://rounds.example.org/v1/oblivious --host 0.0.0.0 --port 443 \
---tls-cert full.pem --tls-key key.pem
-
-confidante relay --gateway http://127.0.0.1:8470/v1/oblivious --port 0
-"""
+RELAY_EXAMPLES = examples(
+    "confidante relay --gateway https://rounds.example.org/v1/oblivious",
+    "confidante relay --gateway https://rounds.example.org/v1/oblivious --host 0.0.0.0 --port 443 "
+    "--tls-cert full.pem --tls-key key.pem",
+    "confidante relay --gateway http://127.0.0.1:8470/v1/oblivious --port 0",
+)
 
 
 def relay_command(
@@ -58,9 +56,7 @@ def relay_command(
     from confidante.relay.serve import Hosting, serve
 
     limits = Limits(most_bytes, seconds, at_once, of_one)
-    serve(Hosting(gateway, host, port, tls_cert, tls_key, limits), started=_say)
-
-
-def _say(address: str) -> None:
-    sys.stdout.write(f"relay at {address}\n")
-    sys.stdout.flush()
+    serve(
+        Hosting(gateway, host, port, tls_cert, tls_key, limits),
+        started=lambda address: say(f"relay at {address}"),
+    )

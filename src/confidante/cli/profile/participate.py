@@ -2,17 +2,15 @@
 
 import math
 import ssl
-import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from confidante.cli.options import AsJson, print_json
-from confidante.cli.profile_options import PassphraseFile, Where
-from confidante.cli.profile_words import shown
+from confidante.cli.options import AsJson
+from confidante.cli.profile.options import PassphraseFile, Where, profile
+from confidante.cli.terminal import examples, print_json, read_file, say, say_aside, time_words
 from confidante.core.errors import DataError
 from confidante.privacy.limits import LEAST_COLLUSION, LEAST_DEVICES, LEAST_DROPOUT, LEAST_NOISE
 
@@ -33,11 +31,7 @@ _TOLD = {
     "unknown": "All was sent; how the round ended was not learnt: {}.",
 }
 
-PARTICIPATE_EXAMPLES = """[bold]Examples[/bold]
-
-confidante profile participate my-profile https://sums.example.org films
-
-confidante profile participate my-profile https://sums.example.org films --background --hours 22-6
+EXIT_CODES = """
 
 [bold]Exit codes[/bold]
 
@@ -46,6 +40,14 @@ confidante profile participate my-profile https://sums.example.org films --backg
 """
 
 
+@profile.command(
+    "participate",
+    epilog=examples(
+        "confidante profile participate my-profile https://sums.example.org films",
+        "confidante profile participate my-profile https://sums.example.org films --background --hours 22-6",
+    )
+    + EXIT_CODES,
+)
 def participate_command(
     folder: Annotated[Path, typer.Argument(metavar="PROFILE", help="The profile.")],
     url: Annotated[str, typer.Argument(help="Address of the coordinator, https.")],
@@ -94,14 +96,14 @@ def participate_command(
     Needs a switch that is on (`confidante profile switch train on`) and budget that is left. A round that was
     cut off goes on from where it was.
     """
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
     from confidante.device.federation.background import Pace
     from confidante.device.federation.policy import Terms
     from confidante.device.federation.wallet import Evidence
     from confidante.wire.rounds import Tier
 
     tls = None if certificate is None else trusting(certificate)
-    evidence = None if invitation is None else Evidence("invitation", _read(invitation).strip())
+    evidence = None if invitation is None else Evidence("invitation", read_file(invitation).strip())
     terms = Terms(
         least_noise=least_noise,
         least_devices=least_devices,
@@ -135,24 +137,20 @@ def participate_command(
             probes=probes,
             evidence=evidence,
             tls=tls,
-            say=_progress,
+            say=say_aside,
         )
     if as_json:
         print_json(_outcome(outcome))
     else:
-        _say(_told(outcome))
+        say(_told(outcome))
     if outcome.state != "published":
         raise typer.Exit(NOTHING_NOW if outcome.state in ("not now", "not chosen") else NO_SUM)
 
 
-ROUNDS_EXAMPLES = """[bold]Examples[/bold]
-
-confidante profile rounds my-profile
-
-confidante profile rounds my-profile --json
-"""
-
-
+@profile.command(
+    "rounds",
+    epilog=examples("confidante profile rounds my-profile", "confidante profile rounds my-profile --json"),
+)
 def rounds_command(
     folder: Where = None,
     *,
@@ -161,7 +159,7 @@ def rounds_command(
     as_json: AsJson = False,
 ) -> None:
     """List the private sums that this device was in, how each ended here, and what it cost of the budget."""
-    from confidante.cli.profiles import open_profile
+    from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
         joined, budget = device.ledger.rounds.joined(limit), device.ledger.budget()
@@ -172,7 +170,7 @@ def rounds_command(
                     {
                         "round": one.id.hex(),
                         "task": one.task,
-                        "at": _time(one.at),
+                        "at": time_words(one.at),
                         "state": one.state,
                         "epsilon": one.epsilon if one.state == "spent" else 0.0,
                         "delta": one.delta if one.state == "spent" else 0.0,
@@ -186,11 +184,11 @@ def rounds_command(
         )
         return
     if not joined:
-        _say("This device was in no private sum.")
+        say("This device was in no private sum.")
     for one in joined:
         cost = f"epsilon {one.epsilon:.3g} by itself" if one.state == "spent" else "cost nothing"
-        _say(f"{_time(one.at)}  {one.id.hex()[:12]}  {one.task}: {_STATES[one.state]}, {cost}")
-    _say(f"all together: epsilon {budget.epsilon_spent:.3g} of {budget.epsilon_limit:.3g} spent")
+        say(f"{time_words(one.at)}  {one.id.hex()[:12]}  {one.task}: {_STATES[one.state]}, {cost}")
+    say(f"all together: epsilon {budget.epsilon_spent:.3g} of {budget.epsilon_limit:.3g} spent")
 
 
 _STATES = {"joined": "it goes on", "spent": "your vector was given", "over": "left before anything was given"}
@@ -204,7 +202,7 @@ def _watch(background: "Background") -> "BackgroundState":
         now = (state.doing, state.problem, state.last)
         if now != before:
             before = now
-            _progress(_standing(state))
+            say_aside(_standing(state))
         if not state.running:
             return state
         time.sleep(0.2)
@@ -217,7 +215,7 @@ def _standing(state: "BackgroundState") -> str:
     elif state.last is not None and state.next_try is not None:
         parts.append(_told(state.last))
     if state.next_try is not None:
-        parts.append(f"next try at {_time(state.next_try)} UTC")
+        parts.append(f"next try at {time_words(state.next_try)} UTC")
     return "; ".join(parts)
 
 
@@ -257,25 +255,5 @@ def trusting(certificate: Path) -> ssl.SSLContext:
         raise DataError(f"is no certificate that can be trusted ({error})", path=certificate) from None
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})", path=path) from None
-
-
-def _progress(line: str) -> None:
-    sys.stderr.write(shown(line) + "\n")
-    sys.stderr.flush()
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(shown(line) + "\n")
-
-
 def _finite(number: float) -> float | None:
     return number if math.isfinite(number) else None
-
-
-def _time(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")

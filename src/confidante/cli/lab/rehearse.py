@@ -8,20 +8,22 @@ from typing import Annotated
 
 import typer
 
-from confidante.cli.options import DEFAULT_EPSILON, AsJson, Epsilon, NoNoise, Seed, print_json
+from confidante.cli.lab.options import DEFAULT_EPSILON, Epsilon, NoNoise, Seed, lab
+from confidante.cli.options import AsJson
+from confidante.cli.terminal import examples, print_json
 from confidante.core.errors import DataError, PlanError
 
 _MOST = 500
 _ITEMS, _EVENTS = 200, 20
 
-REHEARSE_EXAMPLES = """[bold]Examples[/bold]
 
-confidante lab rehearse --devices 20
-
-confidante lab rehearse train.csv --items items.csv --devices 50 --no-noise --out rehearsal
-"""
-
-
+@lab.command(
+    "rehearse",
+    epilog=examples(
+        "confidante lab rehearse --devices 20",
+        "confidante lab rehearse train.csv --items items.csv --devices 50 --no-noise --out rehearsal",
+    ),
+)
 def rehearse_command(
     train: Annotated[
         Path | None, typer.Argument(metavar="TRAIN.csv", help="CSV `user,item,timestamp`.")

@@ -1,0 +1,50 @@
+"""The group of commands of the lab, and the options that they share."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+lab = typer.Typer(help="Train, rank and measure on data of your own, one simulated device a person.")
+
+DEFAULT_EPSILON = 4.0
+DEFAULT_DELTA = 1e-5
+
+
+class Engine(StrEnum):
+    """How the sums are taken."""
+
+    aggregate = "aggregate"
+    ideal = "ideal"
+    secure = "secure"
+
+
+Seed = Annotated[int, typer.Option(help="Decides all randomness of the run, 0 or more. For the lab only.")]
+Delta = Annotated[float, typer.Option(help="Chance in which the promise of epsilon may fail.")]
+Epsilon = Annotated[
+    float | None,
+    typer.Option(
+        help="User-level epsilon of all sums together, against the coordinator. "
+        f"[dim]\\[default: {DEFAULT_EPSILON:g}][/dim]",
+        show_default=False,
+    ),
+]
+NoNoise = Annotated[
+    bool, typer.Option("--no-noise", help="Secure aggregation only, no differential privacy.")
+]
+Repeat = Annotated[
+    bool, typer.Option("--repeat", help="Repurchase data: people's own items are candidates too.")
+]
+MaxDropout = Annotated[float, typer.Option(help="Part of the devices that may vanish.")]
+MaxCollusion = Annotated[float, typer.Option(help="Part that may side with the coordinator.")]
+Dropout = Annotated[float, typer.Option(help="Part that really vanishes during each sum.")]
+MaxUpload = Annotated[int, typer.Option(help="Bytes of the largest upload.")]
+EngineOption = Annotated[
+    Engine,
+    typer.Option(
+        help="secure: every device runs the real protocol. ideal: the same integers, added in the open. "
+        "aggregate: as ideal, and the noise of all devices is drawn at once (same law, fastest)."
+    ),
+]
+Items = Annotated[Path | None, typer.Option(help="CSV `item,title,labels`, labels separated by `|`.")]
