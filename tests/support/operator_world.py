@@ -11,7 +11,8 @@ from pathlib import Path
 import msgspec
 from http_world import KEY, listening
 
-from confidante.coordinator.config.population import Population, read_population
+from confidante.coordinator.config.population import Population
+from confidante.coordinator.config.population_file import read_population
 from confidante.coordinator.http import Coordinator, Serving
 from confidante.coordinator.operator.view import Desk
 from confidante.coordinator.store import Payment, RoundRow, Store

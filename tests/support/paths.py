@@ -3,4 +3,5 @@
 from pathlib import Path
 
 SUPPORT = Path(__file__).parent
-ROOT = SUPPORT.parent.parent
+TESTS = SUPPORT.parent
+ROOT = TESTS.parent

@@ -14,7 +14,8 @@ import msgspec
 import numpy as np
 from http_world import KEY, listening
 
-from confidante.coordinator.config.population import Population, read_population
+from confidante.coordinator.config.population import Population
+from confidante.coordinator.config.population_file import read_population
 from confidante.coordinator.http import Coordinator, Serving
 from confidante.coordinator.operator.view import Desk
 from confidante.coordinator.refinement.refinements import Refinements, enrolments_of

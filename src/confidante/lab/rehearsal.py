@@ -18,8 +18,10 @@ from typing import final
 import msgspec
 import numpy as np
 
-from confidante.coordinator.config.population import Population, read_population
-from confidante.coordinator.rounds.training import Result, budget_of
+from confidante.coordinator.config.noise import training_budget
+from confidante.coordinator.config.population import Population
+from confidante.coordinator.config.population_file import read_population
+from confidante.coordinator.rounds.training import Result
 from confidante.coordinator.store import PUBLISHED, RoundState, Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import DataError
@@ -243,14 +245,7 @@ def _compare(state: RoundState, bodies: Bodies, population: Population, historie
 def _simulate(population: Population, histories: Histories) -> bytes:
     if population.noise:
         return b""
-    budget = budget_of(
-        histories.people,
-        population.training_epsilon,
-        population.delta,
-        noise=False,
-        repeat=population.repeat,
-        picks=population.picks,
-    )
+    budget = training_budget(population)
     simulator = Simulator(
         histories,
         budget.multipliers,

@@ -17,7 +17,8 @@ from store_world import ROUND, claimed, filled, opened
 from typer.testing import CliRunner
 
 from confidante.cli.coordinator.app import coordinator
-from confidante.coordinator.config.population import Population, read_population
+from confidante.coordinator.config.population import Population
+from confidante.coordinator.config.population_file import read_population
 from confidante.coordinator.diagnostics.check import Check
 from confidante.coordinator.diagnostics.doctor import (
     check_bodies,

@@ -16,8 +16,9 @@ from http_world import POPULATION, Here, here, person, reason, seated
 from paths import SUPPORT
 from sqlalchemy import create_engine, select
 
-from confidante.coordinator.config.population import EXAMPLE, read_population
-from confidante.coordinator.enrolment.enrolment import Enrolling, Enrolment, change_ahead, enrolment_of
+from confidante.coordinator.config.population import EnrolmentTerms
+from confidante.coordinator.config.population_file import EXAMPLE, read_population
+from confidante.coordinator.enrolment.enrolment import Enrolment, change_ahead, enrolment_of
 from confidante.coordinator.enrolment.verifiers import (
     ByAddress,
     ByInvitation,
@@ -118,7 +119,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def enrolment(store: Store, clock: Clock) -> Enrolment:
-    made = Enrolment(store, POPULATION, ByAddress(), Enrolling("address", most=8), now=clock)
+    made = Enrolment(store, POPULATION, ByAddress(), EnrolmentTerms("address", most=8), now=clock)
     made.keep_up()
     return made
 
@@ -226,7 +227,7 @@ def rows_of(url: str, table: object) -> list:
 
 
 def test_the_key_is_in_the_log_and_all_workers_have_the_same(store: Store, url: str, clock: Clock) -> None:
-    terms = Enrolling("address", most=8)
+    terms = EnrolmentTerms("address", most=8)
     with Store.open(url) as other:
         workers = [Enrolment(one, POPULATION, ByAddress(), terms, now=clock) for one in (store, other)]
         with ThreadPoolExecutor(2) as both:
@@ -270,7 +271,8 @@ def test_a_token_is_spent_once_with_a_worker_that_does_not_know_yet_that_its_key
     store: Store, clock: Clock
 ) -> None:
     one, two = (
-        Enrolment(store, POPULATION, ByAddress(), Enrolling("address", rotate=1), now=clock) for _ in range(2)
+        Enrolment(store, POPULATION, ByAddress(), EnrolmentTerms("address", rotate=1), now=clock)
+        for _ in range(2)
     )
     clock.now = clock.now // DAY * DAY
     one.keep_up()
@@ -293,7 +295,7 @@ def test_a_worker_learns_at_once_of_a_key_that_another_made(
     enrolment.keep_up()
     first = newest(store)
     clock.now += 9.0  # within the time for which what was looked up is believed, and in the same epoch
-    changed = Enrolment(store, POPULATION, ByAddress(), Enrolling("address", most=9), now=clock)
+    changed = Enrolment(store, POPULATION, ByAddress(), EnrolmentTerms("address", most=9), now=clock)
     changed.keep_up()
     second = newest(store)
     assert second != first, "what devices are told of the tokens has changed"
@@ -305,7 +307,7 @@ def test_a_worker_learns_at_once_of_a_key_that_another_made(
 
 def test_keys_never_follow_each_other_too_fast_for_devices(store: Store, clock: Clock) -> None:
     for most in (1, 2, 3):
-        Enrolment(store, POPULATION, ByAddress(), Enrolling("address", most=most), now=clock).keep_up()
+        Enrolment(store, POPULATION, ByAddress(), EnrolmentTerms("address", most=most), now=clock).keep_up()
         clock.now += LEAST_KEY_SECONDS / 2
     assert [key.most for key in announced(store.log(), POPULATION)] == [1, 3]
 
@@ -314,7 +316,7 @@ def test_what_the_log_does_not_say_yet_is_said_to_the_operator_and_to_devices(
     store: Store, enrolment: Enrolment, clock: Clock
 ) -> None:
     def ahead(verifier: str, most: int = 8) -> str:
-        return change_ahead(store, POPULATION, Enrolling(verifier, most), clock.now)
+        return change_ahead(store, POPULATION, EnrolmentTerms(verifier, most), clock.now)
 
     assert ahead("address") == ahead("open") == ""
     clock.now += 600.0
@@ -324,7 +326,7 @@ def test_what_the_log_does_not_say_yet_is_said_to_the_operator_and_to_devices(
         "`run` announces that in 50 minutes, as keys are an hour apart; until then devices go by the log"
     )
     assert ahead("invitation").endswith("until then is no device that goes by the log given tokens")
-    changed = Enrolment(store, POPULATION, ByInvitation(drawn("s")), Enrolling("invitation"), now=clock)
+    changed = Enrolment(store, POPULATION, ByInvitation(drawn("s")), EnrolmentTerms("invitation"), now=clock)
     changed.keep_up()
     refused = changed.issue(batch(store, 1).request, ONE)
     assert refused == Refusal(
@@ -335,7 +337,7 @@ def test_what_the_log_does_not_say_yet_is_said_to_the_operator_and_to_devices(
     clock.now += LEAST_KEY_SECONDS
     assert "within a minute" in ahead("invitation")
     changed.keep_up()
-    assert change_ahead(store, POPULATION, Enrolling("invitation"), clock.now) == ""
+    assert change_ahead(store, POPULATION, EnrolmentTerms("invitation"), clock.now) == ""
     refused = changed.issue(batch(store, 1).request, ONE)
     assert refused == Refusal("no_evidence", "what is asked for here is: invitation")
     with pytest.raises(DataError, match="faces:Smile"):
@@ -343,7 +345,7 @@ def test_what_the_log_does_not_say_yet_is_said_to_the_operator_and_to_devices(
 
 
 def test_the_key_in_the_database_is_the_only_copy_and_no_text_shows_it(store: Store, url: str) -> None:
-    Enrolment(store, POPULATION, ByAddress(), Enrolling("address")).keep_up()
+    Enrolment(store, POPULATION, ByAddress(), EnrolmentTerms("address")).keep_up()
     (row,) = rows_of(url, tables.token_key)
     (kept,) = store.tokens.keys(POPULATION)
     assert bytes(row.secret) == kept.secret
@@ -505,7 +507,7 @@ def test_an_invitation_is_taken_as_it_is_typed_and_forged_ones_are_not() -> None
 def test_an_invitation_gets_its_tokens_from_wherever(store: Store, clock: Clock) -> None:
     secret = invitation_secret(store, POPULATION, SystemEntropy())
     assert secret == invitation_secret(store, POPULATION, SystemEntropy())
-    made = enrolment_of(store, POPULATION, Enrolling("invitation", most=2))
+    made = enrolment_of(store, POPULATION, EnrolmentTerms("invitation", most=2))
     assert made is not None
     code = invite(secret, SystemEntropy()).encode()
     for address in (ONE, FAR):
@@ -557,7 +559,7 @@ def test_of_an_own_verifier_that_fails_no_text_is_told_to_anybody(
     does: object,
     told: str,
 ) -> None:
-    made = Enrolment(store, POPULATION, Clumsy(does), Enrolling("faces:Smile", most=8), now=clock)
+    made = Enrolment(store, POPULATION, Clumsy(does), EnrolmentTerms("faces:Smile", most=8), now=clock)
     made.keep_up()
     capsys.readouterr()
     asked = batch(store, 1, "a-smile", b"my secret face").request
@@ -585,7 +587,7 @@ def test_a_verifier_of_ours_that_cannot_reach_the_store_is_the_stores_refusal(st
         raise StoreError("the database is away", retry=True)
 
     secret = drawn("secret")
-    made = Enrolment(store, POPULATION, ByInvitation(secret, away), Enrolling("invitation"))
+    made = Enrolment(store, POPULATION, ByInvitation(secret, away), EnrolmentTerms("invitation"))
     made.keep_up()
     code = invite(secret, SystemEntropy()).encode()
     with pytest.raises(StoreError, match="away"):
@@ -593,7 +595,7 @@ def test_a_verifier_of_ours_that_cannot_reach_the_store_is_the_stores_refusal(st
 
 
 def test_an_open_population_has_no_keys(store: Store) -> None:
-    assert enrolment_of(store, POPULATION, Enrolling()) is None
+    assert enrolment_of(store, POPULATION, EnrolmentTerms()) is None
     assert store.log() == []
 
 
@@ -603,12 +605,12 @@ def test_the_population_file_says_who_may_take_part(tmp_path: Path) -> None:
     )
     path = tmp_path / "p.toml"
 
-    def read(old: str = "", new: str = "") -> Enrolling:
+    def read(old: str = "", new: str = "") -> EnrolmentTerms:
         assert old in EXAMPLE
         path.write_text(EXAMPLE.replace(old, new), encoding="utf-8")
         return read_population(path).enrolment
 
-    assert read() == Enrolling("address", 64, DAY, 7)
+    assert read() == EnrolmentTerms("address", 64, DAY, 7)
     assert read('verifier = "address"', 'verifier = "open"').verifier == "open"
     assert read("hours = 24.0              # so", "hours = 1.0 # so").seconds == 3600.0
     for old, new in (
@@ -627,7 +629,7 @@ def test_the_population_file_says_who_may_take_part(tmp_path: Path) -> None:
 def world(tmp_path: Path) -> Iterator[Here]:
     with Store.open(f"sqlite:///{tmp_path / 'store.db'}") as store:
         store.migrate()
-        made = enrolment_of(store, POPULATION, Enrolling("address", most=8))
+        made = enrolment_of(store, POPULATION, EnrolmentTerms("address", most=8))
         assert made is not None
         with here(tmp_path, enrolments={POPULATION: made}) as world:
             yield world

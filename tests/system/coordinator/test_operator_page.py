@@ -13,7 +13,7 @@ import pytest
 from operator_world import KEY, desk_of, shown
 from run_world import defined
 
-from confidante.coordinator.config.population import read_population
+from confidante.coordinator.config.population_file import read_population
 from confidante.coordinator.operator.charts import Point, bars, curve
 from confidante.coordinator.operator.pages import page
 from confidante.coordinator.operator.sessions import COOKIE, LIFETIME, Patience, Sessions

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from refining_world import NAME, PLAIN, population_of, refining, scored, table, write_offer
 
-from confidante.coordinator.config.population import EXAMPLE, read_population
+from confidante.coordinator.config.population_file import EXAMPLE, read_population
 from confidante.coordinator.config.refinement import parse_offer, read_offer
 from confidante.coordinator.refinement import scorer_link
 from confidante.coordinator.refinement.gateway_keys import BOTH_SECONDS, GatewayKeys

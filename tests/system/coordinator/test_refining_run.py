@@ -9,7 +9,7 @@ import pytest
 from refining_world import BY_ADDRESS, NAME, PLAIN, scored, table, write_offer
 from run_world import called, running
 
-from confidante.coordinator.config.population import read_population
+from confidante.coordinator.config.population_file import read_population
 from confidante.coordinator.diagnostics.doctor_refinement import check_refinement
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies

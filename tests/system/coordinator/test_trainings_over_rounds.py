@@ -6,7 +6,7 @@ import pytest
 from engine_world import CATALOGUE, Devices, World, crowd, population
 
 from confidante.coordinator.config.measures import NEWEST
-from confidante.coordinator.config.refinement import Refining
+from confidante.coordinator.config.refinement import RefinementTerms
 from confidante.coordinator.rounds.training import Model, Published, Result, Training
 from confidante.coordinator.rounds.trainings import Trainings
 from confidante.coordinator.store import PUBLISHED
@@ -59,7 +59,7 @@ def test_without_noise_the_model_is_that_of_the_lab_bit_for_bit(tmp_path, picks)
 
 
 def test_devices_are_given_a_narrower_model_than_the_server_refines_with(tmp_path):
-    terms = Refining(tmp_path / "store.csv", device_columns=6)
+    terms = RefinementTerms(tmp_path / "store.csv", device_columns=6)
     world = World(tmp_path, population(40, refinement=terms), Devices(crowd(40)))
     train(world)
     (said,) = models(world)

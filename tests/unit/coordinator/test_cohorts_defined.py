@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from confidante.coordinator.config.population import EXAMPLE, Population, read_population
+from confidante.coordinator.config.population import Population
+from confidante.coordinator.config.population_file import EXAMPLE, read_population
 from confidante.coordinator.config.upload_sizes import upload_sizes
 from confidante.core.errors import DataError
 from confidante.tasks.cohorts import ROOT, everyone_by

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from confidante.coordinator.config.catalogue_file import read_catalogue
 from confidante.coordinator.config.measures import Measure
-from confidante.coordinator.config.population import EXAMPLE, read_catalogue, read_population
+from confidante.coordinator.config.population_file import EXAMPLE, read_population
 from confidante.coordinator.config.upload_sizes import bytes_of, upload_sizes
 from confidante.core.errors import DataError
 from confidante.tasks.cohorts import everyone_by

@@ -11,7 +11,8 @@ from outward_world import START, Home, drawn, home
 from publog_world import POPULATION, Door, answering, door, line
 from starlette.responses import Response
 
-from confidante.coordinator.enrolment.enrolment import Enrolling, Enrolment
+from confidante.coordinator.config.population import EnrolmentTerms
+from confidante.coordinator.enrolment.enrolment import Enrolment
 from confidante.coordinator.enrolment.verifiers import ByAddress, ByInvitation, invite
 from confidante.coordinator.http import Coordinator, Serving
 from confidante.coordinator.store import Store
@@ -67,7 +68,7 @@ def town(folder: Path, most: int = 8, invited: bool = False) -> Iterator[Town]:
         store.migrate()
         verifier = ByInvitation(SECRET) if invited else ByAddress()
         enrolment = Enrolment(
-            store, POPULATION, verifier, Enrolling(verifier.kind, most=most), now=lambda: clock[0]
+            store, POPULATION, verifier, EnrolmentTerms(verifier.kind, most=most), now=lambda: clock[0]
         )
         enrolment.keep_up()
         serving = Serving((POPULATION,), wait=0.05, poll=0.2, enrolments={POPULATION: enrolment})

@@ -25,7 +25,7 @@ def init(
     file: Annotated[Path, typer.Argument(help="File to write; it must not exist.")] = DEFAULT,
 ) -> None:
     """Write a commented population file, and an example of a catalogue where there is none, to be edited."""
-    from confidante.coordinator.config.population import EXAMPLE
+    from confidante.coordinator.config.population_file import EXAMPLE
 
     if file.exists():
         raise DataError("exists already: name another file", path=file)

@@ -70,7 +70,7 @@ class Place:
 
     def populations(self) -> "tuple[Population, ...]":
         """Read all definitions. Raises DataError for one that is wrong, and for a name that comes twice."""
-        from confidante.coordinator.config.population import read_population
+        from confidante.coordinator.config.population_file import read_population
 
         found = tuple(read_population(path) for path in self.files)
         if len({one.name for one in found}) != len(found):

@@ -113,7 +113,7 @@ def _set_paused(files: list[Path] | None, database: str | None, only: str | None
 
 
 def _names(files: tuple[Path, ...], only: str | None) -> list[str]:
-    from confidante.coordinator.config.population import read_population
+    from confidante.coordinator.config.population_file import read_population
 
     names = [read_population(path).name for path in files]
     if only is not None and only not in names:

@@ -60,7 +60,7 @@ class RefinementTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Refining:
+class RefinementTerms:
     """How lists are refined. items: the file of all that is offered; most: questions of one in `seconds`.
 
     schemes: where the classes of the schemes are, as package.module:Class. vectors: the file of the
@@ -106,7 +106,7 @@ class Offer:
         return Fresh(about, made, unit, np.where(there, points, GONE).astype(np.int8).tobytes())
 
 
-def refining(table: RefinementTable, beside: Path) -> Refining:
+def refinement_terms(table: RefinementTable, beside: Path) -> RefinementTerms:
     """Return what a table says; its file is found in the folder `beside`. DataError for an unknown scheme."""
     places = tuple(_SCHEMES.get(name, name) for name in table.schemes)
     for place in places:
@@ -116,7 +116,7 @@ def refining(table: RefinementTable, beside: Path) -> Refining:
             )
     if len(set(places)) != len(places):
         raise DataError("refinement.schemes has one scheme twice: name each once")
-    return Refining(
+    return RefinementTerms(
         beside / table.items,
         table.dimensions,
         table.secret,

@@ -8,8 +8,8 @@ from typing import final
 import numpy as np
 
 from confidante.coordinator.config.message_sizes import other_bytes
+from confidante.coordinator.config.noise import costs
 from confidante.coordinator.config.population import Population
-from confidante.coordinator.rounds.budget import costs
 from confidante.core.errors import PlanError
 from confidante.models.features import feature_basis
 from confidante.privacy.limits import refusals

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from confidante.coordinator.config.population import Population
-from confidante.coordinator.config.refinement import Refining, read_offer
+from confidante.coordinator.config.refinement import RefinementTerms, read_offer
 from confidante.coordinator.diagnostics.check import Check
 from confidante.coordinator.refinement.schemes import missing, scheme_of
 from confidante.coordinator.refinement.scorer import HANDS
@@ -41,7 +41,7 @@ def check_refinement(population: Population) -> Iterator[Check]:
     yield from _check_limits(population, terms)
 
 
-def _check_limits(population: Population, terms: Refining) -> Iterator[Check]:
+def _check_limits(population: Population, terms: RefinementTerms) -> Iterator[Check]:
     """Say where questions give the vectors away."""
     name, limit = population.name, f"{terms.most} questions in {spoken(terms.seconds)}"
     if not terms.secret:
@@ -72,7 +72,7 @@ def _check_limits(population: Population, terms: Refining) -> Iterator[Check]:
         )
 
 
-def _table_bytes(terms: Refining, items: int) -> int:
+def _table_bytes(terms: RefinementTerms, items: int) -> int:
     """Return the bytes of a table of all items and one of each bucket, in all processes that score."""
     blocks = -(-items // _BLOCK)
     if terms.buckets:

@@ -14,10 +14,10 @@ import math
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
+from confidante.coordinator.config.population import EnrolmentTerms
 from confidante.coordinator.enrolment.verifiers import Subject, Verifier, kind_of, verifier_of
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import KeptKey, Spending
@@ -44,23 +44,8 @@ _KEPT_SECONDS = 3600.0  # from a key's end until what was spent of it is forgott
 _LEAST_SECONDS = 1.0  # also when one is asked for that nobody here knows
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Enrolling:
-    """What an operator decides.
-
-    verifier: "open" (no tokens are asked for), "address", "invitation" or an own "package.module:Class".
-    most: tokens of one subject in an epoch; seconds: of an epoch; rotate: epochs until a new key is made.
-    """
-
-    verifier: str = "open"
-    most: int = 8
-    seconds: float = 86_400.0
-    rotate: int = 7
-
-
 def enrolment_of(
-    store: Store, population: str, enrolling: Enrolling, *, now: Callable[[], float] = time.time
+    store: Store, population: str, enrolling: EnrolmentTerms, *, now: Callable[[], float] = time.time
 ) -> "Enrolment | None":
     """Return who is let into a population, None when everybody is; it has its key when this returns.
 
@@ -74,7 +59,7 @@ def enrolment_of(
     return made
 
 
-def change_ahead(store: Store, population: str, enrolling: Enrolling, now: float) -> str:
+def change_ahead(store: Store, population: str, enrolling: EnrolmentTerms, now: float) -> str:
     """Return in words what of an operator's change the public log does not say yet, empty when it says all.
 
     Keys of tokens never follow each other within an hour, so nor does what they say. Changes nothing. Raises
@@ -100,7 +85,7 @@ def change_ahead(store: Store, population: str, enrolling: Enrolling, now: float
     )
 
 
-def _announcement(population: str, public: bytes, enrolling: Enrolling, kind: str) -> TokenKey:
+def _announcement(population: str, public: bytes, enrolling: EnrolmentTerms, kind: str) -> TokenKey:
     """Return what the public log is to say of a key."""
     return TokenKey(population, public, enrolling.seconds, kind, enrolling.most)
 
@@ -122,7 +107,7 @@ class Enrolment:
         store: Store,
         population: str,
         verifier: Verifier,
-        enrolling: Enrolling,
+        enrolling: EnrolmentTerms,
         *,
         now: Callable[[], float] = time.time,
     ) -> None:

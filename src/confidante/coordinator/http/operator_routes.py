@@ -1,8 +1,9 @@
 """What an operator and their machines ask for: health, counters, and the operator's page."""
 
 import hmac
+import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial, wraps
 from typing import Any, final
 from urllib.parse import parse_qs
@@ -10,13 +11,16 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from confidante.coordinator.config.population import Population
 from confidante.coordinator.http.app_state import AppState, Routes, bearer
 from confidante.coordinator.http.request_body import RefusedError, read_body
 from confidante.coordinator.operator.pages import dressed, page, static
 from confidante.coordinator.operator.sessions import COOKIE, LIFETIME, Patience, Sessions
 from confidante.coordinator.operator.view import Desk, Viewer
+from confidante.coordinator.rounds.budget import BudgetStanding, standing
+from confidante.coordinator.store import Store
 from confidante.coordinator.telemetry.logs import log
-from confidante.coordinator.telemetry.metrics import CONTENT_TYPE, kept
+from confidante.coordinator.telemetry.metrics import CONTENT_TYPE, StoreFigures
 from confidante.core.errors import StoreError
 from confidante.wire.rounds import Refused
 
@@ -72,7 +76,7 @@ class Operator:
             raise RefusedError(401, Refused.NO_KEY, "the operator's key is asked for here, as a bearer token")
 
         def text() -> bytes:
-            return self._office.metrics.text(kept(self._office.store, self._desk.populations))
+            return self._office.metrics.text(_figures(self._office.store, self._desk.populations))
 
         return Response(await self._office.run(text), headers={"content-type": CONTENT_TYPE})
 
@@ -198,6 +202,22 @@ _TOLD = {
     "aborted": "The round ended without a sum. What was paid for it stays paid.",
     "over": "That round had ended already.",
 }
+
+
+def _figures(store: Store, populations: Iterable[Population]) -> StoreFigures:
+    """Read what the database knows. Raises StoreError."""
+    return StoreFigures(
+        store.counts(),
+        store.outcomes(),
+        {(one.population, one.tier): one.devices for one in store.waiters()},
+        {one.name: _budget(standing(store, one)) for one in populations},
+    )
+
+
+def _budget(one: BudgetStanding) -> tuple[float, float, int]:
+    if one.noise:
+        return one.spent, one.left, one.paid
+    return math.inf if one.paid else 0.0, math.inf, one.paid
 
 
 def _shown(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, final
 
-from confidante.coordinator.config.refinement import Offer, Refining, parse_offer
+from confidante.coordinator.config.refinement import Offer, RefinementTerms, parse_offer
 from confidante.core.errors import DataError
 
 _MOST_BYTES = (512 << 20, 4 << 30)
@@ -20,7 +20,7 @@ class OfferFiles:
     were read; problem: why nothing newer was, empty when all is well.
     """
 
-    def __init__(self, terms: Refining) -> None:
+    def __init__(self, terms: RefinementTerms) -> None:
         self._paths = (terms.items,) if terms.vectors is None else (terms.items, terms.vectors)
         self._stamp: tuple[int, ...] = ()
         self._seen: tuple[int, ...] = ()

@@ -17,7 +17,7 @@ import numpy as np
 
 from confidante.coordinator.config.measures import NEWEST
 from confidante.coordinator.config.population import Population
-from confidante.coordinator.config.refinement import Offer, Refining
+from confidante.coordinator.config.refinement import Offer, RefinementTerms
 from confidante.coordinator.refinement.gateway_keys import config_of
 from confidante.coordinator.refinement.offer_files import OfferFiles
 from confidante.coordinator.refinement.schemes import scheme_of
@@ -70,7 +70,7 @@ class Offering:
         store: Store,
         bodies: Bodies,
         population: Population,
-        terms: Refining,
+        terms: RefinementTerms,
         config: Callable[[], bytes],
         *,
         tokens: bool,

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import final
 
-from confidante.coordinator.config.population import Population
-from confidante.coordinator.enrolment.enrolment import Enrolling, Enrolment
+from confidante.coordinator.config.population import EnrolmentTerms, Population
+from confidante.coordinator.enrolment.enrolment import Enrolment
 from confidante.coordinator.enrolment.verifiers import verifier_of
 from confidante.coordinator.refinement.gateway_keys import GatewayKeys
 from confidante.coordinator.refinement.offering import Offering
@@ -49,7 +49,7 @@ def enrolments_of(
         store,
         name,
         verifier_of(enrolling.verifier, store, population.name),
-        Enrolling(enrolling.verifier, terms.most, terms.seconds, enrolling.rotate),
+        EnrolmentTerms(enrolling.verifier, terms.most, terms.seconds, enrolling.rotate),
         now=now,
     )
     made.keep_up()

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
-from confidante.coordinator.config.measures import PREFIX, noise_of
+from confidante.coordinator.config.measures import PREFIX
+from confidante.coordinator.config.noise import TRAINING, costs, training_budget
 from confidante.coordinator.config.population import Population
-from confidante.coordinator.rounds.training import budget_of
 from confidante.coordinator.store import Store
 from confidante.core.errors import WireError
 from confidante.privacy.accounting import epsilon_of
 from confidante.tasks.codec import CatalogueWire
 
-TRAINING = "training"
 _MODEL = "model"  # what the public log says that a training's last sum became
 _MOST_TRAININGS = 1000
 _LOOKED_AT = 100  # newest sums of trainings: those of one, also when its catalogue was changed some times
@@ -55,14 +54,6 @@ class BudgetStanding:
     def fits(self) -> dict[str, bool]:
         """Whether the next training, and the next of each measure, fits."""
         return {name: not problem for name, problem in self.problems.items()}
-
-
-def costs(population: Population) -> dict[str, tuple[float, ...]]:
-    """Return the noise multipliers that a whole training, and the next of each measure, would pay."""
-    if not population.noise:
-        return {}
-    measures = {one.prefix.strip(): (noise_of(one.epsilon, population.delta),) for one in population.tasks}
-    return {TRAINING: tuple(_training(population).values()), **measures}
 
 
 def overspends(population: Population, spent: Sequence[float], ahead: Sequence[float], what: str) -> str:
@@ -124,7 +115,7 @@ def _begun(store: Store, population: Population, wire: CatalogueWire | None) -> 
     rows = store.published(population.name, _LOOKED_AT, otherwise=PREFIX)
     if not rows or store.ended_with(rows[0].id) == _MODEL:
         return ()
-    multipliers = _training(population)
+    multipliers = training_budget(population).multipliers
     names = list(multipliers)
     ours, number = wire or CatalogueWire(population.catalogue), rows[0].task.rpartition(" ")[2]
     done = {
@@ -143,17 +134,6 @@ def _is_of(wire: CatalogueWire, task_body: bytes) -> bool:
         return wire.names(task_body)
     except WireError:
         return False
-
-
-def _training(population: Population) -> Mapping[str, float]:
-    return budget_of(
-        population.cohort.devices,
-        population.training_epsilon,
-        population.delta,
-        noise=True,
-        repeat=population.repeat,
-        picks=population.picks,
-    ).multipliers
 
 
 def _many(trainings: int) -> str:

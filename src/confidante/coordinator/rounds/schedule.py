@@ -13,9 +13,10 @@ from functools import lru_cache
 from typing import final
 
 from confidante.coordinator.config.measures import Measure
+from confidante.coordinator.config.noise import TRAINING, costs
 from confidante.coordinator.config.population import Population
 from confidante.coordinator.config.upload_sizes import tier_of
-from confidante.coordinator.rounds.budget import TRAINING, BudgetStanding, costs, overspends, standing
+from confidante.coordinator.rounds.budget import BudgetStanding, overspends, standing
 from confidante.coordinator.rounds.selection import draw_roster, fit_for
 from confidante.coordinator.rounds.trainings import Trainings, number_of
 from confidante.coordinator.store import Store

@@ -6,25 +6,22 @@ alone, so every worker finds the same, whenever it looks.
 """
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from types import MappingProxyType
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from confidante.coordinator.config.noise import training_budget
 from confidante.coordinator.config.population import Population
 from confidante.core.errors import WireError
 from confidante.models.snapshot import publish
-from confidante.privacy.accounting import calibrate
 from confidante.privacy.clipping import decode
 from confidante.tasks.base import NoisySum, Task
 from confidante.tasks.codec import CatalogueWire, decode_plan
-from confidante.tasks.likes import SLATE
-from confidante.training.recipe import Settings, budget, settings_for, train, weakness
+from confidante.training.recipe import train
 
 
 @final
@@ -95,37 +92,6 @@ class Model:
 
 
 @final
-@dataclass(frozen=True, slots=True, eq=False)
-class Budget:
-    """What the sums of one training cost: by task, in the order in which they are taken.
-
-    multipliers: of the noise, 0.0 for none; shares: of the training's budget; settings: of the training.
-    """
-
-    multipliers: Mapping[str, float]
-    shares: Mapping[str, float]
-    settings: Settings
-
-
-@lru_cache(maxsize=16)
-def budget_of(
-    devices: int, epsilon: float, delta: float, *, noise: bool, repeat: bool, picks: float
-) -> Budget:
-    """Return what a training of a population costs; all of it is public before the first sum.
-
-    picks: share of the sum that speaks for picks, 0 for none.
-    """
-    weak = weakness(devices, calibrate(epsilon, delta, (1.0,))[0]) if noise else 1.0
-    shares = budget(weak, picks)
-    chosen = calibrate(epsilon, delta, tuple(shares.values())) if noise else (0.0,) * len(shares)
-    return Budget(
-        MappingProxyType(dict(zip(shares, chosen, strict=True))),
-        MappingProxyType(shares),
-        replace(settings_for(noise=noise, repeat=repeat, weak=weak), slate=SLATE if picks else 0),
-    )
-
-
-@final
 class Training:
     """The one kind of training of a population, ready to be executed again and again."""
 
@@ -133,14 +99,7 @@ class Training:
         """Work out what is public: the catalogue's bytes, the noise of each sum, the constants."""
         self.population = population
         self.wire = CatalogueWire(population.catalogue)
-        self.budget = budget_of(
-            population.cohort.devices,
-            population.training_epsilon,
-            population.delta,
-            noise=population.noise,
-            repeat=population.repeat,
-            picks=population.picks,
-        )
+        self.budget = training_budget(population)
 
     def go_on(self, sums: Sequence[Published]) -> Task | Model:
         """Return the task whose sum is wanted next, or the model when there is none.

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, final
 
@@ -131,7 +132,7 @@ def serve(hosting: Hosting, *, started: Callable[[str], None] = lambda _: None) 
         shown = f"[{hosting.host}]" if ":" in hosting.host else hosting.host
         started(f"{scheme}://{shown}:{listening.getsockname()[1]}")
         if hosting.workers > 1:
-            supervise(hosting, listening)
+            supervise(partial(work, hosting), listening, hosting.workers, hosting.log_format)
         else:
             work(hosting, listening)
 

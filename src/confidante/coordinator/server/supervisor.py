@@ -12,20 +12,17 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING, final
 
 from confidante.coordinator.telemetry.logs import configure, log
+from confidante.coordinator.telemetry.metrics import METRICS_FOLDER
 from confidante.core.errors import ConfidanteError
 
 if TYPE_CHECKING:
     from types import FrameType
-
-    from confidante.coordinator.server.serve import Hosting
-
-METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Where prometheus_client keeps the counters of several processes; it looks when it is imported."""
 
 _FIRST_PAUSE, _MOST_PAUSE = 0.5, 30.0
 _WELL = 60.0  # seconds after which a worker counts as one that works
@@ -64,22 +61,25 @@ class _Asked:
         return self.signals.count(signal.SIGINT) > 1
 
 
-def supervise(hosting: "Hosting", listening: socket.socket) -> None:
-    """Keep `hosting.workers` processes at work until SIGINT or SIGTERM; then let them finish, and return.
+def supervise(
+    work: Callable[[socket.socket], None], listening: socket.socket, workers: int, log_format: str
+) -> None:
+    """Keep `workers` processes at `work` until SIGINT or SIGTERM; then let them finish, and return.
 
-    A second Ctrl-C ends them at once. A worker that dies is started again, after a pause that doubles with
-    each death in a row.
+    work: can be handed to another process; ends when that is told to. A second Ctrl-C ends all at once. A
+    worker that dies is started again, after a pause that doubles with each death in a row.
     """
+    target = partial(_work, work, listening, log_format)
     asked = _Asked(*os.pipe())
     before = {sort: signal.signal(sort, asked) for sort in (signal.SIGINT, signal.SIGTERM)}
-    places = [_Place(number) for number in range(1, hosting.workers + 1)]
+    places = [_Place(number) for number in range(1, workers + 1)]
     known = os.environ.get(METRICS_FOLDER)
     try:
         with tempfile.TemporaryDirectory(prefix="confidante-metrics-") as folder:
             os.environ[METRICS_FOLDER] = folder
             while not asked.signals:
                 for place in places:
-                    _start_if_due(place, hosting, listening)
+                    _start_if_due(place, target)
                 _wait(places, asked)
                 for place in places:
                     _note_death(place)
@@ -94,12 +94,12 @@ def supervise(hosting: "Hosting", listening: socket.socket) -> None:
         os.close(asked.write)
 
 
-def _start_if_due(place: _Place, hosting: "Hosting", listening: socket.socket) -> None:
+def _start_if_due(place: _Place, target: Callable[[int], None]) -> None:
     now = time.monotonic()
     if place.process is not None or now < place.due:
         return
     process = _SPAWN.Process(
-        target=_work, args=(hosting, listening, place.number), name=f"confidante {place.number}", daemon=True
+        target=target, args=(place.number,), name=f"confidante {place.number}", daemon=True
     )
     handler = signal.signal(signal.SIGINT, signal.SIG_IGN)  # is inherited: Ctrl-C is for us to pass on
     try:
@@ -155,11 +155,11 @@ def _drain(read: int) -> None:
         return
 
 
-def _work(hosting: "Hosting", listening: socket.socket, number: int) -> None:
+def _work(
+    work: Callable[[socket.socket], None], listening: socket.socket, log_format: str, number: int
+) -> None:
     """Be a worker; ends well with the parent, however that ends."""
-    from confidante.coordinator.server.serve import work
-
-    configure(hosting.log_format, worker=number)
+    configure(log_format, worker=number)
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101  (we were spawned)
 
@@ -169,7 +169,7 @@ def _work(hosting: "Hosting", listening: socket.socket, number: int) -> None:
 
     threading.Thread(target=follow, args=(parent.join,), name="parent", daemon=True).start()
     try:
-        work(hosting, listening)
+        work(listening)
     except ConfidanteError as error:
         log("worker cannot work", problem=str(error))
         raise SystemExit(1) from None

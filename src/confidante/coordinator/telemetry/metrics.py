@@ -1,13 +1,12 @@
 """What a coordinator counts, for Prometheus. No label names a device, a round, an address or an item.
 
 What one process counts is of its requests and steps; where several processes of one host share a folder
-(`workers.METRICS_FOLDER`), any of them tells the counts of all. What the database knows is read when asked:
+(`METRICS_FOLDER`), any of them tells the counts of all. What the database knows is read when asked:
 all processes and hosts say the same of it, so take one of them, or the largest, and never the sum.
 """
 
-import math
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import final
 
@@ -16,13 +15,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-from confidante.coordinator.config.population import Population
-from confidante.coordinator.rounds.budget import BudgetStanding, standing
-from confidante.coordinator.server.supervisor import METRICS_FOLDER
-from confidante.coordinator.store import Store
-from confidante.coordinator.store.values import Waiters
-
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Where prometheus_client keeps the counters of several processes; it looks when it is imported."""
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _PHASE_SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600)
@@ -31,26 +26,17 @@ _MISSING = "missing at "
 
 @final
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoreFigures:
     """What the database knows at one moment.
 
-    counts: counters by event; outcomes: rounds by population and outcome; spent: by population.
+    counts: counters by event; outcomes: rounds by population and outcome; waiting: devices by population and
+    tier; budgets: by population, epsilon spent, epsilon left, and rounds paid for.
     """
 
     counts: Mapping[str, int] = field(default_factory=dict)
     outcomes: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    waiting: Sequence[Waiters] = ()
-    spent: Mapping[str, BudgetStanding] = field(default_factory=dict)
-
-
-def kept(store: Store, populations: Iterable[Population]) -> Kept:
-    """Read it. Raises StoreError."""
-    return Kept(
-        store.counts(),
-        store.outcomes(),
-        store.waiters(),
-        {one.name: standing(store, one) for one in populations},
-    )
+    waiting: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    budgets: Mapping[str, tuple[float, float, int]] = field(default_factory=dict)
 
 
 @final
@@ -102,7 +88,7 @@ class Metrics:
             "confidante_steps", "Steps of the worker, by outcome.", ("outcome",), registry=self.registry
         )
 
-    def text(self, known: Kept | None = None) -> bytes:
+    def text(self, known: StoreFigures | None = None) -> bytes:
         """Return everything as text: the counters, and what the database knows."""
         folder = os.environ.get(METRICS_FOLDER)
         registry = self.registry
@@ -110,7 +96,7 @@ class Metrics:
             registry = CollectorRegistry()
             MultiProcessCollector(registry, folder)  # type: ignore[no-untyped-call]
         facts = CollectorRegistry()
-        facts.register(_Facts(known or Kept()))
+        facts.register(_Facts(known or StoreFigures()))
         return generate_latest(registry) + generate_latest(facts)
 
 
@@ -118,7 +104,7 @@ class Metrics:
 class _Facts(Collector):
     """What the database knows, as metrics."""
 
-    def __init__(self, known: Kept) -> None:
+    def __init__(self, known: StoreFigures) -> None:
         self._known = known
 
     def collect(self) -> Iterator[Metric]:
@@ -133,10 +119,10 @@ class _Facts(Collector):
         pool = GaugeMetricFamily(
             "confidante_pool_devices", "Devices that wait for a round.", labels=("population", "tier")
         )
-        for one in known.waiting:
-            pool.add_metric((one.population, one.tier), one.devices)
+        for labels, devices in known.waiting.items():
+            pool.add_metric(labels, devices)
         yield pool
-        yield from _budget(known.spent)
+        yield from _budget(known.budgets)
         dropped = CounterMetricFamily(
             "confidante_dropouts", "Devices that a phase ended without.", labels=("phase",)
         )
@@ -152,15 +138,14 @@ class _Facts(Collector):
         yield events
 
 
-def _budget(spent: Mapping[str, BudgetStanding]) -> Iterator[Metric]:
+def _budget(budgets: Mapping[str, tuple[float, float, int]]) -> Iterator[Metric]:
     by = ("population",)
     used = GaugeMetricFamily("confidante_epsilon_spent", "Epsilon spent, of all rounds together.", labels=by)
     left = GaugeMetricFamily("confidante_epsilon_left", "Epsilon left; infinite without noise.", labels=by)
     paid = GaugeMetricFamily("confidante_rounds_paid", "Rounds ever paid for.", labels=by)
-    for name, one in sorted(spent.items()):
-        used.add_metric((name,), one.spent if one.noise else math.inf if one.paid else 0.0)
-        left.add_metric((name,), one.left if one.noise else math.inf)
-        paid.add_metric((name,), one.paid)
+    for name, figures in sorted(budgets.items()):
+        for metric, value in zip((used, left, paid), figures, strict=True):
+            metric.add_metric((name,), value)
     yield from (used, left, paid)
 
 

@@ -13,7 +13,8 @@ from device_world import Clock, ids
 from publog_world import POPULATION
 from refine_world import Server, person, questions, server
 
-from confidante.coordinator.enrolment.enrolment import Enrolling, Enrolment
+from confidante.coordinator.config.population import EnrolmentTerms
+from confidante.coordinator.enrolment.enrolment import Enrolment
 from confidante.coordinator.enrolment.verifiers import ByAddress
 from confidante.coordinator.http import Coordinator, Serving
 from confidante.coordinator.store.values import Spending
@@ -52,7 +53,7 @@ def enrolling(here: Server, most: int, clock: Clock | None = None) -> Iterator[E
     name = tokens_of(POPULATION)
     verifier = ByAddress()
     enrolment = Enrolment(
-        here.log.store, name, verifier, Enrolling(verifier.kind, most=most), now=clock or Clock()
+        here.log.store, name, verifier, EnrolmentTerms(verifier.kind, most=most), now=clock or Clock()
     )
     enrolment.keep_up()
     serving = Serving((POPULATION,), wait=0.05, poll=0.2, enrolments={name: enrolment})
