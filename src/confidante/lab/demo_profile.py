@@ -26,7 +26,6 @@ from confidante.lab.data.dataset import Dataset
 from confidante.models.snapshot import publish
 from confidante.privacy.accounting import calibrate
 from confidante.privacy.clipping import decode, encode
-from confidante.privacy.mechanisms.skellam import sample
 from confidante.privacy.plan import Cohort, plan_sum
 from confidante.secagg.client import RANDOM_BYTES, Client
 from confidante.secagg.config import ROUND_ID_BYTES, SEED_BYTES, RoundSetup
@@ -114,7 +113,8 @@ def _round(device: Device, ids: tuple[str, ...], learnt: Learnt, others: Histori
     def noised(index: int) -> NDArray[np.int64]:
         row = task.client_update(others.slice(index - 1, index))
         own = encode(row, plan, np.zeros(1, dtype=np.uint64)).dense(0)
-        return own + sample(plan.share_variance, plan.length, SystemEntropy().draw(SEED_BYTES))
+        fresh = SystemEntropy().draw(plan.mechanism.entropy_bytes)
+        return own + plan.mechanism.share(plan.share_variance, plan.length, fresh)
 
     for phase in PHASES:
         outgoing = mine.answer(incoming[0])

@@ -32,7 +32,6 @@ from confidante.lab.device_streams import smallest
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.people import Crowd
 from confidante.privacy.clipping import IntegerRows, decode, encode
-from confidante.privacy.mechanisms.skellam import sample
 from confidante.privacy.plan import Cohort, SumPlan, plan_sum
 from confidante.secagg.config import RoundConfig
 from confidante.secagg.in_memory import run_round
@@ -215,8 +214,8 @@ class Simulator:
                         for part in self._uploads(plan):
                             total[part] += _share(plan, part, device, work.entropy)
         if noisy and self._engine == "aggregate":
-            seed = work.entropy.child("noise").draw(32)
-            total += sample(plan.noise_variance(count), plan.length, seed)
+            fresh = work.entropy.child("noise").draw(plan.mechanism.entropy_bytes)
+            total += plan.mechanism.share(plan.noise_variance(count), plan.length, fresh)
         wrapped: NDArray[np.int64] = centred(total.astype(np.uint32), plan.bits)
         return wrapped, count
 
@@ -273,8 +272,8 @@ class Simulator:
 
 def _share(plan: SumPlan, part: slice, device: int, entropy: SeededEntropy) -> NDArray[np.int64]:
     """Return the noise that a device adds to one upload (zeros without noise)."""
-    seed = entropy.child("share", device, part.start).draw(32)
-    return sample(plan.share_variance, part.stop - part.start, seed)
+    fresh = entropy.child("share", device, part.start).draw(plan.mechanism.entropy_bytes)
+    return plan.mechanism.share(plan.share_variance, part.stop - part.start, fresh)
 
 
 @final

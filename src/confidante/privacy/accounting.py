@@ -5,7 +5,8 @@ Runs in the lab and at the coordinator; devices never import it.
 Adjacency: two populations are neighbours when one person's vectors are replaced by zeros in every sum
 (zero-out; dp-accounting calls it REPLACE_SPECIAL). The number of devices is public, and everyone may take
 part in every sum: no amplification by sampling is claimed. Each sum is released once, and is at least as
-private as a Gaussian mechanism of its plan's noise multiplier (docs/explanation/privacy.md). So sums compose
+private as a Gaussian mechanism of its plan's noise multiplier: what `Mechanism.gaussian_multiplier` answers
+for is all that is asked of the noise (docs/explanation/privacy.md). So sums compose
 as Gaussians do, also when the vectors of a later sum depend on an earlier one (but not its noise multiplier:
 the budget is divided beforehand). dp-accounting's privacy loss distribution of the composition, rounded
 pessimistically, gives epsilon: an upper bound.
@@ -19,8 +20,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
-import numpy as np
-
 from confidante.core.errors import PlanError
 from confidante.privacy.plan import SumPlan
 
@@ -28,7 +27,6 @@ ADJACENCY = "zero-out of one person's vectors in all sums; the number of devices
 
 _MAX_EPSILON = 100.0
 _MIN_DELTA, _MAX_DELTA = 1e-15, 0.5
-_RDP_ORDERS = tuple(float(order) for order in 1 + np.geomspace(0.01, 4096, 400))
 
 
 @final
@@ -147,29 +145,6 @@ def gaussian_mu(epsilon: float, delta: float) -> float:
     return float(
         math.exp(optimize.brentq(lambda x: gaussian_delta(epsilon, math.exp(x)) - delta, -30, 6, xtol=1e-13))
     )
-
-
-def skellam_rdp_epsilon(plans: Sequence[SumPlan], delta: float) -> float:
-    """Return an independent upper bound of the server-facing epsilon, by Renyi divergence.
-
-    Agarwal, Kairouz and Liu 2021, theorem 3.5: Skellam noise of variance V is (a, e)-Renyi private for
-    integer vectors of norms d1, d2 with e = a d2^2 / 2V + min(((2a - 1) d2^2 + 6 d1) / 4V^2, 3 d1 / 2V).
-    Looser than `account`, but its proof is another one: tests hold the two against each other.
-    """
-    from dp_accounting import rdp
-
-    _check_delta(delta)
-    orders = np.array(_RDP_ORDERS)
-    divergence = np.zeros_like(orders)
-    for plan in plans:
-        if plan.noise_multiplier == 0:
-            return math.inf
-        variance = float(plan.noise_variance(plan.cohort.honest_survivors))
-        l2_squared = plan.l2_int_squared
-        l1 = min(math.sqrt(plan.length * l2_squared), l2_squared)  # integers: |v| <= v^2
-        correction = ((2 * orders - 1) * l2_squared + 6 * l1) / (4 * variance**2)
-        divergence += orders * l2_squared / (2 * variance) + np.minimum(correction, 3 * l1 / (2 * variance))
-    return float(rdp.compute_epsilon(_RDP_ORDERS, divergence, delta)[0]) if plans else 0.0
 
 
 def _check_delta(delta: float) -> None:

@@ -1,9 +1,9 @@
 """One frozen plan couples clip bound, scale, noise and cohort, and so owns the guarantee of one sum.
 
-A device encodes its vector within the plan's integer bounds (`clipping.encode`), adds a share of Skellam
-noise (`mechanisms.skellam.sample(plan.share_variance, ...)`) and masks the result. Everything that decides
-the guarantee is a field here or follows from the fields by exact arithmetic. docs/explanation/privacy.md has
-the derivations.
+A device encodes its vector within the plan's integer bounds (`clipping.encode`), adds a share of the
+mechanism's noise (`plan.mechanism.share(plan.share_variance, ...)`) and masks the result. Everything that
+decides the guarantee is a field here or follows from the fields by exact arithmetic.
+docs/explanation/privacy.md has the derivations.
 """
 
 import math
@@ -13,18 +13,12 @@ from typing import final
 
 from confidante.core.errors import PlanError
 from confidante.core.proportions import whole_part
-
-MIN_NOISE_VARIANCE = 4
-"""Least guaranteed variance, in squared integer units, for which the Gaussian bound below is verified."""
-
-VARIANCE_LOSS = Fraction(2, 5)
-"""Skellam noise of variance V >= 4 protects at least as well as Gaussian noise of variance V - 2/5."""
+from confidante.privacy.mechanisms.base import Mechanism
+from confidante.privacy.mechanisms.skellam import SKELLAM
 
 _MAX_L2_INT = 1 << 26  # squares stay below 2^52: row norms and sums are exact in float64
-_LOG_WRAP_ODDS = 40 * math.log(2)  # an entry of the sum wraps with a chance below 2^-40
 _SHARE_GRID = 1 << 16
 _FINE_VARIANCE = 1 << 26  # beyond it a finer scale gains nothing: rounding is lost in the noise
-_MAX_VARIANCE = 1 << 36  # and the noise of a whole sum becomes slow to sample
 
 
 @final
@@ -78,7 +72,7 @@ class SumPlan:
     is clipped to, in its own units; scale: integers per unit; bits: the sum is taken in Z_2^bits, 8 to 32;
     noise_multiplier: standard deviation over sensitivity of the Gaussian mechanism that the noise of the
     honest survivors is at least as private as (0.0: no noise, secure aggregation only); cohort: who takes
-    part.
+    part; mechanism: the law of the noise.
 
     Raises `PlanError` for a plan that cannot be kept.
     """
@@ -91,6 +85,7 @@ class SumPlan:
     bits: int
     noise_multiplier: float
     cohort: Cohort
+    mechanism: Mechanism = SKELLAM
 
     def __post_init__(self) -> None:
         """Refuse a plan that cannot be kept."""
@@ -136,14 +131,14 @@ class SumPlan:
 
     @property
     def share_variance(self) -> Fraction:
-        """Variance of the Skellam share each device adds, squared integer units; 0 without noise.
+        """Variance of the share of noise each device adds, squared integer units; 0 without noise.
 
-        Rounded up to a multiple of 2^-16, so that the shares of the honest survivors add up to at least
-        (noise_multiplier * l2_int)^2 + 2/5.
+        Rounded up to a multiple of 2^-16, so that the shares of the honest survivors add up to at least what
+        the mechanism needs for `noise_multiplier`.
         """
         if self.noise_multiplier == 0:
             return Fraction(0)
-        wanted = Fraction(self.noise_multiplier) ** 2 * self.l2_int_squared + VARIANCE_LOSS
+        wanted = self.mechanism.variance_for(self.noise_multiplier, self.l2_int_squared)
         return Fraction(math.ceil(wanted / self.cohort.honest_survivors * _SHARE_GRID), _SHARE_GRID)
 
     def noise_variance(self, survivors: int) -> Fraction:
@@ -157,10 +152,10 @@ class SumPlan:
         """
         if self.noise_multiplier == 0:
             return 0.0
-        variance = self.noise_variance(survivors)
-        if variance < MIN_NOISE_VARIANCE:
-            raise PlanError(f"{self.task}: {survivors} shares are too little noise to bound")
-        return math.sqrt((variance - VARIANCE_LOSS) / self.l2_int_squared) * (1 - 2**-50)
+        try:
+            return self.mechanism.gaussian_multiplier(self.noise_variance(survivors), self.l2_int_squared)
+        except ValueError:
+            raise PlanError(f"{self.task}: {survivors} shares are too little noise to bound") from None
 
     @property
     def release_multiplier(self) -> float:
@@ -169,13 +164,8 @@ class SumPlan:
 
     @property
     def headroom(self) -> int:
-        """Noise magnitude that no entry of the sum exceeds, but for a chance below 2^-40 over all entries.
-
-        Bernstein's form of the Chernoff bound: E exp(t X) = exp(V (cosh t - 1)) <= exp(V t^2 / (2 - 2t/3)).
-        """
-        odds = _LOG_WRAP_ODDS + math.log(2 * self.length)
-        variance = float(self.noise_variance(self.cohort.devices)) * (1 + 1e-9)
-        return 0 if variance == 0 else math.ceil(odds / 3 + math.sqrt(odds * odds / 9 + 2 * variance * odds))
+        """Noise magnitude that no entry of the sum exceeds, but for a chance below 2^-40 over all entries."""
+        return self.mechanism.headroom(self.noise_variance(self.cohort.devices), self.length)
 
     @property
     def rounding(self) -> float:
@@ -203,14 +193,15 @@ def _problem(plan: SumPlan) -> str:
     if plan.l2_limit > _MAX_L2_INT:
         return f"scale {plan.scale:.3g} makes an l2 norm above 2^26: lower the scale"
     noise = plan.noise_variance(plan.cohort.honest_survivors)
-    if plan.noise_multiplier > 0 and noise < MIN_NOISE_VARIANCE:
+    if plan.noise_multiplier > 0 and noise < plan.mechanism.least_variance:
         return (
             f"the guaranteed noise has variance {float(noise):.3g} in integer units, and its bound is "
-            f"verified from {MIN_NOISE_VARIANCE}; use more bits, fewer devices or more noise"
+            f"verified from {plan.mechanism.least_variance}; use more bits, fewer devices or more noise"
         )
-    if plan.noise_variance(plan.cohort.devices) > _MAX_VARIANCE:
+    if plan.noise_variance(plan.cohort.devices) > plan.mechanism.most_variance:
         return (
-            "the noise of the sum exceeds a variance of 2^36 in integer units: lower the scale or the noise"
+            f"the noise of the sum exceeds a variance of {plan.mechanism.most_variance:.3g} in integer "
+            "units: lower the scale or the noise"
         )
     largest = plan.cohort.devices * plan.linf_int + plan.headroom
     if largest >= 1 << (plan.bits - 1):
@@ -229,6 +220,7 @@ def plan_sum(
     noise_multiplier: float,
     cohort: Cohort,
     bits: int,
+    mechanism: Mechanism = SKELLAM,
 ) -> SumPlan:
     """Return the plan with the largest useful scale that cannot wrap in Z_2^bits.
 
@@ -253,13 +245,16 @@ def plan_sum(
     # From the coarsest scale (the largest entry is 1, the noise has its least variance) to the finest.
     largest_entry, largest_norm = min(l2_bound, linf_bound), min(l2_bound, linf_bound * math.sqrt(length))
     low = coarsest = (1 + 1e-12) * max(
-        1 / largest_entry, 2 / (noise_multiplier * largest_norm) if noise_multiplier > 0 else 0.0
+        1 / largest_entry,
+        math.sqrt(mechanism.least_variance) / (noise_multiplier * largest_norm)
+        if noise_multiplier > 0
+        else 0.0,
     )
     high = _MAX_L2_INT / largest_norm
     if noise_multiplier > 0:
         fine = math.sqrt(_FINE_VARIANCE * cohort.honest_survivors / cohort.devices)
         high = min(high, max(low, fine / (noise_multiplier * largest_norm)))
-    plan = SumPlan(task, length, l2_bound, linf_bound, low, bits, noise_multiplier, cohort)
+    plan = SumPlan(task, length, l2_bound, linf_bound, low, bits, noise_multiplier, cohort, mechanism)
     for _ in range(60):
         middle = math.sqrt(low) * math.sqrt(high)
         if not low < middle < high:

@@ -21,6 +21,7 @@ from confidante.core.errors import DataError, PlanError, WireError
 from confidante.core.values import Catalogue
 from confidante.models.features import feature_basis
 from confidante.models.scoring import ModelName, PublishedScores, Scores
+from confidante.privacy.mechanisms.skellam import SKELLAM
 from confidante.privacy.plan import Cohort, SumPlan
 from confidante.tasks.base import Task
 from confidante.tasks.cohorts import MAX_TREE_BYTES, CohortTask, CohortTree
@@ -310,8 +311,10 @@ def models_named(task: bytes) -> tuple[bytes, ...]:
 
 
 def encode_plan(plan: SumPlan) -> bytes:
-    """Return the bytes of a plan; floats travel exactly."""
-    *fields, _cohort = (getattr(plan, name) for name in SumPlan.__dataclass_fields__)
+    """Return the bytes of a plan; floats travel exactly. PlanError for noise other than Skellam's."""
+    *fields, _cohort, mechanism = (getattr(plan, name) for name in SumPlan.__dataclass_fields__)
+    if mechanism != SKELLAM:
+        raise PlanError(f"{plan.task}: {mechanism.name} noise is for simulations: devices know Skellam noise")
     return msgspec.msgpack.encode(_Plan(*fields, *astuple(plan.cohort)))
 
 

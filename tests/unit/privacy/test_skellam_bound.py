@@ -13,8 +13,7 @@ import pytest
 from scipy import special
 
 from confidante.privacy.accounting import gaussian_delta
-from confidante.privacy.mechanisms.skellam import upper_tails
-from confidante.privacy.plan import MIN_NOISE_VARIANCE, VARIANCE_LOSS
+from confidante.privacy.mechanisms.skellam import LEAST_VARIANCE, VARIANCE_LOSS, upper_tails
 
 GRID = [Fraction(4), Fraction(17, 4), 5, 6, 8, 11, 16, 30, 77, 200, 1000, 5000, 30_000]
 BITS = 1100  # tails down to 2^-1000, about 1e-301
@@ -38,7 +37,7 @@ def test_no_step_exceeds_the_gaussians(variance):
 
 def test_the_middle_step_on_a_fine_grid_of_variances():
     """By its closed form; from 1e5 on the margin of a relative 1/30V meets the rounding of doubles."""
-    variance = np.geomspace(float(MIN_NOISE_VARIANCE), 1e5, 20_000)
+    variance = np.geomspace(float(LEAST_VARIANCE), 1e5, 20_000)
     middle = 2 * special.ndtri((1 + special.i0e(variance)) / 2)
     assert np.all(middle < 1 / np.sqrt(variance - float(VARIANCE_LOSS)))
 

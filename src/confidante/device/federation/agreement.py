@@ -77,9 +77,9 @@ class Agreement:
     @property
     def digest(self) -> bytes:
         """sha256 of the plan, the purpose and the items."""
-        return hashlib.sha256(
-            canonical([asdict(self.plan), self.purpose.value, list(self.items)]).encode()
-        ).digest()
+        plan = asdict(self.plan)
+        del plan["mechanism"]  # what travels as a plan has Skellam noise
+        return hashlib.sha256(canonical([plan, self.purpose.value, list(self.items)]).encode()).digest()
 
 
 def agreed_config(plan: SumPlan, offer: Offer) -> RoundConfig:

@@ -41,8 +41,6 @@ from confidante.device.recommend.cohorts import leaf_here
 from confidante.device.recommend.person import AGAINST, PICK
 from confidante.device.storage.vault import Vault
 from confidante.privacy.clipping import encode
-from confidante.privacy.mechanisms.skellam import SEED_BYTES as NOISE_SEED_BYTES
-from confidante.privacy.mechanisms.skellam import sample
 from confidante.secagg.client import RANDOM_BYTES, Client, ClientPhase
 from confidante.secagg.config import RoundSetup
 from confidante.tasks.cohorts import CohortTask
@@ -368,7 +366,8 @@ class Participation:
         rows = task.client_update(history)
         dither = np.frombuffer(self._entropy.draw(8), dtype="<u8").astype(np.uint64)
         own = encode(rows, plan, dither).dense(0)
-        noise = sample(plan.share_variance, plan.length, self._entropy.draw(NOISE_SEED_BYTES))
+        fresh = self._entropy.draw(plan.mechanism.entropy_bytes)
+        noise = plan.mechanism.share(plan.share_variance, plan.length, fresh)
         largest = [int(i) for i in np.argsort(-np.abs(own), kind="stable")[:_SHOWN] if own[i]]
         note = {
             "own events counted": len(known),

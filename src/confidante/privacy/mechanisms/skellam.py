@@ -26,10 +26,57 @@ from numpy.typing import NDArray
 
 SEED_BYTES = 32
 
+LEAST_VARIANCE = 4
+"""Least variance for which the Gaussian bound is verified (docs/explanation/privacy.md)."""
+
+VARIANCE_LOSS = Fraction(2, 5)
+"""Skellam noise of variance V >= 4 protects at least as well as Gaussian noise of variance V - 2/5."""
+
+_LOG_WRAP_ODDS = 40 * math.log(2)  # an entry of the sum wraps with a chance below 2^-40
 _PREFIX = 64  # digits of U drawn at once
 _BITS = 192  # digits of F worked out at first
 _CELLS = 1 << 15
 _TABLE_VARIANCE = 1 << 26  # largest variance with one table (about 150,000 thresholds)
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Skellam:
+    """The `Mechanism` of this noise.
+
+    Stability: provisional.
+    """
+
+    name = "skellam"
+    entropy_bytes = SEED_BYTES
+    least_variance = LEAST_VARIANCE
+    most_variance = 1 << 36  # the noise of a whole sum becomes slow to sample
+
+    def share(self, variance: Fraction | int, size: int, entropy: bytes) -> NDArray[np.int64]:
+        """Return `sample` of these."""
+        return sample(variance, size, entropy)
+
+    def variance_for(self, noise_multiplier: float, l2_squared: int) -> Fraction:
+        """Return the Gaussian's variance and what Skellam noise loses to it."""
+        return Fraction(noise_multiplier) ** 2 * l2_squared + VARIANCE_LOSS
+
+    def gaussian_multiplier(self, variance: Fraction, l2_squared: int) -> float:
+        """Return the multiplier of a Gaussian of variance V - 2/5, rounded down."""
+        if variance < LEAST_VARIANCE:
+            raise ValueError(f"variance {float(variance):.3g}: the bound is verified from {LEAST_VARIANCE}")
+        return math.sqrt((variance - VARIANCE_LOSS) / l2_squared) * (1 - 2**-50)
+
+    def headroom(self, variance: Fraction, size: int) -> int:
+        """Return it by Bernstein's form of the Chernoff bound.
+
+        E exp(t X) = exp(V (cosh t - 1)) <= exp(V t^2 / (2 - 2t/3)).
+        """
+        odds = _LOG_WRAP_ODDS + math.log(2 * size)
+        most = float(variance) * (1 + 1e-9)
+        return 0 if most == 0 else math.ceil(odds / 3 + math.sqrt(odds * odds / 9 + 2 * most * odds))
+
+
+SKELLAM = Skellam()
 
 
 def sample(variance: Fraction | int, size: int, seed: bytes) -> NDArray[np.int64]:
