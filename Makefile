@@ -8,7 +8,7 @@ JOBS   ?= $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
 PEERS  := $(wildcard benchmarks/bench_peers_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser setup-postgres demo test soak lint bench bench-peers lock clean
+.PHONY: help setup setup-browser setup-postgres demo test soak lint bench bench-peers docs lock clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,12 +48,17 @@ bench: setup ## every benchmark, medians and ratios
 		echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 bench-peers: setup ## the benchmarks beside Flower and pfl, which get a .venv-peers of their own
-	@PYTHON="$(PYTHON)" sh tools/make_peers.sh .venv-peers
+	@PYTHON="$(PYTHON)" sh tools/make_pinned.sh .venv-peers requirements/peers.txt
 	@for file in $(PEERS); do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+docs: setup ## build the site of all documents, with the reference made from the code, into out/site
+	@PYTHON="$(PYTHON)" sh tools/make_pinned.sh .venv-docs requirements/docs.txt
+	$(BIN)/python tools/make_docs.py
+	.venv-docs/bin/zensical build --strict --clean --config-file out/docs.toml
 
 lock: setup ## pin the requirements again (needs uv on the PATH)
 	sh tools/lock.sh
 	$(BIN)/python deploy/pins.py
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .venv-peers out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-peers .venv-docs out build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

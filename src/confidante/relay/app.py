@@ -180,6 +180,7 @@ def _too_many() -> _RefusedError:
 
 
 async def _health(_request: Request) -> Response:
+    """Say that this process answers."""
     return Response("relay\n", media_type="text/plain", headers=_HEADERS)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from confidante.cli.options import AsJson
-from confidante.cli.profile.options import Folder, PassphraseFile
+from confidante.cli.profile.options import Folder, PassphraseFile, profile
 from confidante.cli.terminal import examples, print_json, read_file, say, time_words
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ refine = typer.Typer(
     help="Have lists refined by a server that knows more, and cannot read what it is asked.",
     no_args_is_help=True,
 )
+profile.add_typer(refine, name="refine")
 
 SETUP_EXAMPLES = examples(
     "confidante profile refine setup https://sums.example.org films --relay https://relay.example.net",

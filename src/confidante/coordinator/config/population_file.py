@@ -35,7 +35,7 @@ max_collusion = 0.1       # part of them that may tell this coordinator all they
 [privacy]
 noise = true              # false: secure sums only, nothing hides in their results; no cohorts, no picks
 epsilon = 8.0             # of all rounds together, for ever; when it is spent, no round is opened any more
-delta = 1e-5
+delta = 1e-5              # chance in which the promise of epsilon may fail
 
 [training]
 epsilon = 4.0             # of one training; a round that fails has used up its part and is paid for again
@@ -100,11 +100,11 @@ hours = 24.0              # so many hours
 keep_key = 7              # after so many times these hours the tokens' key is replaced
 
 [seconds]                 # a phase ends when all answered, or after so many seconds
-advertise = 60.0
-share = 60.0
-mask = 300.0
-confirm = 60.0
-reveal = 60.0
+advertise = 60.0          # devices send their keys for this round
+share = 60.0              # shares of their secrets, for when they drop out
+mask = 300.0              # their masked vectors: here a device computes its own
+confirm = 60.0            # signatures of who is in the sum
+reveal = 60.0             # what takes the masks off the sum
 rest = 60.0               # between a round that failed and the next try
 waiting = 90.0            # a device that was not heard of for so long does not wait for a round any more
 

@@ -33,6 +33,7 @@ EXAMPLE = """\
 # buckets = 0             # of items by likeness, so that a device may ask about one only; 0: none
 # tokens = 32             # questions of one subject, as [enrolment] counts it, every so many hours; as many
 # hours = 24.0            # as there are dimensions give the vectors away
+# schemes = ["bfv"]       # of encryption that devices may ask by, the best first; or package.module:Class
 """
 """What stands in the file that `confidante coordinator init` writes."""
 

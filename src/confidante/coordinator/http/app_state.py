@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import partial, wraps
 from typing import Any, TypeVar, final
 
 from anyio import CapacityLimiter, to_thread
@@ -156,6 +156,7 @@ class AppState:
         """Make an answer of every refusal, count it by its reason, and measure."""
         seconds = self.metrics.seconds.labels(f"{method} {path}")
 
+        @wraps(answer)
         async def answered(request: Request) -> Response:
             with seconds.time():
                 try:
