@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.ready
-# Many tests wait for real processes: two for each processor.
-JOBS   ?= $(shell $(PYTHON) -c "import os; print(2 * (os.cpu_count() or 1))")
+CPUS   := $(shell $(PYTHON) -c "import os; print(os.cpu_count() or 1)")
+# Unit tests compute: one process a processor. The rest mostly waits for other processes: two a processor.
+JOBS   ?= $(CPUS)
+WAITING_JOBS ?= $(shell expr 2 \* $(CPUS))
 PEERS  := $(wildcard benchmarks/bench_peers_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser setup-postgres demo test soak lint bench bench-peers docs lock clean
+.PHONY: help setup setup-browser setup-postgres demo test test-slow test-all nightly soak lint bench bench-peers docs lock clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,8 +39,13 @@ lint: setup ## ruff, mypy strict, import rules
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: setup lint ## everything that must hold
-	$(BIN)/pytest -n $(JOBS) --dist loadgroup
+test: setup ## lint and types, beside all tests that need no process, browser or PostgreSQL
+	@sh tools/lint_beside.sh $(BIN)/pytest -n $(JOBS) --dist loadgroup tests/unit tests/contract
+
+test-slow: setup ## the other tests: processes, browsers, PostgreSQL
+	@$(BIN)/pytest -n $(WAITING_JOBS) --dist loadgroup tests/system tests/browser
+
+test-all: test test-slow ## everything that must hold
 
 soak: setup ## kill a writing vault 10,000 times and look whether anything is lost or comes back (about an hour)
 	$(BIN)/python tools/soak_vault.py --kills 10000

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from _rounds import POPULATION, coordinator
+from _support import made_up_model, publish_model
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.entropy import SystemEntropy
@@ -29,7 +30,6 @@ from confidante.device.privacy.consent import PERSON
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose
 from confidante.models.refinement.codec import decode_items
-from confidante.testing.published_model import made_up_model, publish_model
 from confidante.wire.refinement import (
     ALL,
     LOG_KIND,

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import psutil
 
+from _support import OPEN, write_population
 from confidante.coordinator.store import Payment, RoundRow, Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import Joining
 from confidante.crypto.identity import Identity
 from confidante.secagg.codec import Kind, frame
 from confidante.secagg.config import RoundConfig
-from confidante.testing.populations import OPEN, write_population
 from confidante.wire.rounds import OCTETS, phase_path, seat_digest
 
 POPULATION = "films"

@@ -2,7 +2,7 @@
 
 The coordinator is `confidante coordinator run` in a process of its own, on SQLite, with its defaults but
 for `--wait 0.2` and the upload's size. The devices of the rounds are the protocol's real clients, with no
-vault and no ledger (`confidante.testing.round_clients`); the one whose memory is measured is a real `Device`.
+vault and no ledger (tests/support/round_clients.py); the one whose memory is measured is a real `Device`.
 Uploads are 400 KB, acknowledged when they are on disk, and of made-up devices: their bodies are random. The
 reference is a bare Starlette application, which reads the same bodies and keeps nothing. Check-ins ask to be
 answered at once rather than held.
@@ -24,12 +24,12 @@ from typing import Any
 import psutil
 
 import _rounds as rounds
+from _support import VanishedError, play, raw_devices, small_vector
 from _timing import in_child, parser, spread
 from confidante.crypto.identity import Identity
 from confidante.device.device import Device
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose
-from confidante.testing.round_clients import VanishedError, play, raw_devices, small_vector
 from confidante.wire.rounds import MSGPACK, Tier, check_in
 
 PHASE_SECONDS = 5.0

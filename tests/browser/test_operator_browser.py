@@ -10,9 +10,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from operator_world import KEY, shown
 from playwright.sync_api import Browser, expect, sync_playwright
+from stores import let_wait
 
 from confidante.coordinator.store import Store
-from confidante.testing.stores import let_wait
 
 
 @pytest.fixture(scope="module")

@@ -12,17 +12,16 @@ pytest.importorskip("pyhpke")
 from axe_playwright_python.sync_playwright import Axe
 from browser_world import SCREENSHOTS, launched, needs_browser, served, visiting
 from device_world import ids
-from local_world import api_client, page_client
+from faulty_gateway import Manner
+from local_world import api_client, page_client, post
 from playwright.sync_api import Browser, Page, expect
 from refine_world import Server, person, questions, server
-from test_page_server import post
 
 from confidante.crypto.he.bfv import BfvScheme
 from confidante.device.device import Device
 from confidante.device.privacy.consent import PERSON
 from confidante.device.values import Purpose, ReasonKind
 from confidante.device.web import wording
-from confidante.testing.faulty_gateway import Manner
 
 
 @pytest.fixture(scope="module")

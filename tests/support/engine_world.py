@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+from stores import hear, let_wait, sent_to
 
 from confidante.coordinator.config.population import Population
 from confidante.coordinator.rounds.engine import Engine
@@ -25,7 +26,6 @@ from confidante.secagg.in_memory import client_step
 from confidante.secagg.server import Phase
 from confidante.tasks.codec import CatalogueWire, decode_plan
 from confidante.tasks.cohorts import CohortTask
-from confidante.testing.stores import hear, let_wait, sent_to
 
 ITEMS = 30
 CATALOGUE = Catalogue(

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-from confidante.cli import app, coordinator_app  # noqa: F401
+from confidante.cli import app
 
 
 def start(arguments: list[str], out: str) -> int:

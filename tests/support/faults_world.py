@@ -14,14 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import sqlalchemy
+from populations import write_population
+from round_clients import RawDevice, Seen, play, raw_devices, small_vector
 
 from confidante.coordinator.rounds.training import Result
 from confidante.coordinator.store import RoundState, Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import StoreError
 from confidante.secagg.config import RoundConfig
-from confidante.testing.populations import write_population
-from confidante.testing.round_clients import RawDevice, Seen, play, raw_devices, small_vector
 
 HERE = Path(__file__).parent
 NAME = "films"

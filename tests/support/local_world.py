@@ -1,5 +1,7 @@
 """A small made-up library, a device that knows a little of somebody, and clients of its server."""
 
+import re
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -58,3 +60,17 @@ def page_client(device: Device) -> TestClient:
     parts = urlsplit(gate.link())
     assert client.get(f"{parts.path}?{parts.query}").status_code == 200
     return client
+
+
+def secret_of(client: TestClient) -> str:
+    """The secret that every form of this session carries."""
+    found = re.search(r'name="secret" value="([^"]+)"', client.get("/").text)
+    assert found is not None
+    return found[1]
+
+
+def post(client: TestClient, path: str, **fields: str) -> str:
+    """Send a form as the page does, and return the page that comes."""
+    answer = client.post(path, data={"secret": secret_of(client), **fields})
+    assert answer.status_code == HTTPStatus.OK, answer.text
+    return answer.text

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 from http_world import KEY, listening
+from stores import hear, let_wait
 
 from confidante.coordinator.config.population import Population
 from confidante.coordinator.config.population_file import read_population
@@ -18,7 +19,6 @@ from confidante.coordinator.operator.view import Desk
 from confidante.coordinator.store import Payment, RoundRow, Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import Noted
-from confidante.testing.stores import hear, let_wait
 
 __all__ = ["KEY", "desk_of", "history", "shown"]
 

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from device_world import START, Clock, films, open_device, snapshot, watch
+from faulty_gateway import Gateway, Relay, gateway, relay
 from publog_world import POPULATION, Door, Log, door, log
 from starlette.responses import Response
 
@@ -29,7 +30,6 @@ from confidante.models.refinement.build import build
 from confidante.models.refinement.codec import encode_items, encode_query
 from confidante.models.refinement.model import ItemSide, QuerySide, name_of
 from confidante.models.snapshot import decode
-from confidante.testing.faulty_gateway import Gateway, Relay, gateway, relay
 from confidante.testing.plain_scoring import PlainScheme
 from confidante.wire.refinement import FRESH_PATH, GONE, LOG_KIND, Fresh, Offered
 from confidante.wire.rounds import MSGPACK, encode

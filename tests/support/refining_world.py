@@ -13,6 +13,8 @@ import httpx
 import msgspec
 import numpy as np
 from http_world import KEY, listening
+from populations import OPEN, catalogue_of, write_population
+from published_model import made_up_model, publish_model
 
 from confidante.coordinator.config.population import Population
 from confidante.coordinator.config.population_file import read_population
@@ -27,8 +29,6 @@ from confidante.crypto.oblivious_http import REQUEST_TYPE, RESPONSE_TYPE, Sealed
 from confidante.models.refinement.codec import decode_items, decode_query
 from confidante.models.refinement.model import ItemSide, QuerySide
 from confidante.testing.plain_scoring import PlainAsking, PlainScheme
-from confidante.testing.populations import OPEN, catalogue_of, write_population
-from confidante.testing.published_model import made_up_model, publish_model
 from confidante.wire.refinement import (
     ALL,
     LOG_KIND,

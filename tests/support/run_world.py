@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-
-from confidante.testing.populations import write_population
+from populations import write_population
 
 KEY = "0123456789abcdef0123456789abcdef"
 

@@ -1,7 +1,8 @@
 """Ten devices, one round of four of them, and the steps that tests of the store repeat."""
 
+from stores import hear, let_wait
+
 from confidante.coordinator.store import Payment, RoundRow, RoundState, Store
-from confidante.testing.stores import hear, let_wait
 
 IDENTITIES = tuple(bytes([number]) * 64 for number in range(10))
 SEATS = tuple(bytes([number]) * 32 for number in range(10))

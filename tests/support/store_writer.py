@@ -11,9 +11,9 @@ import time
 from itertools import count
 
 from store_world import DIGEST, ROUND
+from stores import counted, hear
 
 from confidante.coordinator.store import Accepted, Store
-from confidante.testing.stores import counted, hear
 
 
 def write(store: Store, seed: int) -> None:

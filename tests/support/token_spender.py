@@ -5,9 +5,10 @@
 
 import sys
 
+from stores import spend
+
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import Spending, Waiting
-from confidante.testing.stores import spend
 from confidante.wire.tokens import bound_to
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from confidante.cli import coordinator_options
+from confidante.cli.coordinator.options import DatabaseOption
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import StoreError
@@ -39,4 +39,4 @@ def test_of_bodies(address: str, tmp_path, monkeypatch) -> None:
 
 
 def test_the_help_names_the_file_that_no_list_of_processes_shows_first() -> None:
-    assert coordinator_options.DatabaseOption.__metadata__[0].help.startswith("@<file>")
+    assert DatabaseOption.__metadata__[0].help.startswith("@<file>")

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 from store_world import DIGEST, IDENTITIES, ROUND, claimed, opened, say_all
+from stores import hear, let_wait, seat_of
 
 from confidante.coordinator.store import Payment, Store
 from confidante.coordinator.store.backup import RESTORED, back_up, inspect, restore
@@ -20,7 +21,6 @@ from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.tables import metadata
 from confidante.coordinator.store.values import Noted
 from confidante.core.errors import DataError, StoreError
-from confidante.testing.stores import hear, let_wait, seat_of
 
 NOW = 1_000.0
 LEFT_OUT = {"seated", "message", "outbox"}

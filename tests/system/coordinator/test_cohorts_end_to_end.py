@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from populations import OPEN
 from test_end_to_end import CATALOGUE, DEVICES, ITEMS, all_take_part, coordinator, met, person
 
 from confidante.coordinator.rounds.training import Result
@@ -21,7 +22,6 @@ from confidante.privacy.plan import Cohort, plan_sum
 from confidante.tasks.codec import CatalogueWire, decode_plan, encode_plan
 from confidante.tasks.cohort_release import CohortRelease
 from confidante.tasks.cohorts import ITEM_NORM, SIZE_NORM, CohortTask, everyone_by
-from confidante.testing.populations import OPEN
 
 WIRE = CatalogueWire(CATALOGUE)
 TERMS = Terms(WIRE, least_noise=0.0, least_devices=DEVICES, least_collusion=0.0, least_dropout=0.0)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from populations import OPEN, catalogue_of, write_population
 
 from confidante.coordinator.rounds.training import Result
 from confidante.coordinator.store import Store
@@ -24,7 +25,6 @@ from confidante.device.federation.policy import Outcome, Terms
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose
 from confidante.tasks.codec import CatalogueWire, decode_plan
-from confidante.testing.populations import OPEN, catalogue_of, write_population
 
 ITEMS = 60
 DEVICES = 8

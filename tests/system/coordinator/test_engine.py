@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from engine_world import WIRE, Devices, World, crowd, drawn, population, send
+from stores import let_wait
 
 from confidante.coordinator.operator.view import Desk, Viewer
 from confidante.coordinator.reports.results import results
@@ -16,7 +17,6 @@ from confidante.core.entropy import SystemEntropy
 from confidante.privacy.accounting import epsilon_of
 from confidante.secagg.config import RoundConfig
 from confidante.tasks.codec import decode_plan
-from confidante.testing.stores import let_wait
 from confidante.wire.transparency_log import verify
 
 PEOPLE = crowd(10)

@@ -12,9 +12,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+import stores
 from http_world import POPULATION, Here, here, person, reason, seated
 from paths import SUPPORT
 from sqlalchemy import create_engine, select
+from stores import Spent
 
 from confidante.coordinator.config.population import EnrolmentTerms
 from confidante.coordinator.config.population_file import EXAMPLE, read_population
@@ -33,8 +35,6 @@ from confidante.coordinator.store.values import Joining, Spending, Waiting
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import DataError, StoreError, WireError
 from confidante.crypto import voprf
-from confidante.testing import stores
-from confidante.testing.stores import Spent
 from confidante.wire.rounds import (
     MSGPACK,
     CheckIn,

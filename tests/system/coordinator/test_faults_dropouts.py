@@ -2,8 +2,8 @@
 
 import pytest
 from faults_world import DEVICES, NAME, Faults, deadlines
+from round_clients import Hook, Member, VanishedError
 
-from confidante.testing.round_clients import Hook, Member, VanishedError
 from confidante.wire.rounds import PHASES
 
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 from faults_world import DEVICES, NAME, Faults, deadlines
+from raw_http import Answer, LostConnectionError
+from round_clients import Hook, Member, VanishedError
 
 from confidante.coordinator.store.values import COLLECTING
 from confidante.secagg.codec import HEADER_BYTES
-from confidante.testing.raw_http import Answer, LostConnectionError
-from confidante.testing.round_clients import Hook, Member, VanishedError
 from confidante.wire.rounds import PHASES, Refusal, decode, phase_path
 
 Told = list[tuple[str, int, str]]

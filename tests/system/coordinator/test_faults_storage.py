@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from faults_world import DEVICES, NAME, Faults, Running, beside, wait_until
 from postgres import Postgres
+from round_clients import Hook, Member
 
-from confidante.testing.round_clients import Hook, Member
 from confidante.wire.rounds import Refusal, decode
 
 

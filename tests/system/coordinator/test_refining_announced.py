@@ -9,6 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from populations import OPEN, catalogue_of
+from published_model import made_up_model, publish_model
 from refining_world import NAME, World, population_of, refining, scored, write_offer
 
 from confidante.coordinator.refinement.gateway_keys import BOTH_SECONDS, KEY_SECONDS
@@ -19,8 +21,6 @@ from confidante.coordinator.store import Store
 from confidante.coordinator.store.backup import back_up, inspect
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import StoreError
-from confidante.testing.populations import OPEN, catalogue_of
-from confidante.testing.published_model import made_up_model, publish_model
 from confidante.wire.refinement import LOG_KIND, Offered
 from confidante.wire.tokens import LEAST_KEY_SECONDS
 

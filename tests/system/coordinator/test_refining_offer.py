@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from populations import OPEN, catalogue_of, write_population
+from published_model import made_up_model, publish_model
 from refining_world import NAME, PLAIN, population_of, refining, scored, table, write_offer
 
 from confidante.coordinator.config.population_file import EXAMPLE, read_population
@@ -26,8 +28,6 @@ from confidante.crypto.he.bfv import BfvScheme
 from confidante.crypto.oblivious_http import Sealed
 from confidante.models.refinement.build import CONTENT_PART
 from confidante.testing.plain_scoring import PlainScheme
-from confidante.testing.populations import OPEN, catalogue_of, write_population
-from confidante.testing.published_model import made_up_model, publish_model
 from confidante.wire.refinement import GONE
 from confidante.wire.tokens import LEAST_KEY_SECONDS
 

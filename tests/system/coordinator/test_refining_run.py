@@ -6,6 +6,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from populations import OPEN, catalogue_of, write_population
+from published_model import made_up_model, publish_model
 from refining_world import BY_ADDRESS, NAME, PLAIN, scored, table, write_offer
 from run_world import called, running
 
@@ -17,8 +19,6 @@ from confidante.crypto.binary_http import BinaryRequest, BinaryResponse
 from confidante.crypto.he.bfv import BfvScheme
 from confidante.crypto.oblivious_http import REQUEST_TYPE, Sealed
 from confidante.models.refinement.codec import decode_items, decode_query
-from confidante.testing.populations import OPEN, catalogue_of, write_population
-from confidante.testing.published_model import made_up_model, publish_model
 from confidante.wire.refinement import ALL, LOG_KIND, REFINE_PATH, Offered, Question
 from confidante.wire.rounds import Logged, decode, encode
 

@@ -8,6 +8,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from store_world import DIGEST, IDENTITIES, ROUND, SEATS, claimed, filled, opened, say_all
+from stores import counted, hear, let_wait, seat_of, sent_to
 
 from confidante.coordinator.store import (
     ABORTED,
@@ -23,7 +24,6 @@ from confidante.coordinator.store import (
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.tables import metadata
 from confidante.core.errors import StoreError
-from confidante.testing.stores import counted, hear, let_wait, seat_of, sent_to
 
 
 class TestTables:

@@ -16,10 +16,10 @@ import pytest
 from paths import SUPPORT
 from postgres import Postgres
 from store_world import DIGEST, IDENTITIES, ROUND, SEATS, claimed, filled, opened
+from stores import counted, hear, let_wait, seat_of, sent_to
 
 from confidante.coordinator.store import Accepted, Late, Payment, Repeated, Store
 from confidante.core.errors import StoreError
-from confidante.testing.stores import counted, hear, let_wait, seat_of, sent_to
 
 T = TypeVar("T")
 

@@ -15,6 +15,8 @@ pytest.importorskip("sqlalchemy")
 pytest.importorskip("httpx")
 
 from device_world import adds_up, ids
+from populations import catalogue_of, write_population
+from published_model import made_up_model, publish_model
 from relay_world import Running as RelayRunning
 from relay_world import relay_process
 from run_world import Running, running
@@ -28,8 +30,6 @@ from confidante.device.refinement.status import RefinementStatus
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose, ReasonKind
 from confidante.models.snapshot import decode
-from confidante.testing.populations import catalogue_of, write_population
-from confidante.testing.published_model import made_up_model, publish_model
 
 KNOWN, OFFERED = 40, 55
 GONE, BOOSTED = "item-7", "item-9"

@@ -9,17 +9,17 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 
 import anyio
+import faulty_gateway
 import httpx
 import numpy as np
 import pytest
+from faulty_gateway import Gateway, Manner
 from relay_world import Running, refused, relay_process
 
 from confidante.crypto.binary_http import BinaryRequest, BinaryResponse
 from confidante.crypto.oblivious_http import REQUEST_TYPE, RESPONSE_TYPE, Sealed
 from confidante.relay.app import Limits, Relay
 from confidante.relay.http11 import HEAD_SECONDS
-from confidante.testing import faulty_gateway
-from confidante.testing.faulty_gateway import Gateway, Manner
 from confidante.testing.plain_scoring import PlainScheme
 from confidante.wire.refinement import REFINE_PATH, Question, Scored
 from confidante.wire.rounds import decode, encode

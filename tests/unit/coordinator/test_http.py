@@ -14,12 +14,12 @@ import pytest
 from http_world import KEY, POPULATION, Held, Here, Member, drawn, here, person, reason, seated, vector
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from stores import counted
 
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.telemetry.metrics import names
 from confidante.secagg import codec
 from confidante.secagg.client import RANDOM_BYTES, Client
-from confidante.testing.stores import counted
 from confidante.wire.rounds import (
     MSGPACK,
     OCTETS,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from cohort_world import WIRE, release
 from device_world import open_device
-from local_world import page_client, small_device
+from local_world import page_client, post, secret_of, small_device
 from starlette.testclient import TestClient
 
 from confidante.core.values import Item
@@ -54,18 +54,6 @@ def device(tmp_path: Path) -> Iterator[Device]:
 @pytest.fixture
 def client(device: Device) -> TestClient:
     return page_client(device)
-
-
-def secret_of(client: TestClient) -> str:
-    found = re.search(r'name="secret" value="([^"]+)"', client.get("/").text)
-    assert found is not None
-    return found[1]
-
-
-def post(client: TestClient, path: str, **fields: str) -> str:
-    answer = client.post(path, data={"secret": secret_of(client), **fields})
-    assert answer.status_code == HTTPStatus.OK, answer.text
-    return answer.text
 
 
 def test_a_form_without_its_secret_does_nothing(device: Device, client: TestClient) -> None:

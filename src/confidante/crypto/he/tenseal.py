@@ -14,7 +14,7 @@ Micciancio 2021): they never leave who asked, and every question has a key of it
 On hostile bytes: the parameters in a question are compared with our own, byte by byte, before TenSEAL reads
 anything, and the width after it; a ciphertext of another scale spoils its own answer. What is left,
 ciphertext and keys, is read by SEAL, which checks them against the parameters; 3,000 spoilt questions and
-answers ended in an error or a result, none in a crash (tests/protocol/test_scoring.py runs some of them).
+answers ended in an error or a result, none in a crash (tests/contract/test_schemes.py runs some of them).
 TenSEAL makes no promise of it, though.
 """
 

@@ -9,10 +9,10 @@ import pytest
 pytest.importorskip("seal")
 pytest.importorskip("pyhpke")
 
+from faulty_gateway import Manner
 from refine_world import person, server
 
 from confidante.cli.app import run
-from confidante.testing.faulty_gateway import Manner
 
 Call = Callable[..., tuple[int, str, str]]
 

@@ -212,7 +212,7 @@ def test_wishes_filters_and_tastes_hold_in_the_refined_list(tmp_path: Path) -> N
 
 
 def test_a_wish_that_comes_meanwhile_holds(tmp_path: Path) -> None:
-    from confidante.testing.faulty_gateway import Manner
+    from faulty_gateway import Manner
 
     with server(tmp_path) as here, person(tmp_path, here) as device:
         first = ids(device.recommend(80, refine=True).refined())[0]
@@ -326,7 +326,7 @@ def test_the_ledger_says_what_left_that_it_was_ciphertext_and_through_whom(tmp_p
 
 
 def test_the_local_list_does_not_wait_and_closing_ends_all(tmp_path: Path) -> None:
-    from confidante.testing.faulty_gateway import Manner
+    from faulty_gateway import Manner
 
     with server(tmp_path) as here, person(tmp_path, here, seconds=30) as device:
         device.recommend(5)

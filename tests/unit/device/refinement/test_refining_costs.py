@@ -10,6 +10,7 @@ pytest.importorskip("seal")
 pytest.importorskip("pyhpke")
 
 from device_world import Clock, ids
+from faulty_gateway import Manner
 from publog_world import POPULATION
 from refine_world import Server, person, questions, server
 
@@ -25,7 +26,6 @@ from confidante.device.privacy.budget import DELTA, composed
 from confidante.device.privacy.ledger import EgressRecord
 from confidante.device.refinement.scoring_tokens import STOCK, wallet
 from confidante.device.values import NotRefined
-from confidante.testing.faulty_gateway import Manner
 from confidante.wire.refinement import ALL, Question, statement, tokens_of
 from confidante.wire.tokens import USUAL_BATCH
 

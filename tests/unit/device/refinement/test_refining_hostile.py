@@ -16,6 +16,7 @@ pytest.importorskip("seal")
 pytest.importorskip("pyhpke")
 
 from device_world import Clock
+from faulty_gateway import Manner
 from refine_world import fresh_of, person, questions, server, threads
 
 from confidante.core.errors import ConfidanteError, EgressError, ForkedLogError, WireError
@@ -26,7 +27,6 @@ from confidante.device.privacy.ledger import EgressState
 from confidante.device.refinement.runner import MOST_AT_ONCE
 from confidante.device.values import NotRefined, Purpose
 from confidante.models.refinement.codec import encode_query
-from confidante.testing.faulty_gateway import Manner
 from confidante.wire.refinement import LOG_KIND
 
 ON_THE_WAY = {

@@ -13,6 +13,7 @@ from typing import Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
+from raw_http import Answer, Connection, LostConnectionError
 
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConfidanteError
@@ -23,7 +24,6 @@ from confidante.secagg.config import RoundConfig, RoundSetup
 from confidante.secagg.in_memory import client_step
 from confidante.secagg.packing import unpack_flags
 from confidante.secagg.server import Phase
-from confidante.testing.raw_http import Answer, Connection, LostConnectionError
 from confidante.wire.rounds import (
     MSGPACK,
     OCTETS,
