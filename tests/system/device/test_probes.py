@@ -1,9 +1,7 @@
 """Probes say what the system says, say when it does not, and what is not known counts as no."""
 
-import os
 import shutil
 import socket
-import struct
 import subprocess
 import threading
 import time
@@ -11,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from jeepney import HeaderFields, MessageType, message_bus, new_method_return
+from jeepney.io.blocking import open_dbus_connection
 
 from confidante.core.errors import DataError
 from confidante.device.federation.eligibility import (
@@ -23,9 +23,9 @@ from confidante.device.federation.eligibility import (
     Unmetered,
     Verdict,
     look,
+    metered,
     usual,
 )
-from confidante.device.federation.metered import metered
 
 
 @dataclass(frozen=True)
@@ -173,62 +173,62 @@ def test_no_message_bus_no_answer(tmp_path: Path) -> None:
     assert metered(tmp_path / "nowhere") is None
 
 
+@pytest.mark.parametrize("says", [None, b"", b"REJECTED EXTERNAL\r\n", b"OK 00\r\n"])
+def test_a_bus_that_refuses_hangs_up_or_is_silent_is_no_answer(tmp_path: Path, says: bytes | None) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "bus"))
+        listening.listen()
+        kept = []
+
+        def answer() -> None:
+            spoken, _ = listening.accept()
+            kept.append(spoken)
+            if says == b"":
+                spoken.close()
+            elif says:
+                spoken.sendall(says)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        began = time.monotonic()
+        assert metered(tmp_path / "bus") is None
+        assert time.monotonic() - began < 15
+        thread.join()
+        kept[0].close()
+
+
+def test_without_the_library_to_ask_with_it_is_said_what_to_install(tmp_path: Path) -> None:
+    def missing() -> int | None:
+        raise ModuleNotFoundError("No module named 'jeepney'")
+
+    found = Unmetered(tmp_path, tmp_path, missing).look()
+    assert found.state == "unknown"
+    assert "install confidante[participate]" in found.why
+
+
 class Manager:
     """Owns NetworkManager's name on a bus of its own and answers one property."""
 
     def __init__(self, bus: Path, value: int) -> None:
         self._value = value
-        self._spoken = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._spoken.settimeout(20)
-        self._spoken.connect(str(bus))
-        self._spoken.sendall(b"\0AUTH EXTERNAL " + str(os.getuid()).encode().hex().encode() + b"\r\n")
-        assert self._spoken.recv(512).startswith(b"OK ")
-        self._spoken.sendall(b"BEGIN\r\n")
-        from confidante.device.federation.metered import _call, _padded, _string
-
-        driver = "org.freedesktop.DBus"
-        self._spoken.sendall(_call(1, "/org/freedesktop/DBus", driver, "Hello"))
-        self._next(2)
-        named = _padded(_string("org.freedesktop.NetworkManager"), 4) + struct.pack("<I", 4)
-        asked = _call(2, "/org/freedesktop/DBus", driver, "RequestName", "", named)
-        self._spoken.sendall(asked.replace(b"\x02ss\x00", b"\x02su\x00"))
-        self._next(2)
+        self._bus = open_dbus_connection(f"unix:path={bus}")
+        owned = self._bus.send_and_get_reply(message_bus.RequestName("org.freedesktop.NetworkManager"))
+        assert owned.body == (1,)
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
-    def _next(self, kind: int) -> tuple[int, bytes]:
-        """Return serial and header fields of the next message of a kind."""
-        while True:
-            head = self._read(16)
-            size, serial, fields = struct.unpack("<III", head[4:])
-            found = self._read(fields + -fields % 8)
-            self._read(size)
-            if head[1] == kind:
-                return serial, found
-
-    def _read(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size:
-            part = self._spoken.recv(size - len(data))
-            assert part, "the bus hung up"
-            data += part
-        return data
-
     def _serve(self) -> None:
-        from confidante.device.federation.metered import _field
-
-        serial, fields = self._next(1)
-        start = fields.index(b"\x07\x01s\x00") + 8  # who asks
-        sender = fields[start : fields.index(b"\0", start)].decode()
-        answered = struct.pack("<BBcBI", 5, 1, b"u", 0, serial) + _field(6, "s", sender)
-        answered += b"\x08\x01g\x00\x01v\x00"
-        body = b"\x01u\x00\x00" + struct.pack("<I", self._value)
-        head = struct.pack("<cBBBIII", b"l", 2, 0, 1, len(body), 3, len(answered)) + answered
-        self._spoken.sendall(head + bytes(-len(head) % 8) + body)
+        asked = self._bus.receive(timeout=20)
+        while asked.header.message_type is not MessageType.method_call:
+            asked = self._bus.receive(timeout=20)
+        assert asked.header.fields[HeaderFields.path] == "/org/freedesktop/NetworkManager"
+        assert asked.header.fields[HeaderFields.interface] == "org.freedesktop.DBus.Properties"
+        assert asked.body == ("org.freedesktop.NetworkManager", "Metered")
+        self._bus.send(new_method_return(asked, "v", (("u", self._value),)))
 
     def close(self) -> None:
         self._thread.join()
-        self._spoken.close()
+        self._bus.close()
 
 
 BUS = """<busconfig><type>custom</type><listen>unix:path={path}</listen><auth>EXTERNAL</auth>

@@ -12,7 +12,7 @@ from keyring.errors import PasswordDeleteError
 from confidante.core.errors import DataError, VaultError
 from confidante.device.storage import keyfile
 from confidante.device.storage.keyfile import Keys
-from confidante.device.storage.keys import InsecurePlaintextKey, Keyring, KeySource, Passphrase
+from confidante.device.storage.keys import InsecurePlaintextKey, Keyring, KeySource, Passphrase, new_keys
 from confidante.device.storage.vault import Vault
 
 CHEAP = {"memory_kib": 8, "iterations": 1}
@@ -51,7 +51,7 @@ def made(folder: Path, key: KeySource) -> None:
 
 
 def key_file(source: KeySource) -> tuple[Keys, bytes]:
-    keys = keyfile.new_keys(source)
+    keys = new_keys(source)
     return keys, keys.encode()
 
 

@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from platformdirs import user_data_path
+
 from confidante.core.errors import DataError, VaultError
 from confidante.device.device import Device
 from confidante.device.storage import files, keyfile
@@ -14,13 +16,7 @@ PASSPHRASE = "CONFIDANTE_PASSPHRASE"  # noqa: S105  # the name of a variable, no
 
 def default_profile() -> Path:
     """Return the folder of the profile that is meant when none is named."""
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return base / "confidante"
+    return user_data_path("confidante", appauthor=False)
 
 
 def open_profile(folder: Path | None, passphrase_file: Path | None) -> Device:

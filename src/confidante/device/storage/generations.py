@@ -15,7 +15,7 @@ import apsw
 from confidante.core.errors import VaultError
 from confidante.device.storage import database, files, keyfile
 from confidante.device.storage.keyfile import Keys
-from confidante.device.storage.keys import KeySource
+from confidante.device.storage.keys import KeySource, new_keys
 
 RUNNING_ROUND = "personal:round "
 """How the names of snapshots begin that hold a running round: forgotten with the history, never copied."""
@@ -113,7 +113,7 @@ def _make(folder: Path, source: KeySource, migrations: Sequence[str]) -> tuple[a
         raise VaultError(
             f"{folder}: has a database but no key to it: put its vault.key back, or choose another folder"
         )
-    keys = keyfile.new_keys(source)
+    keys = new_keys(source)
     try:
         files.prepare_key_file(folder, keys.encode())
         connection = _empty(folder, keys, migrations)

@@ -6,9 +6,8 @@ backup can mend, from a wrong passphrase. A file that is not byte for byte what 
 
 import hashlib
 import os
-import uuid
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, final
+from typing import Annotated, Literal, TypeAlias, final
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -16,9 +15,6 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from msgspec import Meta
 
 from confidante.core.errors import DataError, VaultError
-
-if TYPE_CHECKING:
-    from confidante.device.storage.keys import KeySource
 
 KEY_BYTES = 32
 _NONCE_BYTES, _TAG_BYTES = 12, 16
@@ -105,13 +101,6 @@ class Keys:
         bare = KeyFile(_FORMAT, _VERSION, self.vault, self.generation, self.guard, nonce, b"", b"")
         wrapped = ChaCha20Poly1305(self.wrapping).encrypt(nonce, self.database, _associated(bare))
         return msgspec.json.encode(_with_checksum(msgspec.structs.replace(bare, wrapped=wrapped)))
-
-
-def new_keys(source: "KeySource") -> Keys:
-    """Return the keys of the first generation of a new vault."""
-    vault = uuid.uuid4().hex
-    guard, wrapping = source.guard(vault)
-    return Keys(vault, 1, guard, wrapping, os.urandom(KEY_BYTES))
 
 
 def protection_of(guard: Guard) -> str:

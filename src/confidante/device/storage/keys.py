@@ -3,6 +3,7 @@
 import base64
 import os
 import unicodedata
+import uuid
 from typing import Protocol, final
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -14,6 +15,7 @@ from confidante.device.storage.keyfile import (
     ByPassphrase,
     ByPossession,
     Guard,
+    Keys,
     check_guard,
 )
 
@@ -32,6 +34,13 @@ class KeySource(Protocol):
 
     def destroy(self, vault: str, guard: Guard, /) -> None:
         """Destroy what is kept of the wrapping key outside the key file."""
+
+
+def new_keys(source: KeySource) -> Keys:
+    """Return the keys of the first generation of a new vault."""
+    vault = uuid.uuid4().hex
+    guard, wrapping = source.guard(vault)
+    return Keys(vault, 1, guard, wrapping, os.urandom(KEY_BYTES))
 
 
 @final

@@ -19,6 +19,8 @@ from importlib import resources
 from pathlib import Path
 from typing import final
 
+from platformdirs import user_cache_path
+
 from confidante.core.errors import DataError
 
 Progress = Callable[[str], None]
@@ -53,12 +55,9 @@ class Source:
 
 
 def cache_folder() -> Path:
-    """Return $CONFIDANTE_CACHE, or `confidante` in $XDG_CACHE_HOME or in ~/.cache."""
+    """Return $CONFIDANTE_CACHE, or `confidante` where the system keeps caches ($XDG_CACHE_HOME, ~/.cache)."""
     own = os.environ.get("CONFIDANTE_CACHE")
-    if own:
-        return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "confidante"
+    return Path(own) if own else user_cache_path("confidante", appauthor=False)
 
 
 def fetch_ml100k(

@@ -1,4 +1,4 @@
-"""What turns texts into vectors, and which one to take. None of them ever uses the network."""
+"""What turns texts into vectors, and what such encoders share. None of them ever uses the network."""
 
 import json
 from collections.abc import Sequence
@@ -12,8 +12,6 @@ from confidante.core.errors import DataError
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-
-NAMES = ("wordllama", "words", "minilm")
 
 
 class TextEncoder(Protocol):
@@ -29,39 +27,6 @@ class TextEncoder(Protocol):
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return float32 [texts, dimensions], rows of l2 norm 1; zeros for a text without words."""
-
-
-def best_available() -> TextEncoder:
-    """Return the word vectors of the text extra when it is installed, else hashed words, which need nothing.
-
-    MiniLM is better with sentences and a hundred times slower: it is used only when asked for by name.
-    """
-    try:
-        return encoder_named("wordllama")
-    except ModuleNotFoundError:
-        return encoder_named("words")
-
-
-def encoder_named(name: str, *, tokenizer: Path | None = None) -> TextEncoder:
-    """Return the encoder of that name: one of `NAMES`.
-
-    tokenizer: for "minilm" only, its tokenizer.json. Raises DataError for an unknown name and for
-    damaged files, ModuleNotFoundError when the extra that it needs (text, text-minilm) is not installed.
-    """
-    match name:
-        case "words":
-            from confidante.device.catalog.text.hashed_words import Words
-
-            return Words()
-        case "wordllama":
-            from confidante.device.catalog.text.wordllama import WordLlama
-
-            return WordLlama.installed()
-        case "minilm":
-            from confidante.device.catalog.text.minilm import MiniLM
-
-            return MiniLM.installed(tokenizer)
-    raise DataError(f"there is no text encoder {name!r}: take one of {', '.join(NAMES)}")
 
 
 def unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
