@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, final
 
 from confidante.core.values import Item
+from confidante.privacy.purposes import Purpose as Purpose
 
 if TYPE_CHECKING:
     from confidante.device.refinement.handle import Refinement
@@ -188,18 +189,3 @@ class Cohort:
     size: float
     error: float
     folded: bool
-
-
-class Purpose(StrEnum):
-    """What a person can switch on or off, one by one."""
-
-    LEARN = "learn"  # remember events on this device
-    TRAIN = "train"  # give noised terms to the training of the shared model
-    COHORT = "cohort"  # the same for statistics of a cohort
-    REFINE = "refine"  # ask a server to refine a list, encrypted
-    QUALITY = "quality"  # give noised terms to sums that measure how good the lists are
-
-    @property
-    def sends(self) -> bool:
-        """Whether anything leaves the device for it. Such purposes are off until switched on."""
-        return self is not Purpose.LEARN

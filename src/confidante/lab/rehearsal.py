@@ -29,11 +29,12 @@ from confidante.core.values import Catalogue, Event, Histories, Item
 from confidante.device.device import Device
 from confidante.device.privacy.budget import NO_LIMIT
 from confidante.device.storage.keys import InsecurePlaintextKey
-from confidante.device.values import Purpose, Retention
+from confidante.device.values import Retention
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.simulation import Simulator
 from confidante.models.snapshot import publish
 from confidante.privacy.clipping import encode
+from confidante.privacy.purposes import SUM_PURPOSES
 from confidante.tasks.codec import CatalogueWire, decode_plan
 from confidante.training.recipe import train
 
@@ -191,7 +192,7 @@ def _move_in(home: Path, person: Histories, catalogue: Catalogue) -> None:
             for item, at in zip(met, person.times.tolist(), strict=True)
         )
         device.ledger.set_budget(NO_LIMIT)
-        for purpose in (Purpose.TRAIN, Purpose.COHORT, Purpose.QUALITY):
+        for purpose in SUM_PURPOSES:
             device.consents.switch(purpose, True, how="person")
 
 

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, TypeVar, final
+from typing import Annotated, Any, TypeAlias, TypeVar, final
 
 import msgspec
 from msgspec import Meta
@@ -19,6 +19,7 @@ from confidante.core.errors import ProtocolError, Reject, WireError
 from confidante.crypto.identity import KEY_BYTES, SIGNATURE_BYTES, Identity, PublicIdentity
 from confidante.crypto.masks import RECEIPT_BYTES
 from confidante.crypto.shamir import SHARE_BYTES
+from confidante.privacy.purposes import SUM_PURPOSES
 from confidante.secagg import codec
 from confidante.secagg.codec import HEADER_BYTES, Kind
 from confidante.secagg.config import RoundConfig, RoundSetup
@@ -49,10 +50,10 @@ SENT_IN: Mapping[str, Kind] = MappingProxyType(
 _Octets32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 _Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
 
-Asks = Literal["cohort", "quality", "train"]
-"""What a sum is for, which is the switch of a person that it needs."""
+EVERY_PURPOSE = tuple(one.value for one in SUM_PURPOSES)
 
-EVERY_PURPOSE: tuple[Asks, ...] = ("cohort", "quality", "train")
+Asks: TypeAlias = Annotated[str, Meta(pattern=rf"^({'|'.join(EVERY_PURPOSE)})\Z")]
+"""What a sum is for, which is the switch of a person that it needs."""
 
 T = TypeVar("T")
 
@@ -125,7 +126,7 @@ class CheckIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signature: Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
     tier: Tier = Tier.SMALL
     token: Redemption | None = None
-    purposes: Annotated[tuple[Asks, ...], Meta(min_length=1, max_length=3)] = EVERY_PURPOSE
+    purposes: Annotated[tuple[Asks, ...], Meta(min_length=1, max_length=len(EVERY_PURPOSE))] = EVERY_PURPOSE
 
 
 @final

@@ -15,7 +15,6 @@ from outward_world import START, home
 from confidante.core.errors import ConsentError, VaultError
 from confidante.device.privacy.chain import GENESIS, link
 from confidante.device.privacy.consent import APP, PERSON, Consents
-from confidante.device.privacy.consent_records import NOTICES
 from confidante.device.values import Purpose
 
 SENDING = [purpose for purpose in Purpose if purpose.sends]
@@ -26,7 +25,7 @@ def test_a_new_vault_learns_here_and_sends_nothing(tmp_path: Path) -> None:
         assert at.consents.state() == {purpose: purpose is Purpose.LEARN for purpose in Purpose}
         at.consents.require(Purpose.LEARN)
         for purpose in SENDING:
-            with pytest.raises(ConsentError, match=NOTICES[purpose].title):
+            with pytest.raises(ConsentError, match=purpose.entry.title):
                 at.consents.require(purpose)
         assert at.consents.records() == ()
         at.consents.verify()
@@ -75,7 +74,7 @@ def test_a_receipt_says_what_was_agreed_to_in_terms_others_know(tmp_path: Path) 
     assert purpose["purpose_type"] == "dpv:ImproveExistingProductsAndServices"
     assert purpose["storage_locations"] == ["dpv:WithinDevice"]
     assert purpose["recipient_third_parties"] == ["coordinator"]
-    assert first["pii_processing"]["privacy_notice"]["text"] == NOTICES[Purpose.TRAIN].text
+    assert first["pii_processing"]["privacy_notice"]["text"] == Purpose.TRAIN.entry.text
     assert first["event"][0]["event_state"] == "dpv:ConsentGiven"
     assert first["event"][0]["event_type"] == "dpv:ExplicitlyExpressedConsent"
     assert second["event"][0]["event_state"] == "dpv:ConsentWithdrawn"

@@ -27,17 +27,16 @@ from confidante.device.federation.eligibility import Probe
 from confidante.device.federation.eligibility import look as ask_probes
 from confidante.device.federation.journal import KEPT, Beginning, Journal, Kept
 from confidante.device.federation.participation import Participation, Place, Route
-from confidante.device.federation.policy import SWITCHES, Outcome, Terms
+from confidante.device.federation.policy import Outcome, Terms
 from confidante.device.federation.round_session import RoundSession, gone, look, put
 from confidante.device.federation.verified_log import PublicLog
 from confidante.device.federation.wallet import Evidence, JustAskedError, Wallet
 from confidante.device.privacy.http_request import render
-from confidante.device.values import Purpose
 from confidante.models.scoring import read_scores
+from confidante.privacy.purposes import SUM_PURPOSES, Purpose
 from confidante.secagg.config import RoundConfig
 from confidante.tasks.codec import models_named
 from confidante.wire.rounds import (
-    EVERY_PURPOSE,
     PHASES,
     SEAT_BYTES,
     CheckedIn,
@@ -244,7 +243,7 @@ class Participant:
     def _check_in(self, waiting: _Waiting, wallet: Wallet) -> bytes | None:
         """Ask to be seated until this device is, or time is up (None)."""
         token = wallet.take(waiting.identity, waiting.seat)
-        tier, wanted = self._terms.tier, [one for one in EVERY_PURPOSE if SWITCHES[one] in self._on]
+        tier, wanted = self._terms.tier, [one.value for one in SUM_PURPOSES if one in self._on]
         body = check_in(waiting.identity, self._population, waiting.seat, tier, token, wanted)
         while True:
             answer = self._line.ask(
@@ -287,7 +286,7 @@ class Participant:
             raise WireError("the coordinator offers another round than the one it seated this device in")
         self._log.catch_up(self._line, self._purpose, upto=offered.entry)
         announced = self._log.check_offer(round_id, offered, self._population)
-        purpose = SWITCHES[announced.purpose]
+        purpose = Purpose(announced.purpose)
         if purpose not in self._on:
             raise PlanError(f"{announced.task}: a sum for {purpose.value} is not what this device waited for")
 

@@ -1,9 +1,7 @@
 """What is agreed to before a private sum, and what came of it."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Literal, final
 
 from confidante.core.errors import PlanError
@@ -19,13 +17,9 @@ from confidante.privacy.limits import (
     MOST_UPLOAD_BYTES,
     refusals,
 )
+from confidante.privacy.purposes import SUM_PURPOSES
 from confidante.tasks.codec import CatalogueWire, Models, decode_plan
-from confidante.wire.rounds import Asks, Tier
-
-SWITCHES: Mapping[Asks, Purpose] = MappingProxyType(
-    {"train": Purpose.TRAIN, "cohort": Purpose.COHORT, "quality": Purpose.QUALITY}
-)
-"""The switch that a sum needs, by what it is announced for."""
+from confidante.wire.rounds import Tier
 
 
 @final
@@ -86,7 +80,7 @@ class Terms:
     @property
     def purposes(self) -> tuple[Purpose, ...]:
         """The switches of which one at least must be on."""
-        return tuple(SWITCHES.values()) if self.purpose is None else (self.purpose,)
+        return SUM_PURPOSES if self.purpose is None else (self.purpose,)
 
     @property
     def digest(self) -> bytes:

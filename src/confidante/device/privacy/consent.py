@@ -16,7 +16,7 @@ from typing import final
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConsentError, VaultError
 from confidante.device.privacy.chain import Chain, canonical, link
-from confidante.device.privacy.consent_records import NOTICES, build_record
+from confidante.device.privacy.consent_records import build_record
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
 
@@ -64,7 +64,7 @@ class Consents:
     def require(self, purpose: Purpose) -> None:
         """Raise ConsentError unless the switch is on."""
         if not self.allowed(purpose):
-            raise ConsentError(f'"{NOTICES[purpose].title}" is switched off: switch it on first')
+            raise ConsentError(f'"{purpose.entry.title}" is switched off: switch it on first')
 
     def switch(
         self, purpose: Purpose, on: bool, *, how: str, explicit: bool | None = None
@@ -82,7 +82,7 @@ class Consents:
         with self._vault.write():
             if on and purpose.sends and self.gpc and not (how == PERSON and explicit):
                 raise ConsentError(
-                    f'the browser asks not to share (Sec-GPC), so "{NOTICES[purpose].title}" can only be '
+                    f'the browser asks not to share (Sec-GPC), so "{purpose.entry.title}" can only be '
                     f"switched on "
                     "by the person, on their own page"
                 )

@@ -13,86 +13,15 @@ browser had said Sec-GPC (Global Privacy Control).
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, final
+from typing import Any
 
 from confidante.device.values import Purpose
 
 SCHEMA = "https://w3id.org/dpv/schema/dpv-27560#record"
 UNKNOWN = "not known to the device"
 
-
-@final
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """What a person is told of a purpose before choosing: the page shows it, the record holds it.
-
-    title: a few words for the switch; text: what happens when it is on, and what it gives away.
-    """
-
-    title: str
-    text: str
-
-
-NOTICES: Mapping[Purpose, Notice] = MappingProxyType(
-    {
-        Purpose.LEARN: Notice(
-            "Learn here",
-            "What you open, rate or save is remembered in an encrypted file on this device, to make your "
-            "suggestions. "
-            "Nothing is sent. Switching it off stops the remembering and erases nothing; erase with Forget.",
-        ),
-        Purpose.TRAIN: Notice(
-            "Help train the shared model",
-            "This device adds one masked, noised vector to sums over many devices. The coordinator "
-            "learns the sums, "
-            "that you took part, when, and your network address; not your vector.",
-        ),
-        Purpose.COHORT: Notice(
-            "Help count for a group",
-            "The same kind of masked, noised sum, for statistics of a group of devices. The coordinator "
-            "learns the "
-            "sums, that you took part, when, and your network address.",
-        ),
-        Purpose.REFINE: Notice(
-            "Ask a server to refine a list",
-            "An encrypted question goes through a relay to a server, which computes on it without reading "
-            "it. The server learns that somebody asked, and when; the relay learns your network address. "
-            "What questions take is fetched from the server beforehand: it learns your network address then, "
-            "and with each question if you use no relay.",
-        ),
-        Purpose.QUALITY: Notice(
-            "Help measure how good the lists are",
-            "Whether suggestions were useful is added, masked and noised, to sums over many devices. The "
-            "coordinator "
-            "learns the sums, that you took part, when, and your network address.",
-        ),
-    }
-)
-
-_SUM = (
-    ("dpv:Use", "dpv:Derive", "dpv:Transmit"),
-    ("dpv:SecureMultiPartyComputation", "dpv:DifferentialPrivacy"),
-)
-_HOW: Mapping[Purpose, tuple[str, tuple[tuple[str, ...], tuple[str, ...]]]] = MappingProxyType(
-    {
-        Purpose.LEARN: (
-            "dpv:ProvidePersonalisedRecommendations",
-            (("dpv:Record", "dpv:Store", "dpv:Profiling"), ("dpv:EncryptionAtRest",)),
-        ),
-        Purpose.TRAIN: ("dpv:ImproveExistingProductsAndServices", _SUM),
-        Purpose.COHORT: ("dpv:ServiceUsageAnalytics", _SUM),
-        Purpose.REFINE: (
-            "dpv:ProvidePersonalisedRecommendations",
-            (("dpv:Use", "dpv:Derive", "dpv:Transmit"), ("dpv:HomomorphicEncryption",)),
-        ),
-        Purpose.QUALITY: ("dpv:ServiceUsageAnalytics", _SUM),
-    }
-)
-"""For each purpose its DPV purpose, processing operations, and technical measures."""
 
 _EVENT_STATE = MappingProxyType({True: "dpv:ConsentGiven", False: "dpv:ConsentWithdrawn"})
 
@@ -116,8 +45,7 @@ def build_record(
     the person confirmed just this change; the type of consent says so, and says no more than "consent" of a
     switch that an app or the browser turned, as the device cannot know what the person was asked.
     """
-    purpose_type, (operations, measures) = _HOW[purpose]
-    notice = NOTICES[purpose]
+    entry = purpose.entry
     recipients = ["coordinator"] if purpose.sends else []
     storage = {
         "storage_locations": ["dpv:WithinDevice"],
@@ -130,14 +58,14 @@ def build_record(
         "pii_principal_id": principal,
         "pii_processing": {
             "privacy_notice": {
-                "text": notice.text,
-                "sha256": hashlib.sha256(notice.text.encode()).hexdigest(),
+                "text": entry.text,
+                "sha256": hashlib.sha256(entry.text.encode()).hexdigest(),
             },
             "language": "en",
             "purposes": [
                 {
-                    "purpose": notice.title,
-                    "purpose_type": purpose_type,
+                    "purpose": entry.title,
+                    "purpose_type": entry.dpv_purpose,
                     "lawful_basis": "dpv:Consent",
                     "pii_information": [
                         {"pii_type": "pd:ServiceConsumptionBehaviour", "pii_optional": True},
@@ -145,13 +73,13 @@ def build_record(
                     ],
                     "pii_controllers": ["operator"],
                     "collection_method": "dpv:Record, by the app on this device",
-                    "processing_method": list(operations),
-                    "technical_measures": list(measures),
+                    "processing_method": list(entry.operations),
+                    "technical_measures": list(entry.measures),
                     **storage,
                     "processing_locations": ["dpv:WithinDevice", *recipients],
                     "jurisdiction": UNKNOWN,
                     "recipient_third_parties": recipients,
-                    "withdrawal_method": "the same switch, at any time",
+                    "withdrawal_method": entry.withdrawal,
                     "privacy_rights": ["see, export, correct, forget and erase, on this device"],
                 }
             ],

@@ -21,7 +21,6 @@ from confidante.core.errors import ConsentError, DataError, EgressError, VaultEr
 from confidante.device.privacy.budget import Budget
 from confidante.device.privacy.chain import Chain, canonical, link
 from confidante.device.privacy.consent import Consents
-from confidante.device.privacy.consent_records import NOTICES
 from confidante.device.privacy.participation_log import ParticipationLog
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
@@ -228,7 +227,7 @@ class Ledger:
 
     def _permit(self, purpose: Purpose) -> None:
         if not purpose.sends:
-            raise ConsentError(f'nothing is ever sent for "{NOTICES[purpose].title}"')
+            raise ConsentError(f'nothing is ever sent for "{purpose.entry.title}"')
         self._consents.require(purpose)
 
     def _one(self, number: int) -> EgressRecord | None:

@@ -11,7 +11,6 @@ from starlette.responses import RedirectResponse, Response
 
 from confidante.core.errors import DataError
 from confidante.device.privacy.consent import PERSON
-from confidante.device.privacy.consent_records import NOTICES
 from confidante.device.values import Forgotten, Purpose, Retention
 from confidante.device.web import wording
 from confidante.device.web.attributes_form import state
@@ -169,7 +168,7 @@ class Actions:
             raise DataError("there is no such switch") from error
         on = bool(fields.text("on"))
         self._device.consents.switch(purpose, on, how=PERSON, explicit=True)
-        return self._back(fields, "/switches", f"“{NOTICES[purpose].title}” is {'on' if on else 'off'}.")
+        return self._back(fields, "/switches", f"“{purpose.entry.title}” is {'on' if on else 'off'}.")
 
     def profiling(self, fields: Fields) -> Response:
         """Turn the no-profiling mode on or off."""

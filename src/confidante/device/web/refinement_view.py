@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from confidante.core.errors import DataError
 from confidante.device.values import Answer, NotRefined, ReasonKind
 from confidante.device.web import wording
+from confidante.privacy.purposes import Purpose
 
 if TYPE_CHECKING:
     from confidante.device.device import Device
@@ -61,7 +62,7 @@ class Refining:
     def panel(self) -> dict[str, Any]:
         """Return what the switches' page shows of it."""
         status = self._device.refinement_status()
-        return {"refinement": status, "figures": _figures(status)}
+        return {"refine": Purpose.REFINE, "refinement": status, "figures": _figures(status)}
 
     def act(self, fields: "Fields") -> Response:
         """Choose a server, fetch what is new, ask again, or have nothing to do with it any more."""

@@ -21,7 +21,6 @@ from starlette.responses import HTMLResponse
 from confidante.core.errors import DataError, VaultError
 from confidante.device.federation.alarms import MEANING
 from confidante.device.importing import FORMATS, ImportReport
-from confidante.device.privacy.consent_records import NOTICES
 from confidante.device.values import ReasonKind
 from confidante.device.web import wording
 from confidante.device.web.attributes_form import stated
@@ -236,7 +235,6 @@ class Page:
             before=before,
             budget=budget,
             spent=0.0 if budget.epsilon_spent == 0 else 100 * min(share, 1.0),
-            notices=NOTICES,
             damage=damage,
             alarms=self.device.alarms(),
             meaning=MEANING,
@@ -252,7 +250,6 @@ class Page:
             "/switches",
             **self.refining.panel(),
             purposes=consents.state(),
-            notices=NOTICES,
             receipts=len(consents.records()),
             damage=_damage(consents.verify),
             gpc=consents.gpc,
