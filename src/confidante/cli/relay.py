@@ -33,7 +33,9 @@ def relay_command(
     seconds: Annotated[
         float, typer.Option(min=0.1, max=600, help="An envelope may take so long to come; so may its answer.")
     ] = 10.0,
-    at_once: Annotated[int, typer.Option(min=1, max=4096, help="Requests at once; others are told so.")] = 64,
+    at_once: Annotated[
+        int, typer.Option(min=1, max=4096, help="Requests at once; further ones are refused.")
+    ] = 64,
     of_one: Annotated[
         int,
         typer.Option(

@@ -80,7 +80,7 @@ def apply(base: bytes, delta: bytes, digest: bytes, most_bytes: int) -> bytes:
     _require(len(found.steps) % _STEP == 0, "a step is cut off")
     steps = np.frombuffer(found.steps, dtype="<u4").reshape(-1, 3)
     new, starts, lengths = (steps[:, column].astype(np.int64) for column in range(3))
-    _require(int((starts + lengths).max(initial=0)) <= len(base), "it copies what there is not")
+    _require(int((starts + lengths).max(initial=0)) <= len(base), "it copies bytes that do not exist")
     _require(int(new.sum() + lengths.sum()) == found.size, "its steps do not add up")
     brought = memoryview(_unpacked(found.inserted, int(new.sum())))
     made, old, done, used = bytearray(found.size), memoryview(base), 0, 0

@@ -48,7 +48,7 @@ def _begin(path: Path, mode: int) -> tuple[Path, Path]:
         if there is not None and S_ISDIR(there):
             raise DataError("is a directory: name a file", path=path)
         if there is not None and not S_ISREG(there):
-            raise DataError("is no regular file: name another", path=path)
+            raise DataError("is not a regular file: name another one", path=path)
         os.close(os.open(half, _NEW, mode))
     except FileNotFoundError:
         raise DataError("its folder does not exist: make it first", path=path) from None

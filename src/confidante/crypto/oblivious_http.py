@@ -53,7 +53,7 @@ class GatewayKey:
         if len(sealed) < _HEADER.size + _PUBLIC + _TAG:
             raise WireError("a sealed request is cut off")
         if sealed[: _HEADER.size] != _HEADER.pack(self._id, _KEM, _KDF, _AEAD):
-            raise WireError("a request is sealed to another key or by another suite: fetch the key anew")
+            raise WireError("a request is sealed to another key or suite: fetch the key again")
         public = sealed[_HEADER.size : _HEADER.size + _PUBLIC]
         key = KEMKey.from_pyca_cryptography_key(self._secret)
         try:

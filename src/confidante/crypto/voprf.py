@@ -72,7 +72,7 @@ class SecretKey:
         """Return the key that is this scalar; WireError when it is none, or the last, which is not used."""
         value = _scalar(scalar)
         if value == _N - 1:
-            raise WireError("this scalar is one that no key is made of: derive another")
+            raise WireError("this scalar cannot be a key: derive another one")
         times = ec.derive_private_key(value, _CURVE)
         return cls(_bytes_of(times.public_key()), value, times, ec.derive_private_key(value + 1, _CURVE))
 
@@ -85,7 +85,7 @@ class SecretKey:
             value = _hash_to_field(seed + _sized(info) + bytes([counter]), _DERIVE, 1, _N)[0]
             if value not in (0, _N - 1):
                 return cls.decode(value.to_bytes(SCALAR_BYTES))
-        raise WireError("no key follows from this seed: draw another")
+        raise WireError("no key can be derived from this seed: draw another one")
 
     def encode(self) -> bytes:
         """Return the secret scalar."""
@@ -154,7 +154,7 @@ def check_proof(public: bytes, blinded: Sequence[bytes], evaluated: Sequence[byt
     if len(evaluated) != len(blinded) or len(proof) != PROOF_BYTES:
         raise WireError(
             f"{len(evaluated)} evaluations of {len(blinded)} elements with a proof of {len(proof)} bytes: "
-            f"as many and {PROOF_BYTES} are asked for"
+            f"give one for each element, and a proof of {PROOF_BYTES} bytes"
         )
     asked, made = [_decode(one) for one in blinded], [_decode(one) for one in evaluated]
     challenge, answer = (int.from_bytes(part) for part in (proof[:SCALAR_BYTES], proof[SCALAR_BYTES:]))
@@ -238,7 +238,7 @@ def _hash_to_group(data: bytes) -> _Point:
     )
     found = _add(first, second)
     if found is None:
-        raise WireError("this input hashes to no element: take another")
+        raise WireError("this input does not hash to an element: use another one")
     return found
 
 
@@ -308,7 +308,7 @@ def _sum(weights: Sequence[int], points: Sequence[_Point]) -> _Point:
         if weight:
             total = _add(total, _times(weight, point))
     if total is None:
-        raise WireError("these elements cancel out: ask with others")
+        raise WireError("these elements cancel out: send others")
     return total
 
 
@@ -337,7 +337,7 @@ def _output(data: bytes, element: bytes) -> bytes:
 def _scalar(data: bytes) -> int:
     value = int.from_bytes(data)
     if len(data) != SCALAR_BYTES or not 0 < value < _N:
-        raise WireError(f"no scalar of the group: {SCALAR_BYTES} bytes, above 0 and below its order")
+        raise WireError(f"not a scalar of the group: give {SCALAR_BYTES} bytes, above 0 and below its order")
     return value
 
 
@@ -347,7 +347,7 @@ def _decode(data: bytes) -> _Point:
     try:
         return _read(data)
     except ValueError:
-        raise WireError("no element of the group: these bytes name no point of the curve") from None
+        raise WireError("not an element of the group: these bytes are not a point of the curve") from None
 
 
 def _read(data: bytes) -> _Point:

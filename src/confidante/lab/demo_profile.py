@@ -62,7 +62,7 @@ class DemoProfile:
 def check_profile_folder(folder: Path) -> None:
     """Raise DataError unless `folder` is free, or holds a profile that an earlier demo made."""
     if folder.exists() and any(folder.iterdir()) and not (folder / NOTE).is_file():
-        raise DataError("is not empty, and no demo made it: name another folder for --out", path=folder)
+        raise DataError("is not empty, and no demo created it: name another folder for --out", path=folder)
 
 
 def make_profile(

@@ -127,7 +127,7 @@ def run_frontier(
 def check_out(out: Path) -> None:
     """Raise DataError, before any work, when no picture can be written there."""
     if out.suffix.lower() not in SUFFIXES:
-        raise DataError(f"is no kind of picture we write: end it with {', '.join(SUFFIXES)}", path=out)
+        raise DataError(f"is not a picture format that we write: end it with {', '.join(SUFFIXES)}", path=out)
     check_writable(out)
 
 

@@ -150,7 +150,7 @@ def estimate(
 ) -> Estimate:
     """Return the mean with its 95 % percentile-bootstrap interval over people (seed 0 by default)."""
     if not len(per_person):
-        raise DataError("there is nobody to take a mean over")
+        raise DataError("there are no people to average over")
     generator = np.random.default_rng(0) if generator is None else generator
     size = len(per_person)
     means = [per_person[generator.integers(0, size, size)].mean() for _ in range(resamples)]

@@ -70,7 +70,7 @@ class RayWorkers:
         Raises WorkerError.
         """
         if workers is not None and workers < 1:
-            raise WorkerError(f"{workers} workers add up nothing: give 1 or more")
+            raise WorkerError(f"give 1 or more workers, not {workers}")
         self._ours = not ray.is_initialized()
         self._actors: list[Any] = []
         if self._ours:

@@ -32,7 +32,7 @@ class ModelName:
 
     def score(self, histories: Histories) -> NDArray[np.floating]:  # noqa: ARG002
         """Raise DataError."""
-        raise DataError(f"model {self.digest.hex()[:12]} is not at hand: fetch it before it is graded")
+        raise DataError(f"model {self.digest.hex()[:12]} is missing: fetch it before it is graded")
 
 
 @final

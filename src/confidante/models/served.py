@@ -102,7 +102,7 @@ class ServedModel:
                     f"model part {part.name!r} does not fit a catalogue of {len(self.prior)} items"
                 )
         if len({part.name for part in self.parts}) != len(self.parts):
-            raise DataError("two parts of a model have the same name: name them apart")
+            raise DataError("two parts of a model have the same name: give each its own")
 
     @property
     def rows(self) -> int:

@@ -3,7 +3,7 @@
     magic, version u16, header size u32, header (msgpack), arrays (raw, little-endian), SHA-256 of all before
 
 The header says how large every array is, so the size of the whole is checked before anything is allocated.
-Anybody may hand a device such bytes: whatever is malformed, not finite or out of proportion is a WireError.
+Anybody may hand a device such bytes: whatever is malformed, not finite or far too large is a WireError.
 The same model gives the same bytes.
 """
 
@@ -158,7 +158,9 @@ def encode(model: ServedModel, catalogue: Catalogue | None, features: FeatureSpa
         try:
             texts = ["".join(strings).encode() for strings in (catalogue.ids, catalogue.titles, words)]
         except UnicodeEncodeError:
-            raise DataError("the catalogue has text that is no Unicode: mend its titles and labels") from None
+            raise DataError(
+                "the catalogue contains text that is not Unicode: correct its titles and labels"
+            ) from None
         ids, titles, labels = map(len, texts)
         of_catalogue = _Catalogue(ids, titles, labels, len(words), sum(map(len, catalogue.labels)))
     header = _Header(
@@ -208,7 +210,7 @@ def decode(data: bytes) -> Published:
         features = _features(header.features, arrays)
         return Published(model, _catalogue(header, arrays), features, digest.hexdigest())
     except (DataError, UnicodeDecodeError) as error:
-        raise WireError(f"a published model does not hold together: {error}") from None
+        raise WireError(f"a published model is inconsistent: {error}") from None
 
 
 def _header(data: bytes) -> tuple[_Header, int]:
@@ -257,7 +259,7 @@ def _arrays(data: bytes, start: int, layout: list[tuple[DTypeLike, tuple[int, ..
         count = math.prod(shape)
         array = np.frombuffer(data, dtype, count, start).reshape(shape).astype(dtype.newbyteorder("="))
         if dtype.kind == "f":
-            _require(_sound(array), "a number in it is not finite, or out of all proportion")
+            _require(_sound(array), "a number in it is not finite, or far too large")
         start += count * dtype.itemsize
         yield array
 
@@ -274,14 +276,14 @@ def _model(
         )
     if header.own is None:
         return tuple(parts), prior, None
-    _require(_sound(np.array(header.own)), "its own-history part is out of all proportion")
+    _require(_sound(np.array(header.own)), "its own-history part is far too large")
     return tuple(parts), prior, OwnHistory(*header.own)
 
 
 def _features(found: _Features | None, arrays: _Arrays) -> FeatureSpace | None:
     if found is None:
         return None
-    _require(_sound(np.array([found.item_weight, found.prior])), "a typical item is out of all proportion")
+    _require(_sound(np.array([found.item_weight, found.prior])), "a typical item is far too large")
     _require(len(found.names) > 0, "its feature basis has no column")
     return FeatureSpace(found.part, found.names, next(arrays), found.item_weight, found.prior)
 
@@ -292,7 +294,7 @@ def _catalogue(header: _Header, arrays: _Arrays) -> Catalogue | None:
     ids, titles, words = (_strings(next(arrays), next(arrays)) for _ in range(3))
     counts, labels = next(arrays), next(arrays)
     _require(int(counts.sum(dtype=np.uint64)) == len(labels), "its labels do not add up")
-    _require(not len(labels) or int(labels.max()) < len(words), "an item has a label that there is not")
+    _require(not len(labels) or int(labels.max()) < len(words), "an item has a label that does not exist")
     ends = [0, *np.cumsum(counts, dtype=np.int64).tolist()]
     named = [words[k] for k in labels.tolist()]
     return Catalogue(ids, titles, tuple(tuple(named[low:high]) for low, high in pairwise(ends)))

@@ -176,7 +176,7 @@ class Relay:
 
 
 def _too_many() -> _RefusedError:
-    return _RefusedError(429, Refused.TOO_MANY, "too many ask at once: ask again later")
+    return _RefusedError(429, Refused.TOO_MANY, "too many requests at once: ask again later")
 
 
 async def _health(_request: Request) -> Response:
@@ -197,7 +197,7 @@ async def _taken(answer: httpx.Response) -> bytes:
         for reason in _PASSED[answer.status_code]:
             if said.reason == reason:
                 raise _RefusedError(answer.status_code, reason, "the gateway refused the envelope")
-    raise _RefusedError(502, Refused.BAD_GATEWAY, "the gateway answered what is no sealed response")
+    raise _RefusedError(502, Refused.BAD_GATEWAY, "the gateway's answer is not a sealed response")
 
 
 async def _body(answer: httpx.Response, most: int) -> bytes:
@@ -205,7 +205,7 @@ async def _body(answer: httpx.Response, most: int) -> bytes:
     async for part in answer.aiter_raw():
         body += part
         if len(body) > most:
-            raise _RefusedError(502, Refused.BAD_GATEWAY, "the gateway's answer has no end")
+            raise _RefusedError(502, Refused.BAD_GATEWAY, "the gateway's answer was cut off")
     return bytes(body)
 
 
@@ -225,5 +225,5 @@ def _checked(gateway: str) -> str:
         shown = "an address with a password" if "@" in gateway else repr(gateway[:200])
         raise DataError(f"the gateway is {shown}: give https://<host>/v1/oblivious")
     if parts.scheme == "http" and host not in _LOCAL:
-        raise DataError(f"the gateway {host} is spoken to over https only: give https://{host}/...")
+        raise DataError(f"the gateway {host} must be reached over https: give https://{host}/...")
     return gateway

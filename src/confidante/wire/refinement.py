@@ -95,7 +95,7 @@ class Fresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         WireError when it is of another number of items.
         """
         if len(self.points) != items:
-            raise WireError(f"what is fresh is of {len(self.points)} items, the vectors are of {items}")
+            raise WireError(f"the fresh data covers {len(self.points)} items, the vectors {items}")
         points = np.frombuffer(self.points, dtype=np.int8)
         there = points != GONE
         return np.where(there, points, 0) * self.unit, there

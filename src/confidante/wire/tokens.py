@@ -110,12 +110,12 @@ def announced(entries: Iterable[LogEntry], population: str, latest: float = math
         if not entry.at <= latest:
             raise WireError(
                 f"entry {entry.number} of the public log announces a token key from the future: its clock is "
-                "wrong, or this device's is, so no token is asked for"
+                "wrong, or this device's is, so no token is requested"
             )
     if len(found) > 1 and found[-1][0].at < found[-2][0].at + LEAST_KEY_SECONDS:
         raise WireError(
-            f"entry {found[-1][0].number} of the public log announces a token key too soon after the last: "
-            "the coordinator might know devices by their keys, so no token is asked for"
+            f"entry {found[-1][0].number} of the public log announces a token key too soon after another: "
+            "devices could be told apart by it, so no token is requested"
         )
     return tuple(key for _, key in found)
 

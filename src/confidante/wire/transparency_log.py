@@ -48,8 +48,7 @@ def verify(entries: Iterable[LogEntry], *, number: int = 0, previous: bytes = GE
     for entry in entries:
         if entry != entry_after(number, previous, entry.kind, entry.body, entry.at):
             raise DataError(
-                f"the public log does not hold together at entry {number + 1}: "
-                "it was changed, or one is missing"
+                f"the public log is broken at entry {number + 1}: an entry was changed, or one is missing"
             )
         number, previous = entry.number, entry.hash
     return number, previous

@@ -177,7 +177,7 @@ def test_a_terminal_that_cannot_show_an_id_is_no_reason_to_fail(shop, tmp_path):
     [
         (("--epsilons", "1,x", "--out", "f.png"), "epsilons is '1,x'"),
         (("--epsilons", "1,nan", "--out", "f.png"), "epsilon is nan"),
-        (("--out", "f.gif"), "no kind of picture"),
+        (("--out", "f.gif"), "not a picture format"),
         (("--out", "none/f.png"), "does not exist"),
         (("--out", "n" * 300 + ".png"), "cannot be written"),
         (("--seeds", "0", "--out", "f.png"), "seeds is 0"),

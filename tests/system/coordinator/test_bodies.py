@@ -48,7 +48,7 @@ def test_what_is_deleted_is_gone_and_may_be_deleted_again(bodies: Bodies) -> Non
 )
 def test_a_name_that_is_no_hash_leads_nowhere(bodies: Bodies, ref: str) -> None:
     for use in (bodies.get, bodies.delete):
-        with pytest.raises(StoreError, match="no name of a body"):
+        with pytest.raises(StoreError, match="not the name of a body"):
             use(ref)
 
 
@@ -88,7 +88,7 @@ def test_a_writer_killed_at_random_leaves_whole_bodies(tmp_path: Path) -> None:
 def test_a_full_or_lost_folder_is_said(tmp_path: Path) -> None:
     bodies = Bodies(f"file://{tmp_path}/bodies")
     (tmp_path / "bodies").rmdir()
-    with pytest.raises(StoreError, match="see that there is room") as raised:
+    with pytest.raises(StoreError, match="check that there is room") as raised:
         bodies.put(b"hello")
     assert raised.value.retry
 

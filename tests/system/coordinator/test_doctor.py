@@ -206,7 +206,7 @@ def test_tables_of_another_version_are_not_touched(tmp_path: Path) -> None:
 
 
 def test_a_database_that_does_not_answer_is_an_error_of_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="the database refuses"):
+    with pytest.raises(StoreError, match="the database refused"):
         list(check_database(f"postgresql://nobody@/x?host={tmp_path}", (), NOW))
 
 

@@ -153,7 +153,7 @@ def test_damaged_weights_are_a_clear_error(tmp_path: Path, content: bytes) -> No
 def test_damaged_tokenizers_and_unknown_names_are_clear_errors(tmp_path: Path) -> None:
     bad = tmp_path / "tokenizer.json"
     bad.write_text("[]")
-    with pytest.raises(DataError, match="is no tokenizer"):
+    with pytest.raises(DataError, match="is not a tokenizer"):
         encoder_named("minilm", tokenizer=bad)
     with pytest.raises(DataError, match="there is no text encoder 'bert'"):
         encoder_named("bert")

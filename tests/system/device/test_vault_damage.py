@@ -127,7 +127,7 @@ def test_a_damaged_key_file_removes_nothing(tmp_path: Path) -> None:
         with pytest.raises(VaultError, match=r"vault\.key"):
             Vault.open(tmp_path, InsecurePlaintextKey(), create=True)
     (tmp_path / "vault.key").unlink()
-    with pytest.raises(VaultError, match="has a database but no key to it"):
+    with pytest.raises(VaultError, match="has a database but no key for it"):
         Vault.open(tmp_path, InsecurePlaintextKey(), create=True)
     (tmp_path / "vault.key").write_bytes(key)
     with Vault.open(tmp_path, InsecurePlaintextKey()) as vault:
@@ -170,7 +170,7 @@ def test_what_is_forgotten_on_a_full_disk_is_gone_and_destroyed_later(tmp_path: 
     with Vault.open(tmp_path, InsecurePlaintextKey()) as vault:
         with (
             largest_file(50_000),
-            pytest.raises(VaultError, match="it is forgotten, but the disk may still hold an old copy"),
+            pytest.raises(VaultError, match="this is forgotten, but the disk may hold an old copy"),
         ):
             history.forget(vault, [7])
         assert 7 not in history.select(vault)

@@ -231,7 +231,7 @@ def test_one_address_takes_its_share_only() -> None:
 @pytest.mark.parametrize(
     ("gateway", "told"),
     [
-        ("http://rounds.example.org/v1/oblivious", "over https only"),
+        ("http://rounds.example.org/v1/oblivious", "over https"),
         ("ftp://rounds.example.org/", "give https://"),
         ("https://me:secret@rounds.example.org/", "give https://"),
         ("https://[", "give https://"),

@@ -53,15 +53,15 @@ def test_a_switch_that_is_off_is_told_as_what_to_mend(call, tmp_path, nobody):
 def test_an_address_that_nothing_is_sent_to_is_refused(call, profile):
     code, _out, err = call("profile", "participate", profile, "http://example.org", "films", *ANY)
     assert code == 2
-    assert "only https is sent" in err
+    assert "by https only" in err
 
 
 @pytest.mark.parametrize(
     ("more", "problem"),
     [
-        (("--hours", "night"), "hours are given like 22-6"),
+        (("--hours", "night"), "write it like 22-6"),
         (("--hours", "22-25"), "hours of a day are 0 to 24"),
-        (("--certificate", "nowhere.pem"), "no certificate that can be trusted"),
+        (("--certificate", "nowhere.pem"), "not a certificate that can be trusted"),
         (("--invitation", "nowhere.txt"), "cannot be read"),
     ],
 )

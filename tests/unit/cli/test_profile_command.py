@@ -307,5 +307,5 @@ def test_the_demo_replaces_no_folder_that_no_demo_made(call, tmp_path):
     theirs = tmp_path / "theirs" / "profile"
     theirs.mkdir(parents=True)
     (theirs / "letter.txt").write_text("mine")
-    assert "no demo made it" in failing(call, "demo", "--out", theirs.parent, "--engine", "aggregate")
+    assert "no demo created it" in failing(call, "demo", "--out", theirs.parent, "--engine", "aggregate")
     assert [path.name for path in theirs.iterdir()] == ["letter.txt"]

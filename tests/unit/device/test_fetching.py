@@ -262,11 +262,13 @@ def test_the_newest_model_of_the_log_is_installed_once(tmp_path: Path, place: Do
 def test_a_population_that_the_log_does_not_know_is_an_error(tmp_path: Path, place: Door, shown: Log) -> None:
     shown.now = NOW
     with person(tmp_path / "person") as device:
-        with pytest.raises(DataError, match=f"{place.url} names no population 'film': it names none yet"):
+        with pytest.raises(
+            DataError, match=f"{place.url} does not name a population 'film' .it names none yet"
+        ):
             device.update_model(place.url, "film")
         shown.publish(snapshot())
         shown.add("model", population="books", model=bytes(32))
-        with pytest.raises(DataError, match=f"'film': it names books, {POPULATION}; check the name"):
+        with pytest.raises(DataError, match=f"'film' .it names books, {POPULATION}.: check the name"):
             device.update_model(place.url, "film")
 
 

@@ -216,7 +216,7 @@ def test_terms_without_a_catalogue_need_the_one_that_is_offered() -> None:
     open_to_any = Terms(least_noise=2.0)
     offered = encode_plan(plan()), WIRE.encode_task(TASK)
     assert open_to_any.agreement(*offered, WIRE, purpose=Purpose.COHORT).purpose is Purpose.COHORT
-    with pytest.raises(PlanError, match="no catalogue"):
+    with pytest.raises(PlanError, match="catalogue of the offered task is missing"):
         open_to_any.agreement(*offered)
 
 

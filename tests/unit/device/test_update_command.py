@@ -95,7 +95,7 @@ def test_what_cannot_be_had_is_told_with_what_to_do(
         ),
         ((profile, "localhost:8470", POPULATION), "'localhost:8470' is no whole address"),
         ((profile, "sums.example.org", POPULATION), "or http://127.0.0.1:8470 for this device"),
-        ((profile, "http://sums.example.org", POPULATION), "only https is sent to other machines"),
+        ((profile, "http://sums.example.org", POPULATION), "other machines are contacted by https only"),
         ((place.url,), "give the coordinator's address and the population"),
     ):
         code, said = update(capsys, *words)

@@ -24,7 +24,7 @@ from confidante.core.files import written_whole
 def init(
     file: Annotated[Path, typer.Argument(help="File to write; it must not exist.")] = DEFAULT,
 ) -> None:
-    """Write a commented population file, and an example of a catalogue where there is none, to be edited."""
+    """Write a commented population file, and an example catalogue where there is none, for you to edit."""
     from confidante.coordinator.config.population_file import EXAMPLE
 
     if file.exists():
@@ -85,7 +85,7 @@ def run(
         bool, typer.Option(help="Show the operator page without a login, to be read only.")
     ] = True,
     insecure_http: Annotated[
-        bool, typer.Option("--insecure-http", help="Answer others than this machine without TLS.")
+        bool, typer.Option("--insecure-http", help="Answer other machines without TLS.")
     ] = False,
     log_format: Annotated[
         Literal["json", "text"], typer.Option(help="How the log, on stderr, is written.")

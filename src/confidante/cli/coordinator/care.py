@@ -41,7 +41,7 @@ def doctor(
     key: Annotated[Path | None, typer.Option(help="As for `run`.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check each thing that a run needs, and say what to do where one is wrong.
+    """Check everything that a run needs, and say how to mend what is wrong.
 
     Changes nothing; the folder of the bodies is made when there is none. ✓ is well, ! is well and may not be
     what you meant, ✗ is wrong; ends with 1 when anything is.
@@ -93,7 +93,7 @@ def restore(
     database: DatabaseOption = None,
     bodies: BodiesOption = None,
 ) -> None:
-    """Put a backup back, into an empty database of either kind.
+    """Restore a backup into an empty database of either kind.
 
     Rounds that ran when it was made end without a sum, and stay paid for. What happened after it was made is
     forgotten, also what was spent: devices that saw a later entry of the public log will refuse this

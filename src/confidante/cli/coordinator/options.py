@@ -43,7 +43,7 @@ BodiesOption = Annotated[
     typer.Option(
         "--bodies",
         envvar="CONFIDANTE_BODIES",
-        help="Where uploads and models are kept, as file://<folder> (shared by all hosts); beside the "
+        help="Where uploads and models are stored, as file://<folder> (shared by all hosts); beside the "
         "population when left out.",
     ),
 ]
@@ -96,7 +96,7 @@ class Place:
         """Raise DataError when the database is a file that is not there: looking at it would make it."""
         path = sqlite_path(self.database)
         if path is not None and not path.exists():
-            raise DataError("is not there yet: `confidante coordinator run` makes it", path=path)
+            raise DataError("does not exist yet: `confidante coordinator run` creates it", path=path)
 
 
 def place(
@@ -106,7 +106,7 @@ def place(
     if not files and not DEFAULT.exists():
         raise DataError(
             f"there is no {DEFAULT} in this folder: `confidante coordinator init` writes one, "
-            "or name the file that you have"
+            "or name your own file"
         )
     chosen = tuple(files or (DEFAULT,))
     beside = chosen[0].resolve()

@@ -46,11 +46,11 @@ def revoke(
     codes: Annotated[list[str], typer.Argument(metavar="CODE...", help="As `invite` wrote them.")],
     *,
     file: Annotated[
-        Path | None, typer.Option(help="File of the population; population.toml when left out.")
+        Path | None, typer.Option(help="The population's file; population.toml when left out.")
     ] = None,
     database: DatabaseOption = None,
 ) -> None:
-    """Let invitations be good for nothing from now on: no more tokens are given for them.
+    """Make invitations invalid from now on: no more tokens are given for them.
 
     Tokens that were given already are good until their key is replaced: nothing says whose they are.
     """
@@ -64,7 +64,7 @@ def revoke(
         unknown = [code for code, number in found.items() if number is None]
         if unknown:
             raise DataError(
-                f"{unknown[0]} is no invitation of this population, so nothing was revoked: was it mistyped?"
+                f"{unknown[0]} is not an invitation of this population, nothing was revoked: check it"
             )
         revoked = store.tokens.revoke(name, {number for number in found.values() if number is not None})
     say(f"revoked {revoked}; revoked before: {len(set(found.values())) - revoked}")
@@ -77,7 +77,7 @@ def _inviting(here: "Place") -> str:
         raise DataError("invitations are for one population: name its file", path=here.files[-1])
     if defined[0].enrolment.verifier != "invitation":
         raise DataError(
-            'invitations are not asked for: write verifier = "invitation" under [enrolment]',
+            'this population does not ask for invitations: write verifier = "invitation" under [enrolment]',
             path=here.files[0],
         )
     return defined[0].name

@@ -22,7 +22,7 @@ def results(
     *,
     database: DatabaseOption = None,
     bodies: BodiesOption = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many of each.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of each, newest first.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """Show what the sums found: quality, comparisons, popularity, contributors, cohorts, models learnt."""

@@ -25,7 +25,7 @@ def status(
     bodies: BodiesOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say where each population stands: the round that runs, who waits, what was spent and what is left."""
+    """Show the state of each population: the running round, waiting devices, the budget spent and left."""
     from confidante.coordinator.reports.overview import overview
 
     here = place(populations, database, bodies)
@@ -45,7 +45,7 @@ def rounds(
     *,
     database: DatabaseOption = None,
     only: Only = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="The newest so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """List rounds, the newest first: what for, how many devices, how they ended."""
@@ -67,13 +67,13 @@ def rounds(
 
 @coordinator.command()
 def pause(populations: Definitions = None, *, database: DatabaseOption = None, only: Only = None) -> None:
-    """Open no new round. A round that runs goes on to its end."""
+    """Stop opening rounds. A round that is running goes on to its end."""
     _set_paused(populations, database, only, paused=True)
 
 
 @coordinator.command()
 def resume(populations: Definitions = None, *, database: DatabaseOption = None, only: Only = None) -> None:
-    """Go on with opening rounds."""
+    """Open rounds again after a pause."""
     _set_paused(populations, database, only, paused=False)
 
 
@@ -85,7 +85,7 @@ def abort(
     populations: Definitions = None,
     *,
     database: DatabaseOption = None,
-    reason: Annotated[str, typer.Option(help="Why: devices are told.")] = "its operator ended it",
+    reason: Annotated[str, typer.Option(help="Reason, which devices are told.")] = "its operator ended it",
 ) -> None:
     """End a running round without a sum. What was paid for it stays paid."""
     here = place(populations, database, None)

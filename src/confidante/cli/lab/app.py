@@ -100,13 +100,15 @@ def frontier(
     out: Annotated[Path, typer.Option(help="Picture to write, ending with .html, .svg or .png.")],
     items: Items = None,
     ml100k: Annotated[bool, typer.Option("--ml100k", help="Take MovieLens-100K instead of a file.")] = False,
-    epsilons: Annotated[str, typer.Option(help="Which to try, separated by commas.")] = "0.5,1,2,4,8",
+    epsilons: Annotated[
+        str, typer.Option(help="Values of epsilon to try, separated by commas.")
+    ] = "0.5,1,2,4,8",
     delta: Delta = DEFAULT_DELTA,
     seeds: Annotated[int, typer.Option(help="Trainings for each epsilon.")] = 2,
     test: Annotated[bool, typer.Option("--test", help="Grade on the test part, not on valid.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Draw accuracy against epsilon, with popularity and no noise as end lines.
+    """Draw accuracy against epsilon, with popularity and no noise as the two ends.
 
     Each person's last two items are held out; constants should be chosen on valid only.
     """
@@ -150,7 +152,7 @@ DEMO_EXAMPLES = examples(
 
 def demo(
     *,
-    out: Annotated[Path, typer.Option(help="Folder for the report; made when it is missing.")] = Path(
+    out: Annotated[Path, typer.Option(help="Folder for the report; created when it is missing.")] = Path(
         "out/demo"
     ),
     seed: Seed = 0,
@@ -159,7 +161,7 @@ def demo(
     engine: EngineOption = Engine.secure,
     as_json: AsJson = False,
 ) -> None:
-    """Train on MovieLens-100K with real private sums, then show how good, how private and why.
+    """Train on MovieLens-100K with real secure aggregation, then report accuracy, privacy and reasons.
 
     Fetches the data once (to CONFIDANTE_CACHE, by default below the user's cache folder), simulates a device
     for every person, lets 20 % of them vanish in every round, and writes report.html, report.json, a picture

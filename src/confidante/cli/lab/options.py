@@ -21,7 +21,7 @@ class Engine(StrEnum):
 
 
 Seed = Annotated[int, typer.Option(help="Decides all randomness of the run, 0 or more. For the lab only.")]
-Delta = Annotated[float, typer.Option(help="Chance in which the promise of epsilon may fail.")]
+Delta = Annotated[float, typer.Option(help="Probability that the promise of epsilon fails.")]
 Epsilon = Annotated[
     float | None,
     typer.Option(
@@ -36,9 +36,9 @@ NoNoise = Annotated[
 Repeat = Annotated[
     bool, typer.Option("--repeat", help="Repurchase data: people's own items are candidates too.")
 ]
-MaxDropout = Annotated[float, typer.Option(help="Part of the devices that may vanish.")]
-MaxCollusion = Annotated[float, typer.Option(help="Part that may side with the coordinator.")]
-Dropout = Annotated[float, typer.Option(help="Part that really vanishes during each sum.")]
+MaxDropout = Annotated[float, typer.Option(help="Fraction of the devices that may drop out.")]
+MaxCollusion = Annotated[float, typer.Option(help="Fraction that may collude with the coordinator.")]
+Dropout = Annotated[float, typer.Option(help="Fraction that really drops out during each sum.")]
 MaxUpload = Annotated[int, typer.Option(help="Bytes of the largest upload.")]
 EngineOption = Annotated[
     Engine,

@@ -107,7 +107,7 @@ def simulate_command(
     max_upload: MaxUpload = 3_000_000,
     as_json: AsJson = False,
 ) -> None:
-    """Train at scale and say what it took: seconds, memory and, for made-up devices, how good the model is.
+    """Train at scale, and report seconds, memory and, for made-up devices, the quality of the model.
 
     The same seed gives the same sums with any number of workers. Made-up devices take no memory: give as many
     as there is patience for.

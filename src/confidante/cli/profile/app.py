@@ -98,19 +98,19 @@ def import_(
     file: Annotated[Path, typer.Argument(help="What another service gave you, or an export of a profile.")],
     *,
     folder: Folder = None,
-    format: Annotated[str | None, typer.Option(help="What it is; found out when left out.")] = None,  # noqa: A002
+    format: Annotated[str | None, typer.Option(help="Format of the file; detected when left out.")] = None,  # noqa: A002
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
     add_missing: Annotated[
         bool | None,
         typer.Option(
             "--add-missing/--no-add-missing",
-            help="Make items of titles that the library lacks. Done by default when the library is empty.",
+            help="Add items for titles that the library lacks. Default when the library is empty.",
         ),
     ] = None,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read a history that you have elsewhere, and say what matched, what did not and why."""
+    """Import a history from another service, and report what matched, what did not and why."""
     from confidante.cli.profile.opening import open_profile
     from confidante.cli.progress import Bars
 
@@ -137,7 +137,9 @@ def recommend(
     label: Annotated[
         list[str] | None, typer.Option(help="Only items with this label; may be repeated.")
     ] = None,
-    diversity: Annotated[float, typer.Option(help="0: best scores; 1: least alike.")] = 0.0,
+    diversity: Annotated[
+        float, typer.Option(help="0: best scores; 1: as unlike each other as possible.")
+    ] = 0.0,
     repeats: Annotated[bool, typer.Option("--repeats", help="What you had may come again.")] = False,
     refine: Annotated[
         bool,
@@ -146,7 +148,7 @@ def recommend(
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what suits you, and why."""
+    """Recommend items, with reasons."""
     from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
@@ -172,7 +174,7 @@ def why(
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say why an item scores what it scores: every share, and what its place hangs on."""
+    """Explain the score of an item: every part of it, and which events its place depends on."""
     from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
@@ -207,7 +209,7 @@ def why(
 def forget(
     *,
     folder: Folder = None,
-    event: Annotated[int | None, typer.Option(help="Number of one event.")] = None,
+    event: Annotated[int | None, typer.Option(help="Number of an event.")] = None,
     item: Annotated[str | None, typer.Option(help="All events of an item, by its id.")] = None,
     since: Annotated[datetime | None, typer.Option(help="From this day on (UTC).")] = None,
     until: Annotated[datetime | None, typer.Option(help="Up to this day (UTC).")] = None,
@@ -339,7 +341,7 @@ def dismiss(
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Deal with a coordinator again in spite of what it was caught at."""
+    """Use a coordinator again, although it raised an alarm."""
     from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
@@ -382,7 +384,7 @@ def export(
     folder: Folder = None,
     passphrase_file: PassphraseFile = None,
 ) -> None:
-    """Write everything known of you to one readable file, not encrypted."""
+    """Write everything known about you to one readable file, not encrypted."""
     from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:

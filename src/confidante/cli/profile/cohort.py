@@ -16,7 +16,7 @@ from confidante.cli.terminal import examples, print_json, say
 def cohort_command(
     *, folder: Folder = None, passphrase_file: PassphraseFile = None, as_json: AsJson = False
 ) -> None:
-    """Say whose popularity stands in your lists: the group that this device found, and told nobody.
+    """Show whose popularity counts in your lists: the group that this device found, and told nobody.
 
     It follows from what you state (`confidante profile attributes`) and pick (`confidante profile welcome`).
     The tables of all groups come with the model: `confidante profile update`.

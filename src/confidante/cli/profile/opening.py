@@ -51,7 +51,7 @@ def new_profile(folder: Path | None, passphrase_file: Path | None, *, unprotecte
         if not sys.stdin.isatty():
             raise VaultError(
                 f"the system's key ring cannot be used: set {PASSPHRASE}, give --passphrase-file, or take "
-                "--unprotected for data that needs no guard"
+                "--unprotected for data that needs no protection"
             ) from None
     return Device(where, Passphrase(_passphrase(None, new=True)))
 

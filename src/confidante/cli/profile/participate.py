@@ -58,7 +58,7 @@ def participate_command(
         typer.Option("--background/--once", help="Go on until Ctrl-C, a few rounds a day; or one round."),
     ] = False,
     patience: Annotated[
-        float, typer.Option(min=1.0, help="Seconds for one round, waiting for it included.")
+        float, typer.Option(min=1.0, help="Time limit in seconds for one round, including the wait for it.")
     ] = 600.0,
     rounds_a_day: Annotated[int, typer.Option(min=1, help="Most rounds in 24 hours.")] = 4,
     any_network: Annotated[bool, typer.Option("--any-network", help="On a metered network, too.")] = False,
@@ -68,18 +68,20 @@ def participate_command(
         str | None, typer.Option(metavar="FROM-TO", help="Only between these hours of the day, like 22-6.")
     ] = None,
     least_devices: Annotated[
-        int, typer.Option(min=2, help="Join no round of fewer devices.")
+        int, typer.Option(min=2, help="Refuse rounds of fewer devices.")
     ] = LEAST_DEVICES,
     least_noise: Annotated[
-        float, typer.Option(min=0.0, help="Join no sum with a smaller noise multiplier.")
+        float, typer.Option(min=0.0, help="Refuse sums with a smaller noise multiplier.")
     ] = LEAST_NOISE,
     least_collusion: Annotated[
         float,
-        typer.Option(min=0.0, max=1.0, help="Join no round that is safe from a smaller part of colluders."),
+        typer.Option(
+            min=0.0, max=1.0, help="Refuse rounds that are safe only from a smaller fraction of colluders."
+        ),
     ] = LEAST_COLLUSION,
     least_dropout: Annotated[
         float,
-        typer.Option(min=0.0, max=1.0, help="Join no round that fails when a smaller part vanishes."),
+        typer.Option(min=0.0, max=1.0, help="Refuse rounds that fail when a smaller fraction drops out."),
     ] = LEAST_DROPOUT,
     small: Annotated[bool, typer.Option("--small", help="Take on short vectors only.")] = False,
     invitation: Annotated[
@@ -91,7 +93,7 @@ def participate_command(
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take part in private sums: your numbers leave clipped, noised and masked, and only sums are opened.
+    """Take part in secure sums: your numbers leave clipped, noised and masked, and only sums are opened.
 
     Needs a switch that is on (`confidante profile switch train on`) and budget that is left. A round that was
     cut off goes on from where it was.
@@ -158,7 +160,7 @@ def rounds_command(
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the private sums that this device was in, how each ended here, and what it cost of the budget."""
+    """List the rounds that this device was in, how each ended here, and what it cost of the budget."""
     from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
@@ -243,7 +245,7 @@ def _probes(folder: Path, dropped: set[str], hours: str | None) -> "list[Probe]"
         try:
             probes.append(Hours(float(first), float(last if dash else "")))
         except ValueError:
-            raise DataError(f"hours are given like 22-6, not {hours!r}") from None
+            raise DataError(f"{hours!r} is not a span of hours: write it like 22-6") from None
     return probes
 
 
@@ -252,7 +254,7 @@ def trusting(certificate: Path) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=str(certificate))
     except OSError as error:  # an SSLError as well
-        raise DataError(f"is no certificate that can be trusted ({error})", path=certificate) from None
+        raise DataError(f"is not a certificate that can be trusted ({error})", path=certificate) from None
 
 
 def _finite(number: float) -> float | None:

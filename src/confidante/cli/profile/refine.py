@@ -45,7 +45,9 @@ def setup(
     seconds: Annotated[float, typer.Option(help="What one refinement may take.")] = 2.0,
     epsilon: Annotated[
         float,
-        typer.Option(help="Of the privacy budget, for choosing a bucket a question; 0 asks for all items."),
+        typer.Option(
+            help="Epsilon that each question may spend on choosing a bucket; 0 asks about all items."
+        ),
     ] = 0.0,
     at_once: Annotated[
         bool,
@@ -87,7 +89,7 @@ def setup(
 @refine.command("refresh", epilog=examples("confidante profile refine refresh"))
 def refresh(
     *,
-    patience: Annotated[float, typer.Option(min=1.0, help="Seconds that it may take.")] = 60.0,
+    patience: Annotated[float, typer.Option(min=1.0, help="Time limit in seconds.")] = 60.0,
     invitation: Annotated[
         Path | None, typer.Option(help="File with the invitation, where the coordinator asks for one.")
     ] = None,
@@ -95,7 +97,7 @@ def refresh(
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Fetch what is new: the server's items and what questions take, or its vectors.
+    """Fetch what is new: the server's items and what a question needs, or its vectors.
 
     The coordinator sees that somebody fetches it. Do it now and then, not right before a question: nothing is
     asked for 2 to 10 minutes from then on.
@@ -113,7 +115,7 @@ def refresh(
 def status_command(
     *, folder: Folder = None, passphrase_file: PassphraseFile = None, as_json: AsJson = False
 ) -> None:
-    """Say how it stands: through whom, what it takes in bytes, what came of the last one."""
+    """Show the state of refining: its relay, its bytes, how the last question ended."""
     from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
@@ -123,7 +125,7 @@ def status_command(
 
 @refine.command("off", epilog=examples("confidante profile refine off"))
 def off(*, folder: Folder = None, passphrase_file: PassphraseFile = None, as_json: AsJson = False) -> None:
-    """Refine no list any more, and erase what was fetched for it. Items that came with it stay."""
+    """Stop refining lists, and erase what was fetched for it. Items that came with it stay."""
     from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:

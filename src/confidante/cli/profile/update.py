@@ -29,7 +29,7 @@ def update_command(
         ),
     ],
     *,
-    patience: Annotated[float, typer.Option(min=1.0, help="Seconds that it may take.")] = 600.0,
+    patience: Annotated[float, typer.Option(min=1.0, help="Time limit in seconds.")] = 600.0,
     certificate: Annotated[
         Path | None, typer.Option(help="PEM file of the certificate to trust in place of the system's.")
     ] = None,

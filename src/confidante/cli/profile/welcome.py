@@ -30,7 +30,7 @@ def welcome_command(
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Pick what you love, three titles or so: your list starts from there.
+    """Pick about three titles that you love: your list starts from them.
 
     The titles are popular ones of all kinds, the same for everybody who has this library. In a terminal you
     are asked; otherwise, and with --json, they are only listed. What you pick stays on this device;
@@ -90,7 +90,7 @@ def attributes_command(
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """State something coarse of yourself, such as an age group, or see and remove what is stated.
+    """State something coarse about yourself, such as an age group, or see and remove what you stated.
 
     It stays on this device and chooses here whose popularity your list starts from. It is never sent.
     """
@@ -101,7 +101,7 @@ def attributes_command(
         now = dict(device.attributes)
         for name in remove or ():
             if now.pop(name, None) is None:
-                raise DataError(f"nothing is stated as {name!r}: there is nothing to remove")
+                raise DataError(f"there is no statement called {name!r} to remove")
         if new or remove:
             device.set_attributes(now | new)
         now = dict(device.attributes)
@@ -117,5 +117,5 @@ def attributes_command(
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise DataError(f"{text[:40]!r} states nothing: write it as NAME=VALUE, like age=25-34")
+        raise DataError(f"{text[:40]!r} is not a statement: write it as NAME=VALUE, like age=25-34")
     return name.strip(), value.strip()

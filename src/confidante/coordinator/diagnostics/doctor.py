@@ -156,7 +156,7 @@ def check_certificate(certificate: Path | None, key: Path | None, now: float) ->
     days = (found.not_valid_after_utc.timestamp() - now) / 86400
     if days < _ENOUGH_DAYS:
         told = "has expired" if days < 0 else f"expires in {days:.0f} days"
-        return Check("TLS", good=False, said=f"{certificate} {told}: renew it and start the coordinator anew")
+        return Check("TLS", good=False, said=f"{certificate} {told}: renew it and restart the coordinator")
     return Check("TLS", good=True, said=f"the certificate is valid for {days:.0f} more days")
 
 

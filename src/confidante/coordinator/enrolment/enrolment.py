@@ -155,7 +155,7 @@ class Enrolment:
             left = (epoch + 1) * self._terms.seconds - now
             return Refusal(
                 Refused.TOO_MANY,
-                f"{self._terms.most} tokens are given to one in {spoken(self._terms.seconds)}: "
+                f"one subject gets {self._terms.most} tokens in {spoken(self._terms.seconds)}: "
                 f"ask again in {spoken(left)}",
             )
         scalar = voprf.scalar_of(self._entropy.draw(voprf.RANDOM_BYTES))
@@ -186,7 +186,7 @@ class Enrolment:
                 return found
             failed = f"returned {type(found).__name__}"
         self._verifier_failed(population=self._population, verifier=self._terms.verifier, problem=failed)
-        return Refusal(Refused.VERIFIER_FAILED, "who asks could not be checked just now: ask again later")
+        return Refusal(Refused.VERIFIER_FAILED, "the evidence could not be checked just now: ask again later")
 
     def redeem(self, made: CheckIn) -> Spending | Refusal:
         """Check the token of a check-in, or say what is wrong with it; nothing is spent yet.

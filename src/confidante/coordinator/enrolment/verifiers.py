@@ -92,7 +92,9 @@ class ByInvitation:
         """Return the number of the code."""
         name = invited(self._secret, evidence)
         if name is None:
-            return Refusal(Refused.BAD_EVIDENCE, "this is no invitation of this population: was it mistyped?")
+            return Refusal(
+                Refused.BAD_EVIDENCE, "this is not an invitation of this population: check the spelling"
+            )
         if self._revoked(name):
             return Refusal(Refused.BAD_EVIDENCE, "this invitation was revoked: ask its operator for another")
         return Subject(name.hex())
@@ -146,7 +148,9 @@ def _own(name: str) -> Verifier:
             "or package.module:Class"
         ) from None
     if not isinstance(made, Verifier):
-        raise DataError(f"enrolment.verifier is {name!r}, which has no kind or no check")
+        raise DataError(
+            f"enrolment.verifier is {name!r}, which lacks the attribute `kind` or the method `check`"
+        )
     if not (isinstance(made.kind, str) and re.fullmatch(r"[!-~]{1,200}", made.kind)):
         raise DataError(
             f"enrolment.verifier is {name!r}, whose kind is {made.kind!r}: give 1 to 200 letters of ASCII"

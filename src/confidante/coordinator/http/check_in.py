@@ -105,7 +105,7 @@ class Entry:
         if enrolment is None:
             raise RefusedError(404, Refused.NO_SUCH_THING, "this population asks for no tokens")
         if self._issuing.statistics().tasks_waiting >= _MOST_ASKING:
-            raise RefusedError(503, Refused.BUSY, "too many ask for tokens just now: ask again later")
+            raise RefusedError(503, Refused.BUSY, "too many requests for tokens just now: ask again later")
         address = "" if request.client is None else request.client.host
         given = await to_thread.run_sync(partial(enrolment.issue, asked, address), limiter=self._issuing)
         if isinstance(given, Refusal):

@@ -167,9 +167,11 @@ class Refining:
             raise RefusedError(404, Refused.NO_POPULATION, "no such population is refined here")
         served = offering.find(question.about)
         if served is None:
-            raise RefusedError(409, Refused.STALE, "the vectors are others now: read the public log")
+            raise RefusedError(409, Refused.STALE, "the vectors were replaced: read the public log")
         if question.scheme not in served.offered.schemes:
-            raise RefusedError(400, Refused.NO_SCHEME, "questions are not encrypted so here: read the log")
+            raise RefusedError(
+                400, Refused.NO_SCHEME, "this server does not support that encryption scheme: read the log"
+            )
         if question.bucket != ALL and question.bucket >= served.query.bucket_count:
             raise RefusedError(404, Refused.NO_SUCH_THING, "there is no such bucket")
         return question, served, self._spending(question)
@@ -207,4 +209,4 @@ def _seal(reply: Reply, said: Scored | RefusedError) -> bytes:
 
 
 def _busy() -> RefusedError:
-    return RefusedError(503, Refused.BUSY, "too many ask at once: ask again later")
+    return RefusedError(503, Refused.BUSY, "too many requests at once: ask again later")

@@ -180,7 +180,9 @@ class Operator:
     async def _form(self, request: Request) -> Form:
         """Return a form that one of our own pages sent, as the browser says."""
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            raise RefusedError(403, Refused.NO_KEY, "Another web page asked for this, and it may not.")
+            raise RefusedError(
+                403, Refused.NO_KEY, "Another web page sent this request, which is not allowed."
+            )
         data = await read_body(request, _FORM, _MOST_FORM_BYTES, self._office.serving.body)
         found = parse_qs(data.decode("utf-8", "replace"), max_num_fields=10)
         return {name: values[0] for name, values in found.items()}
@@ -192,7 +194,9 @@ class Operator:
         if not await self._inside(request):
             raise RefusedError(401, Refused.NO_KEY, "Log in first: the session has ended.")
         if not self._sessions.form_is_ours(cookie, form.get("token", "")):
-            raise RefusedError(403, Refused.NO_KEY, "This form is not of your session: load the page anew.")
+            raise RefusedError(
+                403, Refused.NO_KEY, "This form does not belong to your session: reload the page."
+            )
         return form
 
 

@@ -89,7 +89,7 @@ class Public:
             if lost:  # nothing speaks of a difference, so it may have been swept away: make it anew
                 return await self.model(request)
             raise RefusedError(
-                503, Refused.BUSY, "the body is not at hand: ask again when it was restored"
+                503, Refused.BUSY, "the body is missing here: ask again once it is restored"
             ) from None
         head = {"etag": name, "cache-control": _FOR_EVER, "accept-ranges": "bytes"}
         if _has(request, name):

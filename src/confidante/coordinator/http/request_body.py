@@ -36,11 +36,11 @@ async def read_body(request: Request, content_type: str, most: int, seconds: flo
                     raise _oversized(most)
                 parts.append(part)
     except TimeoutError:
-        raise RefusedError(408, Refused.SLOW, f"the body was not here within {seconds:g} seconds") from None
+        raise RefusedError(408, Refused.SLOW, f"the body did not arrive within {seconds:g} seconds") from None
     except ClientDisconnect:
         raise RefusedError(400, Refused.MALFORMED, "the connection ended before the body did") from None
     return b"".join(parts)
 
 
 def _oversized(most: int) -> RefusedError:
-    return RefusedError(413, Refused.OVERSIZED, f"at most {most} bytes belong here")
+    return RefusedError(413, Refused.OVERSIZED, f"the body may have at most {most} bytes")

@@ -84,7 +84,7 @@ class GatewayKeys:
             book.add_key(GatewayRow(number, SystemEntropy().draw(_SECRET_BYTES), now))
             rows = book.keys()
         if not rows:
-            raise StoreError("the gateway's key is gone: start the coordinator anew", retry=True)
+            raise StoreError("the gateway's key is gone: restart the coordinator", retry=True)
         newest = rows[-1]
         oldest = newest.number if now >= newest.made + BOTH_SECONDS else newest.number - 1
         if rows[0].number < oldest:  # so that nobody who takes the disk can open what was sealed to it

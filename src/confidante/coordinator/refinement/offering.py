@@ -140,7 +140,7 @@ class Offering:
         if offer is not None:
             model = self._trainings.widest(next(self._trainings.models(NEWEST), ""))
             if not model:
-                raise DataError("no model was published yet")
+                raise DataError("no model has been published yet")
             inputs, items = self._inputs(model, offer), len(offer.catalogue)
         if inputs == self._tried[0] != row.inputs:  # another host has other files: who changed last is right
             if self._tried[1]:

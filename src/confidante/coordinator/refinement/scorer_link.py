@@ -38,7 +38,7 @@ def size_out(size: int) -> bytes:
 def size_in(frame: Frame) -> int:
     """Return the size that a frame says; LinkError when it says none."""
     if frame.kind != DONE or len(frame.data) != _SIZE.size:
-        raise LinkError("the other end says what it cannot mean")
+        raise LinkError("the other process sent a message that is not valid here")
     return int(_SIZE.unpack(frame.data)[0])
 
 
@@ -54,7 +54,7 @@ def receive(link: socket.socket) -> Frame:
     """Return the next frame. Raises OSError; LinkError when there is none any more, or it has no bounds."""
     kind, name, size = _HEAD.unpack(_taken(link, _HEAD.size))
     if size > _MOST.get(kind, -1):  # a process that was upset may say anything
-        raise LinkError("the other end says what it cannot mean")
+        raise LinkError("the other process sent a message that is not valid here")
     return Frame(kind, _taken(link, name).decode(errors="replace"), bytes(_taken(link, size)))
 
 

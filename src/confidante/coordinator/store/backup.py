@@ -280,7 +280,7 @@ def _digest_of(file: Any) -> str:
 
 
 def _damaged(path: Path, how: str) -> DataError:
-    return DataError(f"is damaged, or no backup ({how}): take another", path=path)
+    return DataError(f"is damaged, or not a backup ({how}): use another one", path=path)
 
 
 # --- restoring

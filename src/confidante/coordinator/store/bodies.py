@@ -115,7 +115,7 @@ class Bodies:
 
     def _path(self, ref: str) -> str:
         if len(ref) != _HASH_LETTERS or not set(ref) <= set("0123456789abcdef"):
-            raise StoreError(f"{ref[:_HASH_LETTERS]!r} is no name of a body: give 64 hexadecimal digits")
+            raise StoreError(f"{ref[:_HASH_LETTERS]!r} is not the name of a body: give 64 hexadecimal digits")
         return f"{self._root}/{ref}"
 
 
@@ -130,7 +130,9 @@ def _said() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise StoreError(f"a body cannot be kept ({error}): see that there is room", retry=True) from None
+        raise StoreError(
+            f"a body cannot be stored ({error}): check that there is room on the disk", retry=True
+        ) from None
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -37,7 +37,9 @@ def text(what: str, value: str, size: int = NAME, *, empty: bool = False) -> str
     if not (empty or value) or len(value) > size:
         raise StoreError(f"{what} has {len(value):,} characters: give {0 if empty else 1} to {size}")
     if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise StoreError(f"{what} has a character that is no text (NUL, or half of a pair): leave it out")
+        raise StoreError(
+            f"{what} contains a character that is not text (NUL, or half of a surrogate pair): remove it"
+        )
     return value
 
 
@@ -54,7 +56,9 @@ def reason(value: str) -> str:
 def phase(value: str) -> str:
     """Return a phase that hears devices."""
     if value not in COLLECTING:
-        raise StoreError(f"{value[:NAME]!r} hears no devices: give one of {', '.join(COLLECTING)}")
+        raise StoreError(
+            f"in phase {value[:NAME]!r} no device sends anything: give one of {', '.join(COLLECTING)}"
+        )
     return value
 
 
@@ -68,14 +72,14 @@ def moment(what: str, value: float) -> float:
 def client(value: int) -> int:
     """Return the index of a client."""
     if not 0 <= value < MAX_CLIENTS:
-        raise StoreError(f"client {value} cannot be: give 0 to {MAX_CLIENTS - 1}")
+        raise StoreError(f"there is no client {value}: give 0 to {MAX_CLIENTS - 1}")
     return value
 
 
 def size(value: int) -> int:
     """Return a number of bytes."""
     if not 0 <= value <= _MAX_COUNT:
-        raise StoreError(f"a message of {value} bytes cannot be")
+        raise StoreError(f"a message cannot have {value} bytes")
     return value
 
 

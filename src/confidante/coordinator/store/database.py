@@ -111,7 +111,7 @@ def _engine(url: str) -> Engine:
     try:
         address = sqlalchemy.make_url(url)
     except (exc.ArgumentError, ValueError):  # the latter: of a port
-        raise StoreError(f"this address is of no database: {_FORMS}") from None
+        raise StoreError(f"this is not the address of a database: {_FORMS}") from None
     if "@" in (address.host or ""):
         raise StoreError(f"this address has two @: write one in a password as %40; {_FORMS}")
     if address.drivername == "sqlite":
@@ -175,7 +175,7 @@ def _refused() -> Iterator[None]:
         if _no_tables(error):
             raise StoreError(f"the database has no tables yet ({detail}): migrate it first") from None
         raise StoreError(
-            f"the database refuses ({detail}): see that it runs, has room and may be written, then try again",
+            f"the database refused ({detail}): check that it runs, has room and can be written",
             retry=isinstance(error, exc.OperationalError | exc.InterfaceError),
         ) from None
 

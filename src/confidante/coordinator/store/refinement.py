@@ -89,7 +89,7 @@ class RefinementBook:
             if found.said != after:
                 return False
             if not keys:
-                raise StoreError("the gateway's key is gone: start the coordinator anew", retry=True)
+                raise StoreError("the gateway's key is gone: restart the coordinator", retry=True)
             said = checks.body("the body of an entry", say(keys[-1]))
             values: dict[str, Any] = {"said": said, "inputs": inputs, "items": items, "problem": ""}
             if said != found.said:

@@ -92,7 +92,9 @@ class BfvAsking:
                 continue
             found = ring.ciphertext(part)
             if self._decryptor.invariant_noise_budget(found) < 1:
-                raise WireError("an answer was not made of this question, or spoilt: it cannot be read")
+                raise WireError(
+                    "an answer does not belong to this question, or is damaged: it cannot be read"
+                )
             plain = self._decryptor.decrypt(found)
             count = plain.coeff_count()
             raw = plain.to_bytes(seal.compr_mode_type.none)
@@ -188,7 +190,9 @@ class _Ring:
         self.context = seal.SEALContext(parameters)
         bits = [modulus.bit_count() for modulus in parameters.coeff_modulus()]
         if not self.context.parameters_set() or bits != [_MODULUS_BITS]:
-            raise WireError("this build of SEAL has other parameters for 128 bits of security: take 4.4")
+            raise WireError(
+                "this build of SEAL uses other parameters for 128 bits of security: install seal-python 4.4"
+            )
         empty = seal.Plaintext(_BLOCK).to_bytes(seal.compr_mode_type.none)
         self.plain_head = empty[: len(empty) - _WORD * _BLOCK]
         one = seal.Encryptor(self.context, seal.KeyGenerator(self.context).secret_key())

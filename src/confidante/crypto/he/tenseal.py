@@ -95,7 +95,7 @@ class TensealAsking:
             whole: NDArray[np.float64] = np.rint(values)
             sound = (np.abs(values - whole) < _CLOSE) & (np.abs(whole) <= self._most)
         if len(values) != items or not sound.all():
-            raise WireError("an answer was not made of this question, or spoilt: it cannot be read")
+            raise WireError("an answer does not belong to this question, or is damaged: it cannot be read")
         return whole.astype(np.int64)
 
 
@@ -174,5 +174,5 @@ def _vector(context: Any, data: bytes, size: int) -> Any:
     except _ERRORS as error:
         raise WireError(f"not a ciphertext of these parameters ({error})") from None
     if not fits:
-        raise WireError("not a ciphertext of as many numbers as there have to be")
+        raise WireError("a ciphertext holds the wrong number of values")
     return found

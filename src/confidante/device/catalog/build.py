@@ -107,7 +107,9 @@ def extended(
     """
     text = library.text
     if text is None or text.encoder != encoder.name:
-        raise ValueError("a library can only grow by words as it has them: build it anew")
+        raise ValueError(
+            "a library can only be extended by items with the same kind of word vectors: rebuild it"
+        )
     words = _said(items, encoder, text)
     ones = np.ones(len(items))
     new: Mapping[str, NewRows] = {TEXT_PART: NewRows(words, ones, ones * text.weight)}

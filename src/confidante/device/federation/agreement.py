@@ -92,6 +92,6 @@ def agreed_config(plan: SumPlan, offer: Offer) -> RoundConfig:
             f"{name} {theirs[name]}, not {mine[name]}" for name in mine if mine[name] != theirs[name]
         )
         raise PlanError(
-            f"{plan.task}: the coordinator offers a round with {differing}: not what was agreed to"
+            f"{plan.task}: the coordinator offers a round with {differing}, other than in the agreed plan"
         )
     return ours

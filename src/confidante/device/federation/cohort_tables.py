@@ -74,5 +74,5 @@ def _catalogue(vault: Vault, line: CoordinatorClient, digest: bytes, purpose: Pu
             return wire
     wire = downloads.catalogue(vault, line, digest, purpose)
     if wire.digest != digest:
-        raise WireError("a catalogue is another one than the public log names: not taken")
+        raise WireError("the catalogue is not the one that the public log names: refused")
     return wire

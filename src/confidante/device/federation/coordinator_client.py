@@ -83,7 +83,7 @@ class CoordinatorClient:
     def require_going(self) -> None:
         """Raise StoppedError when this line was stopped."""
         if self._stopped.is_set():
-            raise StoppedError("this device takes no part for now: it was told to stop")
+            raise StoppedError("this device was told to stop taking part")
 
     @property
     def left(self) -> float:

@@ -138,8 +138,8 @@ def require_known(log: PublicLog, population: str) -> None:
     known = sorted(log.populations)
     if population not in known:
         raise DataError(
-            f"the public log of {log.destination} names no population {population[:80]!r}: it names "
-            f"{', '.join(known) or 'none yet'}; check the name, or wait for its first round"
+            f"the public log of {log.destination} does not name a population {population[:80]!r} (it names "
+            f"{', '.join(known) or 'none yet'}): check the name, or wait for its first round"
         )
 
 
@@ -163,7 +163,7 @@ def _whole(
             part = _range(line, path, size, what, purpose)
             if size + len(part) > most_bytes:
                 _drop(vault, prefix)
-                raise WireError(f"the {what} has more than {most_bytes:,} bytes: not taken")
+                raise WireError(f"the {what} has more than {most_bytes:,} bytes: refused")
             vault.write_body(name, part)
         parts.append(part)
         size += len(part)

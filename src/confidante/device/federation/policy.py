@@ -62,7 +62,7 @@ class Terms:
         """
         wire = self.catalogue or catalogue
         if wire is None:
-            raise PlanError("there is no catalogue to read the offered task by: fetch the one that it names")
+            raise PlanError("the catalogue of the offered task is missing: fetch the one that it names")
         asked, what = decode_plan(plan), wire.decode_task(task, models)
         beyond = refusals(
             asked,
@@ -73,7 +73,9 @@ class Terms:
             most_bytes=self.most_bytes,
         )
         if beyond:
-            raise PlanError(f"{asked.task}: beyond what was agreed to, so not joined: {'; '.join(beyond)}")
+            raise PlanError(
+                f"{asked.task}: not joined, as it is beyond this device's policy: {'; '.join(beyond)}"
+            )
         switch = self.purpose or purpose
         return Agreement(asked, what, wire.catalogue.ids, switch, f"your say in {asked.task}")
 

@@ -112,7 +112,9 @@ class PublicLog:
             of = next((one for one in self.entries("round") if one.hash == said.get("round")), None)
             announced = None if of is None else decode(of.body, Announcement)
             if of is None or announced is None or of.number > entry.number:
-                raise WireError(f"entry {entry.number} of the public log has cohorts of no announced round")
+                raise WireError(
+                    f"entry {entry.number} of the public log has cohorts of a round that was never announced"
+                )
             if announced.population != population:
                 raise WireError(f"entry {entry.number} of the public log has cohorts of another population")
             return NamedCohorts(body, announced.body, announced.catalogue)
@@ -153,7 +155,7 @@ class PublicLog:
         for entry in self.entries("round"):
             if entry.number == number:
                 return decode(entry.body, Announcement), entry.hash
-        raise WireError(f"entry {number} of the public log is no round that was announced of late")
+        raise WireError(f"entry {number} of the public log is not a recently announced round")
 
     def catch_up(self, line: CoordinatorClient, purpose: Purpose, *, upto: int | None = None) -> None:
         """Fetch and verify what was added to the log; what was verified is kept even if this raises.

@@ -190,9 +190,9 @@ def _take_back(vault: Vault, serving: Serving, path: Path, *, dry_run: bool) -> 
             match record:
                 case WishRecord(kind, subject, level, at):
                     if kind != "taste" and items.key_of(vault, subject) is None:
-                        raise DataError("a wish is about an item that there is not", path=path, line=line)
+                        raise DataError("a wish names an item that does not exist", path=path, line=line)
                     if not 0 <= at <= LATEST:
-                        raise DataError(f"a wish cannot be of {at}", path=path, line=line)
+                        raise DataError(f"a wish cannot have the time {at}", path=path, line=line)
                     wishes.put(vault, kind, subject, level)
                     sql("UPDATE wish SET at = ? WHERE kind = ? AND subject = ?", (at, kind, subject))
                 case SettingRecord("no_profiling", value):
@@ -208,14 +208,14 @@ def _retention(value: object, path: Path, line: int) -> Retention:
     try:
         return msgspec.convert(value, Retention)
     except msgspec.ValidationError as error:
-        raise DataError(f"is no retention ({error})", path=path, line=line) from None
+        raise DataError(f"is not a valid retention ({error})", path=path, line=line) from None
 
 
 def _stated(value: object, path: Path, line: int) -> dict[str, str]:
     try:
         return msgspec.convert(value, dict[str, str])
     except msgspec.ValidationError as error:
-        raise DataError(f"is nothing that a person states ({error})", path=path, line=line) from None
+        raise DataError(f"is not a valid statement of a person ({error})", path=path, line=line) from None
 
 
 def _context(event: EventRecord) -> str:

@@ -77,7 +77,7 @@ class Consents:
         anyone but the person, explicitly.
         """
         if how not in (PERSON, APP):
-            raise ValueError(f'a switch is turned by "{PERSON}" or "{APP}", not by "{how}"')
+            raise ValueError(f'a switch can be turned by "{PERSON}" or "{APP}", not by "{how}"')
         explicit = how == PERSON if explicit is None else explicit
         with self._vault.write():
             if on and purpose.sends and self.gpc and not (how == PERSON and explicit):

@@ -108,7 +108,7 @@ class GuardedSocket:
         came = self._socket.recv_into(buffer)
         self._received += came
         if self._received > self._most:
-            raise EgressError(f"the server sent more than {self._most} bytes: ended")
+            raise EgressError(f"the server sent more than {self._most} bytes: the connection was ended")
         return came
 
     def makefile(self, mode: str = "rb") -> io.BufferedReader:
@@ -134,7 +134,7 @@ class GuardedSocket:
     def _left(self) -> float:
         left = self._end - time.monotonic()
         if left <= 0:
-            raise EgressError("the server took too long: ended")
+            raise EgressError("the server took too long: the connection was ended")
         return left
 
 
@@ -217,7 +217,7 @@ class Egress:
                 answer.close()
             if not (200 <= answer.status <= 299 or answer.status == 304 or 400 <= answer.status <= 599):
                 raise EgressError(
-                    f"the server answered {answer.status}, a redirect or no answer: not followed"
+                    f"the server answered {answer.status} (a redirect, or not a final answer): refused"
                 )
         self._ledger.attach_receipt(
             number,
@@ -262,10 +262,10 @@ class Egress:
     def _connect(self, request: Request) -> socket.socket:
         end = time.monotonic() + self._timeout
         found = socket.getaddrinfo(request.host, request.port, type=socket.SOCK_STREAM)
-        problem: OSError = OSError(f"{request.host} has no address")
+        problem: OSError = OSError(f"{request.host} cannot be found: check the address")
         for family, kind, protocol, _name, address in found:
             if not request.tls and not ipaddress.ip_address(address[0]).is_loopback:
-                raise EgressError(f"{request.host} is not this device: nothing but https is sent there")
+                raise EgressError(f"{request.host} is not this device: only https is used for other machines")
             plain = socket.socket(family, kind, protocol)
             try:
                 plain.settimeout(max(end - time.monotonic(), 1e-3))

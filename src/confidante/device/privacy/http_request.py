@@ -67,14 +67,16 @@ def render(
     except ValueError as error:
         raise EgressError(f"the address cannot be read: {_LIKE}") from error
     if not (parts.scheme and parts.netloc):
-        raise EgressError(f"{url[:80]!r} is no whole address: {_LIKE}")
+        raise EgressError(f"{url[:80]!r} is not a complete address: {_LIKE}")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     if not (_HOST.fullmatch(host) and _TARGET.fullmatch(target) and _TARGET.fullmatch(content_type)):
         raise EgressError("the address has a host or a path that cannot be sent: use ASCII, without spaces")
     if parts.username is not None or parts.password is not None or parts.fragment:
         raise EgressError("the address has a user name or a fragment: leave it out")
     if parts.scheme != "https" and not (parts.scheme == "http" and _names_this_device(host)):
-        raise EgressError(f"only https is sent to other machines, not {parts.scheme or 'nothing'}: use https")
+        raise EgressError(
+            f"other machines are contacted by https only, not {parts.scheme or 'nothing'}: use https"
+        )
     tls = parts.scheme == "https"
     named = f"[{host}]" if ":" in host else host
     where = named if port is None else f"{named}:{port}"

@@ -89,7 +89,7 @@ class ParticipationLog:
     def set_limit(self, epsilon: float) -> None:
         """Set the lifetime limit: at least 0, and finite (ConsentError). What was spent stays spent."""
         if not (math.isfinite(epsilon) and epsilon >= 0):
-            raise ConsentError(f"a privacy budget is a number from 0 up, not {epsilon}")
+            raise ConsentError(f"a privacy budget is a number of 0 or more, not {epsilon}")
         self._vault.set_setting(_LIMIT, repr(float(epsilon)).encode())
 
     def join(self, round_id: bytes, task: str, plan: bytes, noise_multiplier: float) -> float:
@@ -103,7 +103,7 @@ class ParticipationLog:
         if not math.isfinite(epsilon):
             if self.budget().epsilon_limit < NO_LIMIT:
                 raise ConsentError(
-                    f"{task}: a sum with so little noise gives away too much: not joined, unless the budget "
+                    f"{task}: a sum with so little noise reveals too much: not joined, unless the budget "
                     "has no limit (`Ledger.set_budget(NO_LIMIT)`, for data that needs no protection)"
                 )
             epsilon = NO_LIMIT
@@ -184,7 +184,7 @@ class ParticipationLog:
         together = composed([*others, (epsilon, delta)])
         if not together <= limit * _CLOSE:
             raise ConsentError(
-                f"{task}: with this round epsilon would reach {together:.3g}, and {limit:.3g} is the "
-                f"limit: raise the limit, "
-                "or take part in less"
+                f"{task}: with this round epsilon would reach {together:.3g}, above the "
+                f"limit of {limit:.3g}: raise the limit, "
+                "or take part in fewer rounds"
             )

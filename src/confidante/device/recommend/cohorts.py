@@ -214,7 +214,7 @@ def _read(vault: Vault) -> "tuple[CohortRelease, tuple[str, ...]] | None":
     release = CohortRelease.decode(data)
     listed = msgspec.msgpack.decode(ids, type=tuple[str, ...])
     if len(listed) != release.table.items:
-        raise WireError("the tables of cohorts are not of the items that were kept with them")
+        raise WireError("the cohort tables do not match the items stored with them")
     return release, listed
 
 

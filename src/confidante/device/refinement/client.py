@@ -67,7 +67,7 @@ def trusted(certificates: str) -> ssl.SSLContext | None:
     try:
         return ssl.create_default_context(cadata=certificates)
     except (ssl.SSLError, ValueError) as error:
-        raise DataError(f"no certificate that can be trusted: {error}: give it as PEM") from None
+        raise DataError(f"not a certificate that can be trusted ({error}): give it as PEM") from None
 
 
 class NotRefinedError(Exception):
@@ -112,7 +112,8 @@ class Asker:
         name = known(offered.schemes)
         if not name:
             raise NotRefinedError(
-                NotRefined.NO_LIBRARY, "No library is installed that encrypts as the server reads it."
+                NotRefined.NO_LIBRARY,
+                "No library for the server's encryption scheme is installed: install confidante[he].",
             )
         require_none(self._vault, self._server.destination)
         asking = SCHEMES[name]().ask(rounded.values)
@@ -137,7 +138,7 @@ class Asker:
             minutes = math.ceil((until - self._vault.now()) / 60)
             raise NotRefinedError(
                 NotRefined.TOO_SOON,
-                "The server saw this device fetch just now, and could tell by the time whose question came "
+                "This device fetched from the server just now, so the server could guess whose question is "
                 f"next: ask again in {minutes} {'minute' if minutes == 1 else 'minutes'}.",
             )
 
@@ -162,7 +163,7 @@ class Asker:
         token = self._wallet().spend(*statement(question))
         if token is None:
             raise NotRefinedError(
-                NotRefined.NO_TOKENS, "No token is left to pay for a question: the next refresh gets more."
+                NotRefined.NO_TOKENS, "No token is left for a question: the next refresh gets more."
             )
         return msgspec.structs.replace(question, token=token)
 
@@ -241,22 +242,24 @@ class Asker:
         if answer.status == 400 and self._vault.now() >= self._prepared.at + DAY:
             raise NotRefinedError(
                 NotRefined.STALE,
-                "The question could not be opened, and what it was sealed with is more than a day old: the "
-                "next refresh fetches it anew.",
+                "The server could not open the question, because its key is more than a day old: the "
+                "next refresh fetches a new one.",
             )
         if answer.status != 200:
-            raise NotRefinedError(NotRefined.RELAY, f"The way to the server answered {answer.status}.")
+            raise NotRefinedError(NotRefined.RELAY, f"The relay answered with status {answer.status}.")
         try:
             opened = sealed.open(answer.body)
         except WireError as error:
-            raise NotRefinedError(NotRefined.RELAY, f"What came back is not the server's: {error}.") from None
+            raise NotRefinedError(
+                NotRefined.RELAY, f"The answer did not come from the server: {error}."
+            ) from None
         response = BinaryResponse.decode(opened)
         if response.status != 200:
             raise self._refused(response)
         scored = decode(response.content, Scored)
         if scored.fresh.about != self._prepared.offered.model:
             raise NotRefinedError(
-                NotRefined.STALE, "The server answers about other vectors than it was asked."
+                NotRefined.STALE, "The server answered about other vectors than the question was about."
             )
         rule, there = scored.fresh.read(side.items)
         if question.bucket == ALL:
@@ -265,7 +268,7 @@ class Asker:
             rows, size = side.in_bucket(question.bucket), side.bucket_size
         products = asking.read(scored.ciphertext, size)[: len(rows)]
         if len(products) and int(np.abs(products).max()) > side.dimensions * LARGEST * LARGEST:
-            raise WireError("an answer has a product larger than any there can be")
+            raise WireError("an answer contains an impossibly large product")
         return Heard(rows, side.points(products, rounded.scale), rule, there)
 
     def _refused(self, response: BinaryResponse) -> NotRefinedError:

@@ -77,7 +77,7 @@ class Refinement:
 
     def _look_at_the_clock(self) -> None:
         if not self._decided and time.monotonic() >= self._end:
-            self.refuse(NotRefined.TOO_SLOW, "The answer did not come in the time there was.")
+            self.refuse(NotRefined.TOO_SLOW, "The answer did not arrive in time.")
 
     def _decide(self, answer: "Answer | None", reason: NotRefined | None, said: str) -> bool:
         with self._guard:

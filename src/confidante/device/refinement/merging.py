@@ -77,7 +77,7 @@ def added(side: QuerySide, heard: Heard, question: Question, places: NDArray[np.
     points = heard.points * gain
     with np.errstate(invalid="ignore"):
         if not ((np.abs(points) <= _MOST).all() and (np.abs(heard.rule) <= _MOST).all()):
-            raise WireError("what a server answered is out of all proportion")
+            raise WireError("the server's answer contains numbers that are far too large")
     refinement, rule = np.zeros(len(library)), np.zeros(len(library))
     there = np.ones(len(library), dtype=np.bool_)
     scored = places[heard.rows]

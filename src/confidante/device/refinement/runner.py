@@ -49,7 +49,7 @@ _HEAD_START = 0.005  # seconds for the local list to get out, since threads shar
 _SENTENCES = {
     NotRefined.NO_PROFILING: "In no-profiling mode nobody is asked on behalf of anybody.",
     NotRefined.SWITCHED_OFF: "Asking a server to refine a list is switched off.",
-    NotRefined.NO_SERVER: "There is no server to refine with: choose one.",
+    NotRefined.NO_SERVER: "No server for refining was chosen: choose one.",
     NotRefined.NOT_PREPARED: "What refining takes was not fetched yet: refresh it.",
     NotRefined.STOPPED: "This device was closed meanwhile.",
     NotRefined.TOO_SLOW: "As many lists as can be are being refined already.",
@@ -160,7 +160,7 @@ class Refiner:
         except ImportError as error:
             handle.refuse(NotRefined.NO_LIBRARY, f"A library is not installed: {error}.")
         finally:
-            handle.refuse(NotRefined.STOPPED, "A fault of this program ended it.")
+            handle.refuse(NotRefined.STOPPED, "An error in this program ended it.")
             try:
                 with suppress(VaultError):  # it was closed: what left is in the ledger, what came is not kept
                     self._note(job)
@@ -215,7 +215,9 @@ class Refiner:
             query, table = vault.read_body(vault_state.QUERY_BODY), vault.read_body(vault_state.TABLE_BODY)
             fresh, prepared = vault_state.fresh(vault), vault_state.prepared(vault)
         if query is None or prepared is None or (prepared.offered.model, prepared.at) != of:
-            raise NotRefinedError(NotRefined.STOPPED, "What refining takes was fetched anew meanwhile.")
+            raise NotRefinedError(
+                NotRefined.STOPPED, "The server's vectors were fetched again in the meantime."
+            )
         side = decode_query(query)
         known = items.keys_of(vault, side.catalogue.ids)
         keys = np.array([known.get(item, -1) for item in side.catalogue.ids], dtype=np.int64)

@@ -59,7 +59,7 @@ class Preparing:
         try:
             self._prepare(evidence)
         except RefusedError as error:
-            raise EgressError(f"the server does not give what refining takes: {error}") from None
+            raise EgressError(f"the server did not deliver its vectors: {error}") from None
         finally:
             vault_state.rest(self._vault)  # anew: it may have taken long
 
@@ -70,8 +70,8 @@ class Preparing:
         announced = log.refinements(setup.population)
         if not announced:
             raise EgressError(
-                f"{setup.population}: the coordinator has nothing to refine with yet (no [refinement], or "
-                "no model was learnt so far): try again after its next training"
+                f"{setup.population}: the coordinator cannot refine lists yet (no [refinement] table, or "
+                "no model so far): try again after its next training"
             )
         offered = self._settled(log)
         first = {said.table: at for at, said in reversed(announced)}  # a new key alone is no new vectors
@@ -79,7 +79,7 @@ class Preparing:
         query = self._body(vault_state.QUERY_BODY, offered.model, "query side")
         side = decode_query(query)
         if side.table != offered.table:
-            raise WireError("the coordinator's public log names vectors that its query side is not of")
+            raise WireError("the coordinator's query side does not belong to the vectors in its public log")
         kept = vault.read_body(vault_state.TABLE_BODY) or b""
         at_hand = hashlib.sha256(kept).digest() == offered.table
         found = Prepared(
@@ -113,8 +113,8 @@ class Preparing:
             return found
         if before is None:
             raise EgressError(
-                f"{population}: what lists are refined with was announced again within an hour, time after "
-                "time: devices could be known by it, so it is not used; try again in an hour"
+                f"{population}: the server announced new vectors again and again within an hour, by which "
+                "devices could be told apart, so they are not used: try again in an hour"
             )
         return before.offered
 
@@ -143,7 +143,7 @@ class Preparing:
         fresh = decode(answer.body, Fresh)
         fresh.read(side.items)
         if fresh.about != offered.model:
-            raise WireError("what is fresh is about other vectors than the public log names: try again")
+            raise WireError("the fresh data is about other vectors than the public log names: try again")
         return data, fresh
 
     def _keep(self, found: Prepared, query: bytes, table: bytes, fresh: Fresh | None) -> None:
@@ -205,4 +205,4 @@ class Preparing:
 
     def _require_chosen(self) -> None:
         if vault_state.setup(self._vault) != self._setup:
-            raise EgressError("another server was chosen meanwhile: fetch again")
+            raise EgressError("another server was chosen in the meantime: fetch again")

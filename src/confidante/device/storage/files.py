@@ -111,7 +111,7 @@ def read_key_file(folder: Path) -> bytes | None:
         except FileNotFoundError:
             return None
     if len(data) > _LARGEST_KEY_FILE:
-        raise VaultError(f"{folder / _KEY}: is no key file: restore it from a backup")
+        raise VaultError(f"{folder / _KEY}: is not a key file: restore it from a backup")
     return data
 
 

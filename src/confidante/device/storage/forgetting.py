@@ -42,7 +42,7 @@ def forget(
     deleted all the same, and the rest is done when the vault is next closed or opened.
     """
     if not 0 <= undo_seconds <= LONGEST_UNDO:
-        raise DataError(f"a forgetting can be undone for 0 to {LONGEST_UNDO:.0f} seconds, not {undo_seconds}")
+        raise DataError(f"forgetting can be undone for 0 to {LONGEST_UNDO:.0f} seconds, not {undo_seconds}")
     if undo_seconds:
         return _hide(vault, numbers, undo_seconds, everything=everything)
     with vault.lock:
@@ -131,7 +131,7 @@ def expire(vault: Vault, retention: Retention) -> int:
     The old key is destroyed when the vault is next purged, closed or opened.
     """
     if retention.events < 0 or (retention.days is not None and not retention.days >= 0):
-        raise DataError("events can be kept for 0 or more days, and 0 or more of them")
+        raise DataError("give 0 or more days, and 0 or more events, to keep")
     with vault.write() as sql:
         gone = 0
         if retention.days is not None:
@@ -210,6 +210,6 @@ def _destroy_old_key(vault: Vault) -> None:
         vault.rotate()
     except VaultError as error:
         raise VaultError(
-            f"it is forgotten, but the disk may still hold an old copy, which goes when the vault is next"
+            f"this is forgotten, but the disk may hold an old copy until the vault is next"
             f" opened or closed ({error})"
         ) from None

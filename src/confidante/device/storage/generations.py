@@ -111,7 +111,7 @@ def _make(folder: Path, source: KeySource, migrations: Sequence[str]) -> tuple[a
         _remove_everything(folder)
     if files.generations(folder):
         raise VaultError(
-            f"{folder}: has a database but no key to it: put its vault.key back, or choose another folder"
+            f"{folder}: has a database but no key for it: put its vault.key back, or choose another folder"
         )
     keys = new_keys(source)
     try:

@@ -193,12 +193,14 @@ def _add(sql: Sql, event: NewEvent) -> int:
     at = _number(event.at, "the time of an event")
     value = None if event.value is None else _number(event.value, "the value of an event")
     if not isinstance(event.context, Mapping):
-        raise DataError("the context of an event is a mapping of short texts: give one, or none")
+        raise DataError("the context of an event must be a mapping of short texts, or left out")
     check_text(event.kind, "the kind of an event", 1, MAX_KIND, controls=False)
     if not (math.isfinite(at) and 0 <= at <= LATEST):
-        raise DataError(f"an event cannot be at {event.at} seconds since 1970: give a time up to 2100")
+        raise DataError(
+            f"the time of an event, {event.at}, is out of range: give seconds since 1970, up to the year 2100"
+        )
     if value is not None and not math.isfinite(value):
-        raise DataError(f"the value of an event cannot be {event.value}: give a number, or none")
+        raise DataError(f"the value of an event is {event.value}: give a number, or leave it out")
     if len(event.context) > MAX_CONTEXT:
         raise DataError(f"an event has {len(event.context):,} contexts: give at most {MAX_CONTEXT}")
     for name, text in event.context.items():
@@ -221,7 +223,7 @@ def _within(since: float | None, until: float | None) -> tuple[str, list[float |
         if bound is not None:
             moment = _number(bound, "an end of the time range")
             if math.isnan(moment):
-                raise DataError("a time range cannot start or end at no number")
+                raise DataError("the start or end of a time range is not a number")
             where += f" AND event.at {comparison} ?"
             given.append(moment)
     return where, given
@@ -230,7 +232,7 @@ def _within(since: float | None, until: float | None) -> tuple[str, list[float |
 def _place(vault: Vault, number: int) -> float:
     rows = vault.rows("SELECT at FROM event WHERE number = ?", (min(number, _LARGEST),))
     if not rows:
-        raise DataError(f"there is no event {number} any more: list from the newest")
+        raise DataError(f"event {number} no longer exists: list from the newest")
     return float(rows[0][0])
 
 

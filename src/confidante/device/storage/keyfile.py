@@ -114,7 +114,7 @@ def check_guard(guard: Guard) -> None:
         msgspec.json.decode(msgspec.json.encode(guard), type=type(guard))
     except (msgspec.MsgspecError, UnicodeEncodeError, OverflowError, TypeError) as error:
         raise DataError(
-            f"no vault could be opened that was made like this ({error}): choose another"
+            f"a vault made like this could never be opened again ({error}): choose another key"
         ) from None
 
 

@@ -54,11 +54,13 @@ class Passphrase:
         them in a key file is refused.
         """
         if not 1 <= len(text) <= _LONGEST_PASSPHRASE:
-            raise VaultError(f"a passphrase has 1 to {_LONGEST_PASSPHRASE} characters: choose another")
+            raise VaultError(f"a passphrase has 1 to {_LONGEST_PASSPHRASE} characters: choose another one")
         try:
             self._secret = unicodedata.normalize("NFC", text).encode()
         except UnicodeEncodeError:
-            raise VaultError("the passphrase has a character that is none: choose another") from None
+            raise VaultError(
+                "the passphrase contains half of a surrogate pair, which cannot be stored: choose another"
+            ) from None
         check_guard(ByPassphrase(bytes(_SALT_BYTES), memory_kib, iterations))
         self._costs = memory_kib, iterations
 
@@ -110,7 +112,7 @@ class Keyring:
         except KeyringError as error:
             raise _no_keyring(error) from None
         if kept != base64.b64encode(secret).decode():
-            raise VaultError("the system's key ring forgets what it is given: use a passphrase instead")
+            raise VaultError("the system's key ring did not store the key: use a passphrase instead")
         return ByKeyring(self._service), secret
 
     def unlock(self, vault: str, guard: Guard) -> bytes:
@@ -125,13 +127,15 @@ class Keyring:
         except KeyringError as error:
             raise _no_keyring(error) from None
         if kept is None:
-            raise VaultError("the system's key ring holds no key of this vault: log in as who made it")
+            raise VaultError(
+                "the system's key ring has no key for this vault: log in as the user who made it"
+            )
         try:
             secret = base64.b64decode(kept, validate=True)
         except ValueError:
             secret = b""
         if len(secret) != KEY_BYTES:
-            raise VaultError("what the system's key ring holds for this vault is no key: restore it")
+            raise VaultError("the entry of the system's key ring for this vault is not a key: restore it")
         return secret
 
     def destroy(self, vault: str, guard: Guard) -> None:

@@ -49,9 +49,9 @@ def retention(vault: Vault) -> Retention:
 def set_retention(vault: Vault, kept: Retention) -> None:
     """Keep events so long; `DataError` for a rule that makes no sense."""
     if type(kept.events) is not int or not 1 <= kept.events <= MAX_EVENTS:
-        raise DataError(f"keep how many events? give 1 to {MAX_EVENTS:,}, not {kept.events!r}")
+        raise DataError(f"{kept.events!r} is not a number of events to keep: give 1 to {MAX_EVENTS:,}")
     if kept.days is not None and not (type(kept.days) in (float, int) and 0 < kept.days <= _MOST_DAYS):
-        raise DataError(f"keep events for how many days? {kept.days!r} is no time")
+        raise DataError(f"{kept.days!r} is not a number of days to keep events for: give a number above 0")
     vault.set_setting(_RETENTION, msgspec.json.encode(kept))
 
 
@@ -70,7 +70,7 @@ def set_attributes(vault: Vault, stated: Mapping[str, str]) -> None:
         raise DataError(f"{len(stated)} things were stated: give at most {MAX_ATTRIBUTES}")
     for name, value in stated.items():
         if not isinstance(name, str) or not isinstance(value, str):
-            raise DataError("what is stated is a text, and so is its name")
+            raise DataError("a statement and its name must be texts")
         check_text(name, "the name of what is stated", 1, MAX_ATTRIBUTE_NAME, controls=False)
         check_text(value, f"what is stated as {name!r}", 1, MAX_ATTRIBUTE_VALUE, controls=False)
     with vault.write():

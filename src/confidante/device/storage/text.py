@@ -20,7 +20,7 @@ def check_text(text: str, what: str, least: int, most: int, *, controls: bool) -
     if not least <= len(text) <= most:
         raise DataError(f"{what} has {len(text):,} characters: give {least} to {most:,}")
     if (_UNSTORABLE if controls else _CONTROL).search(text):
-        raise DataError(f"{what} has a control character or half a surrogate pair: remove it")
+        raise DataError(f"{what} contains a control character or half of a surrogate pair: remove it")
 
 
 def shown(text: str) -> str:

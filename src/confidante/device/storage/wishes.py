@@ -21,9 +21,9 @@ def put(vault: Vault, kind: str, subject: str, level: int) -> None:
     taste, 1 for others. Raises DataError.
     """
     if kind not in KINDS:
-        raise DataError(f"there is no wish {kind!r}: it is one of {', '.join(KINDS)}")
+        raise DataError(f"there is no kind of wish {kind!r}: give one of {', '.join(KINDS)}")
     if level not in ((-2, -1, 0, 1, 2, REMOVED) if kind == "taste" else (1,)):
-        raise DataError(f"a wish {kind!r} cannot have level {level}")
+        raise DataError(f"a wish of the kind {kind!r} cannot have level {level}")
     check_text(subject, "the subject of a wish", 1, _LONGEST, controls=False)
     with vault.write() as sql:
         sql(

@@ -61,7 +61,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         raise DataError(f"is not a split in .npz form ({error})", path=path) from None
     missing = [name for name in needed if name not in arrays]
     if missing:
-        raise DataError(f"lacks {', '.join(missing)}: make it with the judge's `split`", path=path)
+        raise DataError(f"lacks {', '.join(missing)}: make it with the split of the figures", path=path)
     return arrays
 
 

@@ -18,7 +18,7 @@ def keep_common_items(dataset: Dataset, min_people: int) -> Dataset:
     pairs = np.unique(histories.person_of_event * items + histories.items)
     common = np.bincount(pairs % items, minlength=items) >= min_people
     if not common.any():
-        raise DataError(f"no item is had by {min_people} people: lower min_people")
+        raise DataError(f"no item was met by {min_people} people: lower min_people")
     kept = np.flatnonzero(common).tolist()
     old = dataset.catalogue
     catalogue = Catalogue(

@@ -43,7 +43,7 @@ def build(
     what does not fit.
     """
     if dimensions > MOST_DIMENSIONS:
-        raise DataError(f"{dimensions} columns cannot be asked about: keep at most {MOST_DIMENSIONS}")
+        raise DataError(f"a query cannot have {dimensions} columns: keep at most {MOST_DIMENSIONS}")
     model, _ = _parted(placed(published, catalogue))
     if content is not None:
         model = model.with_part(_content(model, content))

@@ -102,7 +102,7 @@ def decode_query(data: bytes) -> QuerySide:
     except DataError as error:
         raise WireError(str(error)) from None
     if encode_query(side) != data:
-        raise WireError("what a server refines with is not in its one form")
+        raise WireError("the server's vectors are not in canonical form")
     return side
 
 
@@ -119,25 +119,25 @@ def decode_items(data: bytes) -> ItemSide:
     except DataError as error:
         raise WireError(str(error)) from None
     if encode_items(side) != data:
-        raise WireError("what a server refines with is not in its one form")
+        raise WireError("the server's vectors are not in canonical form")
     return side
 
 
 def _read(data: bytes, kind: Any) -> Any:
     if len(data) > MAX_BYTES:
-        raise WireError(f"what a server refines with has {len(data)} bytes, at most {MAX_BYTES} are read")
+        raise WireError(f"the server's vectors have {len(data)} bytes, and at most {MAX_BYTES} are read")
     decode: Callable[..., Any] = msgspec.msgpack.decode
     try:
         return decode(data, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise WireError(f"what a server refines with cannot be read: it is malformed ({error})") from None
+        raise WireError(f"the server's vectors cannot be read: they are malformed ({error})") from None
 
 
 def _numbers(data: bytes, kind: DTypeLike) -> NDArray[Any]:
     """Return the numbers in `data` in memory of their own, in the machine's order."""
     dtype = np.dtype(kind)
     if len(data) % dtype.itemsize:
-        raise WireError("what a server refines with ends in the middle of a number")
+        raise WireError("the server's vectors end in the middle of a number")
     return np.frombuffer(data, dtype).astype(dtype.newbyteorder("="))
 
 

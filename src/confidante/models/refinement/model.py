@@ -87,11 +87,11 @@ class QuerySide:
             _require(
                 part.weights.shape == (items,) and part.weights.dtype == np.float32, "weights do not fit"
             )
-            _require(_sound(part.weights), "a weight is not finite, or out of all proportion")
+            _require(_sound(part.weights), "a weight is not finite, or far too large")
             _require(0 < part.half_life <= BIGGEST, f"a half-life of {part.half_life} events is impossible")
         _require(sum(part.vectors.shape[1] for part in self.parts) == columns, "its columns do not add up")
         _require(self.column_scale.shape == (columns,) and self.column_scale.dtype == np.float32, "no scales")
-        _require(_sound(self.column_scale), "a scale is not finite, or out of all proportion")
+        _require(_sound(self.column_scale), "a scale is not finite, or far too large")
         _require(0 < self.unit <= BIGGEST and 0 < self.spread <= BIGGEST, "its unit or spread is impossible")
         _require(len(self.table) == 32, "it names no table")
         count = len(self.centroids)
@@ -99,7 +99,7 @@ class QuerySide:
         _require(self.centroids.shape[1] == columns and count <= MOST_BUCKETS, "its buckets do not fit")
         _require(self.buckets.shape == (items if count else 0,), "its items are not in buckets")
         _require(self.buckets.dtype == np.uint16, "its items are not in buckets")
-        _require(not count or int(self.buckets.max()) < count, "an item is in a bucket that there is not")
+        _require(not count or int(self.buckets.max()) < count, "an item is in a bucket that does not exist")
 
     @property
     def items(self) -> int:
@@ -139,7 +139,7 @@ class QuerySide:
         any sign [e], or in each part [e, parts]. DataError for a row that there is not.
         """
         if len(rows) and not 0 <= int(rows.min()) <= int(rows.max()) < self.items:
-            raise DataError(f"an event is outside the server's {self.items} items: fetch its vectors anew")
+            raise DataError(f"an event is outside the server's {self.items} items: fetch its vectors again")
         said = []
         for place, part in enumerate(self.parts):
             own = weights if weights.ndim == 1 else weights[:, place]
@@ -214,4 +214,4 @@ def _sound(array: NDArray[np.floating]) -> bool:
 
 def _require(holds: bool, problem: str) -> None:
     if not holds:
-        raise DataError(f"what a server refines with does not hold together: {problem}")
+        raise DataError(f"the server's vectors are inconsistent: {problem}")

@@ -76,7 +76,7 @@ def check_extension(old: ServedModel, new: ServedModel) -> None:
     """Raise DataError unless `new` has the parts of `old`, and at least its rows."""
     shapes = [[(part.name, part.vectors.shape[1]) for part in model.parts] for model in (old, new)]
     if new.rows < old.rows or shapes[0] != shapes[1]:
-        raise DataError("the model is no extension of the one that is indexed: build a new index")
+        raise DataError("the model does not extend the indexed one: build a new index")
 
 
 def best_of(

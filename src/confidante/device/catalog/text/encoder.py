@@ -44,7 +44,7 @@ def load_tokenizer(path: Path) -> "Tokenizer":
         text = path.read_text("utf-8")
         known = isinstance(json.loads(text)["model"]["vocab"], dict)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"is no tokenizer ({error}): name a tokenizer.json", path=path) from None
+        raise DataError(f"is not a tokenizer ({error}): name a tokenizer.json", path=path) from None
     if not known:
         raise DataError("is a tokenizer of another kind: name the tokenizer.json of the model", path=path)
     tokenizer: Tokenizer = Tokenizer.from_str(text)

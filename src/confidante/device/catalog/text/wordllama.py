@@ -70,7 +70,7 @@ def read_matrix(path: Path) -> NDArray[np.float16]:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
             if size > _MOST_HEADER:
-                raise DataError("is no safetensors file: install the text extra again", path=path)
+                raise DataError("is not a safetensors file: install the text extra again", path=path)
             header: dict[str, dict[str, Any]] = json.loads(file.read(size))
         (tensor,) = (value for name, value in header.items() if name != "__metadata__")
         rows, columns = tensor["shape"]
@@ -82,5 +82,5 @@ def read_matrix(path: Path) -> NDArray[np.float16]:
         return np.memmap(path, np.float16, "r", start, (int(rows), int(columns)))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
-            f"is no safetensors file ({error}): install the text extra again", path=path
+            f"is not a safetensors file ({error}): install the text extra again", path=path
         ) from None
