@@ -28,8 +28,8 @@ from confidante.core.entropy import SystemEntropy
 from confidante.crypto.identity import Identity
 from confidante.secagg.client import RANDOM_BYTES, Client
 from confidante.secagg.config import RoundConfig, RoundSetup
-from confidante.secagg.in_memory import PHASES
-from confidante.secagg.server import Phase, Server
+from confidante.secagg.phases import PHASES, Phase
+from confidante.secagg.server import Server
 
 SAMPLE = 10
 TARGET_CLIENT_MS, TARGET_SERVER_S = 15.0, 1.5

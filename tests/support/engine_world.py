@@ -23,7 +23,7 @@ from confidante.privacy.plan import Cohort
 from confidante.secagg.client import RANDOM_BYTES, Client
 from confidante.secagg.config import RoundSetup
 from confidante.secagg.in_memory import client_step
-from confidante.secagg.server import Phase
+from confidante.secagg.phases import Phase
 from confidante.tasks.codec import CatalogueWire, decode_plan
 from confidante.tasks.cohorts import CohortTask
 

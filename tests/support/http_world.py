@@ -21,7 +21,8 @@ from confidante.core.errors import ConfidanteError
 from confidante.crypto.identity import Identity, PublicIdentity
 from confidante.secagg.client import RANDOM_BYTES, Client
 from confidante.secagg.config import RoundConfig, RoundSetup
-from confidante.secagg.server import Phase, Server, SumResult
+from confidante.secagg.phases import Phase
+from confidante.secagg.server import Server, SumResult
 from confidante.wire.rounds import (
     MSGPACK,
     OCTETS,
@@ -159,22 +160,22 @@ class Member:
         with self.held.here.http() as http:
             return http.get(path, headers=self.headers())
 
-    def put(self, phase: str, data: Any, **headers: str) -> httpx.Response:
+    def put(self, phase: Phase, data: Any, **headers: str) -> httpx.Response:
         with self.held.here.http() as http:
             return http.put(phase_path(self.held.id, phase), content=data, headers=self.headers(**headers))
 
-    def make(self, phase: str) -> bytes:
+    def make(self, phase: Phase) -> bytes:
         """Return the honest message of a phase."""
-        if phase == "advertise":
+        if phase == Phase.ADVERTISE:
             return self.client.advertise()
         answer = self.get(phase_path(self.held.id, phase) + "/in")
         assert answer.status_code == 200, answer.status_code
         match phase:
-            case "share":
+            case Phase.SHARE:
                 return self.client.share_keys(answer.content)
-            case "mask":
+            case Phase.MASK:
                 return self.client.mask(answer.content, vector(self.index, self.held.setup.config.length))
-            case "confirm":
+            case Phase.CONFIRM:
                 return self.client.confirm(answer.content)
             case _:
                 return self.client.reveal(answer.content)

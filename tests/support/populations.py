@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from confidante.coordinator.store.values import COLLECTING
 from confidante.core.values import Catalogue
+from confidante.secagg.phases import PHASES
 
 OPEN = '\n[enrolment]\nverifier = "open"\n'
 """Lets every device in."""
@@ -60,7 +60,7 @@ def write_population(
     tables of the file.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    phases = [phase.lower() for phase in COLLECTING]
+    phases = [phase.word for phase in PHASES]
     given = seconds if isinstance(seconds, Mapping) else dict.fromkeys(phases, seconds)
     made = catalogue_of(items)
     rows = (f"{i},{t},{'|'.join(ls)}" for i, t, ls in zip(made.ids, made.titles, made.labels, strict=True))

@@ -23,11 +23,10 @@ from confidante.secagg.codec import HEADER_BYTES
 from confidante.secagg.config import RoundConfig, RoundSetup
 from confidante.secagg.in_memory import client_step
 from confidante.secagg.packing import unpack_flags
-from confidante.secagg.server import Phase
+from confidante.secagg.phases import PHASES, Phase
 from confidante.wire.rounds import (
     MSGPACK,
     OCTETS,
-    PHASES,
     SEAT_BYTES,
     CheckedIn,
     Ended,
@@ -108,7 +107,7 @@ class Member:
         """Ask with this device's seat."""
         return await self.connection.ask("GET", path, self._headers())
 
-    async def put(self, phase: str, message: bytes, **headers: str) -> Answer:
+    async def put(self, phase: Phase, message: bytes, **headers: str) -> Answer:
         """Hand a message in, once. headers: instead of the usual ones, as content_type="text/plain"."""
         instead = {name.replace("_", "-"): value for name, value in headers.items()}
         return await self.connection.ask(
@@ -119,7 +118,7 @@ class Member:
         return {"authorization": f"Bearer {self.seat.hex()}", "content-type": OCTETS}
 
 
-Hook = Callable[[Member, str, Literal["before", "after"], bytes], Awaitable[None]]
+Hook = Callable[[Member, Phase, Literal["before", "after"], bytes], Awaitable[None]]
 """Called before and after a device hands in its message of a phase, with the message."""
 
 
@@ -200,15 +199,15 @@ async def _go_through(member: Member, population: str, hook: Hook | None, wait: 
     member.index = setup.roster.index(device.identity.public)
     client = Client(setup, member.index, device.identity, device.entropy(RANDOM_BYTES))
     for phase in PHASES:
-        opening = b"" if phase == PHASES[0] else await _opening(member, phase)
+        opening = b"" if phase is Phase.ADVERTISE else await _opening(member, phase)
         if opening is None:
             break
-        if phase == "confirm":
+        if phase is Phase.CONFIRM:
             flags = unpack_flags(
                 memoryview(opening)[HEADER_BYTES:][: (setup.config.n + 7) // 8], setup.config.n
             )
             member.survivors = tuple(np.flatnonzero(flags).tolist())
-        message = client_step(client, Phase[phase.upper()], opening, lambda _: device.vector(setup.config))
+        message = client_step(client, phase, opening, lambda _: device.vector(setup.config))
         if hook is not None:
             await hook(member, phase, "before", message)
         sent = await _insist(lambda name=phase, data=message: member.put(name, data))  # type: ignore[misc]
@@ -238,7 +237,7 @@ async def _be_seated(member: Member, population: str, wait: float | None) -> Non
             await asyncio.sleep(said.wait if wait is None else wait)
 
 
-async def _opening(member: Member, phase: str) -> bytes | None:
+async def _opening(member: Member, phase: Phase) -> bytes | None:
     """Return the message that opens a phase; None when the round is over."""
     path = phase_path(member.round, phase) + "/in"
     while (answer := await _insist(lambda: member.get(path))).status == 204:

@@ -10,8 +10,8 @@ from confidante.core.errors import ConfidanteError
 from confidante.crypto.identity import Identity
 from confidante.secagg.client import RANDOM_BYTES, Client
 from confidante.secagg.config import RoundConfig, RoundSetup
-from confidante.secagg.in_memory import PHASES
-from confidante.secagg.server import Phase, Server, SumResult
+from confidante.secagg.phases import PHASES, Phase
+from confidante.secagg.server import Server, SumResult
 
 
 def drawn(label: str, size: int) -> bytes:

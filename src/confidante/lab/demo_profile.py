@@ -29,7 +29,8 @@ from confidante.privacy.clipping import decode, encode
 from confidante.privacy.plan import Cohort, plan_sum
 from confidante.secagg.client import RANDOM_BYTES, Client
 from confidante.secagg.config import ROUND_ID_BYTES, SEED_BYTES, RoundSetup
-from confidante.secagg.in_memory import PHASES, client_step
+from confidante.secagg.in_memory import client_step
+from confidante.secagg.phases import PHASES
 from confidante.secagg.planning import round_config
 from confidante.secagg.server import Server
 from confidante.tasks.base import NoisySum

@@ -36,7 +36,7 @@ from confidante.privacy.plan import Cohort, SumPlan, plan_sum
 from confidante.secagg.config import RoundConfig
 from confidante.secagg.in_memory import run_round
 from confidante.secagg.packing import centred, packed_size
-from confidante.secagg.server import Phase
+from confidante.secagg.phases import Phase
 from confidante.tasks.base import NoisySum, Task
 
 Engine = Literal["secure", "ideal", "aggregate"]

@@ -16,7 +16,6 @@ import hashlib
 import hmac
 import struct
 from collections.abc import Sequence
-from enum import IntEnum
 from typing import final
 
 import numpy as np
@@ -37,9 +36,10 @@ from confidante.crypto.masks import (
     self_mask_key,
 )
 from confidante.secagg import codec
-from confidante.secagg.codec import Kind
+from confidante.secagg.codec import OPENED_BY, Kind
 from confidante.secagg.config import RoundSetup
 from confidante.secagg.packing import pack, unpack_flags
+from confidante.secagg.phases import Phase
 
 RANDOM_BYTES = 128
 """Bytes of fresh randomness a client needs for one round: mask key, self-mask seed, sharing, sampling."""
@@ -47,29 +47,9 @@ RANDOM_BYTES = 128
 _NONCE = bytes(12)  # each channel key seals one message only
 
 
-class ClientPhase(IntEnum):
-    """What the client did last, so what it waits for."""
-
-    START = 0
-    ADVERTISED = 1
-    SHARED = 2
-    MASKED = 3
-    CONFIRMED = 4
-    REVEALED = 5
-    FAILED = 6
-
-
-_WAITS_FOR = {
-    ClientPhase.ADVERTISED: Kind.ADVERTS,
-    ClientPhase.SHARED: Kind.INBOX,
-    ClientPhase.MASKED: Kind.SURVIVORS,
-    ClientPhase.CONFIRMED: Kind.CONFIRMATIONS,
-}
-
-
 @final
 class Client:
-    """One client in one round. Its repr shows no secret.
+    """One client in one round. Its repr shows no secret; `phase` is the one that it speaks in next.
 
     `randomness` is RANDOM_BYTES fresh secret bytes, used for this round and no other.
     """
@@ -91,7 +71,7 @@ class Client:
         if not 0 <= index < setup.config.n or setup.roster[index] != identity.public:
             raise ProtocolError(Reject.FOREIGN, f"number {index} of the roster is not this identity")
         self.index = index
-        self.phase = ClientPhase.START
+        self.phase = Phase.ADVERTISE
         self._setup = setup
         self._config = setup.config
         self._identity = identity
@@ -118,17 +98,17 @@ class Client:
 
     def advertise(self) -> bytes:
         """Return ADVERT: the signed mask key of this round."""
-        if self.phase is not ClientPhase.START:
+        if self.phase is not Phase.ADVERTISE:
             raise ProtocolError(Reject.REPEATED, "keys are advertised once, at the start")
         digest = self._setup.digest
         commitment = seed_commitment(digest, self.index, self._self_seed)
         statement = codec.advert_statement(digest, self.index, self._mask_public, commitment)
-        self.phase = ClientPhase.ADVERTISED
+        self.phase = Phase.SHARE
         return self._frame(Kind.ADVERT, self._mask_public, commitment, self._identity.sign(statement))
 
     def share_keys(self, adverts: bytes) -> bytes:
         """Return SHARES: for each neighbour that advertised, its shares of our two secrets, sealed."""
-        body = self._open(adverts, ClientPhase.ADVERTISED)
+        body = self._open(adverts, Phase.SHARE)
         present, keys = codec.open_flagged(body, self._config.k, KEY_BYTES)
         if int(present.sum()) < self._config.t:
             raise self._fail(Reject.TOO_FEW, f"only {int(present.sum())} neighbours advertised keys")
@@ -142,7 +122,7 @@ class Client:
             pair = shamir.encode_share(seed_shares[slot]) + shamir.encode_share(key_shares[slot])
             sealed.append(ChaCha20Poly1305(sealing).encrypt(_NONCE, pair, self._bound(self.index, peer)))
         self._present = present
-        self.phase = ClientPhase.SHARED
+        self.phase = Phase.MASK
         return self._frame(Kind.SHARES, *sealed)
 
     def mask(self, inbox: bytes, vector: NDArray[np.int64]) -> bytes:
@@ -155,7 +135,7 @@ class Client:
         wrapping concerns the vector before noise (`RoundConfig`). Raises ProtocolError WRONG_LENGTH or
         OUT_OF_RANGE and changes nothing when the vector is unfit.
         """
-        body = self._open(inbox, ClientPhase.SHARED)
+        body = self._open(inbox, Phase.MASK)
         sharers, sealed = codec.open_inbox(body, self._config.n, self._neighbours)
         present = sharers[self._neighbours]
         ring = self._ring(vector)
@@ -186,12 +166,12 @@ class Client:
         self._mask_keys.clear()
         self._opening_keys.clear()
         self._receipt_keys.clear()
-        self.phase = ClientPhase.MASKED
+        self.phase = Phase.CONFIRM
         return self._frame(Kind.MASKED, *ours, pack(ring, self._config.bits))
 
     def confirm(self, survivors: bytes) -> bytes:
         """Return CONFIRMATION: our signature of whose vectors are summed, if that set protects us."""
-        body = self._open(survivors, ClientPhase.MASKED)
+        body = self._open(survivors, Phase.CONFIRM)
         cut = (self._config.n + 7) // 8
         flags = unpack_flags(body[:cut], self._config.n)
         receipts = codec.records(body[cut:], 1, RECEIPT_BYTES)[0].tobytes()
@@ -209,13 +189,13 @@ class Client:
         if self._setup.graph.fewest_in_windows(flags) < self._config.spread:
             raise self._fail(Reject.BAD_GRAPH, "so many neighbours are missing that a few could be cut off")
         self._survivors = flags
-        self.phase = ClientPhase.CONFIRMED
+        self.phase = Phase.REVEAL
         statement = codec.survivors_statement(self._setup.digest, self._sharers, flags)
         return self._frame(Kind.CONFIRMATION, self._identity.sign(statement))
 
     def reveal(self, confirmations: bytes) -> bytes:
         """Return REVEAL: one share of each neighbour, once sure that all were told the same survivors."""
-        body = self._open(confirmations, ClientPhase.CONFIRMED)
+        body = self._open(confirmations, Phase.REVEAL)
         flags, signatures = codec.open_flagged(body, self._config.n, SIGNATURE_BYTES)
         signers = np.flatnonzero(flags)
         if np.any(flags & ~self._survivors):
@@ -230,18 +210,16 @@ class Client:
                 raise self._fail(Reject.INCONSISTENT, f"client {signers[i]} did not confirm these survivors")
         shares = [self._held[peer][0 if self._survivors[peer] else 1] for peer in sorted(self._held)]
         self._forget()
-        self.phase = ClientPhase.REVEALED
+        self.phase = Phase.DONE
         return self._frame(Kind.REVEAL, *shares)
 
-    def _open(self, data: bytes, phase: ClientPhase) -> memoryview:
-        """Return the body of the message that `phase` waits for."""
+    def _open(self, data: bytes, phase: Phase) -> memoryview:
+        """Return the body of the message that opens `phase`."""
         kind, body = codec.open_frame(data, codec.SERVER, self._config.round_id)
-        if self.phase is ClientPhase.REVEALED and kind in (Kind.SURVIVORS, Kind.CONFIRMATIONS):
+        if self.phase is Phase.DONE and kind in (Kind.SURVIVORS, Kind.CONFIRMATIONS):
             raise ProtocolError(Reject.BOTH_SECRETS, "shares were revealed already; a client does so once")
-        if self.phase is not phase or _WAITS_FOR[phase] is not kind:
-            raise ProtocolError(
-                Reject.WRONG_PHASE, f"{kind.name} does not fit a client that {self.phase.name}"
-            )
+        if self.phase is not phase or OPENED_BY[phase] is not kind:
+            raise ProtocolError(Reject.WRONG_PHASE, f"{kind.name} does not fit a client at {self.phase.name}")
         return body
 
     def _frame(self, kind: Kind, *body: bytes) -> bytes:
@@ -297,7 +275,7 @@ class Client:
 
     def _fail(self, reason: Reject, detail: str) -> ProtocolError:
         self._forget()
-        self.phase = ClientPhase.FAILED
+        self.phase = Phase.FAILED
         return ProtocolError(reason, detail)
 
     def _forget(self) -> None:

@@ -20,7 +20,9 @@ There is no message in which both shares of one peer could be asked for: the sur
 """
 
 import struct
+from collections.abc import Mapping
 from enum import IntEnum
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +31,7 @@ from confidante.core.errors import ProtocolError, Reject, WireError
 from confidante.crypto.identity import KEY_BYTES, SIGNATURE_BYTES
 from confidante.crypto.shamir import SHARE_BYTES
 from confidante.secagg.packing import pack_flags, unpack_flags
+from confidante.secagg.phases import Phase
 
 VERSION = 3
 SERVER = 0xFFFFFFFF
@@ -51,6 +54,28 @@ class Kind(IntEnum):
     CONFIRMATION = 7
     CONFIRMATIONS = 8
     REVEAL = 9
+
+
+SENT_IN: Mapping[Phase, Kind] = MappingProxyType(
+    {
+        Phase.ADVERTISE: Kind.ADVERT,
+        Phase.SHARE: Kind.SHARES,
+        Phase.MASK: Kind.MASKED,
+        Phase.CONFIRM: Kind.CONFIRMATION,
+        Phase.REVEAL: Kind.REVEAL,
+    }
+)
+"""The one kind of message that a client sends in a phase."""
+
+OPENED_BY: Mapping[Phase, Kind] = MappingProxyType(
+    {
+        Phase.SHARE: Kind.ADVERTS,
+        Phase.MASK: Kind.INBOX,
+        Phase.CONFIRM: Kind.SURVIVORS,
+        Phase.REVEAL: Kind.CONFIRMATIONS,
+    }
+)
+"""The message of the server that opens a phase; the first opens without one."""
 
 
 def frame(kind: Kind, sender: int, round_id: bytes, *body: bytes) -> bytes:

@@ -16,9 +16,8 @@ from confidante.core.errors import ProtocolError
 from confidante.crypto.identity import Identity, agree
 from confidante.secagg.client import RANDOM_BYTES, Client
 from confidante.secagg.config import RoundConfig, RoundSetup
-from confidante.secagg.server import Phase, Server
-
-PHASES = (Phase.ADVERTISE, Phase.SHARE, Phase.MASK, Phase.CONFIRM, Phase.REVEAL)
+from confidante.secagg.phases import PHASES, Phase
+from confidante.secagg.server import Server
 
 
 @final

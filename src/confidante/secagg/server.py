@@ -10,7 +10,6 @@ Method: Bell et al. 2020, Algorithm 2, with a consistency round (docs/explanatio
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import final
 
 import numpy as np
@@ -23,30 +22,10 @@ from confidante.crypto.identity import KEY_BYTES, SIGNATURE_BYTES, agree, degene
 from confidante.crypto.masks import RECEIPT_BYTES, Masker, pair_mask_key, self_mask_key
 from confidante.secagg import codec
 from confidante.secagg.client import seed_commitment
-from confidante.secagg.codec import Kind
+from confidante.secagg.codec import SENT_IN, Kind
 from confidante.secagg.config import RoundSetup
 from confidante.secagg.packing import centred, pack_flags, unpack
-
-
-class Phase(IntEnum):
-    """What the server is collecting."""
-
-    ADVERTISE = 0
-    SHARE = 1
-    MASK = 2
-    CONFIRM = 3
-    REVEAL = 4
-    DONE = 5
-    FAILED = 6
-
-
-_COLLECTS = {
-    Phase.ADVERTISE: Kind.ADVERT,
-    Phase.SHARE: Kind.SHARES,
-    Phase.MASK: Kind.MASKED,
-    Phase.CONFIRM: Kind.CONFIRMATION,
-    Phase.REVEAL: Kind.REVEAL,
-}
+from confidante.secagg.phases import Phase
 
 
 @final
@@ -98,7 +77,7 @@ class Server:
     def receive(self, sender: int, data: bytes) -> None:
         """Take one message. Raises WireError or ProtocolError, with nothing changed, when it is refused."""
         kind, body = codec.open_frame(data, sender, self._config.round_id)
-        if self.phase not in _COLLECTS or kind is not _COLLECTS[self.phase]:
+        if SENT_IN.get(self.phase) is not kind:
             raise ProtocolError(Reject.WRONG_PHASE, f"{kind.name} does not fit phase {self.phase.name}")
         if not 0 <= sender < self._config.n:
             raise ProtocolError(Reject.FOREIGN, f"{sender} is not in the roster")
@@ -127,7 +106,7 @@ class Server:
         Raises ProtocolError TOO_FEW (or BAD_SHARE at the end) when there can be no sum; the round is over.
         """
         heard, config = self._heard, self._config
-        if self.phase not in _COLLECTS:
+        if self.phase not in SENT_IN:
             raise ProtocolError(Reject.WRONG_PHASE, f"the round is over ({self.phase.name})")
         if self.phase is Phase.REVEAL:
             self._result = self._unmask()

@@ -7,9 +7,8 @@ round. The messages of the round (`protocol.messages`) travel as they are.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Annotated, Any, TypeAlias, TypeVar, final
 
 import msgspec
@@ -21,9 +20,10 @@ from confidante.crypto.masks import RECEIPT_BYTES
 from confidante.crypto.shamir import SHARE_BYTES
 from confidante.privacy.purposes import SUM_PURPOSES
 from confidante.secagg import codec
-from confidante.secagg.codec import HEADER_BYTES, Kind
+from confidante.secagg.codec import HEADER_BYTES, SENT_IN, Kind
 from confidante.secagg.config import RoundConfig, RoundSetup
 from confidante.secagg.packing import packed_size
+from confidante.secagg.phases import Phase
 
 SEAT_BYTES = 32
 SALT_BYTES = 16
@@ -32,20 +32,6 @@ MOST_CHECK_IN_BYTES = 1024
 MOST_OFFER_BYTES = 16 << 20
 MSGPACK = "application/msgpack"
 OCTETS = "application/octet-stream"
-
-PHASES = ("advertise", "share", "mask", "confirm", "reveal")
-"""The phases in which devices are heard, in order, as they stand in addresses."""
-
-SENT_IN: Mapping[str, Kind] = MappingProxyType(
-    {
-        "advertise": Kind.ADVERT,
-        "share": Kind.SHARES,
-        "mask": Kind.MASKED,
-        "confirm": Kind.CONFIRMATION,
-        "reveal": Kind.REVEAL,
-    }
-)
-"""The one kind of message that a device sends in a phase."""
 
 _Octets32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
 _Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
@@ -257,19 +243,19 @@ def check_in_statement(population: str, identity: bytes, seat: bytes) -> bytes:
     return b"confidante check-in 1\n" + hashlib.sha256(population.encode()).digest() + identity + seat
 
 
-def message_sizes(config: RoundConfig, phase: str) -> tuple[int, int]:
+def message_sizes(config: RoundConfig, phase: Phase) -> tuple[int, int]:
     """Return the least and the most bytes of a device's message in a phase."""
     fixed, each = {
-        "advertise": (codec.ADVERT_BYTES, 0),
-        "share": (0, codec.SEALED_BYTES),
-        "mask": (packed_size(config.length, config.bits), RECEIPT_BYTES),
-        "confirm": (SIGNATURE_BYTES, 0),
-        "reveal": (0, SHARE_BYTES),
+        Phase.ADVERTISE: (codec.ADVERT_BYTES, 0),
+        Phase.SHARE: (0, codec.SEALED_BYTES),
+        Phase.MASK: (packed_size(config.length, config.bits), RECEIPT_BYTES),
+        Phase.CONFIRM: (SIGNATURE_BYTES, 0),
+        Phase.REVEAL: (0, SHARE_BYTES),
     }[phase]
     return HEADER_BYTES + fixed, HEADER_BYTES + fixed + each * config.k
 
 
-def check_message(setup: RoundSetup, phase: str, sender: int, data: bytes) -> None:
+def check_message(setup: RoundSetup, phase: Phase, sender: int, data: bytes) -> None:
     """Refuse what cannot be the message of `sender` in this phase, whatever its neighbours did.
 
     WireError when it is malformed, ProtocolError with its reason when it is another's, of a wrong size, or an
@@ -278,7 +264,7 @@ def check_message(setup: RoundSetup, phase: str, sender: int, data: bytes) -> No
     config = setup.config
     kind, body = codec.open_frame(data, sender, config.round_id)
     if kind is not SENT_IN[phase]:
-        raise ProtocolError(Reject.WRONG_PHASE, f"{kind.name} does not fit phase {phase}")
+        raise ProtocolError(Reject.WRONG_PHASE, f"{kind.name} does not fit phase {phase.word}")
     least, most = message_sizes(config, phase)
     if not least <= len(data) <= most:
         raise ProtocolError(
@@ -297,9 +283,9 @@ def offer_path(round_id: bytes) -> str:
     return f"/v1/rounds/{round_id.hex()}/offer"
 
 
-def phase_path(round_id: bytes, phase: str) -> str:
+def phase_path(round_id: bytes, phase: Phase) -> str:
     """Return where a device's message of a phase goes; `/in` behind it is where the coordinator's is."""
-    return f"/v1/rounds/{round_id.hex()}/{phase}"
+    return f"/v1/rounds/{round_id.hex()}/{phase.word}"
 
 
 def end_path(round_id: bytes) -> str:

@@ -4,10 +4,10 @@ import pytest
 from faults_world import DEVICES, NAME, Faults, deadlines
 from round_clients import Hook, Member, VanishedError
 
-from confidante.wire.rounds import PHASES
+from confidante.secagg.phases import PHASES, Phase
 
 
-def vanishing(numbers: set[int], phase: str, moment: str) -> Hook:
+def vanishing(numbers: set[int], phase: Phase, moment: str) -> Hook:
     async def hook(member: Member, at: str, when: str, message: bytes) -> None:
         if member.number in numbers and (at, when) == (phase, moment):
             raise VanishedError
@@ -33,7 +33,7 @@ def test_a_third_vanishes_before_and_after_each_phase(world: Faults) -> None:
     for phase in PHASES:
         for moment in ("before", "after"):
             at = PHASES.index(phase) + (moment == "after")
-            missed = PHASES[at].upper() if at < len(PHASES) else ""
+            missed = PHASES[at].name if at < len(PHASES) else ""
             with deadlines(world, {missed: DEVICES - len(gone)}):
                 seen = world.play([running.url], hook=vanishing(gone, phase, moment))
             state = world.newest()
@@ -49,11 +49,11 @@ def test_a_third_vanishes_before_and_after_each_phase(world: Faults) -> None:
 
 @pytest.mark.parametrize("phase", PHASES)
 def test_more_than_may_vanish_end_the_round_with_a_reason_and_the_next_one_opens(
-    world: Faults, phase: str
+    world: Faults, phase: Phase
 ) -> None:
     running = world.start()
     gone = {0, 3, 6}
-    with deadlines(world, {phase.upper(): DEVICES - len(gone)}):
+    with deadlines(world, {phase.name: DEVICES - len(gone)}):
         seen = world.play([running.url], hook=vanishing(gone, phase, "before"))
     state = world.newest()
     assert state is not None

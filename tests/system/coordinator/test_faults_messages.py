@@ -8,7 +8,8 @@ from round_clients import Hook, Member, VanishedError
 
 from confidante.coordinator.store.values import COLLECTING
 from confidante.secagg.codec import HEADER_BYTES
-from confidante.wire.rounds import PHASES, Refusal, decode, phase_path
+from confidante.secagg.phases import PHASES, Phase
+from confidante.wire.rounds import Refusal, decode, phase_path
 
 Told = list[tuple[str, int, str]]
 
@@ -21,7 +22,7 @@ def attacking(told: Told, sent: dict[str, bytes]) -> Hook:
     """Device 2 tries everything before it says what it has to say."""
     rng = np.random.default_rng(7)
 
-    async def hook(member: Member, phase: str, moment: str, message: bytes) -> None:
+    async def hook(member: Member, phase: Phase, moment: str, message: bytes) -> None:
         if member.number != 2:
             sent.setdefault(phase, message)
             return
@@ -37,7 +38,7 @@ def attacking(told: Told, sent: dict[str, bytes]) -> Hook:
                 "another sender": await member.put(phase, message[:2] + b"\x07\x01" + message[4:]),
                 "another round": await member.put(phase, message[:6] + bytes(32) + message[38:]),
                 "content type": await member.put(phase, message, content_type="application/json"),
-                "unknown phase": await member.put("unmask", message),
+                "unknown phase": await member.put(Phase.DONE, message),
                 "no seat": await member.put(phase, message, authorization=f"Bearer {bytes(32).hex()}"),
                 "unknown round": await member.connection.ask(
                     "PUT",
@@ -88,7 +89,7 @@ def test_whatever_a_device_tries_the_round_goes_on_to_the_exact_sum(world: Fault
     assert {status for _, status, _ in told} <= {400, 401, 404, 409, 410, 413, 415}
 
 
-def lying(phase: str, change: int) -> Hook:
+def lying(phase: Phase, change: int) -> Hook:
     """Device 5 says something else in a phase: one byte of the body is not what it should be."""
 
     async def hook(member: Member, at: str, moment: str, message: bytes) -> None:
@@ -105,16 +106,16 @@ def lying(phase: str, change: int) -> Hook:
     return hook
 
 
-@pytest.mark.parametrize("phase", ["advertise", "confirm", "reveal"])
-def test_a_false_body_counts_as_silence_and_is_counted_with_its_reason(world: Faults, phase: str) -> None:
+@pytest.mark.parametrize("phase", [Phase.ADVERTISE, Phase.CONFIRM, Phase.REVEAL])
+def test_a_false_body_counts_as_silence_and_is_counted_with_its_reason(world: Faults, phase: Phase) -> None:
     running = world.start()
-    with deadlines(world, {phase.upper(): DEVICES - 1}):
+    with deadlines(world, {phase.name: DEVICES - 1}):
         seen = world.play([running.url], hook=lying(phase, 3))
     [state] = world.store.rounds(NAME)
     world.check_exact(state)
-    assert len(state.survivors) == DEVICES - (phase == "advertise")
+    assert len(state.survivors) == DEVICES - (phase == Phase.ADVERTISE)
     counts = world.store.counts()
-    if phase == "confirm":  # only the round can tell; whoever was refused hears it
+    if phase == Phase.CONFIRM:  # only the round can tell; whoever was refused hears it
         assert counts["rejected bad_signature"] == 1
         assert [one.why.partition(":")[0] for one in seen if one.state == "left"] == ["repeated"]
     assert {one.state for one in seen} <= {"published", "left", "vanished"}
@@ -124,7 +125,7 @@ def test_a_false_body_counts_as_silence_and_is_counted_with_its_reason(world: Fa
 def test_shares_that_open_for_nobody_end_the_round_with_a_reason(world: Faults) -> None:
     running = world.start()
     with deadlines(world, dict.fromkeys(COLLECTING[2:], 0)):
-        seen = world.play([running.url], hook=lying("share", 20))
+        seen = world.play([running.url], hook=lying(Phase.SHARE, 20))
         [state] = world.store.rounds(NAME)
         state = world.ended(state.row.id)
     if state.outcome == "published":

@@ -12,6 +12,7 @@ from faults_world import DEVICES, NAME, Faults, Running, beside, wait_until
 from postgres import Postgres
 from round_clients import Hook, Member
 
+from confidante.secagg.phases import Phase
 from confidante.wire.rounds import Refusal, decode
 
 
@@ -96,7 +97,7 @@ def no_room(running: Running) -> Iterator[None]:
 
 
 def trying_without_room(running: Running, answers: list[tuple[int, str]]) -> Hook:
-    async def hook(member: Member, phase: str, moment: str, message: bytes) -> None:
+    async def hook(member: Member, phase: Phase, moment: str, message: bytes) -> None:
         if member.number == 0 and moment == "before":
             with no_room(running):
                 answer = await member.put(phase, message)

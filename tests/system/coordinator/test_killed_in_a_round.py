@@ -18,8 +18,8 @@ from confidante.coordinator.store.bodies import Bodies
 from confidante.device.device import Device
 from confidante.device.federation.policy import Outcome, Terms
 from confidante.device.storage.keys import InsecurePlaintextKey
+from confidante.secagg.phases import PHASES
 from confidante.tasks.codec import decode_plan
-from confidante.wire.rounds import PHASES
 
 ME = 3
 TERMS = Terms(least_noise=0.1, least_devices=2, least_collusion=0.0)
@@ -78,7 +78,7 @@ def test_a_device_killed_at_every_point_of_one_round_finishes_it_with_one_vector
         person(tmp_path, ME).close()
         devices = [stack.enter_context(person(tmp_path, i)) for i in range(DEVICES) if i != ME]
         threads, ended = others_take_part(devices, running.url)
-        deaths = [(phase, moment) for phase in PHASES for moment in ("written", "sent")]
+        deaths = [(phase.word, moment) for phase in PHASES for moment in ("written", "sent")]
         for phase, moment in deaths if skew == "0" else deaths[4:6]:
             died = live(tmp_path, running.url, phase, moment, skew)
             assert died.returncode == -signal.SIGKILL, died.stderr

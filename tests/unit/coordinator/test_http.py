@@ -20,10 +20,10 @@ from confidante.coordinator.store.database import Database
 from confidante.coordinator.telemetry.metrics import names
 from confidante.secagg import codec
 from confidante.secagg.client import RANDOM_BYTES, Client
+from confidante.secagg.phases import PHASES, Phase
 from confidante.wire.rounds import (
     MSGPACK,
     OCTETS,
-    PHASES,
     Ended,
     Logged,
     Offered,
@@ -52,7 +52,7 @@ def held(world: Here) -> Held:
     return world.open_round()
 
 
-def all_send(held: Held, phase: str, but: tuple[int, ...] = ()) -> None:
+def all_send(held: Held, phase: Phase, but: tuple[int, ...] = ()) -> None:
     for member in MEMBERS[held.id]:
         if member.index not in but:
             assert member.put(phase, member.make(phase)).status_code == 202
@@ -95,7 +95,7 @@ def test_a_device_that_vanishes_in_any_phase_leaves_an_exact_sum_of_the_others(
         all_send(held, phase, but=(2,) if PHASES.index(phase) >= PHASES.index(gone) else ())
         result = held.move_on()
     assert result is not None
-    survivors = [i for i in range(5) if i != 2 or gone in ("confirm", "reveal")]
+    survivors = [i for i in range(5) if i != 2 or gone in (Phase.CONFIRM, Phase.REVEAL)]
     assert list(result.survivors) == survivors
     assert np.array_equal(result.sum, sum(vector(i, 50) for i in survivors))
 
@@ -103,24 +103,24 @@ def test_a_device_that_vanishes_in_any_phase_leaves_an_exact_sum_of_the_others(
 def test_the_same_message_again_is_fine_also_when_its_phase_is_over_and_another_is_not(
     world: Here, held: Held, members: list
 ) -> None:
-    first = members[0].make("advertise")
-    assert members[0].put("advertise", first).status_code == 202
-    assert members[0].put("advertise", first).status_code == 202
+    first = members[0].make(Phase.ADVERTISE)
+    assert members[0].put(Phase.ADVERTISE, first).status_code == 202
+    assert members[0].put(Phase.ADVERTISE, first).status_code == 202
     other = held.member(0)
     object.__setattr__(
         other, "client", type(other.client)(held.setup, 0, person(0), drawn("x", RANDOM_BYTES))
     )
-    assert reason(members[0].put("advertise", other.client.advertise())) == (409, "repeated")
+    assert reason(members[0].put(Phase.ADVERTISE, other.client.advertise())) == (409, "repeated")
     for member in members[1:4]:
-        member.put("advertise", member.make("advertise"))
+        member.put(Phase.ADVERTISE, member.make(Phase.ADVERTISE))
     held.move_on()
-    assert members[0].put("advertise", first).status_code == 202
-    assert reason(members[4].put("advertise", members[4].make("advertise"))) == (409, "late")
+    assert members[0].put(Phase.ADVERTISE, first).status_code == 202
+    assert reason(members[4].put(Phase.ADVERTISE, members[4].make(Phase.ADVERTISE))) == (409, "late")
     assert world.refused() == {"repeated": 1, "late": 1}
     assert 'confidante_messages_total{phase="advertise"} 4.0' in world.coordinator.metrics.text().decode()
 
 
-def leave(member: Member, phase: str = "advertise") -> httpx.Response:
+def leave(member: Member, phase: Phase = Phase.ADVERTISE) -> httpx.Response:
     with member.held.here.http() as http:
         return http.delete(phase_path(member.held.id, phase), headers=member.headers())
 
@@ -128,16 +128,16 @@ def leave(member: Member, phase: str = "advertise") -> httpx.Response:
 def test_who_leaves_is_waited_for_no_more_and_comes_back_no_more(
     world: Here, held: Held, members: list
 ) -> None:
-    late = members[1].make("advertise")
+    late = members[1].make(Phase.ADVERTISE)
     for gone in (members[1], members[1]):
         assert leave(gone).status_code == 202
-    assert reason(members[1].put("advertise", late)) == (409, "repeated")
+    assert reason(members[1].put(Phase.ADVERTISE, late)) == (409, "repeated")
     MEMBERS[held.id] = [one for one in members if one.index != 1]
     *others, last = MEMBERS[held.id]
     for member in others:
-        member.put("advertise", member.make("advertise"))
+        member.put(Phase.ADVERTISE, member.make(Phase.ADVERTISE))
     assert not world.store.due(time.time(), (POPULATION,))[0], "one was not heard yet"
-    assert last.put("advertise", last.make("advertise")).status_code == 202
+    assert last.put(Phase.ADVERTISE, last.make(Phase.ADVERTISE)).status_code == 202
     assert reason(leave(last)) == (409, "repeated")
     assert world.store.due(time.time(), (POPULATION,))[0], "nobody is waited for"
     held.move_on()
@@ -152,9 +152,9 @@ def test_who_leaves_is_waited_for_no_more_and_comes_back_no_more(
 def test_only_a_seat_can_be_given_up_and_only_before_the_round_goes_on(held: Held, members: list) -> None:
     stranger = Member(held, 9, members[0].client)
     assert reason(leave(stranger)) == (401, "no_seat")
-    assert leave(members[0], "mask").status_code == 405
+    assert leave(members[0], Phase.MASK).status_code == 405
     for member in members[:4]:
-        member.put("advertise", member.make("advertise"))
+        member.put(Phase.ADVERTISE, member.make(Phase.ADVERTISE))
     held.move_on()
     assert reason(leave(members[4])) == (409, "late")
 
@@ -166,7 +166,7 @@ def test_of_several_messages_at_once_only_what_is_kept_leaves_a_body(
     said = [one.advertise() for one in clients]
     for _ in range(2):
         with ThreadPoolExecutor(8) as pool:
-            sent = list(pool.map(lambda data: members[0].put("advertise", data), said))
+            sent = list(pool.map(lambda data: members[0].put(Phase.ADVERTISE, data), said))
         assert sorted(one.status_code for one in sent) == [202] + [409] * 7
         [(index, ref)] = held.here.store.messages(held.id, "ADVERTISE")
         assert (index, [one.name for one in (tmp_path / "bodies").iterdir()]) == (0, [ref])
@@ -174,12 +174,12 @@ def test_of_several_messages_at_once_only_what_is_kept_leaves_a_body(
 
 def test_who_missed_a_phase_is_told_so_and_who_is_early_too(world: Here, held: Held, members: list) -> None:
     early = codec.frame(codec.Kind.SHARES, 0, held.id, bytes(80 * 4))
-    assert reason(members[0].put("share", early)) == (409, "early")
-    all_send(held, "advertise", but=(4,))
+    assert reason(members[0].put(Phase.SHARE, early)) == (409, "early")
+    all_send(held, Phase.ADVERTISE, but=(4,))
     held.move_on()
-    assert reason(members[4].get(phase_path(held.id, "share") + "/in")) == (410, "dropped")
+    assert reason(members[4].get(phase_path(held.id, Phase.SHARE) + "/in")) == (410, "dropped")
     late = codec.frame(codec.Kind.SHARES, 4, held.id, bytes(80 * 4))
-    assert reason(members[4].put("share", late)) == (409, "dropped")
+    assert reason(members[4].put(Phase.SHARE, late)) == (409, "dropped")
 
 
 def test_a_long_poll_waits_for_the_phase_and_no_longer(tmp_path: Path) -> None:
@@ -188,11 +188,11 @@ def test_a_long_poll_waits_for_the_phase_and_no_longer(tmp_path: Path) -> None:
             world.check_in(index)
         held = world.open_round()
         members = MEMBERS[held.id] = held.members()
-        all_send(held, "advertise")
+        all_send(held, Phase.ADVERTISE)
         got: list[httpx.Response] = []
 
         def wait() -> None:
-            got.append(members[1].get(phase_path(held.id, "share") + "/in"))
+            got.append(members[1].get(phase_path(held.id, Phase.SHARE) + "/in"))
 
         threads = [threading.Thread(target=wait) for _ in range(8)]
         for thread in threads:
@@ -206,15 +206,15 @@ def test_a_long_poll_waits_for_the_phase_and_no_longer(tmp_path: Path) -> None:
 
 
 def test_a_long_poll_ends_with_nothing_when_nothing_happens(held: Held, members: list) -> None:
-    assert members[0].get(phase_path(held.id, "share") + "/in").status_code == 204
+    assert members[0].get(phase_path(held.id, Phase.SHARE) + "/in").status_code == 204
     assert members[0].get(end_path(held.id)).status_code == 204
 
 
 def test_a_round_that_ended_says_why(world: Here, held: Held, members: list) -> None:
     assert world.store.abort(held.id, "too_few", time.time())
-    assert reason(members[0].get(phase_path(held.id, "share") + "/in")) == (410, "over")
+    assert reason(members[0].get(phase_path(held.id, Phase.SHARE) + "/in")) == (410, "over")
     assert reason(members[0].get(offer_path(held.id))) == (410, "over")
-    assert reason(members[0].put("advertise", members[0].make("advertise"))) == (410, "over")
+    assert reason(members[0].put(Phase.ADVERTISE, members[0].make(Phase.ADVERTISE))) == (410, "over")
     assert decode(members[0].get(end_path(held.id)).content, Ended) == Ended(False, "too_few")
 
 
@@ -236,22 +236,22 @@ def test_a_bad_message_is_refused_with_its_reason_and_the_good_one_still_counts(
     world: Here, held: Held, members: list, bad: tuple
 ) -> None:
     change, expected = bad
-    good = members[0].make("advertise")
-    assert reason(members[0].put("advertise", change(good))) == expected
+    good = members[0].make(Phase.ADVERTISE)
+    assert reason(members[0].put(Phase.ADVERTISE, change(good))) == expected
     assert world.refused() == {expected[1]: 1}
-    assert members[0].put("advertise", good).status_code == 202
+    assert members[0].put(Phase.ADVERTISE, good).status_code == 202
 
 
 def test_another_type_of_content_is_refused(world: Here, held: Held, members: list) -> None:
-    good = members[0].make("advertise")
+    good = members[0].make(Phase.ADVERTISE)
     for wrong in ("application/json", "", "text/plain; charset=utf-8"):
-        answer = members[0].put("advertise", good, **{"content-type": wrong})
+        answer = members[0].put(Phase.ADVERTISE, good, **{"content-type": wrong})
         assert reason(answer) == (415, "content_type")
-    assert members[0].put("advertise", good).status_code == 202
+    assert members[0].put(Phase.ADVERTISE, good).status_code == 202
 
 
 def test_a_body_without_an_end_is_cut_off_at_the_limit(world: Here, held: Held, members: list) -> None:
-    most = message_sizes(held.setup.config, "advertise")[1]
+    most = message_sizes(held.setup.config, Phase.ADVERTISE)[1]
     sent = 0
 
     def endless() -> Iterator[bytes]:
@@ -261,7 +261,7 @@ def test_a_body_without_an_end_is_cut_off_at_the_limit(world: Here, held: Held, 
             yield bytes(64)
 
     try:
-        answer = members[0].put("advertise", endless())
+        answer = members[0].put(Phase.ADVERTISE, endless())
     except (httpx.WriteError, httpx.ReadError, httpx.RemoteProtocolError):
         pass
     else:
@@ -269,12 +269,12 @@ def test_a_body_without_an_end_is_cut_off_at_the_limit(world: Here, held: Held, 
     assert sent < 64 << 20
     assert world.refused() == {"oversized": 1}
     assert most < 200
-    assert members[0].put("advertise", members[0].make("advertise")).status_code == 202
+    assert members[0].put(Phase.ADVERTISE, members[0].make(Phase.ADVERTISE)).status_code == 202
 
 
 def test_a_body_that_drips_is_given_up(world: Here, held: Held, members: list) -> None:
     head = (
-        f"PUT {phase_path(held.id, 'advertise')} HTTP/1.1\r\nHost: here\r\nContent-Type: {OCTETS}\r\n"
+        f"PUT {phase_path(held.id, Phase.ADVERTISE)} HTTP/1.1\r\nHost: here\r\nContent-Type: {OCTETS}\r\n"
         f"Authorization: Bearer {members[0].seat.hex()}\r\nContent-Length: 166\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", world.port)) as slow:
@@ -289,19 +289,19 @@ def test_a_body_that_drips_is_given_up(world: Here, held: Held, members: list) -
 def test_a_connection_that_ends_early_hurts_nobody(world: Here, held: Held, members: list) -> None:
     with socket.create_connection(("127.0.0.1", world.port)) as cut:
         cut.sendall(
-            f"PUT {phase_path(held.id, 'advertise')} HTTP/1.1\r\nHost: here\r\nContent-Type: {OCTETS}\r\n"
+            f"PUT {phase_path(held.id, Phase.ADVERTISE)} HTTP/1.1\r\nHost: here\r\nContent-Type: {OCTETS}\r\n"
             f"Authorization: Bearer {members[0].seat.hex()}\r\nContent-Length: 166\r\n\r\n".encode()
         )
     end = time.monotonic() + 3
     while not world.refused() and time.monotonic() < end:
         time.sleep(0.01)
     assert world.refused() == {"malformed": 1}
-    assert members[0].put("advertise", members[0].make("advertise")).status_code == 202
+    assert members[0].put(Phase.ADVERTISE, members[0].make(Phase.ADVERTISE)).status_code == 202
 
 
 def test_a_seat_is_needed_and_opens_its_own_place_only(world: Here, held: Held, members: list) -> None:
-    path = phase_path(held.id, "advertise")
-    good = members[0].make("advertise")
+    path = phase_path(held.id, Phase.ADVERTISE)
+    good = members[0].make(Phase.ADVERTISE)
     with world.http() as http:
         kind = {"content-type": OCTETS}
         assert reason(http.put(path, content=good, headers=kind)) == (401, "no_seat")
@@ -313,7 +313,7 @@ def test_a_seat_is_needed_and_opens_its_own_place_only(world: Here, held: Held, 
         assert reason(answer) == (401, "no_seat")
         answer = http.put(path, content=good, headers={**kind, "authorization": "Bearer xyz"})
         assert reason(answer) == (400, "malformed")
-    assert reason(members[1].put("advertise", good)) == (409, "foreign")
+    assert reason(members[1].put(Phase.ADVERTISE, good)) == (409, "foreign")
 
 
 @pytest.mark.parametrize("path", ["/v1/rounds/zz/offer", "/v1/rounds/00/offer"])
@@ -323,8 +323,8 @@ def test_a_round_that_there_is_not(members: list, path: str) -> None:
 
 def test_a_round_and_a_phase_that_there_are_not(held: Held, members: list) -> None:
     assert reason(members[0].get(offer_path(drawn("no round")))) == (404, "no_round")
-    assert reason(members[0].put("unmask", b"x")) == (404, "no_such_thing")
-    assert reason(members[0].get(phase_path(held.id, "advertise") + "/in")) == (404, "no_such_thing")
+    assert reason(members[0].put(Phase.DONE, b"x")) == (404, "no_such_thing")
+    assert reason(members[0].get(phase_path(held.id, Phase.ADVERTISE) + "/in")) == (404, "no_such_thing")
 
 
 def test_checking_in_needs_the_key_that_it_names(world: Here) -> None:
@@ -370,9 +370,9 @@ def test_any_bytes_as_a_check_in_are_refused_with_a_reason(world: Here, data: by
 @given(flip=st.integers(0, 165), to=st.integers(0, 255))
 def test_any_changed_byte_of_an_advert_is_refused(world: Here, held: Held, flip: int, to: int) -> None:
     member = held.member(1)
-    good = member.make("advertise")
+    good = member.make(Phase.ADVERTISE)
     bad = good[:flip] + bytes([to]) + good[flip + 1 :]
-    answer = member.put("advertise", bad)
+    answer = member.put(Phase.ADVERTISE, bad)
     assert answer.status_code == (202 if bad == good else answer.status_code)
     if bad != good:
         assert reason(answer)[0] in (400, 409)
@@ -429,8 +429,8 @@ def test_a_database_that_refuses_is_logged_and_not_once_a_request(
 
 
 def test_metrics_need_the_key_and_name_no_device(world: Here, held: Held, members: list) -> None:
-    members[0].put("advertise", members[0].make("advertise"))
-    members[0].put("advertise", b"nonsense")
+    members[0].put(Phase.ADVERTISE, members[0].make(Phase.ADVERTISE))
+    members[0].put(Phase.ADVERTISE, b"nonsense")
     counted(world.store, "rounds.aborted.too_few")
     with world.http() as http:
         assert reason(http.get("/metrics")) == (401, "no_key")
@@ -462,7 +462,7 @@ def test_without_a_key_of_the_operator_metrics_are_closed(tmp_path: Path) -> Non
 def test_nothing_is_logged_of_any_request(
     world: Here, held: Held, members: list, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    members[0].put("advertise", members[0].make("advertise"))
-    members[1].put("advertise", b"nonsense")
+    members[0].put(Phase.ADVERTISE, members[0].make(Phase.ADVERTISE))
+    members[1].put(Phase.ADVERTISE, b"nonsense")
     world.check_in(9, population="books")
     assert capfd.readouterr() == ("", "")

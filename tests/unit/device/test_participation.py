@@ -39,9 +39,9 @@ from confidante.privacy.mechanisms.skellam import sample
 from confidante.privacy.plan import Cohort, SumPlan, plan_sum
 from confidante.secagg.client import RANDOM_BYTES, Client
 from confidante.secagg.config import RoundConfig, RoundSetup
-from confidante.secagg.in_memory import PHASES
 from confidante.secagg.packing import centred
-from confidante.secagg.server import Phase, Server
+from confidante.secagg.phases import PHASES, Phase
+from confidante.secagg.server import Server
 from confidante.tasks.popularity import PopularityTask
 
 PEOPLE = 32
@@ -541,7 +541,7 @@ def test_a_device_is_another_one_to_each_coordinator_and_the_same_one_later(tmp_
 def test_nothing_secret_is_printed(tmp_path: Path) -> None:
     with world(tmp_path) as here:
         wire = Wire(here, here.join()).run(until=Phase.CONFIRM)
-        assert repr(wire.mine) == f"<Participation in popularity {wire.mine.round_id.hex()[:12]} MASKED>"
+        assert repr(wire.mine) == f"<Participation in popularity {wire.mine.round_id.hex()[:12]} CONFIRM>"
         wire.mine.leave()
         assert repr(wire.mine).endswith(" left>")
 

@@ -15,8 +15,7 @@ from confidante.device.storage.forgetting import expire, forget
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose, Retention
-from confidante.secagg.in_memory import PHASES
-from confidante.secagg.server import Phase
+from confidante.secagg.phases import PHASES, Phase
 
 WHERE = ("https://example.org", "films")
 ROUND = config().round_id

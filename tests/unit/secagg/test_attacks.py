@@ -9,11 +9,12 @@ from secure_sum_world import Wire, client, config, drawn, person, setup, vector
 from confidante.core.errors import ProtocolError, Reject
 from confidante.crypto.identity import Identity
 from confidante.secagg import codec
-from confidante.secagg.client import ClientPhase, exclusive_or, sample
+from confidante.secagg.client import exclusive_or, sample
 from confidante.secagg.codec import HEADER_BYTES, Kind
 from confidante.secagg.config import RoundConfig, RoundSetup
 from confidante.secagg.packing import pack_flags, unpack, unpack_flags
-from confidante.secagg.server import Phase, Server
+from confidante.secagg.phases import Phase
+from confidante.secagg.server import Server
 
 OF = setup(7, 6, 3, 5)
 Tamper = Callable[[Phase, int, bytes], bytes]
@@ -78,7 +79,7 @@ def test_the_self_mask_alone_hides_a_client_whose_neighbours_are_all_corrupt_unt
 def test_both_secrets_of_one_peer_cannot_be_asked_for() -> None:
     wire = Wire(OF).run(drop={Phase.MASK: [6]})
     who = wire.clients[0]
-    assert who.phase is ClientPhase.REVEALED
+    assert who.phase is Phase.DONE
     for kind, body in (
         (Kind.SURVIVORS, pack_flags(flags(0, 1, 2, 3, 4)) + bytes(16)),
         (Kind.CONFIRMATIONS, bytes(449)),
@@ -117,7 +118,7 @@ def test_a_server_that_tells_two_stories_gets_no_share_from_either_side() -> Non
                     codec.frame(Kind.CONFIRMATIONS, codec.SERVER, OF.config.round_id, body)
                 )
             assert caught.value.reason in (Reject.INCONSISTENT, Reject.TOO_FEW)
-            assert fresh.clients[who].phase is ClientPhase.FAILED
+            assert fresh.clients[who].phase is Phase.FAILED
 
 
 def test_a_refusal_is_final_so_the_server_cannot_try_again() -> None:
@@ -156,7 +157,7 @@ def test_a_neighbour_left_out_of_an_inbox_may_not_count_as_survivor() -> None:
         with pytest.raises(ProtocolError) as caught:
             who.confirm(survivors(OF, i, everybody, held))
         assert caught.value.reason is Reject.INCONSISTENT
-        assert who.phase is ClientPhase.FAILED
+        assert who.phase is Phase.FAILED
 
 
 @pytest.mark.parametrize("lied_to", [1, 8])

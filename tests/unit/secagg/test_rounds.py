@@ -16,8 +16,8 @@ from confidante.secagg.client import Client
 from confidante.secagg.codec import Kind
 from confidante.secagg.config import RoundConfig, RoundSetup
 from confidante.secagg.ideal import ideal_sum
-from confidante.secagg.in_memory import PHASES, run_round
-from confidante.secagg.server import Phase
+from confidante.secagg.in_memory import run_round
+from confidante.secagg.phases import PHASES, Phase
 
 COMPLETE = setup(7, 6, 3, 5)
 RING = setup(14, 6, 3, 10)
@@ -171,7 +171,7 @@ def test_a_roster_must_fit_and_be_ours() -> None:
 
 def test_secrets_do_not_show() -> None:
     who = client(COMPLETE, 0)
-    assert repr(who) == "<Client 0 START>"
+    assert repr(who) == "<Client 0 ADVERTISE>"
     assert "Private" not in repr(person(0))
     assert "_signing" not in repr(person(0))
 

@@ -15,9 +15,9 @@ from confidante.crypto.masks import expand_mask
 from confidante.secagg.client import Client
 from confidante.secagg.config import RoundConfig, RoundSetup
 from confidante.secagg.graph import Graph
-from confidante.secagg.in_memory import PHASES
 from confidante.secagg.packing import centred, pack, unpack
-from confidante.secagg.server import Phase, Server
+from confidante.secagg.phases import PHASES, Phase
+from confidante.secagg.server import Server
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "vectors" / "secure-sum"

@@ -5,7 +5,8 @@ from functools import lru_cache
 from confidante.privacy.plan import Cohort
 from confidante.secagg.config import RoundConfig
 from confidante.secagg.packing import packed_size
-from confidante.wire.rounds import PHASES, message_sizes
+from confidante.secagg.phases import PHASES
+from confidante.wire.rounds import message_sizes
 
 _BITS = 32
 

@@ -15,9 +15,9 @@ from confidante.coordinator.config.population import EnrolmentTerms, Population
 from confidante.coordinator.config.refinement import EXAMPLE as REFINEMENT_EXAMPLE
 from confidante.coordinator.config.refinement import RefinementTable, refinement_terms
 from confidante.coordinator.config.upload_sizes import upload_sizes
-from confidante.coordinator.store.values import COLLECTING
 from confidante.core.errors import DataError, PlanError
 from confidante.privacy.plan import Cohort
+from confidante.secagg.phases import PHASES
 
 EXAMPLE = (
     """\
@@ -243,7 +243,7 @@ def read_population(path: Path) -> Population:
         every=found.training.every_hours * 3600,
         bits=found.upload.bits,
         max_bytes=found.upload.max_bytes,
-        phases=tuple((phase, getattr(found.seconds, phase.lower())) for phase in COLLECTING),
+        phases=tuple((phase.name, getattr(found.seconds, phase.word)) for phase in PHASES),
         rest=found.seconds.rest,
         waiting=found.seconds.waiting,
         enrolment=EnrolmentTerms(

@@ -16,15 +16,15 @@ from confidante.coordinator.http.long_polls import Seats, Watch
 from confidante.coordinator.http.request_body import RefusedError
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
-from confidante.coordinator.store.values import Standing
+from confidante.coordinator.store.values import Standing, reached
 from confidante.coordinator.telemetry.logs import Seldom
 from confidante.coordinator.telemetry.metrics import Metrics
 from confidante.core.errors import StoreError, WireError
 from confidante.crypto.identity import PublicIdentity
 from confidante.secagg.config import RoundConfig, RoundSetup
+from confidante.secagg.phases import PHASES, Phase
 from confidante.wire.rounds import (
     MSGPACK,
-    PHASES,
     Refusal,
     Refused,
     encode,
@@ -177,32 +177,27 @@ class AppState:
         return answered
 
 
-def place(phase: str) -> int:
-    """Return where a phase stands among those of `PHASES`; behind them all when the round is over."""
-    name = phase.lower()
-    return PHASES.index(name) if name in PHASES else len(PHASES)
-
-
-def phase_of(request: Request) -> str:
+def phase_of(request: Request) -> Phase:
     """Return the phase that an address names; RefusedError when there is none such."""
-    name = str(request.path_params["phase"])
-    if name not in PHASES:
+    found = next((phase for phase in PHASES if phase.word == request.path_params["phase"]), None)
+    if found is None:
         raise RefusedError(404, Refused.NO_SUCH_THING, "there is no such phase")
-    return name
+    return found
 
 
-def missed(state: Standing, phase: str) -> RefusedError:
+def missed(state: Standing, phase: Phase) -> RefusedError:
     """Return why a message of `phase` is not taken while the round is where it is."""
-    if place(state.phase) < PHASES.index(phase):
+    at = reached(state.phase)
+    if at < phase:
         return RefusedError(409, Refused.EARLY, f"the round is at {state.phase}")
-    if place(state.phase) == len(PHASES):
+    if at >= Phase.DONE:
         return RefusedError(410, Refused.OVER, state.reason or "the round is over")
-    return RefusedError(409, Refused.LATE, f"the phase {phase} has ended")
+    return RefusedError(409, Refused.LATE, f"the phase {phase.word} has ended")
 
 
 def refuse_over(state: Standing) -> None:
     """Refuse what comes for a round that is over."""
-    if place(state.phase) == len(PHASES):
+    if reached(state.phase) >= Phase.DONE:
         raise RefusedError(410, Refused.OVER, state.reason or "the round is over")
 
 

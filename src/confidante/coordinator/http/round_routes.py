@@ -18,16 +18,15 @@ from confidante.coordinator.http.app_state import (
     no_round,
     packed,
     phase_of,
-    place,
     refuse_over,
 )
 from confidante.coordinator.http.group_commit import Batched
 from confidante.coordinator.http.request_body import RefusedError, read_body
-from confidante.coordinator.store.values import LEFT, PUBLISHED, Accepted, Late, Repeated, Sent, Standing
+from confidante.coordinator.store.values import LEFT, Accepted, Late, Repeated, Sent, Standing, reached
 from confidante.core.errors import ProtocolError, Reject, StoreError
+from confidante.secagg.phases import Phase
 from confidante.wire.rounds import (
     OCTETS,
-    PHASES,
     Ended,
     Offered,
     Refused,
@@ -50,7 +49,7 @@ class Rounds:
             ("GET", "/v1/rounds/{id}/end", self.end),
             ("GET", "/v1/rounds/{id}/{phase}/in", self.incoming),
             ("PUT", "/v1/rounds/{id}/{phase}", self.take),
-            ("DELETE", f"/v1/rounds/{{id}}/{PHASES[0]}", self.leave),
+            ("DELETE", f"/v1/rounds/{{id}}/{Phase.ADVERTISE.word}", self.leave),
         )
 
     async def offer(self, request: Request) -> Response:
@@ -76,11 +75,11 @@ class Rounds:
         """Hand a device the message that opens a phase for it, as soon as there is one."""
         round_id, _known, index = await self._office.seated(request)
         phase = phase_of(request)
-        if phase == PHASES[0]:
+        if phase is Phase.ADVERTISE:
             raise RefusedError(404, Refused.NO_SUCH_THING, "the first phase opens without a message")
         end = anyio.current_time() + self._office.serving.poll
         state, data = await self._office.run(partial(self._look, round_id, phase, index))
-        while place(state.phase) < PHASES.index(phase):
+        while reached(state.phase) < phase:
             left = end - anyio.current_time()
             before = state.phase
             if left <= 0:
@@ -90,19 +89,19 @@ class Rounds:
             if state.phase == before:
                 return Response(status_code=204)
         refuse_over(state)
-        if place(state.phase) > PHASES.index(phase):
+        if reached(state.phase) > phase:
             raise RefusedError(410, Refused.LATE, f"the round is at {state.phase}")
         if data is None:
             raise await self._office.run(partial(self._dropped, 410, round_id, index))
         self._office.metrics.sent.inc(len(data))
         return Response(data, media_type=OCTETS)
 
-    def _look(self, round_id: bytes, phase: str, index: int) -> tuple[Standing, bytes | None]:
+    def _look(self, round_id: bytes, phase: Phase, index: int) -> tuple[Standing, bytes | None]:
         """Return where a round stands, and what a device gets once it is at `phase`."""
-        state = self._office.store.standing(round_id, phase.upper(), index)
+        state = self._office.store.standing(round_id, phase.name, index)
         if state is None:
             raise no_round()
-        if state.incoming is None or place(state.phase) != PHASES.index(phase):
+        if state.incoming is None or reached(state.phase) is not phase:
             return state, None
         return state, self._office.bodies.get(state.incoming)
 
@@ -127,13 +126,13 @@ class Rounds:
         """Let a device go that refuses the round: it is heard with nothing, so nobody waits for it."""
         round_id, _known, index = await self._office.seated(request)
         said = LEFT + round_id + index.to_bytes(4)  # of no other device's, as bodies go by their contents
-        sent = await self._office.run(partial(self._write, round_id, PHASES[0], index, said))
-        return await self._answer(sent, PHASES[0])
+        sent = await self._office.run(partial(self._write, round_id, Phase.ADVERTISE, index, said))
+        return await self._answer(sent, Phase.ADVERTISE)
 
-    async def _answer(self, sent: Sent, phase: str) -> Response:
+    async def _answer(self, sent: Sent, phase: Phase) -> Response:
         match await self._accept(sent):
             case Accepted():
-                self._office.metrics.taken.labels(phase).inc()
+                self._office.metrics.taken.labels(phase.word).inc()
                 return Response(status_code=202)
             case Repeated(same=True):  # was counted when it was taken
                 return Response(status_code=202)
@@ -148,7 +147,7 @@ class Rounds:
         round_id, _known, _index = await self._office.seated(request)
         end = anyio.current_time() + self._office.serving.poll
         state = await self._office.standing(round_id)
-        while state is not None and place(state.phase) < len(PHASES):
+        while state is not None and reached(state.phase) < Phase.DONE:
             left = end - anyio.current_time()
             before = state.phase
             state = await self._office.watch.beyond(round_id, before, left) if left > 0 else state
@@ -156,9 +155,9 @@ class Rounds:
                 return Response(status_code=204)
         if state is None:
             raise no_round()
-        return packed(Ended(state.phase == PUBLISHED, state.reason))
+        return packed(Ended(reached(state.phase) is Phase.DONE, state.reason))
 
-    def _check(self, round_id: bytes, known: OpenRound, phase: str, index: int, data: bytes) -> Sent:
+    def _check(self, round_id: bytes, known: OpenRound, phase: Phase, index: int, data: bytes) -> Sent:
         """Check a message and write its body, if it can still count; RefusedError when it cannot be one."""
         try:
             check_message(known.setup, phase, index, data)
@@ -166,17 +165,17 @@ class Rounds:
             raise RefusedError(409, error.reason, str(error)) from error
         return self._write(round_id, phase, index, data)
 
-    def _write(self, round_id: bytes, phase: str, index: int, data: bytes) -> Sent:
+    def _write(self, round_id: bytes, phase: Phase, index: int, data: bytes) -> Sent:
         """Write the body of a message that was checked, if it can still count; RefusedError otherwise."""
-        name = phase.upper()
+        name = phase.name
         state = self._office.store.standing(round_id, name, index)
         if state is None:
             raise no_round()
-        if place(state.phase) < PHASES.index(phase):
+        if reached(state.phase) < phase:
             raise missed(state, phase)
-        if phase != PHASES[0] and state.incoming is None:
+        if phase is not Phase.ADVERTISE and state.incoming is None:
             raise self._dropped(409, round_id, index)
-        over = place(state.phase) > PHASES.index(phase) or self._office.now() >= state.deadline
+        over = reached(state.phase) > phase or self._office.now() >= state.deadline
         if over or state.said is not None:
             # Nothing is kept any more, but what was kept before is still acknowledged.
             return Sent(round_id, name, index, hashlib.sha256(data).digest(), len(data), _NOTHING)

@@ -18,6 +18,7 @@ from confidante.coordinator.reports.overview import Overview, overview
 from confidante.coordinator.reports.results import CurvePoint, Groups, newest_groups, quality_curve
 from confidante.coordinator.store import LogEntry, Store
 from confidante.coordinator.store.bodies import Bodies
+from confidante.secagg.phases import PHASES
 
 LOG_SHOWN = 12
 ROUNDS_SHOWN = 30
@@ -123,10 +124,7 @@ class Viewer:
         return View(
             now,
             tuple(self._see(one, says.get(one.name, ""), now) for one in self._desk.populations),
-            tuple(
-                (phase, dropped.get(phase, 0))
-                for phase in ("advertise", "share", "mask", "confirm", "reveal")
-            ),
+            tuple((phase.word, dropped.get(phase.word, 0)) for phase in PHASES),
             tuple(_entry(one) for one in store.log_tail(LOG_SHOWN)),
             self._checked(now // _CHECKED_FOR),
         )

@@ -15,12 +15,13 @@ from confidante.coordinator.config.population import Population
 from confidante.coordinator.rounds.schedule import Schedule
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
-from confidante.coordinator.store.values import COLLECTING, LEFT, PAID_AT, Noted, RoundState
+from confidante.coordinator.store.values import LEFT, PAID_AT, Noted, RoundState
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConfidanteError, ProtocolError, StoreError, WireError
 from confidante.crypto.identity import PublicIdentity
 from confidante.secagg.config import RoundConfig, RoundSetup
-from confidante.secagg.server import Phase, Server
+from confidante.secagg.phases import PHASES, Phase
+from confidante.secagg.server import Server
 from confidante.wire.rounds import Refused
 
 _LONGEST_REASON = 1000
@@ -125,7 +126,7 @@ class Engine:
                 done = store.publish(round_id, ref, survivors, entry, now, noted=noted)
                 says = f"{name} was published with {len(survivors)} devices"
             else:
-                following = COLLECTING[COLLECTING.index(phase) + 1]
+                following = server.phase.name
                 if following == PAID_AT:
                     schedule.afford(state)
                 refs = {data: self._bodies.put(data) for data in set(out.values())}
@@ -183,23 +184,23 @@ def replay(
     roster = tuple(PublicIdentity.decode(one) for one in row.roster)
     server = Server(RoundSetup(RoundConfig.decode(row.config), roster))
     refused: dict[int, str] = {}
-    for phase in COLLECTING[: COLLECTING.index(state.phase) + 1]:
+    for phase in PHASES[: Phase[state.phase] + 1]:
         refused.clear()
-        for client, ref in store.messages(row.id, phase):
+        for client, ref in store.messages(row.id, phase.name):
             beat()
             try:
                 data = bodies.get(ref)
             except StoreError as error:
                 if error.retry:
                     raise
-                raise LostError(f"a message of phase {phase} cannot be read: {error}") from None
+                raise LostError(f"a message of phase {phase.name} cannot be read: {error}") from None
             try:
                 server.receive(client, data)
             except WireError:
                 refused[client] = Refused.LEFT if data.startswith(LEFT) else Refused.MALFORMED
             except ProtocolError as error:
                 refused[client] = error.reason
-        if phase != state.phase:
+        if phase.name != state.phase:
             server.advance()
     return server, refused
 

@@ -22,7 +22,6 @@ from confidante.coordinator.rounds.trainings import Trainings, number_of
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import (
-    COLLECTING,
     PUBLISHED,
     Payment,
     RoundRow,
@@ -34,6 +33,7 @@ from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import PlanError, StoreError
 from confidante.privacy.plan import SumPlan, plan_sum
 from confidante.secagg.config import SEED_BYTES
+from confidante.secagg.phases import Phase
 from confidante.secagg.planning import round_config
 from confidante.tasks.base import Task
 from confidante.tasks.codec import encode_plan
@@ -265,7 +265,7 @@ class Schedule:
             seats=tuple(one.seat for one in roster),
         )
         cost = Payment(plan.noise_multiplier, wanted.share)
-        deadline = now + population.seconds(COLLECTING[0])
+        deadline = now + population.seconds(Phase.ADVERTISE.name)
         opened = store.open_round(row, deadline, cost, now, after=after)
         if opened:
             self.says = f"round {row.id.hex()[:12]} ({row.task}) was opened with {len(row.roster)} devices"

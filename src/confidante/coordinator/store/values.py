@@ -4,16 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import final
 
+from confidante.secagg.phases import PHASES, Phase
 from confidante.wire.rounds import EVERY_PURPOSE
 
-COLLECTING = ("ADVERTISE", "SHARE", "MASK", "CONFIRM", "REVEAL")
+COLLECTING = tuple(phase.name for phase in PHASES)
 """The phases in which a round hears devices, in order."""
 
-PAID_AT = "MASK"
+PAID_AT = Phase.MASK.name
 """The phase with which a round is paid for: before it no vector is heard, so nothing can be learnt."""
 
 PUBLISHED = "PUBLISHED"
 ABORTED = "ABORTED"
+
+
+def reached(phase: str) -> Phase:
+    """Return the phase that the database calls so; DONE or FAILED when the round is over."""
+    return {PUBLISHED: Phase.DONE, ABORTED: Phase.FAILED}.get(phase) or Phase[phase]
 
 
 @final

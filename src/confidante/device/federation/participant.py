@@ -35,9 +35,9 @@ from confidante.device.privacy.http_request import render
 from confidante.models.scoring import read_scores
 from confidante.privacy.purposes import SUM_PURPOSES, Purpose
 from confidante.secagg.config import RoundConfig
+from confidante.secagg.phases import Phase
 from confidante.tasks.codec import models_named
 from confidante.wire.rounds import (
-    PHASES,
     SEAT_BYTES,
     CheckedIn,
     Offered,
@@ -325,7 +325,7 @@ class Participant:
             with suppress(ConfidanteError, RefusedError):  # what is on the way is why it was refused
                 self._line.ask(
                     "DELETE",
-                    phase_path(round_id, PHASES[0]),
+                    phase_path(round_id, Phase.ADVERTISE),
                     purpose=self._purpose,
                     content={"message": "leaves the round that it was chosen for"},
                     visible="That the device in this seat takes no part, so that nobody waits for it.",
@@ -368,7 +368,7 @@ class Participant:
         self._line.insist()
         self._purpose = Purpose(was.purpose)
         try:
-            masked = len(kept.steps) > PHASES.index("mask")
+            masked = len(kept.steps) > Phase.MASK
             agreement = self._agreement(
                 was.plan, was.task, was.catalogue, self._purpose, models=() if masked else None
             )

@@ -41,8 +41,9 @@ from confidante.device.recommend.cohorts import leaf_here
 from confidante.device.recommend.person import AGAINST, PICK
 from confidante.device.storage.vault import Vault
 from confidante.privacy.clipping import encode
-from confidante.secagg.client import RANDOM_BYTES, Client, ClientPhase
+from confidante.secagg.client import RANDOM_BYTES, Client
 from confidante.secagg.config import RoundSetup
+from confidante.secagg.phases import Phase
 from confidante.tasks.cohorts import CohortTask
 from confidante.tasks.contributors import ContributorTask
 from confidante.tasks.likes import LikesTask
@@ -51,34 +52,34 @@ from confidante.tasks.popularity import PopularityTask
 _SHOWN = 10  # own entries kept for the person to read
 _OF_ITEMS = (PopularityTask, ContributorTask, CohortTask, LikesTask)  # ask what was met, in whatever order
 
-_MESSAGES: Mapping[ClientPhase, tuple[str, str, str]] = {
-    ClientPhase.START: (
+_MESSAGES: Mapping[Phase, tuple[str, str, str]] = {
+    Phase.ADVERTISE: (
         "ADVERT",
         "a public key made for this round, signed",
         "That this device takes part in this round.",
     ),
-    ClientPhase.ADVERTISED: (
+    Phase.SHARE: (
         "SHARES",
         "sealed shares of this round's secrets, one for each neighbour",
         "Nothing but their number: only the neighbours can open them.",
     ),
-    ClientPhase.SHARED: (
+    Phase.MASK: (
         "MASKED",
         "your vector, clipped, noised and masked",
         "Random-looking numbers. Once enough devices sent theirs, the noised sum of all of them.",
     ),
-    ClientPhase.MASKED: (
+    Phase.CONFIRM: (
         "CONFIRMATION",
         "a signature of which devices are in the sum",
         "Which list this device was shown.",
     ),
-    ClientPhase.CONFIRMED: (
+    Phase.REVEAL: (
         "REVEAL",
         "shares that take the masks off the sum, and off nothing else",
         "The neighbours' shares; with those of others, the noised sum.",
     ),
 }
-"""By what the client did last: name, content and visible part of what it sends next."""
+"""By phase: name, content and visible part of what the client sends in it."""
 
 
 @final
@@ -223,10 +224,10 @@ class Participation:
                 data, note = self._step(client, message)
                 outgoing = self._hand_out(before, message, data, note)
             except ConfidanteError as error:
-                if client.phase is ClientPhase.FAILED or isinstance(error, ConsentError | VaultError):
+                if client.phase is Phase.FAILED or isinstance(error, ConsentError | VaultError):
                     self._leave()
                 raise
-            if client.phase is ClientPhase.REVEALED:
+            if client.phase is Phase.DONE:
                 self._client = None
             self.sent.append(outgoing)
             return outgoing
@@ -259,19 +260,19 @@ class Participation:
         if self._masked is not None:
             self._ledger.attach_receipt(self._masked, receipt)
 
-    def _still_wanted(self, phase: ClientPhase) -> None:
+    def _still_wanted(self, phase: Phase) -> None:
         self._consents.require(self._agreement.purpose)
-        expected = "joined" if phase < ClientPhase.MASKED else "spent"
+        expected = "joined" if phase < Phase.CONFIRM else "spent"
         if self._ledger.rounds.state(self.round_id) != expected:
             raise ConsentError("this round was given up on this device: wait for another")
         # Forgetting empties the outbox; what merely expires by age or number does not end a round.
-        if phase >= ClientPhase.MASKED and self._ledger.local_note(self.round_id) is None:
+        if phase >= Phase.CONFIRM and self._ledger.local_note(self.round_id) is None:
             raise ConsentError("something that went into this round was forgotten: this device leaves it")
 
     def _take_again(self, client: Client, step: Step) -> None:
         """Bring the client to where it was after `step`; what it makes of it again is not sent."""
         before = client.phase
-        if before is ClientPhase.SHARED:
+        if before is Phase.MASK:
             # What is masked does not change the client's state; the vector that was is not kept.
             nothing = np.zeros(self._agreement.plan.length, dtype=np.int64)
             same = len(client.mask(step.incoming, nothing)) == len(step.outgoing)
@@ -287,25 +288,23 @@ class Participation:
     def _step(self, client: Client, message: bytes) -> tuple[bytes, dict[str, Any]]:
         """Return the next message and, for the vector, what only the person may read of it."""
         match client.phase:
-            case ClientPhase.START:
+            case Phase.ADVERTISE:
                 return client.advertise(), {}
-            case ClientPhase.ADVERTISED:
+            case Phase.SHARE:
                 return client.share_keys(message), {}
-            case ClientPhase.SHARED:
+            case Phase.MASK:
                 vector, note = self._vector()
                 return client.mask(message, vector), note
-            case ClientPhase.MASKED:
+            case Phase.CONFIRM:
                 return client.confirm(message), {}
             case _:
                 return client.reveal(message), {}
 
-    def _hand_out(
-        self, before: ClientPhase, incoming: bytes, message: bytes, note: dict[str, Any]
-    ) -> Outgoing:
+    def _hand_out(self, before: Phase, incoming: bytes, message: bytes, note: dict[str, Any]) -> Outgoing:
         """Write a message into the ledger and the journal, with what it spends, in one transaction."""
         name, what, visible = _MESSAGES[before]
         plan, agreement = self._agreement.plan, self._agreement
-        masked = before is ClientPhase.SHARED
+        masked = before is Phase.MASK
         content: dict[str, Any] = {"message": name, "what": what, "bytes": len(message)}
         if masked:
             content |= {

@@ -16,7 +16,9 @@ from confidante.device.privacy.egress import Response
 from confidante.device.privacy.http_request import Request, render
 from confidante.device.privacy.ledger import EgressState
 from confidante.device.values import Purpose
-from confidante.wire.rounds import PHASES, SENT_IN, Ended, decode, end_path, phase_path
+from confidante.secagg.codec import SENT_IN
+from confidante.secagg.phases import PHASES, Phase
+from confidante.wire.rounds import Ended, decode, end_path, phase_path
 
 _PHASES = {kind.value: phase for phase, kind in SENT_IN.items()}
 
@@ -51,22 +53,25 @@ class RoundSession:
         for number, phase in enumerate(PHASES, start=1):
             if number < again:
                 continue
-            self._say(f"in a round of {devices} devices: {number} of {len(PHASES)}, {phase}")
+            self._say(f"in a round of {devices} devices: {number} of {len(PHASES)}, {phase.word}")
             if number == again:
                 mine.check_wanted()
                 # Once a round is over its coordinator knows of no message: how it ended says the rest.
-                with suppress(RefusedError) if phase == PHASES[-1] else nullcontext():
+                with suppress(RefusedError) if phase is Phase.REVEAL else nullcontext():
                     self._hand_in(mine.sent[-1])
                 continue
-            incoming = b"" if phase == PHASES[0] else self._incoming(phase)
+            incoming = b"" if phase is Phase.ADVERTISE else self._incoming(phase)
             if incoming is None:
                 return Outcome("left", "the round did not go on in the time given", mine.round_id)
             self._hand_in(mine.answer(incoming))
         return self._how_it_ended()
 
-    def _incoming(self, phase: str) -> bytes | None:
+    def _incoming(self, phase: Phase) -> bytes | None:
         """Return the coordinator's message that opens a phase; None when time is up."""
-        path, what = phase_path(self._mine.round_id, phase) + "/in", f"the messages for the phase {phase}"
+        path, what = (
+            phase_path(self._mine.round_id, phase) + "/in",
+            f"the messages for the phase {phase.word}",
+        )
         while not self._line.over:
             answer = look(self._line, self._purpose, self._seat, path, what)
             if answer.status != 204:
@@ -86,7 +91,7 @@ class RoundSession:
             phase_path(mine.round_id, phase),
             outgoing.message,
             purpose=self._purpose,
-            content={"message": f"{phase}, once more", "bytes": len(outgoing.message)},
+            content={"message": f"{phase.word}, once more", "bytes": len(outgoing.message)},
             visible="The same message as before, which may not have got through.",
             bearer=self._seat,
             wanted=mine.check_wanted,
@@ -128,7 +133,7 @@ def put(url: str, round_id: bytes, seat: bytes, message: bytes) -> Request:
     return render("PUT", url + phase_path(round_id, phase_of(message)), message, bearer=seat)
 
 
-def phase_of(message: bytes) -> str:
+def phase_of(message: bytes) -> Phase:
     """Return the phase that one of a device's messages belongs to."""
     return _PHASES[message[1]]
 
