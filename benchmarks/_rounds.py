@@ -174,14 +174,14 @@ def round_at_mask(store: Store, bodies: Bodies, name: str, n: int, numbers: int)
     roster = tuple(Identity.from_seed(drawn(f"{name} {i}")).public.encode() for i in range(n))
     seats = tuple(seat_digest(seat(name, i)) for i in range(n))
     now = time.time()
-    store.admit([Joining("prepared", *one, "large") for one in zip(roster, seats, strict=True)], now)
+    store.pool.admit([Joining("prepared", *one, "large") for one in zip(roster, seats, strict=True)], now)
     row = RoundRow(config.round_id, 1, "prepared", "test", b"task", b"plan", config.encode(), roster, seats)
-    if not store.open_round(row, now + 3600, Payment(3.0, 1.0), now):
+    if not store.rounds.open(row, now + 3600, Payment(3.0, 1.0), now):
         sys.exit("the round cannot be opened")
     ref = bodies.put(b"what the coordinator says")
     for phase, following in (("ADVERTISE", "SHARE"), ("SHARE", "MASK")):
-        store.claim_due(now + 7200, "benchmark", 1.0)
-        store.advance(config.round_id, phase, following, now + 3600, dict.fromkeys(range(n), ref), now)
+        store.rounds.claim_due(now + 7200, "benchmark", 1.0)
+        store.rounds.advance(config.round_id, phase, following, now + 3600, dict.fromkeys(range(n), ref), now)
     return config.round_id
 
 

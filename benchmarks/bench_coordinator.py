@@ -74,12 +74,12 @@ def uploads(count: int) -> dict[str, Any]:
     """Return how many durable uploads of 400 KB a second are acknowledged, and the reference's figure."""
     with tempfile.TemporaryDirectory() as folder, rounds.coordinator(Path(folder) / "here") as here:
         with here.store() as store:
-            store.pause(rounds.POPULATION, True)
+            store.operator.pause(rounds.POPULATION, True)
             round_id = rounds.round_at_mask(store, here.bodies(), "a", count + 1, NUMBERS)
         requests = rounds.uploads(round_id, "a", count, NUMBERS)
         found = loaded(here.port, requests, here.cpu)
         with here.store() as store:
-            kept = store.messages(round_id, "MASK")
+            kept = store.messages.heard(round_id, "MASK")
         if found["statuses"] != {"202": count} or len(kept) != count:
             sys.exit(f"{len(kept)} of {count} uploads were kept: {found['statuses']}")
         found["resident_mib"] = here.resident_mib()
@@ -99,11 +99,11 @@ def check_ins(count: int) -> dict[str, Any]:
         )
     with tempfile.TemporaryDirectory() as folder, rounds.coordinator(Path(folder) / "here") as here:
         with here.store() as store:
-            store.pause(rounds.POPULATION, True)
+            store.operator.pause(rounds.POPULATION, True)
         found = loaded(here.port, requests, here.cpu)
         found["again"] = loaded(here.port, requests, here.cpu)
         with here.store() as store:
-            waiting = len(store.pool(rounds.POPULATION))
+            waiting = len(store.pool.all(rounds.POPULATION))
         if found["statuses"] != {"200": count} or waiting != count:
             sys.exit(f"{waiting} of {count} devices wait: {found['statuses']}")
     with reference() as (port, cpu):
@@ -158,7 +158,7 @@ def round_of(devices: int, numbers: int, processes: int, kill: bool) -> dict[str
         for child in children:
             child.wait()
         with here.store() as store:
-            state = store.rounds(rounds.POPULATION)[-1]
+            state = store.rounds.newest(rounds.POPULATION)[-1]
         if state.outcome != "published" or len(state.survivors) != devices - kill:
             sys.exit(f"the round ended otherwise: {state.outcome} {state.reason} {len(state.survivors)}")
         return {

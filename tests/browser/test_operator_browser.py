@@ -83,7 +83,7 @@ def test_pause_and_go_on_by_keyboard(browser: Browser, tmp_path: Path) -> None:
         page.get_by_role("button", name="Pause with films").focus()
         page.keyboard.press("Enter")
         expect(page.get_by_role("status")).to_contain_text("Paused")
-        assert store.paused("films")
+        assert store.operator.paused("films")
         page.get_by_role("button", name="Go on with films").click()
         expect(page.get_by_role("status")).to_contain_text("opened again")
         page.get_by_role("button", name="End this round of films").click()

@@ -68,7 +68,7 @@ def announce(
         salt.to_bytes(SALT_BYTES, "big"),
     )
     log.bodies.put(wire.data)
-    return log.store.append_log("round", encode(said), log.now).hash
+    return log.store.log.append("round", encode(said), log.now).hash
 
 
 def publish(log: Log, data: bytes, round_id: bytes, **said: object) -> bytes:

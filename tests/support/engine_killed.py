@@ -14,6 +14,8 @@ class Deadly:
 
     def __getattr__(self, name):
         method = getattr(self._real, name)
+        if not callable(method):  # a repository of the store
+            return Deadly(method, self._name, self._after)
         if name != self._name:
             return method
 

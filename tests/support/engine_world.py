@@ -175,7 +175,7 @@ class World:
 
     @property
     def newest(self):
-        return self.store.rounds("films", 1)[0]
+        return self.store.rounds.newest("films", 1)[0]
 
     def settle(self) -> None:
         while self.engine.step(self.now):
@@ -262,4 +262,6 @@ class _Watched:
 
     def __getattr__(self, name):
         method = getattr(self._real, name)
+        if not callable(method):  # a repository of the store
+            return _Watched(method, self._calls)
         return lambda *args, **more: self._calls.call(name, method, args, more)

@@ -136,7 +136,7 @@ class Faults:
         return play(urls, NAME, who, **{"patience": 120.0, **more})  # type: ignore[arg-type]
 
     def newest(self) -> RoundState | None:
-        return next(iter(self.store.rounds(NAME, 1)), None)
+        return next(iter(self.store.rounds.newest(NAME, 1)), None)
 
     def expire(self, phase: str) -> None:
         """Let the deadline of a phase be now, if a round is in it."""
@@ -151,8 +151,8 @@ class Faults:
 
     def ended(self, round_id: bytes) -> RoundState:
         """Return a round once it is over."""
-        wait_until(lambda: (found := self.store.round(round_id)) is not None and bool(found.outcome))
-        state = self.store.round(round_id)
+        wait_until(lambda: (found := self.store.rounds.get(round_id)) is not None and bool(found.outcome))
+        state = self.store.rounds.get(round_id)
         assert state is not None
         return state
 
@@ -167,22 +167,22 @@ class Faults:
         own = [by_key[state.row.roster[index]].vector(config) for index in state.survivors]
         assert len(own) >= config.min_survivors
         assert np.array_equal(self.total(state), np.sum(own, axis=0))
-        logged = [entry for entry in self.store.log(limit=1000) if state.row.id in entry.body]
+        logged = [entry for entry in self.store.log.entries(limit=1000) if state.row.id in entry.body]
         assert len(logged) == 1
         self.check_paid()
 
     def check_paid(self) -> None:
         """What was published was paid for, once; no more was paid than rounds were opened."""
-        found = self.store.rounds(NAME, 1000)
+        found = self.store.rounds.newest(NAME, 1000)
         published = sum(one.outcome == "published" for one in found)
-        assert published <= len(self.store.payments(NAME)) <= len(found)
+        assert published <= len(self.store.rounds.payments(NAME)) <= len(found)
 
     def check_aborted(self, state: RoundState) -> None:
         assert state.outcome == "aborted"
         assert state.reason
         assert state.result == ""
         assert state.survivors == ()
-        assert not [entry for entry in self.store.log(limit=1000) if state.row.id in entry.body]
+        assert not [entry for entry in self.store.log.entries(limit=1000) if state.row.id in entry.body]
         self.check_paid()
 
 
@@ -237,7 +237,7 @@ def deadlines(world: Faults, heard: dict[str, int]) -> Iterator[None]:
 
     def push(over: threading.Event) -> None:
         while not over.wait(0.02):
-            for fact in world.store.facts(NAME, 1):
+            for fact in world.store.operator.rounds(NAME, 1):
                 if heard.get(fact.phase, DEVICES) <= fact.heard < fact.expected:
                     world.expire(fact.phase)
 

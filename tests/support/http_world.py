@@ -87,14 +87,14 @@ class Here:
             max_dropout=0.34,
             max_collusion=0.0,
         )
-        waiting = {one.identity: one.seat for one in self.store.pool(POPULATION)}
+        waiting = {one.identity: one.seat for one in self.store.pool.all(POPULATION)}
         roster = tuple(person(i).public.encode() for i in range(n))
         seats = tuple(waiting[who] for who in roster)
         row = RoundRow(
             config.round_id, 1, POPULATION, "test", b"task", b"plan", config.encode(), roster, seats
         )
         now = time.time()
-        assert self.store.open_round(row, now + seconds, Payment(3.0, 1.0), now)
+        assert self.store.rounds.open(row, now + seconds, Payment(3.0, 1.0), now)
         setup = RoundSetup(config, tuple(map(PublicIdentity.decode, roster)))
         return Held(self, setup)
 
@@ -120,13 +120,13 @@ class Held:
     def move_on(self) -> SumResult | None:
         """End the phase as a worker does: by replaying all messages."""
         now = time.time()
-        state = self.here.store.claim_due(now + 1000, "test", 1.0)
+        state = self.here.store.rounds.claim_due(now + 1000, "test", 1.0)
         assert state is not None
         server = Server(self.setup)
         out: dict[int, bytes] = {}
         while True:
             phase = server.phase
-            for index, ref in self.here.store.messages(self.id, phase.name):
+            for index, ref in self.here.store.messages.heard(self.id, phase.name):
                 try:
                     server.receive(index, self.here.bodies.get(ref))
                 except ConfidanteError:
@@ -136,10 +136,10 @@ class Held:
                 break
         if server.phase is Phase.DONE:
             ref = self.here.bodies.put(b"sum")
-            assert self.here.store.publish(self.id, ref, server.result.survivors, None, now)
+            assert self.here.store.rounds.publish(self.id, ref, server.result.survivors, None, now)
             return server.result
         refs = {index: self.here.bodies.put(data) for index, data in out.items()}
-        assert self.here.store.advance(self.id, state.phase, server.phase.name, now + 60, refs, now)
+        assert self.here.store.rounds.advance(self.id, state.phase, server.phase.name, now + 60, refs, now)
         return None
 
 

@@ -33,7 +33,7 @@ def history(store: Store, published: int = 6, *, runs: bool = True) -> bytes:
             let_wait(store, "films", who, who[:32], at)
         newest = hashlib.sha256(f"round {number}".encode()).digest()
         task = f"popularity {number + 1}"
-        entry = store.append_log("round", msgspec.msgpack.encode({"population": "films", "task": task}), at)
+        entry = store.log.append("round", msgspec.msgpack.encode({"population": "films", "task": task}), at)
         row = RoundRow(
             newest,
             entry.number,
@@ -46,11 +46,11 @@ def history(store: Store, published: int = 6, *, runs: bool = True) -> bytes:
             tuple(w[:32] for w in people),
         )
         last = number == published + runs
-        assert store.open_round(row, time.time() + 50 if last else at + 60, Payment(3.0, 1.0), at)
+        assert store.rounds.open(row, time.time() + 50 if last else at + 60, Payment(3.0, 1.0), at)
         for who in range(3 if last and runs else 5):
             hear(store, newest, "ADVERTISE", who, b"d" * 32, 5, "ref", at)
         if number == published:
-            store.abort(newest, "too_few: 2 of 5 devices are left", at + 61, noted=missing)
+            store.rounds.abort(newest, "too_few: 2 of 5 devices are left", at + 61, noted=missing)
         elif not (last and runs):
             _publish(store, newest, number, at)
     let_wait(store, "films", b"w" * 64, b"w" * 32, time.time(), "small")
@@ -60,13 +60,15 @@ def history(store: Store, published: int = 6, *, runs: bool = True) -> bytes:
 def _publish(store: Store, round_id: bytes, number: int, at: float) -> None:
     phases = ("ADVERTISE", "SHARE", "MASK", "CONFIRM", "REVEAL")
     for phase, following in pairwise(phases):
-        assert store.claim_due(at + 1, "test", 1.0) is not None
-        assert store.advance(round_id, phase, following, at + 60, dict.fromkeys(range(5), "out"), at + 1)
+        assert store.rounds.claim_due(at + 1, "test", 1.0) is not None
+        assert store.rounds.advance(
+            round_id, phase, following, at + 60, dict.fromkeys(range(5), "out"), at + 1
+        )
         for who in range(5):
             hear(store, round_id, following, who, b"d" * 32, 5, "ref", at + 1)
-    assert store.claim_due(at + 2, "test", 1.0) is not None
+    assert store.rounds.claim_due(at + 2, "test", 1.0) is not None
     body = msgspec.msgpack.encode({"population": "films", "training": number, "survivors": 4})
-    assert store.publish(round_id, "sum", tuple(range(5 - number % 2)), ("sum", body), at + 2.5)
+    assert store.rounds.publish(round_id, "sum", tuple(range(5 - number % 2)), ("sum", body), at + 2.5)
 
 
 def desk_of(population: Population, folder: Path, *, public: bool = True) -> Desk:

@@ -49,19 +49,19 @@ def publish_model(store: Store, bodies: Bodies, population: str, data: bytes, no
         hashlib.shake_256(f"{name} {now} {index}".encode()).digest(IDENTITY_BYTES) for index in range(3)
     )
     seats = tuple(who[:SEAT_BYTES] for who in roster)
-    store.admit([Joining(population, *one, "large") for one in zip(roster, seats, strict=True)], now)
-    number = len(store.rounds(population)) + 1
+    store.pool.admit([Joining(population, *one, "large") for one in zip(roster, seats, strict=True)], now)
+    number = len(store.rounds.newest(population)) + 1
     row = RoundRow(
         hashlib.sha256(roster[0]).digest(), 1, population, f"{_PART} {number}", b"", b"", b"", roster, seats
     )
-    store.open_round(row, now + 1.0, _COST, now)
+    store.rounds.open(row, now + 1.0, _COST, now)
     for before, after in pairwise(COLLECTING):
-        store.claim_due(now + 2.0, "made up", 1.0)
-        store.advance(row.id, before, after, now + 1.0, {}, now)
-    store.claim_due(now + 2.0, "made up", 1.0)
+        store.rounds.claim_due(now + 2.0, "made up", 1.0)
+        store.rounds.advance(row.id, before, after, now + 1.0, {}, now)
+    store.rounds.claim_due(now + 2.0, "made up", 1.0)
     kept = Result.of(np.zeros(1, dtype=np.int64), name)
     said = {"population": population, "task": row.task, "training": number, "model": bytes.fromhex(name)}
     entry = ("model", msgspec.msgpack.encode(said))
-    if not store.publish(row.id, bodies.put(kept.encode()), (0, 1, 2), entry, now):
+    if not store.rounds.publish(row.id, bodies.put(kept.encode()), (0, 1, 2), entry, now):
         raise AssertionError
     return name

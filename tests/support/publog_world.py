@@ -37,7 +37,7 @@ class Log:
     def add(self, kind: str, at: float | None = None, **said: object) -> LogEntry:
         """Add an entry that is a map. at: now."""
         time_said = self.now if at is None else at
-        return self.store.append_log(kind, encode({"population": POPULATION, **said}), time_said)
+        return self.store.log.append(kind, encode({"population": POPULATION, **said}), time_said)
 
     def announce(self, salt: int = 0, population: str = POPULATION) -> LogEntry:
         """Add a round."""
@@ -50,7 +50,7 @@ class Log:
             bytes(32),
             salt.to_bytes(SALT_BYTES, "big"),
         )
-        return self.store.append_log("round", encode(said), START)
+        return self.store.log.append("round", encode(said), START)
 
     def publish(self, data: bytes) -> bytes:
         """Keep a model, name it in the log, return its digest."""

@@ -86,7 +86,7 @@ class Server:
         offered = msgspec.structs.replace(offered, **changed)
         if not offered.secret:
             self.bodies[offered.table.hex()] = table
-        self.log.store.append_log(LOG_KIND, encode(offered), at)
+        self.log.store.log.append(LOG_KIND, encode(offered), at)
         return offered
 
 

@@ -96,7 +96,7 @@ class World:
         return httpx.Client(base_url=self.url, timeout=30, trust_env=False)
 
     def offered(self) -> list[Offered]:
-        return [decode(one.body, Offered) for one in self.store.log(0, 1000) if one.kind == LOG_KIND]
+        return [decode(one.body, Offered) for one in self.store.log.entries(0, 1000) if one.kind == LOG_KIND]
 
     def sides(self) -> tuple[QuerySide, ItemSide]:
         said = self.offered()[-1]
@@ -144,7 +144,7 @@ class World:
 
     def tokens(self, count: int = 4) -> "Tokens":
         """Fetch tokens for questions, as a device does."""
-        keys = [decode(one.body, TokenKey) for one in self.store.log(0, 1000) if one.kind == "tokens"]
+        keys = [decode(one.body, TokenKey) for one in self.store.log.entries(0, 1000) if one.kind == "tokens"]
         [key] = [one for one in keys if one.population == tokens_of(NAME)]
         drawn = [next(_NUMBERS).to_bytes(32, "big") for _ in range(count)]
         nonces = [hashlib.sha256(one).digest() for one in drawn]

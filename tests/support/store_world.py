@@ -21,7 +21,7 @@ def filled(store: Store) -> None:
 def opened(store: Store) -> None:
     """The first four sit in a round that hears them until 10.0."""
     filled(store)
-    assert store.open_round(ROUND, 10.0, Payment(1.5, 0.25), 2.0, after=0)
+    assert store.rounds.open(ROUND, 10.0, Payment(1.5, 0.25), 2.0, after=0)
 
 
 def say_all(store: Store, phase: str) -> None:
@@ -32,6 +32,6 @@ def say_all(store: Store, phase: str) -> None:
 
 def claimed(store: Store, now: float) -> RoundState:
     """Worker a has the round, for 5 seconds."""
-    state = store.claim_due(now, "a", 5.0)
+    state = store.rounds.claim_due(now, "a", 5.0)
     assert state is not None
     return state

@@ -26,7 +26,7 @@ def write(store: Store, seed: int) -> None:
                 if heard == Accepted():
                     tell("message", client, f"{seed}-{step}")
             case "log":
-                tell("log", store.append_log("plan", f"{seed}-{step}".encode(), 1.0).hash.hex())
+                tell("log", store.log.append("plan", f"{seed}-{step}".encode(), 1.0).hash.hex())
             case _:
                 counted(store, "done")
                 tell("count")
@@ -44,11 +44,11 @@ def main() -> None:
             case "write":
                 write(store, int(sys.argv[3]))
             case "claim":
-                tell(store.claim_due(10.0, "killed", 5.0) is not None)
+                tell(store.rounds.claim_due(10.0, "killed", 5.0) is not None)
                 time.sleep(600)
             case _:
                 sys.stdin.readline()
-                tell(store.claim_due(10.0, f"racer {os.getpid()}", 5.0) is not None)
+                tell(store.rounds.claim_due(10.0, f"racer {os.getpid()}", 5.0) is not None)
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ def rehearse(
         ]
         store = stack.enter_context(Store.open(f"sqlite:///{folder / 'population.db'}"))
         while (model := _newest_model(store)) is None:
-            rounds = [one for one in store.rounds(population.name) if one.phase == PUBLISHED]
+            rounds = [one for one in store.rounds.newest(population.name) if one.phase == PUBLISHED]
             progress("rounds", 1 - 0.5 ** len(rounds))
             if time.monotonic() - began > limit or coordinator.poll() is not None:
                 raise DataError(
@@ -153,7 +153,7 @@ def rehearse(
                 raise DataError("a device's process ended: see the files `said` in it", path=folder)
             time.sleep(_LOOK)
         seconds = time.monotonic() - began
-        states = [one for one in store.rounds(population.name) if one.phase == PUBLISHED]
+        states = [one for one in store.rounds.newest(population.name) if one.phase == PUBLISHED]
         bodies = Bodies(f"file://{folder / 'population-bodies'}")
         progress("comparing", 0.9)
         sums = tuple(_compare(state, bodies, population, histories) for state in reversed(states))
@@ -222,7 +222,7 @@ def _ended(command: list[str], told: Path) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _newest_model(store: Store) -> bytes | None:
-    for entry in reversed(store.log(0, 1000)):
+    for entry in reversed(store.log.entries(0, 1000)):
         if entry.kind == "model":
             return bytes(msgspec.msgpack.decode(entry.body)["model"])
     return None

@@ -50,15 +50,15 @@ def filled(url: str, bodies: Bodies) -> str:
         ):
             say_all(store, phase)
             claimed(store, 4.0)
-            assert store.advance(ROUND.id, phase, following, 10.0, dict.fromkeys(range(4), "x"), 4.0)
+            assert store.rounds.advance(ROUND.id, phase, following, 10.0, dict.fromkeys(range(4), "x"), 4.0)
         say_all(store, "REVEAL")
         claimed(store, 4.0)
         model = bodies.put(b"the model")
         noted = Noted({"round published": 3})
         entry = ("model", msgspec.msgpack.encode({"model": bytes.fromhex(model)}))
-        assert store.publish(ROUND.id, bodies.put(b"the sum"), (0, 2, 3), entry, 5.0, noted=noted)
+        assert store.rounds.publish(ROUND.id, bodies.put(b"the sum"), (0, 2, 3), entry, 5.0, noted=noted)
         row = replace(ROUND, id=b"s" * 32, roster=IDENTITIES[4:8])
-        assert store.open_round(row, 20.0, Payment(2.5, 0.5), 6.0)
+        assert store.rounds.open(row, 20.0, Payment(2.5, 0.5), 6.0)
         hear(store, row.id, "ADVERTISE", 0, DIGEST, 5, bodies.put(b"what a device said"), 7.0)
     return url
 
@@ -104,10 +104,10 @@ def test_all_comes_back_on_either_database_and_running_rounds_are_ended(
         assert after[name] == before[name], name
     assert all(after[name] == [] for name in LEFT_OUT)
     with Store.open(empty) as store:
-        assert store.verify_log() == 1
+        assert store.log.verify() == 1
         # what ran may have got to its sum after the backup: it counts as paid
-        assert store.spent("films") == [1.5, 2.5]
-        ran, published = store.rounds("films")
+        assert store.rounds.spent("films") == [1.5, 2.5]
+        ran, published = store.rounds.newest("films")
         assert (ran.phase, ran.outcome, ran.reason, ran.ended) == ("ABORTED", "aborted", RESTORED, NOW + 50)
         assert published.survivors == (0, 2, 3)
         assert elsewhere.get(published.result) == b"the sum"
@@ -117,7 +117,7 @@ def test_all_comes_back_on_either_database_and_running_rounds_are_ended(
             let_wait(store, "films", who, b"n" * 31 + who[:1], NOW)
         seats = tuple(b"n" * 31 + who[:1] for who in IDENTITIES[4:8])
         new = replace(ROUND, id=b"t" * 32, roster=IDENTITIES[4:8], seats=seats)
-        assert store.open_round(new, NOW + 100, Payment(3.5, 0.5), NOW + 60, after=2)
+        assert store.rounds.open(new, NOW + 100, Payment(3.5, 0.5), NOW + 60, after=2)
     assert elsewhere.get(hashlib.sha256(b"the model").hexdigest()) == b"the model"
     with pytest.raises(StoreError, match="there is no body"):
         elsewhere.get(hashlib.sha256(b"what a device said").hexdigest())
@@ -143,7 +143,7 @@ def small(tmp_path: Path, bodies: Bodies, use: Callable[[str], Database]) -> Pat
     with Store.open(address) as store:
         store.migrate()
         model = bodies.put(b"m" * 300)
-        store.append_log("model", msgspec.msgpack.encode({"model": bytes.fromhex(model)}), 1.0)
+        store.log.append("model", msgspec.msgpack.encode({"model": bytes.fromhex(model)}), 1.0)
     file = tmp_path / "small.backup"
     back_up(use(address), bodies, file, NOW)
     return file

@@ -56,7 +56,7 @@ def until_cohorts(world):
 
 def announced(world, state):
     """Return what the log says of a round, and of what came of it."""
-    entries = {entry.number: entry for entry in world.store.log()}
+    entries = {entry.number: entry for entry in world.store.log.entries()}
     said = msgspec.msgpack.decode(entries[state.row.entry].body)
     ended = [msgspec.msgpack.decode(one.body) for one in entries.values() if one.kind == "cohorts"]
     return said, ended
@@ -88,7 +88,7 @@ def test_the_sum_is_exact_and_what_is_published_follows_from_it(tmp_path):
     assert release.spreads == (0.0, 0.0, 0.0)
     assert wanted[YOUNG] > 2.5 > wanted[OLD]
     assert release.table.serves == (0, YOUNG, 0)
-    [model] = [one for one in world.store.log() if one.kind == "model"]
+    [model] = [one for one in world.store.log.entries() if one.kind == "model"]
     published = read_model(world.bodies.get(msgspec.msgpack.decode(model.body)["model"].hex()))
     assert release.table.prior(YOUNG).max() == pytest.approx(published.model.prior.max(), rel=1e-6)
     assert release.table.prior(OLD) is None
@@ -133,7 +133,7 @@ def test_the_most_popular_items_are_counted_where_not_all_have_room(tmp_path):
     assert first.columns.tolist() == list(range(7)), "before there is a model"
     state = until_cohorts(world)
     task = WIRE.decode_task(state.row.task_body)
-    [model] = [one for one in world.store.log() if one.kind == "model"]
+    [model] = [one for one in world.store.log.entries() if one.kind == "model"]
     prior = read_model(world.bodies.get(msgspec.msgpack.decode(model.body)["model"].hex())).model.prior
     assert task.width == 7
     assert prior[task.columns].min() >= np.delete(prior, task.columns).max()
@@ -173,7 +173,7 @@ def test_a_sum_of_another_catalogue_is_a_sum_and_no_table(tmp_path):
     world.engine.step(world.now)
     assert world.newest.phase == PUBLISHED
     assert not Result.read(world.bodies.get(world.newest.result)).cohorts
-    assert [one.kind for one in world.store.log()][-1] == "sum"
+    assert [one.kind for one in world.store.log.entries()][-1] == "sum"
     assert results(world.store, world.bodies, world.population)[0].found is None
     world.close()
 

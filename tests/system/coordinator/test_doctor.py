@@ -177,7 +177,7 @@ def test_the_database(url: str, tmp_path: Path) -> None:
         assert first.good
         assert "the first run" in first.said
         store.migrate()
-        store.append_log("round", b"\x80", NOW - 5)
+        store.log.append("round", b"\x80", NOW - 5)
         filled(store)
         found = by_name(list(check_database(url, (population,), NOW)))
         assert all(one.good for one in found.values())
@@ -216,11 +216,11 @@ def test_a_spent_budget(tmp_path: Path) -> None:
         store.migrate()
         filled(store)
         assert "more whole training" in check_budget(store, population).said
-        assert store.open_round(ROUND, 10.0, Payment(0.05, 1.0), 2.0)
+        assert store.rounds.open(ROUND, 10.0, Payment(0.05, 1.0), 2.0)
         assert check_budget(store, population).good
         for phase, following in pairwise(COLLECTING[:3]):
             claimed(store, 10.0)
-            assert store.advance(ROUND.id, phase, following, 10.0, {}, 10.0)
+            assert store.rounds.advance(ROUND.id, phase, following, 10.0, {}, 10.0)
         found = check_budget(store, population)
         assert not found.good
         assert "the budget is spent" in found.said
@@ -288,7 +288,7 @@ def test_a_population_that_was_renamed_is_missed(tmp_path: Path) -> None:
         assert list(check_strays(store, {"books"})) == []
         for phase, following in pairwise(COLLECTING[:3]):
             claimed(store, 10.0)
-            assert store.advance(ROUND.id, phase, following, 10.0, {0: "to 0"}, 10.0)
+            assert store.rounds.advance(ROUND.id, phase, following, 10.0, {0: "to 0"}, 10.0)
         assert list(check_strays(store, {"films", "books"})) == []
         [found] = check_strays(store, {"films2"})
         assert not found.good

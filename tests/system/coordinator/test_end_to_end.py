@@ -124,7 +124,7 @@ def test_a_round_of_real_devices_over_http_is_published_and_nothing_links_them(t
         ended = all_take_part(devices, running.url)
         assert [getattr(one, "state", one) for one in ended] == ["published"] * DEVICES, ended
         with running.store() as store:
-            [state] = [one for one in store.rounds("films") if one.outcome == "published"]
+            [state] = [one for one in store.rounds.newest("films") if one.outcome == "published"]
             plan = decode_plan(state.row.plan)
             body = Bodies(f"file://{running.folder / 'films-bodies'}").get(state.result)
         total = np.frombuffer(Result.read(body).total, dtype="<i8")
@@ -168,7 +168,7 @@ def test_a_switch_that_is_off_and_a_spent_budget_send_not_one_byte(tmp_path: Pat
                     device.participate(running.url, "films", TERMS, patience=5)
                 assert device.ledger.departures() == ()
         with running.store() as store:
-            assert store.pool("films") == []
+            assert store.pool.all("films") == []
 
 
 def test_a_device_that_refuses_an_offer_delays_nobody_and_the_sum_is_of_the_rest(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_device_that_refuses_an_offer_delays_nobody_and_the_sum_is_of_the_rest
         assert isinstance(states.pop(3), ConsentError)
         assert states == ["published"] * (DEVICES - 1), ended
         with running.store() as store:
-            [state] = [one for one in store.rounds("films") if one.outcome == "published"]
+            [state] = [one for one in store.rounds.newest("films") if one.outcome == "published"]
         assert len(state.survivors) == DEVICES - 1
         assert state.ended - state.opened < 300.0, "nobody waited for who left"
         assert poor.ledger.budget().rounds == 0

@@ -50,7 +50,7 @@ def test_those_who_vanish_in_a_phase_delay_it_to_its_deadline_and_no_more(world,
     late = 60.0 * (len(COLLECTING) - COLLECTING.index(phase) if phase != "REVEAL" else 1)
     assert opened.deadline == began + 60
     assert world.now - began == 60.0 <= late
-    assert world.store.counts() == {"round published": 1, f"missing at {phase}": 3}
+    assert world.store.operator.counts() == {"round published": 1, f"missing at {phase}": 3}
 
 
 def test_those_who_leave_at_first_delay_nobody_and_are_counted(world):
@@ -63,7 +63,7 @@ def test_those_who_leave_at_first_delay_nobody_and_are_counted(world):
     assert (state.phase, world.now) == (PUBLISHED, began)
     assert set(state.survivors) == set(range(10)) - {1, 4}
     assert np.array_equal(world.total(state), world.expected(state))
-    assert world.store.counts() == {"round published": 1, "rejected left": 2}
+    assert world.store.operator.counts() == {"round published": 1, "rejected left": 2}
 
 
 def test_they_may_vanish_one_by_one_in_every_phase(world):
@@ -82,9 +82,9 @@ def test_too_few_end_the_round_with_a_reason_and_cost_nothing_before_vectors_may
     assert "too_few" in state.reason
     assert "6" in state.reason
     paid = COLLECTING.index(phase) >= COLLECTING.index("MASK")
-    assert len(world.store.payments("films")) == paid
+    assert len(world.store.rounds.payments("films")) == paid
     assert not state.result
-    assert world.store.counts()["round aborted"] == 1
+    assert world.store.operator.counts()["round aborted"] == 1
     assert "ended without a sum" in world.engine.says["films"]
     # The devices are free again; after a rest the same task is tried anew, and paid for anew.
     world.devices.wait(world.store, world.now)
@@ -95,7 +95,7 @@ def test_too_few_end_the_round_with_a_reason_and_cost_nothing_before_vectors_may
     assert world.newest.row.id != state.row.id
     assert world.newest.row.task_body == state.row.task_body
     again = world.finish()
-    assert len(world.store.payments("films")) == paid + 1
+    assert len(world.store.rounds.payments("films")) == paid + 1
     assert np.array_equal(world.total(again), world.expected(again))
 
 
@@ -109,7 +109,7 @@ def test_nobody_comes_and_the_round_ends(world):
 def test_late_and_repeated_messages_change_nothing(world, phase):
     world.until(phase)
     state = world.newest
-    (_, ref), *_ = world.store.messages(state.row.id, phase)
+    (_, ref), *_ = world.store.messages.heard(state.row.id, phase)
     data = world.bodies.get(ref)
     assert send(world.store, world.bodies, state, 0, data, world.now) == Repeated(same=True)
     assert send(world.store, world.bodies, state, 0, data + b"!", world.now) == Repeated(same=False)
@@ -147,7 +147,7 @@ def test_nonsense_counts_as_silence(world, phase):
 @pytest.mark.parametrize("damage", ["gone", "changed"])
 def test_a_message_that_is_lost_ends_the_round_cleanly(world, damage):
     world.until("MASK")
-    (_, ref), *_ = world.store.messages(world.newest.row.id, "SHARE")
+    (_, ref), *_ = world.store.messages.heard(world.newest.row.id, "SHARE")
     (path,) = (world.folder / "bodies").rglob(ref)
     if damage == "gone":
         path.unlink()
@@ -163,19 +163,19 @@ def test_nothing_that_devices_sent_is_kept_after_a_round(world):
     world.finish()
     sent = set()
     for phase in COLLECTING:
-        sent |= {ref for _, ref in world.store.messages(world.newest.row.id, phase)}
+        sent |= {ref for _, ref in world.store.messages.heard(world.newest.row.id, phase)}
     assert len(sent) == 50
     world.settle()
     kept = {path.name for path in (world.folder / "bodies").rglob("*") if path.is_file()}
     assert kept == {world.newest.result, WIRE.digest.hex()}
-    assert not any(world.store.messages(world.newest.row.id, phase) for phase in COLLECTING)
+    assert not any(world.store.messages.heard(world.newest.row.id, phase) for phase in COLLECTING)
 
 
 def test_no_round_is_opened_before_enough_devices_wait(world):
     for one in world.devices.identities[:9]:
         let_wait(world.store, "films", one.public.encode(), drawn(repr(one.public), 32), world.now)
     world.settle()
-    assert world.store.rounds("films") == []
+    assert world.store.rounds.newest("films") == []
     says = "9 of 10 devices with the switch train on wait for popularity 1"
     assert world.engine.says["films"] == says
 
@@ -184,8 +184,8 @@ def test_a_device_that_waited_too_long_is_not_counted_on(world):
     world.devices.wait(world.store, world.now)
     world.now += world.population.waiting + 1
     world.settle()
-    assert world.store.rounds("films") == []
-    assert world.store.pool("films") == []
+    assert world.store.rounds.newest("films") == []
+    assert world.store.pool.all("films") == []
 
 
 def test_a_round_is_announced_and_opened_as_planned(world):
@@ -194,10 +194,12 @@ def test_a_round_is_announced_and_opened_as_planned(world):
     assert (config.n, config.length, config.bits) == (10, plan.length, 20)
     assert sorted(opened.row.roster) == sorted(world.devices.person)
     state = world.finish()
-    kinds = [entry.kind for entry in world.store.log()]
+    kinds = [entry.kind for entry in world.store.log.entries()]
     assert kinds == ["round", "sum"]
-    assert all(entry.hash == state.row.id or state.row.id in entry.body for entry in world.store.log())
-    assert verify(world.store.log())[0] == 2
+    assert all(
+        entry.hash == state.row.id or state.row.id in entry.body for entry in world.store.log.entries()
+    )
+    assert verify(world.store.log.entries())[0] == 2
     assert world.bodies.get(WIRE.digest.hex()) == WIRE.data
 
 
@@ -231,12 +233,12 @@ def test_when_the_budget_is_spent_no_round_is_opened_and_it_is_said(tmp_path):
     world.now += world.population.rest
     world.devices.wait(world.store, world.now)
     world.settle()
-    assert len(world.store.rounds("films")) == len(world.store.payments("films")) == 1
+    assert len(world.store.rounds.newest("films")) == len(world.store.rounds.payments("films")) == 1
     assert "the budget is spent: 1 rounds used up epsilon" in world.engine.says["films"]
     assert "of 4, and training needs epsilon" in world.engine.says["films"]
-    paid = world.store.spent("films")
+    paid = world.store.rounds.spent("films")
     assert 0 < epsilon_of(paid, 1e-5) < 4.0
-    assert len(world.store.pool("films")) == 10
+    assert len(world.store.pool.all("films")) == 10
     world.close()
 
 
@@ -249,10 +251,10 @@ def test_rounds_that_nobody_answers_cost_nothing_and_come_ever_more_seldom(tmp_p
         world.now = opened.deadline
         world.settle()
         assert world.newest.phase == ABORTED
-        assert world.store.paused("films") == (failed % 6 == 0)
-        if world.store.paused("films"):
+        assert world.store.operator.paused("films") == (failed % 6 == 0)
+        if world.store.operator.paused("films"):
             assert "paused by itself, as 6 rounds in a row" in world.engine.says["films"]
-            world.store.pause("films", False)
+            world.store.operator.pause("films", False)
             world.settle()
         assert f"failures in a row: {failed}" in world.engine.says["films"]
         pauses.append(min(30.0 * 2 ** (failed - 1), 86400.0))
@@ -260,11 +262,11 @@ def test_rounds_that_nobody_answers_cost_nothing_and_come_ever_more_seldom(tmp_p
         assert world.open().number == failed
         world.now += 1
     assert pauses[-1] == 86400.0
-    assert world.store.payments("films") == []
+    assert world.store.rounds.payments("films") == []
     world.open()
     assert world.finish().phase == PUBLISHED
-    assert world.store.failures("films") == 0
-    assert len(world.store.payments("films")) == 1
+    assert world.store.rounds.failures("films") == 0
+    assert len(world.store.rounds.payments("films")) == 1
     world.close()
 
 
@@ -280,7 +282,7 @@ def test_a_clock_that_is_set_right_again_stops_nothing(tmp_path, published):
     world.now -= 30 * 86400
     world.engine = world.fresh()
     world.open()
-    assert len(world.store.rounds("films")) == len(names)
+    assert len(world.store.rounds.newest("films")) == len(names)
     said = (
         "training 2 begins in 16 minutes 40 seconds" if published else "may be opened in 8 minutes 20 seconds"
     )
@@ -301,7 +303,7 @@ def test_a_sum_that_is_lost_stops_its_population_and_no_other(world):
         let_wait(world.store, "books", one.public.encode(), seat, world.now)
     while engine.step(world.now):
         pass
-    assert len(world.store.rounds("books")) == 1
+    assert len(world.store.rounds.newest("books")) == 1
     assert engine.says["films"].startswith(f"no round is opened: there is no body {lost}")
     [told] = results(world.store, world.bodies, world.population)
     assert told.damaged.startswith(f"there is no body {lost}")
@@ -318,7 +320,7 @@ def test_a_round_that_fits_no_more_when_it_is_to_be_paid_ends_and_pays_nothing(t
     world.settle()
     assert world.newest.phase == ABORTED
     assert world.newest.reason.startswith("the budget is spent: 0 rounds used up epsilon 0 of 0.1")
-    assert world.store.payments("films") == []
+    assert world.store.rounds.payments("films") == []
     world.close()
 
 
@@ -332,14 +334,14 @@ def test_a_sum_without_noise_leaves_nothing_for_noise(tmp_path):
     world.settle()
     assert "used up epsilon inf of 8" in world.engine.says["films"]
     assert "no finite epsilon" in world.engine.says["films"]
-    assert math.isinf(epsilon_of(world.store.spent("films"), 1e-5))
+    assert math.isinf(epsilon_of(world.store.rounds.spent("films"), 1e-5))
     world.close()
 
 
 def test_a_plan_that_cannot_be_kept_opens_no_round_and_is_named(tmp_path):
     world = World(tmp_path, population(100, noise=True, bits=8), Devices(PEOPLE))
     world.settle()
-    assert world.store.rounds("films") == []
+    assert world.store.rounds.newest("films") == []
     assert world.engine.says["films"].startswith("no round is opened: popularity:")
     world.close()
 
@@ -352,5 +354,8 @@ def test_a_worker_whose_clock_is_slow_makes_no_round_be_opened_twice(tmp_path):
     assert world.fresh().step(world.now)  # clears up
     assert world.fresh().step(world.now - 30)
     assert not world.fresh().step(world.now)
-    assert [state.row.task for state in world.store.rounds("films")] == ["feature pairs 1", "popularity 1"]
+    assert [state.row.task for state in world.store.rounds.newest("films")] == [
+        "feature pairs 1",
+        "popularity 1",
+    ]
     world.close()

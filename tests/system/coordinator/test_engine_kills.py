@@ -28,8 +28,8 @@ def left(world):
     """What a step leaves behind for devices and for the public, but for when."""
     state = world.newest
     boxes = {phase: world.outbox(state.row.id, phase) for phase in COLLECTING}
-    log = [(entry.kind, entry.body) for entry in world.store.log()]
-    return state.phase, boxes, state.result, state.survivors, log, len(world.store.payments("films"))
+    log = [(entry.kind, entry.body) for entry in world.store.log.entries()]
+    return state.phase, boxes, state.result, state.survivors, log, len(world.store.rounds.payments("films"))
 
 
 def one_step(world):
@@ -48,7 +48,7 @@ def test_killed_at_any_call_of_a_step_and_done_again_the_same_bytes_leave(tmp_pa
     twin.close()
     assert {"claim_due", "publish" if phase == "REVEAL" else "advance"} <= set(calls.made)
     # Right after a call is right before the next; reading a message changes nothing, so once is enough.
-    stops = [(0, False), *((i, True) for i, name in enumerate(calls.made) if name not in ("get", "messages"))]
+    stops = [(0, False), *((i, True) for i, name in enumerate(calls.made) if name not in ("get", "heard"))]
     stops.append((calls.made.index("get"), True))
     for number, (stop_at, after) in enumerate(stops):
         killed = world.copy(tmp_path / f"killed {number}")
@@ -56,7 +56,7 @@ def test_killed_at_any_call_of_a_step_and_done_again_the_same_bytes_leave(tmp_pa
         with pytest.raises(KilledError):
             killed.fresh(trap.watch(killed.store), trap.watch(killed.bodies)).step(killed.now)
         before_vectors = killed.newest.phase in ("ADVERTISE", "SHARE")
-        assert len(killed.store.payments("films")) == (0 if before_vectors else 1)
+        assert len(killed.store.rounds.payments("films")) == (0 if before_vectors else 1)
         if killed.newest.phase == phase:  # not committed: whoever comes when the lease is over does it again
             if killed.newest.closed:
                 assert not killed.engine.step(killed.now)
@@ -78,16 +78,16 @@ def test_killed_at_any_call_of_an_opening_it_is_opened_once_and_costs_nothing(tm
     calls = Calls()
     assert twin.fresh(calls.watch(twin.store), calls.watch(twin.bodies)).step(twin.now)
     twin.close()
-    assert "open_round" in calls.made
+    assert "open" in calls.made
     for number, name in enumerate(calls.made):
         killed = world.copy(tmp_path / f"killed {number}")
-        trap = Calls(number, after=name == "open_round")
+        trap = Calls(number, after=name == "open")
         with pytest.raises(KilledError):
             killed.fresh(trap.watch(killed.store), trap.watch(killed.bodies)).step(killed.now)
         killed.settle()
-        assert len(killed.store.rounds("films")) == 1
-        assert not killed.store.payments("films")
-        announced = [entry for entry in killed.store.log() if entry.hash == killed.newest.row.id]
+        assert len(killed.store.rounds.newest("films")) == 1
+        assert not killed.store.rounds.payments("films")
+        announced = [entry for entry in killed.store.log.entries() if entry.hash == killed.newest.row.id]
         assert len(announced) == 1
         killed.close()
     world.close()
@@ -130,6 +130,8 @@ class Meanwhile:
 
     def __getattr__(self, name):
         method = getattr(self._real, name)
+        if not callable(method):  # a repository of the store
+            return Meanwhile(method, self._name, self._other)
         if name != self._name:
             return method
 
@@ -155,7 +157,7 @@ def test_a_worker_that_comes_second_changes_nothing(tmp_path, phase):
     assert seen == [left(world)]
     state = world.finish()
     assert np.array_equal(world.total(state), world.expected(state))
-    assert world.store.counts()["round published"] == 1
+    assert world.store.operator.counts()["round published"] == 1
     world.close()
 
 
@@ -164,10 +166,10 @@ def test_two_workers_cannot_open_the_same_round_twice(tmp_path):
     world = World(tmp_path / "world", population(5), Devices(crowd(12)))
     world.devices.wait(world.store, world.now)
     rival = world.fresh()
-    store = Meanwhile(world.store, "open_round", lambda: rival.step(world.now))
+    store = Meanwhile(world.store, "open", lambda: rival.step(world.now))
     assert not world.fresh(store).step(world.now)
-    assert len(world.store.rounds("films")) == 1
-    assert len(world.store.pool("films")) == 7
+    assert len(world.store.rounds.newest("films")) == 1
+    assert len(world.store.pool.all("films")) == 7
     world.close()
 
 
@@ -198,7 +200,7 @@ def test_two_workers_in_two_threads_take_a_training_to_its_model(tmp_path):
     try:
         for number in range(1, 4):
             world.devices.wait(world.store, world.now)
-            wait_for(lambda n=number: len(world.store.rounds("films")) == n, broken)
+            wait_for(lambda n=number: len(world.store.rounds.newest("films")) == n, broken)
             while not (state := world.newest).outcome:
                 world.collect()
                 wait_for(lambda s=state: world.newest.phase != s.phase, broken)
@@ -208,9 +210,9 @@ def test_two_workers_in_two_threads_take_a_training_to_its_model(tmp_path):
         over.set()
         for worker in workers:
             worker.join()
-    assert len(world.store.payments("films")) == 3
-    assert [entry.kind for entry in world.store.log()].count("model") == 1
-    assert verify(world.store.log())[0] == len(world.store.log())
+    assert len(world.store.rounds.payments("films")) == 3
+    assert [entry.kind for entry in world.store.log.entries()].count("model") == 1
+    assert verify(world.store.log.entries())[0] == len(world.store.log.entries())
     world.close()
 
 

@@ -91,7 +91,7 @@ class Batch:
 
 
 def newest(store: Store) -> TokenKey:
-    return announced(store.log(), POPULATION)[-1]
+    return announced(store.log.entries(), POPULATION)[-1]
 
 
 def batch(store: Store, count: int = 4, kind: str = "address", evidence: bytes = b"") -> Batch:
@@ -232,7 +232,7 @@ def test_the_key_is_in_the_log_and_all_workers_have_the_same(store: Store, url: 
         workers = [Enrolment(one, POPULATION, ByAddress(), terms, now=clock) for one in (store, other)]
         with ThreadPoolExecutor(2) as both:
             list(both.map(Enrolment.keep_up, workers))
-        (key,) = announced(store.log(), POPULATION)
+        (key,) = announced(store.log.entries(), POPULATION)
         assert (key.evidence, key.most, key.seconds) == ("address", 8, DAY)
         token = get(store, workers[0], 1)[0]
         assert isinstance(workers[1].redeem(shown(token, key)), Spending)
@@ -264,7 +264,7 @@ def test_a_key_is_replaced_in_time_and_the_one_before_is_taken_for_an_epoch(
     enrolment.keep_up()
     assert rows_of(url, tables.token_spent) == [], "what was spent goes with its key"
     assert [row.id for row in rows_of(url, tables.token_key)] == [new_key.id]
-    assert announced(store.log(), POPULATION) == (old_key, new_key)
+    assert announced(store.log.entries(), POPULATION) == (old_key, new_key)
 
 
 def test_a_token_is_spent_once_with_a_worker_that_does_not_know_yet_that_its_key_is_old(
@@ -309,7 +309,7 @@ def test_keys_never_follow_each_other_too_fast_for_devices(store: Store, clock: 
     for most in (1, 2, 3):
         Enrolment(store, POPULATION, ByAddress(), EnrolmentTerms("address", most=most), now=clock).keep_up()
         clock.now += LEAST_KEY_SECONDS / 2
-    assert [key.most for key in announced(store.log(), POPULATION)] == [1, 3]
+    assert [key.most for key in announced(store.log.entries(), POPULATION)] == [1, 3]
 
 
 def test_what_the_log_does_not_say_yet_is_said_to_the_operator_and_to_devices(
@@ -350,7 +350,7 @@ def test_the_key_in_the_database_is_the_only_copy_and_no_text_shows_it(store: St
     (kept,) = store.tokens.keys(POPULATION)
     assert bytes(row.secret) == kept.secret
     assert repr(kept.secret) not in repr(kept)
-    assert all(kept.secret not in entry.body for entry in store.log())
+    assert all(kept.secret not in entry.body for entry in store.log.entries())
 
 
 # --- the door
@@ -367,12 +367,12 @@ def test_a_token_is_spent_once_and_may_be_shown_again_by_the_same(store: Store, 
     mine = shown(token, key)
     assert isinstance(spend(store, enrolment, mine), Waiting)
     assert isinstance(spend(store, enrolment, mine), Waiting)
-    store.pool_forget(POPULATION, 1e10)  # it waited too long, and comes again
+    store.pool.forget(POPULATION, 1e10)  # it waited too long, and comes again
     assert isinstance(spend(store, enrolment, mine), Waiting)
     for index, seat in ((1, b"s" * 32), (0, b"t" * 32), (1, b"t" * 32)):
-        store.pool_forget(POPULATION, 1e10)
+        store.pool.forget(POPULATION, 1e10)
         assert spend(store, enrolment, shown(token, key, index, seat)) == Spent()
-        assert store.pool(POPULATION) == [], "who is refused does not wait"
+        assert store.pool.all(POPULATION) == [], "who is refused does not wait"
 
 
 def test_one_token_lets_one_in_whoever_asks_for_two_populations_at_once(store: Store) -> None:
@@ -381,13 +381,13 @@ def test_one_token_lets_one_in_whoever_asks_for_two_populations_at_once(store: S
         shown = Spending(b"k" * 32, b"n" * 32, bound_to(identity, seat)) if token else None
         return Joining(population, identity, seat, "large", shown)
 
-    assert store.admit([asks(0, "films", token=True)], 5.0) == [True]
+    assert store.pool.admit([asks(0, "films", token=True)], 5.0) == [True]
     for number in range(1, 20):
         films, songs = asks(number, "films", token=True), asks(number, "songs", token=False)
         both = [films, songs] if number % 2 else [songs, films]
-        assert store.admit(both, 5.0) == [one is songs and one is both[0] for one in both]
-    assert len(store.pool("films")) == 1
-    assert store.admit([asks(30, "songs", token=False)] * 2, 5.0) == [True, True], "the same, twice"
+        assert store.pool.admit(both, 5.0) == [one is songs and one is both[0] for one in both]
+    assert len(store.pool.all("films")) == 1
+    assert store.pool.admit([asks(30, "songs", token=False)] * 2, 5.0) == [True, True], "the same, twice"
 
 
 def test_a_token_that_had_its_round_opens_the_door_no_more(store: Store, enrolment: Enrolment) -> None:
@@ -395,7 +395,7 @@ def test_a_token_that_had_its_round_opens_the_door_no_more(store: Store, enrolme
     made = [shown(token, key, index) for index, token in enumerate(tokens)]
     for one in made:
         assert isinstance(spend(store, enrolment, one), Waiting)
-    entry = store.append_log("round", b"said", 5.0)
+    entry = store.log.append("round", b"said", 5.0)
     row = RoundRow(
         id=entry.hash,
         entry=entry.number,
@@ -407,9 +407,9 @@ def test_a_token_that_had_its_round_opens_the_door_no_more(store: Store, enrolme
         roster=tuple(one.identity for one in made[:2]),
         seats=tuple(one.seat for one in made[:2]),
     )
-    assert store.open_round(row, 10.0, Payment(1.0, 1.0), 5.0)
+    assert store.rounds.open(row, 10.0, Payment(1.0, 1.0), 5.0)
     assert spend(store, enrolment, made[0]) is None, "it is in that round"
-    store.abort(row.id, "for the test", 6.0)
+    store.rounds.abort(row.id, "for the test", 6.0)
     assert spend(store, enrolment, made[0]) == Spent()
     assert isinstance(spend(store, enrolment, made[2]), Waiting)
 
@@ -448,7 +448,7 @@ def test_two_processes_cannot_spend_one_token(store: Store, url: str) -> None:
             one.kill()
             one.communicate()
     assert sorted(told) == ["False", "False", "True"]
-    (waiting,) = store.pool("films")
+    (waiting,) = store.pool.all("films")
     assert waiting.identity == bytes([told.index("True") + 1]) * 64
 
 
@@ -460,7 +460,7 @@ def test_threads_cannot_spend_one_token(store: Store) -> None:
 
     with ThreadPoolExecutor(8) as several:
         assert sum(several.map(one, range(16))) == 1
-    assert len(store.pool(POPULATION)) == 1
+    assert len(store.pool.all(POPULATION)) == 1
 
 
 # --- verifiers
@@ -596,7 +596,7 @@ def test_a_verifier_of_ours_that_cannot_reach_the_store_is_the_stores_refusal(st
 
 def test_an_open_population_has_no_keys(store: Store) -> None:
     assert enrolment_of(store, POPULATION, EnrolmentTerms()) is None
-    assert store.log() == []
+    assert store.log.entries() == []
 
 
 def test_the_population_file_says_who_may_take_part(tmp_path: Path) -> None:
@@ -648,7 +648,7 @@ def test_a_device_asks_for_tokens_and_checks_in_with_one(world: Here) -> None:
     mine = check_in(person(0), POPULATION, b"s" * 32, Tier.SMALL, bound(token, asked.key))
     assert seated(post(world, "/v1/check-in", mine)) is None
     assert seated(post(world, "/v1/check-in", mine)) is None
-    assert len(world.store.pool(POPULATION)) == 1
+    assert len(world.store.pool.all(POPULATION)) == 1
     theirs = check_in(person(1), POPULATION, b"s" * 32, Tier.SMALL, bound(token, asked.key, 1))
     assert reason(post(world, "/v1/check-in", theirs)) == (403, "spent_token")
     assert reason(world.check_in(2)) == (403, "no_token")

@@ -8,7 +8,7 @@ from confidante.secagg.phases import PHASES, Phase
 
 
 def vanishing(numbers: set[int], phase: Phase, moment: str) -> Hook:
-    async def hook(member: Member, at: str, when: str, message: bytes) -> None:
+    async def hook(member: Member, at: Phase, when: str, message: bytes) -> None:
         if member.number in numbers and (at, when) == (phase, moment):
             raise VanishedError
 
@@ -44,7 +44,7 @@ def test_a_third_vanishes_before_and_after_each_phase(world: Faults) -> None:
             world.check_exact(state)
             for one in seen:
                 assert one.state == "vanished" or one.survivors == state.survivors
-    assert len(world.store.rounds(NAME)) == 2 * len(PHASES)
+    assert len(world.store.rounds.newest(NAME)) == 2 * len(PHASES)
 
 
 @pytest.mark.parametrize("phase", PHASES)

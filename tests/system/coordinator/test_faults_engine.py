@@ -39,17 +39,17 @@ def test_a_refused_message_is_counted_once_however_often_its_round_is_replayed(s
     for after in (False, True):
         trap = Calls(after=after)
         twin = small.fresh(trap.watch(small.store), trap.watch(small.bodies))
-        trap.stop_at = len(small.store.messages(state.row.id, "CONFIRM")) + 3
+        trap.stop_at = len(small.store.messages.heard(state.row.id, "CONFIRM")) + 3
         with pytest.raises(KilledError):
             twin.step(small.now)
         small.now += LEASE
     small.engine.step(small.now)
     assert small.newest.phase == "REVEAL"
-    assert small.store.refusal(state.row.id, 1) == "bad_signature"
-    assert small.store.refusal(state.row.id, 0) == ""
+    assert small.store.rounds.refusal(state.row.id, 1) == "bad_signature"
+    assert small.store.rounds.refusal(state.row.id, 0) == ""
     ended = small.finish()
     assert ended.phase == PUBLISHED
-    assert small.store.counts() == {"rejected bad_signature": 1, "round published": 1}
+    assert small.store.operator.counts() == {"rejected bad_signature": 1, "round published": 1}
 
 
 class Failing:
@@ -100,14 +100,14 @@ def test_a_round_that_nobody_can_read_ends_with_a_reason(small):
     small.engine.step(small.now)
     assert small.newest.phase == ABORTED
     assert "round configuration" in small.newest.reason
-    assert small.store.counts() == {"round aborted": 1}
+    assert small.store.operator.counts() == {"round aborted": 1}
 
 
 def test_a_worker_that_lives_keeps_its_claim(small):
     small.until("SHARE")
-    claimed = small.store.claim_due(small.now, "slow", 10.0)
-    assert small.store.renew(claimed.row.id, "slow", small.now + 50)
-    assert not small.store.renew(claimed.row.id, "another", small.now + 5000)
+    claimed = small.store.rounds.claim_due(small.now, "slow", 10.0)
+    assert small.store.rounds.renew(claimed.row.id, "slow", small.now + 50)
+    assert not small.store.rounds.renew(claimed.row.id, "another", small.now + 5000)
     assert not small.engine.step(small.now + 30)
     assert small.engine.step(small.now + 50)
 
@@ -122,7 +122,7 @@ def test_after_the_clock_was_set_back_a_phase_has_its_time_and_no_more(small):
 
 def test_a_claim_from_the_future_keeps_nobody_from_a_round(small):
     small.until("SHARE")
-    small.store.claim_due(small.now + 100_000, "of tomorrow", 10.0)
+    small.store.rounds.claim_due(small.now + 100_000, "of tomorrow", 10.0)
     assert small.engine.step(small.now)
     assert small.newest.phase == "MASK"
 

@@ -36,7 +36,7 @@ def test_killed_at_any_moments_the_sum_is_exact(world: Faults, seed: int) -> Non
     with beside(killing(world, int(first.url.rpartition(":")[2]), when)):
         seen = world.play([first.url])
     assert {one.state for one in seen} == {"published"}, seen
-    [state] = world.store.rounds(NAME)
+    [state] = world.store.rounds.newest(NAME)
     assert len(state.survivors) == DEVICES
     world.check_exact(state)
 
@@ -47,13 +47,13 @@ def test_killed_whenever_a_phase_has_ended_the_sum_is_exact(world: Faults) -> No
     killed = []
 
     def moved() -> bool:
-        facts = world.store.facts(NAME, 1)
+        facts = world.store.operator.rounds(NAME, 1)
         return bool(facts) and facts[0].phase != at[0]
 
     def when(over: threading.Event) -> bool:
         while not over.is_set():
             if moved():
-                at[0] = world.store.facts(NAME, 1)[0].phase
+                at[0] = world.store.operator.rounds(NAME, 1)[0].phase
                 killed.append(at[0])
                 return True
             over.wait(0.005)
@@ -63,7 +63,7 @@ def test_killed_whenever_a_phase_has_ended_the_sum_is_exact(world: Faults) -> No
         seen = world.play([first.url])
     assert {one.state for one in seen} == {"published"}, seen
     assert len(killed) >= 3
-    [state] = world.store.rounds(NAME)
+    [state] = world.store.rounds.newest(NAME)
     world.check_exact(state)
 
 
@@ -73,28 +73,30 @@ def test_two_coordinators_on_one_database_publish_each_sum_once_and_pay_once(wor
         seen = world.play(urls)
         assert {one.state for one in seen} == {"published"}, seen
         assert len({one.round for one in seen}) == 1
-    rounds = world.store.rounds(NAME)
+    rounds = world.store.rounds.newest(NAME)
     assert len(rounds) == 3
     for state in rounds:
         world.check_exact(state)
-    assert world.store.counts()["round published"] == 3
-    kinds = [entry.kind for entry in world.store.log()]
+    assert world.store.operator.counts()["round published"] == 3
+    kinds = [entry.kind for entry in world.store.log.entries()]
     assert sum(kind in ("sum", "model") for kind in kinds) == 3
-    assert world.store.verify_log() == len(kinds)  # a round may be announced by both, and opened by one
+    assert world.store.log.verify() == len(kinds)  # a round may be announced by both, and opened by one
 
 
 def test_one_of_two_coordinators_dies_and_the_other_goes_on(world: Faults) -> None:
     first, second = world.start(), world.start()
 
     def work(over: threading.Event) -> None:
-        wait_until(lambda: [one.phase for one in world.store.facts(NAME, 1)] == ["SHARE"] or over.is_set())
+        wait_until(
+            lambda: [one.phase for one in world.store.operator.rounds(NAME, 1)] == ["SHARE"] or over.is_set()
+        )
         world.stop(first, signal.SIGKILL)
         world.forget_leases()
 
     with beside(work):
         seen = world.play([first.url, second.url])
     assert {one.state for one in seen} == {"published"}, seen
-    [state] = world.store.rounds(NAME)
+    [state] = world.store.rounds.newest(NAME)
     assert len(state.survivors) == DEVICES
     world.check_exact(state)
 
@@ -112,8 +114,8 @@ def test_what_was_paid_is_never_less_than_what_was_published(world: Faults) -> N
 
     def look(over: threading.Event) -> None:
         while not over.wait(0.005):
-            published = [one.id for one in world.store.facts(NAME) if one.outcome == "published"]
-            paid = len(world.store.payments(NAME))
+            published = [one.id for one in world.store.operator.rounds(NAME) if one.outcome == "published"]
+            paid = len(world.store.rounds.payments(NAME))
             assert paid >= len(published)
             seen_so_far.append((paid, len(published)))
 
@@ -121,5 +123,5 @@ def test_what_was_paid_is_never_less_than_what_was_published(world: Faults) -> N
         world.play([first.url])
         world.play([first.url])
     assert {(0, 0), (1, 0), (1, 1), (2, 1)} <= set(seen_so_far)
-    for state in world.store.rounds(NAME):
+    for state in world.store.rounds.newest(NAME):
         world.check_exact(state)

@@ -18,7 +18,7 @@ def reason(answer: Answer) -> tuple[int, str]:
     return answer.status, decode(answer.body, Refusal).reason
 
 
-def attacking(told: Told, sent: dict[str, bytes]) -> Hook:
+def attacking(told: Told, sent: dict[Phase, bytes]) -> Hook:
     """Device 2 tries everything before it says what it has to say."""
     rng = np.random.default_rng(7)
 
@@ -73,7 +73,7 @@ def test_whatever_a_device_tries_the_round_goes_on_to_the_exact_sum(world: Fault
     told: Told = []
     seen = world.play([running.url], hook=attacking(told, {}))
     assert {one.state for one in seen} == {"published"}, seen
-    [state] = world.store.rounds(NAME)
+    [state] = world.store.rounds.newest(NAME)
     assert len(state.survivors) == DEVICES
     world.check_exact(state)
     reasons = {name: {(status, why) for which, status, why in told if which == name} for name, _, _ in told}
@@ -111,10 +111,10 @@ def test_a_false_body_counts_as_silence_and_is_counted_with_its_reason(world: Fa
     running = world.start()
     with deadlines(world, {phase.name: DEVICES - 1}):
         seen = world.play([running.url], hook=lying(phase, 3))
-    [state] = world.store.rounds(NAME)
+    [state] = world.store.rounds.newest(NAME)
     world.check_exact(state)
     assert len(state.survivors) == DEVICES - (phase == Phase.ADVERTISE)
-    counts = world.store.counts()
+    counts = world.store.operator.counts()
     if phase == Phase.CONFIRM:  # only the round can tell; whoever was refused hears it
         assert counts["rejected bad_signature"] == 1
         assert [one.why.partition(":")[0] for one in seen if one.state == "left"] == ["repeated"]
@@ -126,7 +126,7 @@ def test_shares_that_open_for_nobody_end_the_round_with_a_reason(world: Faults) 
     running = world.start()
     with deadlines(world, dict.fromkeys(COLLECTING[2:], 0)):
         seen = world.play([running.url], hook=lying(Phase.SHARE, 20))
-        [state] = world.store.rounds(NAME)
+        [state] = world.store.rounds.newest(NAME)
         state = world.ended(state.row.id)
     if state.outcome == "published":
         world.check_exact(state)

@@ -18,7 +18,9 @@ from confidante.wire.rounds import Refusal, decode
 
 def at_phase(world: Faults, phase: str, over: threading.Event) -> bool:
     """Wait until the round is at a phase; False when all ended before."""
-    wait_until(lambda: over.is_set() or [one.phase for one in world.store.facts(NAME, 1)] == [phase])
+    wait_until(
+        lambda: over.is_set() or [one.phase for one in world.store.operator.rounds(NAME, 1)] == [phase]
+    )
     return not over.is_set()
 
 
@@ -38,7 +40,7 @@ def test_the_database_is_stopped_and_started_in_mid_round(
     with beside(work):
         seen = world.play([running.url])
     assert {one.state for one in seen} == {"published"}, seen
-    [state] = world.store.rounds(NAME)
+    [state] = world.store.rounds.newest(NAME)
     assert len(state.survivors) == DEVICES
     world.check_exact(state)
 
@@ -59,7 +61,7 @@ def test_connections_to_the_database_are_cut_again_and_again(world: Faults) -> N
     with beside(work):
         seen = world.play([running.url])
     assert {one.state for one in seen} == {"published"}, seen
-    [state] = world.store.rounds(NAME)
+    [state] = world.store.rounds.newest(NAME)
     world.check_exact(state)
 
 
@@ -81,7 +83,7 @@ def test_another_process_locks_the_database_for_a_while(world: Faults) -> None:
     with beside(work):
         seen = world.play([running.url])
     assert {one.state for one in seen} == {"published"}, seen
-    [state] = world.store.rounds(NAME)
+    [state] = world.store.rounds.newest(NAME)
     world.check_exact(state)
 
 
@@ -112,7 +114,7 @@ def test_a_full_disk_refuses_messages_with_a_reason_and_the_round_goes_on(world:
     seen = world.play([running.url], hook=trying_without_room(running, answers))
     assert answers == [(503, "busy")] * 5
     assert {one.state for one in seen} == {"published"}, seen
-    [state] = world.store.rounds(NAME)
+    [state] = world.store.rounds.newest(NAME)
     assert len(state.survivors) == DEVICES
     world.check_exact(state)
 
@@ -129,6 +131,6 @@ def test_a_disk_that_is_full_now_and_then_loses_nothing_acknowledged(world: Faul
     with beside(work):
         seen = world.play([running.url])
     assert {one.state for one in seen} == {"published"}, seen
-    [state] = world.store.rounds(NAME)
+    [state] = world.store.rounds.newest(NAME)
     assert len(state.survivors) == DEVICES
     world.check_exact(state)

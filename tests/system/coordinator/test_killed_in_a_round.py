@@ -50,7 +50,7 @@ def others_take_part(devices: list[Device], url: str) -> tuple[list[threading.Th
 def noise_of(running: Running) -> tuple[np.ndarray, float]:
     """Return the published sum without everybody's own numbers, and the noise's standard deviation."""
     with running.store() as store:
-        [state] = [one for one in store.rounds("films") if one.outcome == "published"]
+        [state] = [one for one in store.rounds.newest("films") if one.outcome == "published"]
         plan = decode_plan(state.row.plan)
         body = Bodies(f"file://{running.folder / 'films-bodies'}").get(state.result)
     assert len(state.survivors) == DEVICES

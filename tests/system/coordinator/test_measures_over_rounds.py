@@ -37,9 +37,9 @@ def rounds(world, count, tier="large"):
     ran = []
     for _ in range(count):
         world.engine = world.fresh()
-        before = len(world.store.rounds("films"))
+        before = len(world.store.rounds.newest("films"))
         world.open(tier)
-        assert len(world.store.rounds("films")) == before + 1, world.engine.says
+        assert len(world.store.rounds.newest("films")) == before + 1, world.engine.says
         ended = world.finish()
         assert ended.phase == PUBLISHED
         ran.append(ended.row.task)
@@ -49,9 +49,9 @@ def rounds(world, count, tier="large"):
 def idle(world, tier="large"):
     """Let devices wait for nothing; return what is said."""
     world.engine = world.fresh()
-    before = len(world.store.rounds("films"))
+    before = len(world.store.rounds.newest("films"))
     world.open(tier)
-    assert len(world.store.rounds("films")) == before
+    assert len(world.store.rounds.newest("films")) == before
     return world.engine.says["films"]
 
 
@@ -71,7 +71,9 @@ def test_measures_run_between_trainings_and_their_sums_are_exact(tmp_path):
         item: exact[int(item)] for item, _title, _value in counts.found.top
     }
     assert (counts.found.error, counts.epsilon, counts.devices) == (0.0, math.inf, 5)
-    [said] = [msgspec.msgpack.decode(entry.body) for entry in world.store.log() if entry.kind == "model"]
+    [said] = [
+        msgspec.msgpack.decode(entry.body) for entry in world.store.log.entries() if entry.kind == "model"
+    ]
     model = said["model"]
     assert last.models == graded.models == (model.hex(),)
     rows = QualityTask(read_scores(world.bodies.get(model.hex()), CATALOGUE)).client_update(people)
@@ -89,7 +91,7 @@ def test_measures_run_between_trainings_and_their_sums_are_exact(tmp_path):
     compared = next(
         one for one in results(world.store, world.bodies, world.population) if one.kind == "compare"
     )
-    [state] = [one for one in world.store.rounds("films") if one.row.task == "measure compare 1"]
+    [state] = [one for one in world.store.rounds.newest("films") if one.row.task == "measure compare 1"]
     assert compared.models == tuple(one.hex() for one in models_named(state.row.task_body))
     assert compared.models[0] == model.hex() != compared.models[1]
     assert compared.found.ndcg == pytest.approx(compared.found.b.ndcg - compared.found.a.ndcg)
@@ -109,7 +111,7 @@ def test_what_does_not_fit_the_budget_is_passed_over_and_in_the_end_everything_s
     who = {"noise": True, "epsilon": 4.1, "every": 0.0}
     world = world_of(tmp_path, 10, tasks=(POPULAR, QUALITY), **who)
     assert rounds(world, 4)[3] == "measure popularity 1"
-    paid = [one.noise_multiplier for one in world.store.payments("films")]
+    paid = [one.noise_multiplier for one in world.store.rounds.payments("films")]
     assert epsilon_of(paid, 1e-5) <= 4.1
     now = standing(world.store, world.population)
     assert (now.paid, now.fits["training"], now.fits["measure quality"]) == (4, False, False)
@@ -119,7 +121,7 @@ def test_what_does_not_fit_the_budget_is_passed_over_and_in_the_end_everything_s
         assert rounds(world, 1) == [f"measure popularity {now.paid - 2}"]
         world.now += POPULAR.every
         now = standing(world.store, world.population)
-    spent = epsilon_of([one.noise_multiplier for one in world.store.payments("films")], 1e-5)
+    spent = epsilon_of([one.noise_multiplier for one in world.store.rounds.payments("films")], 1e-5)
     assert now.spent == pytest.approx(spent)
     assert spent <= 4.1
     assert idle(world).startswith(f"the budget is spent: {now.paid} rounds used up epsilon")
@@ -134,7 +136,7 @@ def test_small_devices_are_not_asked_for_item_pairs_and_measures_leave_a_trainin
     world = world_of(tmp_path, tasks=(COUNTS,))
     assert rounds(world, 3, "small") == ["popularity 1", "feature pairs 1", "measure counts 1"]
     assert "0 of 5 large devices with the switch train on wait for item pairs 1" in idle(world, "small")
-    world.store.pool_forget("films", world.now + 1)
+    world.store.pool.forget("films", world.now + 1)
     assert rounds(world, 1, "large") == ["item pairs 1"]
     world.close()
     dear = world_of(tmp_path / "dear", 10, noise=True, epsilon=4.0, tasks=(POPULAR,))
@@ -157,7 +159,7 @@ def test_a_training_that_can_end_no_more_keeps_nothing_from_the_measures(tmp_pat
         assert world.open().row.task == "item pairs 1"
         assert world.finish({"MASK": range(10)}).outcome == "aborted"
         world.now += 86400
-        world.store.pause("films", paused=False)
+        world.store.operator.pause("films", paused=False)
     now = standing(world.store, world.population)
     assert now.fits == {"training": False, "measure popularity": True}
     assert not now.stopped
@@ -200,6 +202,6 @@ def test_a_measure_that_fails_is_tried_again_under_its_number_and_paid_for_again
     assert failed.outcome == "aborted"
     world.now += world.population.rest
     assert rounds(world, 1) == ["measure popularity 1"]
-    assert len(world.store.payments("films")) == 5
-    assert len({one.noise_multiplier for one in world.store.payments("films")[3:]}) == 1
+    assert len(world.store.rounds.payments("films")) == 5
+    assert len({one.noise_multiplier for one in world.store.rounds.payments("films")[3:]}) == 1
     world.close()

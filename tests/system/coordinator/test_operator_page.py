@@ -62,7 +62,7 @@ def test_the_page_shows_rounds_budget_dropouts_and_log_to_everybody(http: httpx.
 
 def test_nothing_on_the_page_names_a_device(http: httpx.Client, world: tuple[str, Store]) -> None:
     text = http.get("/").text
-    for one in world[1].rounds("films"):
+    for one in world[1].rounds.newest("films"):
         for who, seat in zip(one.row.roster, one.row.seats, strict=True):
             assert who.hex()[:16] not in text
             assert seat.hex()[:16] not in text
@@ -96,19 +96,19 @@ def test_the_key_opens_and_pauses_and_ends_rounds(tmp_path: Path) -> None:
         assert KEY not in said
         form = {"token": token(http), "population": "films"}
         assert http.post("/operator/pause", data={**form, "paused": "yes"}).status_code == 303
-        assert store.paused("films")
+        assert store.operator.paused("films")
         assert "paused" in http.get("/", params={"told": "paused"}).text
         assert http.post("/operator/pause", data={**form, "paused": "no"}).status_code == 303
-        assert not store.paused("films")
+        assert not store.operator.paused("films")
         assert http.post("/operator/pause", data={**form, "population": "books"}).status_code == 404
 
-        running = next(one for one in store.rounds("films") if not one.outcome)
+        running = next(one for one in store.rounds.newest("films") if not one.outcome)
         ended = http.post("/operator/abort", data={**form, "round": running.row.id.hex()})
         assert ended.headers["location"] == "/?told=aborted"
-        state = store.round(running.row.id)
+        state = store.rounds.get(running.row.id)
         assert state is not None
         assert (state.outcome, state.reason) == ("aborted", "its operator ended it")
-        assert len(store.payments("films")) == 6
+        assert len(store.rounds.payments("films")) == 6
         again = http.post("/operator/abort", data={**form, "round": running.row.id.hex()})
         assert again.headers["location"] == "/?told=over"
 
@@ -143,7 +143,7 @@ def test_a_wrong_key_a_forged_cookie_and_a_foreign_form_change_nothing(
     assert http.post("/operator/pause", json=good).status_code == 415
     huge = http.post("/operator/pause", data={**good, "x": "x" * 10_000})
     assert huge.status_code == 413
-    assert not world[1].paused("films")
+    assert not world[1].operator.paused("films")
 
 
 def test_too_many_wrong_keys_have_to_wait(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def workers(
 
 
 def entries(world: World) -> list[float]:
-    return [one.at for one in world.store.log(0, 1000) if one.kind == LOG_KIND]
+    return [one.at for one in world.store.log.entries(0, 1000) if one.kind == LOG_KIND]
 
 
 def numbers(world: World) -> list[int]:
@@ -248,7 +248,7 @@ def test_the_bodies_of_the_last_eight_are_kept(many: tuple[World, list[Offered]]
         world.bodies.get(offered[1].model.hex())
     world.bodies.get(offered[2].model.hex())
     back_up(world.store._database, world.bodies, tmp_path / "all.zip", time.time())
-    assert inspect(tmp_path / "all.zip").log == len(world.store.log(0, 1000))
+    assert inspect(tmp_path / "all.zip").log == len(world.store.log.entries(0, 1000))
     with world.http() as http:
         assert http.get(f"/v1/models/{offered[1].model.hex()}").status_code == 503
 

@@ -217,7 +217,9 @@ def test_tokens_of_rounds_buy_no_question_and_are_counted_apart(paid: World) -> 
     question, _, _ = paid.question()
     with paid.http() as http:
         assert http.get("/v1/log").status_code == 200
-    kinds = [decode(one.body, dict)["population"] for one in paid.store.log(0, 100) if one.kind == "tokens"]
+    kinds = [
+        decode(one.body, dict)["population"] for one in paid.store.log.entries(0, 100) if one.kind == "tokens"
+    ]
     assert kinds == [f"{NAME}-refine-{hashlib.sha256(NAME.encode()).hexdigest()[:12]}"]
     made = Redemption(bytes(32), bytes(32), bytes(32))
     assert refusal(paid.ask(msgspec.structs.replace(question, token=made))) == (403, "old_key")

@@ -163,13 +163,13 @@ def test_nothing_is_announced_before_a_model_and_once_after_it(tmp_path: Path) -
         try:
             for _ in range(2):
                 found.look()
-            assert store.log(0, 10) == []
+            assert store.log.entries(0, 10) == []
             assert "no model" in store.refinement.standing(NAME).problem
             bodies = Bodies(f"file://{tmp_path / 'bodies'}")
             publish_model(store, bodies, NAME, made_up_model(catalogue_of(20), 8), time.time())
             for _ in range(3):
                 found.look()
-            assert [one.kind for one in store.log(0, 10)] == ["model", "refinement"]
+            assert [one.kind for one in store.log.entries(0, 10)] == ["model", "refinement"]
             row = store.refinement.standing(NAME)
             assert (row.problem, row.items) == ("", 30)
         finally:

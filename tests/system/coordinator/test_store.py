@@ -34,26 +34,26 @@ class TestTables:
         database.close()
 
     def test_migrating_again_changes_nothing(self, store: Store) -> None:
-        store.append_log("plan", b"first", 1.0)
+        store.log.append("plan", b"first", 1.0)
         store.migrate()
-        assert store.verify_log() == 1
+        assert store.log.verify() == 1
 
     def test_an_empty_database_says_what_to_do(self, url: str) -> None:
         with Store.open(url) as store, pytest.raises(StoreError, match="migrate it first"):
-            store.pool("films")
+            store.pool.all("films")
 
     def test_all_is_there_after_a_restart(self, url: str, store: Store) -> None:
         opened(store)
         hear(store, ROUND.id, "ADVERTISE", 2, DIGEST, 5, "hello", 3.0)
-        entry = store.append_log("plan", b"first", 1.0)
+        entry = store.log.append("plan", b"first", 1.0)
         counted(store, "rounds", 3)
-        before = store.round(ROUND.id)
+        before = store.rounds.get(ROUND.id)
         store.close()
         with Store.open(url) as again:
-            assert again.round(ROUND.id) == before
-            assert again.messages(ROUND.id, "ADVERTISE") == [(2, "hello")]
-            assert again.log() == [entry]
-            assert again.counts() == {"rounds": 3}
+            assert again.rounds.get(ROUND.id) == before
+            assert again.messages.heard(ROUND.id, "ADVERTISE") == [(2, "hello")]
+            assert again.log.entries() == [entry]
+            assert again.operator.counts() == {"rounds": 3}
             assert seat_of(again, IDENTITIES[2]) == (ROUND.id, 2)
 
 
@@ -61,35 +61,35 @@ class TestPool:
     def test_who_joins_again_keeps_place_and_seat(self, store: Store) -> None:
         first = let_wait(store, "films", IDENTITIES[0], SEATS[0], 1.0)
         assert let_wait(store, "films", IDENTITIES[0], SEATS[1], 2.0) == first
-        assert store.pool("films") == [first] == [Waiting(IDENTITIES[0], SEATS[0], 1.0)]
+        assert store.pool.all("films") == [first] == [Waiting(IDENTITIES[0], SEATS[0], 1.0)]
 
     def test_the_longest_waiting_come_first_and_populations_do_not_mix(self, store: Store) -> None:
         for at, population in ((3.0, "films"), (1.0, "books"), (2.0, "films")):
             let_wait(store, population, IDENTITIES[int(at)], SEATS[0], at)
-        assert [waiting.since for waiting in store.pool("films")] == [2.0, 3.0]
+        assert [waiting.since for waiting in store.pool.all("films")] == [2.0, 3.0]
 
     def test_who_waited_too_long_is_let_go_and_may_join_again(self, store: Store) -> None:
         filled(store)
-        assert store.pool_forget("films", 1.0) == 0
-        assert store.pool_forget("films", 1.5) == len(IDENTITIES)
+        assert store.pool.forget("films", 1.0) == 0
+        assert store.pool.forget("films", 1.5) == len(IDENTITIES)
         assert let_wait(store, "films", IDENTITIES[0], SEATS[0], 9.0) is not None
 
     def test_who_sits_in_a_running_round_cannot_wait_for_another(self, store: Store) -> None:
         opened(store)
         assert let_wait(store, "films", IDENTITIES[0], SEATS[0], 3.0) is None
-        assert [one.identity for one in store.pool("films")] == list(IDENTITIES[4:])
-        store.abort(ROUND.id, "too few", 4.0)
+        assert [one.identity for one in store.pool.all("films")] == list(IDENTITIES[4:])
+        store.rounds.abort(ROUND.id, "too few", 4.0)
         assert let_wait(store, "films", IDENTITIES[0], SEATS[0], 5.0) is not None
 
 
 class TestOpening:
     def test_opening_seats_the_chosen_and_costs_nothing_yet(self, store: Store) -> None:
         opened(store)
-        assert [waiting.identity for waiting in store.pool("films")] == list(IDENTITIES[4:])
+        assert [waiting.identity for waiting in store.pool.all("films")] == list(IDENTITIES[4:])
         assert seat_of(store, IDENTITIES[3]) == (ROUND.id, 3)
         assert seat_of(store, IDENTITIES[4]) is None
-        assert store.payments("films") == []
-        state = store.round(ROUND.id)
+        assert store.rounds.payments("films") == []
+        state = store.rounds.get(ROUND.id)
         assert state is not None
         assert (state.number, state.cost) == (1, Payment(1.5, 0.25))
         assert (state.row, state.phase, state.deadline, state.outcome) == (ROUND, "ADVERTISE", 10.0, "")
@@ -97,69 +97,69 @@ class TestOpening:
     def test_a_round_is_paid_for_when_its_vectors_may_come_and_never_again(self, store: Store) -> None:
         opened(store)
         for at, phase in enumerate(COLLECTING[:-1]):
-            assert store.spent("films") == ([1.5] if at > COLLECTING.index("SHARE") else [])
+            assert store.rounds.spent("films") == ([1.5] if at > COLLECTING.index("SHARE") else [])
             claimed(store, 20.0)
             for _ in range(2):
-                store.advance(ROUND.id, phase, COLLECTING[at + 1], 10.0, {}, 20.0)
-        assert store.payments("films") == [Payment(1.5, 0.25)]
-        assert store.spent("books") == []
+                store.rounds.advance(ROUND.id, phase, COLLECTING[at + 1], 10.0, {}, 20.0)
+        assert store.rounds.payments("films") == [Payment(1.5, 0.25)]
+        assert store.rounds.spent("books") == []
 
     def test_a_round_that_dies_before_its_vectors_may_come_costs_nothing(self, store: Store) -> None:
         opened(store)
         claimed(store, 20.0)
-        assert store.advance(ROUND.id, "ADVERTISE", "SHARE", 30.0, {}, 20.0)
-        assert store.abort(ROUND.id, "too few", 30.0)
-        assert store.payments("films") == []
-        assert store.failures("films") == 1
-        assert store.failures("books") == 0
+        assert store.rounds.advance(ROUND.id, "ADVERTISE", "SHARE", 30.0, {}, 20.0)
+        assert store.rounds.abort(ROUND.id, "too few", 30.0)
+        assert store.rounds.payments("films") == []
+        assert store.rounds.failures("films") == 1
+        assert store.rounds.failures("books") == 0
 
     def test_opening_the_same_round_again_opens_one(self, store: Store) -> None:
         opened(store)
-        assert store.open_round(ROUND, 10.0, Payment(1.5, 0.25), 2.0, after=0)
-        assert len(store.rounds("films")) == 1
+        assert store.rounds.open(ROUND, 10.0, Payment(1.5, 0.25), 2.0, after=0)
+        assert len(store.rounds.newest("films")) == 1
 
     def test_a_round_id_is_used_once(self, store: Store) -> None:
         opened(store)
         other = replace(ROUND, task="another")
         with pytest.raises(StoreError, match="another round"):
-            store.open_round(other, 10.0, Payment(1.5, 0.25), 2.0)
+            store.rounds.open(other, 10.0, Payment(1.5, 0.25), 2.0)
 
     def test_a_device_that_waits_no_more_stops_the_opening(self, store: Store) -> None:
         opened(store)
         overlapping = replace(ROUND, id=b"s" * 32, roster=IDENTITIES[3:7], seats=SEATS[3:7])
-        assert not store.open_round(overlapping, 10.0, Payment(1.5, 0.25), 2.0)
-        assert store.round(overlapping.id) is None
-        assert len(store.pool("films")) == len(IDENTITIES) - 4
+        assert not store.rounds.open(overlapping, 10.0, Payment(1.5, 0.25), 2.0)
+        assert store.rounds.get(overlapping.id) is None
+        assert len(store.pool.all("films")) == len(IDENTITIES) - 4
 
     def test_devices_of_another_population_cannot_be_drawn(self, store: Store) -> None:
         filled(store)
-        assert not store.open_round(replace(ROUND, population="books"), 10.0, Payment(1.5, 0.25), 2.0)
+        assert not store.rounds.open(replace(ROUND, population="books"), 10.0, Payment(1.5, 0.25), 2.0)
 
     def test_two_workers_cannot_spend_the_same_money(self, store: Store) -> None:
         opened(store)
         second = replace(ROUND, id=b"s" * 32, roster=IDENTITIES[4:8], seats=SEATS[4:8])
-        assert not store.open_round(second, 10.0, Payment(1.5, 0.25), 2.0, after=0)
-        assert store.open_round(second, 10.0, Payment(2.5, 0.25), 2.0, after=1)
-        assert [one.number for one in store.rounds("films")] == [2, 1]
-        assert [one.cost.noise_multiplier for one in store.rounds("films")] == [2.5, 1.5]
+        assert not store.rounds.open(second, 10.0, Payment(1.5, 0.25), 2.0, after=0)
+        assert store.rounds.open(second, 10.0, Payment(2.5, 0.25), 2.0, after=1)
+        assert [one.number for one in store.rounds.newest("films")] == [2, 1]
+        assert [one.cost.noise_multiplier for one in store.rounds.newest("films")] == [2.5, 1.5]
 
     def test_the_newest_rounds_come_first(self, store: Store) -> None:
         opened(store)
         second = replace(ROUND, id=b"s" * 32, roster=IDENTITIES[4:8], seats=SEATS[4:8])
-        store.open_round(second, 10.0, Payment(1.5, 0.25), 3.0)
-        assert [state.row.id for state in store.rounds("films")] == [second.id, ROUND.id]
-        assert [state.row.id for state in store.rounds("films", 1)] == [second.id]
+        store.rounds.open(second, 10.0, Payment(1.5, 0.25), 3.0)
+        assert [state.row.id for state in store.rounds.newest("films")] == [second.id, ROUND.id]
+        assert [state.row.id for state in store.rounds.newest("films", 1)] == [second.id]
 
     def test_a_round_of_many_devices_fits(self, store: Store) -> None:
         identities = tuple(number.to_bytes(64, "big") for number in range(600))
         for identity in identities:
             let_wait(store, "films", identity, SEATS[0], 1.0)
         large = replace(ROUND, roster=identities, seats=(SEATS[0],) * 600)
-        assert store.open_round(large, 10.0, Payment(1.5, 0.25), 2.0)
-        state = store.round(large.id)
+        assert store.rounds.open(large, 10.0, Payment(1.5, 0.25), 2.0)
+        state = store.rounds.get(large.id)
         assert state is not None
         assert state.row == large
-        assert store.pool("films") == []
+        assert store.pool.all("films") == []
 
 
 class TestMessages:
@@ -168,7 +168,7 @@ class TestMessages:
         assert hear(store, ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 3.0) == Accepted()
         assert hear(store, ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 3.0) == Repeated(same=True)
         assert hear(store, ROUND.id, "ADVERTISE", 1, bytes(32), 5, "two", 3.0) == Repeated(same=False)
-        assert store.messages(ROUND.id, "ADVERTISE") == [(1, "one")]
+        assert store.messages.heard(ROUND.id, "ADVERTISE") == [(1, "one")]
 
     def test_after_the_deadline_a_message_is_late(self, store: Store) -> None:
         opened(store)
@@ -180,7 +180,7 @@ class TestMessages:
         claimed(store, 10.0)
         assert hear(store, ROUND.id, "ADVERTISE", 2, DIGEST, 5, "two", 9.0) == Late()
         assert hear(store, ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 9.0) == Repeated(same=True)
-        assert store.messages(ROUND.id, "ADVERTISE") == [(1, "one")]
+        assert store.messages.heard(ROUND.id, "ADVERTISE") == [(1, "one")]
 
     def test_a_phase_that_is_not_open_hears_nobody(self, store: Store) -> None:
         opened(store)
@@ -189,7 +189,7 @@ class TestMessages:
     def test_only_who_was_sent_something_may_answer(self, store: Store) -> None:
         opened(store)
         claimed(store, 10.0)
-        store.advance(ROUND.id, "ADVERTISE", "SHARE", 20.0, {0: "a", 1: "b"}, 10.0)
+        store.rounds.advance(ROUND.id, "ADVERTISE", "SHARE", 20.0, {0: "a", 1: "b"}, 10.0)
         assert sent_to(store, ROUND.id, "SHARE", 1) == "b"
         assert sent_to(store, ROUND.id, "SHARE", 2) is None
         assert hear(store, ROUND.id, "SHARE", 1, DIGEST, 5, "one", 11.0) == Accepted()
@@ -204,25 +204,25 @@ class TestMessages:
 class TestClaims:
     def test_nothing_is_due_while_devices_are_missing_and_there_is_time(self, store: Store) -> None:
         opened(store)
-        assert store.claim_due(9.0, "a", 5.0) is None
+        assert store.rounds.claim_due(9.0, "a", 5.0) is None
 
     def test_a_round_is_due_when_all_have_answered(self, store: Store) -> None:
         opened(store)
         say_all(store, "ADVERTISE")
-        state = store.claim_due(4.0, "a", 5.0)
+        state = store.rounds.claim_due(4.0, "a", 5.0)
         assert state is not None
         assert (state.row, state.phase, state.closed) == (ROUND, "ADVERTISE", True)
 
     def test_a_round_is_due_at_its_deadline(self, store: Store) -> None:
         opened(store)
-        assert store.claim_due(10.0, "a", 5.0) is not None
+        assert store.rounds.claim_due(10.0, "a", 5.0) is not None
 
     def test_a_claim_ends_with_its_lease_and_the_phase_stays_closed(self, store: Store) -> None:
         opened(store)
         say_all(store, "ADVERTISE")
-        assert store.claim_due(4.0, "a", 5.0) is not None
-        assert store.claim_due(8.9, "b", 5.0) is None
-        state = store.claim_due(9.0, "b", 5.0)
+        assert store.rounds.claim_due(4.0, "a", 5.0) is not None
+        assert store.rounds.claim_due(8.9, "b", 5.0) is None
+        state = store.rounds.claim_due(9.0, "b", 5.0)
         assert state is not None
         assert state.closed
 
@@ -230,9 +230,9 @@ class TestClaims:
         opened(store)
         claimed(store, 10.0)
         claimed(store, 20.0)
-        assert store.advance(ROUND.id, "ADVERTISE", "SHARE", 30.0, {0: "a"}, 20.0)
-        assert not store.advance(ROUND.id, "ADVERTISE", "SHARE", 31.0, {0: "other"}, 21.0)
-        state = store.round(ROUND.id)
+        assert store.rounds.advance(ROUND.id, "ADVERTISE", "SHARE", 30.0, {0: "a"}, 20.0)
+        assert not store.rounds.advance(ROUND.id, "ADVERTISE", "SHARE", 31.0, {0: "other"}, 21.0)
+        state = store.rounds.get(ROUND.id)
         assert state is not None
         assert (state.phase, state.deadline, state.closed) == ("SHARE", 30.0, False)
         assert sent_to(store, ROUND.id, "SHARE", 0) == "a"
@@ -240,13 +240,13 @@ class TestClaims:
     def test_a_phase_that_still_hears_devices_cannot_be_ended(self, store: Store) -> None:
         opened(store)
         with pytest.raises(StoreError, match="claim the round"):
-            store.advance(ROUND.id, "ADVERTISE", "SHARE", 30.0, {0: "a"}, 3.0)
+            store.rounds.advance(ROUND.id, "ADVERTISE", "SHARE", 30.0, {0: "a"}, 3.0)
 
     def test_phases_come_in_order(self, store: Store) -> None:
         opened(store)
         claimed(store, 10.0)
         with pytest.raises(StoreError, match="does not follow"):
-            store.advance(ROUND.id, "ADVERTISE", "MASK", 30.0, {}, 10.0)
+            store.rounds.advance(ROUND.id, "ADVERTISE", "MASK", 30.0, {}, 10.0)
 
 
 class TestEnds:
@@ -255,84 +255,84 @@ class TestEnds:
         now = 10.0
         for phase, following in pairwise(COLLECTING):
             claimed(store, now)
-            assert store.advance(ROUND.id, phase, following, now + 10, {0: "a", 2: "b"}, now)
+            assert store.rounds.advance(ROUND.id, phase, following, now + 10, {0: "a", 2: "b"}, now)
             now += 10
         claimed(store, now)
-        assert store.publish(ROUND.id, "sum", (0, 2), ("model", b"digest"), now)
-        state = store.round(ROUND.id)
+        assert store.rounds.publish(ROUND.id, "sum", (0, 2), ("model", b"digest"), now)
+        state = store.rounds.get(ROUND.id)
         assert state is not None
         assert (state.phase, state.outcome, state.result, state.survivors, state.ended) == (
             PUBLISHED, "published", "sum", (0, 2), now,
         )  # fmt: skip
-        assert [(entry.kind, entry.body) for entry in store.log()] == [("model", b"digest")]
+        assert [(entry.kind, entry.body) for entry in store.log.entries()] == [("model", b"digest")]
         assert seat_of(store, IDENTITIES[0]) is None
-        assert not store.publish(ROUND.id, "sum", (0, 2), ("model", b"digest"), now)
-        assert store.verify_log() == 1
-        assert store.claim_due(1e6, "a", 5.0) is None
+        assert not store.rounds.publish(ROUND.id, "sum", (0, 2), ("model", b"digest"), now)
+        assert store.log.verify() == 1
+        assert store.rounds.claim_due(1e6, "a", 5.0) is None
 
     def test_a_round_cannot_be_published_from_an_early_phase(self, store: Store) -> None:
         opened(store)
         claimed(store, 10.0)
-        assert not store.publish(ROUND.id, "sum", (0,), ("model", b""), 10.0)
-        assert store.log() == []
+        assert not store.rounds.publish(ROUND.id, "sum", (0,), ("model", b""), 10.0)
+        assert store.log.entries() == []
 
     def test_an_abort_lets_devices_go_and_refunds_nothing(self, store: Store) -> None:
         opened(store)
         for at, phase in enumerate(COLLECTING[:2]):
             claimed(store, 20.0)
-            assert store.advance(ROUND.id, phase, COLLECTING[at + 1], 30.0, {}, 3.0)
-        assert store.abort(ROUND.id, "too few", 4.0)
-        state = store.round(ROUND.id)
+            assert store.rounds.advance(ROUND.id, phase, COLLECTING[at + 1], 30.0, {}, 3.0)
+        assert store.rounds.abort(ROUND.id, "too few", 4.0)
+        state = store.rounds.get(ROUND.id)
         assert state is not None
         assert (state.phase, state.outcome, state.reason) == (ABORTED, "aborted", "too few")
         assert seat_of(store, IDENTITIES[0]) is None
-        assert store.spent("films") == [1.5]
-        assert not store.abort(ROUND.id, "again", 5.0)
+        assert store.rounds.spent("films") == [1.5]
+        assert not store.rounds.abort(ROUND.id, "again", 5.0)
         assert hear(store, ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 5.0) == Late()
-        assert store.claim_due(1e6, "a", 5.0) is None
+        assert store.rounds.claim_due(1e6, "a", 5.0) is None
 
     def test_who_sat_in_a_round_is_forgotten_after_it_and_counts_stay(self, store: Store) -> None:
         opened(store)
-        assert store.forget_seats(1e6) == 0
+        assert store.messages.forget_seats(1e6) == 0
         for phase, following in pairwise(COLLECTING):
             claimed(store, 10.0)
-            assert store.advance(ROUND.id, phase, following, 10.0, {0: "to 0"}, 10.0)
+            assert store.rounds.advance(ROUND.id, phase, following, 10.0, {0: "to 0"}, 10.0)
         claimed(store, 10.0)
-        assert store.publish(ROUND.id, "sum", (1, 3, 2), None, 20.0)
-        store.clear(ROUND.id)
-        before, spent = store.published("films", 5), store.spent("films")
-        assert store.forget_seats(20.0) == 0
-        assert store.forget_seats(20.1) == 1
-        assert store.forget_seats(1e6) == 0
-        state = store.round(ROUND.id)
+        assert store.rounds.publish(ROUND.id, "sum", (1, 3, 2), None, 20.0)
+        store.messages.clear(ROUND.id)
+        before, spent = store.rounds.published("films", 5), store.rounds.spent("films")
+        assert store.messages.forget_seats(20.0) == 0
+        assert store.messages.forget_seats(20.1) == 1
+        assert store.messages.forget_seats(1e6) == 0
+        state = store.rounds.get(ROUND.id)
         assert state is not None
         assert (state.row.roster, state.row.seats, state.survivors) == ((), (), (0, 0, 0))
-        assert store.published("films", 5) == before
+        assert store.rounds.published("films", 5) == before
         assert before[0].survivors == 3
-        assert store.spent("films") == spent != []
+        assert store.rounds.spent("films") == spent != []
 
     def test_messages_are_forgotten_when_the_round_is_over_and_not_before(self, store: Store) -> None:
         opened(store)
         say_all(store, "ADVERTISE")
         claimed(store, 10.0)
-        store.advance(ROUND.id, "ADVERTISE", "SHARE", 30.0, {0: "to 0"}, 20.0)
-        assert store.leftovers() == []
+        store.rounds.advance(ROUND.id, "ADVERTISE", "SHARE", 30.0, {0: "to 0"}, 20.0)
+        assert store.messages.leftovers() == []
         with pytest.raises(StoreError, match="still runs"):
-            store.clear(ROUND.id)
-        store.abort(ROUND.id, "too few", 21.0)
-        assert store.leftovers() == [(ROUND.id, ["from 0", "from 1", "from 2", "from 3", "to 0"])]
-        store.clear(ROUND.id)
-        assert store.leftovers() == []
-        assert store.messages(ROUND.id, "ADVERTISE") == []
+            store.messages.clear(ROUND.id)
+        store.rounds.abort(ROUND.id, "too few", 21.0)
+        assert store.messages.leftovers() == [(ROUND.id, ["from 0", "from 1", "from 2", "from 3", "to 0"])]
+        store.messages.clear(ROUND.id)
+        assert store.messages.leftovers() == []
+        assert store.messages.heard(ROUND.id, "ADVERTISE") == []
 
 
 class TestBooks:
     def test_each_log_entry_holds_the_hash_of_the_one_before(self, store: Store) -> None:
-        entries = [store.append_log("plan", body, 1.0) for body in (b"a", b"b", b"c")]
+        entries = [store.log.append("plan", body, 1.0) for body in (b"a", b"b", b"c")]
         assert [entry.previous for entry in entries] == [bytes(32), entries[0].hash, entries[1].hash]
-        assert store.log() == entries
-        assert store.log(since=1, limit=1) == [entries[1]]
-        assert store.verify_log() == 3
+        assert store.log.entries() == entries
+        assert store.log.entries(since=1, limit=1) == [entries[1]]
+        assert store.log.verify() == 3
 
     @pytest.mark.parametrize(
         "forgery",
@@ -347,19 +347,19 @@ class TestBooks:
     )
     def test_a_changed_log_is_noticed(self, url: str, store: Store, forgery: str) -> None:
         for body in (b"a", b"b", b"c"):
-            store.append_log("plan", body, 1.0)
+            store.log.append("plan", body, 1.0)
         database = Database(url)
         with database.writing() as sql:
             sql.exec_driver_sql(forgery)
         database.close()
         with pytest.raises(StoreError, match="public log"):
-            store.verify_log()
+            store.log.verify()
 
     def test_counters_add_up(self, store: Store) -> None:
         counted(store, "published")
         counted(store, "published", 4)
         counted(store, "rejected:late", (1 << 40))
-        assert store.counts() == {"published": 5, "rejected:late": 1 << 40}
+        assert store.operator.counts() == {"published": 5, "rejected:late": 1 << 40}
 
 
 class TestHostileInput:
@@ -393,7 +393,7 @@ class TestHostileInput:
         ):
             with pytest.raises(StoreError):
                 hear(store, ROUND.id, phase, index, digest, size, ref, 3.0)
-        assert store.messages(ROUND.id, "ADVERTISE") == []
+        assert store.messages.heard(ROUND.id, "ADVERTISE") == []
         assert hear(store, ROUND.id, "ADVERTISE", 0, DIGEST, (1 << 63) - 1, "a", 3.0) == Accepted()
 
     def test_a_round_must_hold_together(self, store: Store) -> None:
@@ -407,21 +407,21 @@ class TestHostileInput:
             replace(ROUND, plan=bytes((64 << 20) + 1)),
         ):
             with pytest.raises(StoreError):
-                store.open_round(wrong, 10.0, Payment(1.5, 0.25), 2.0)
+                store.rounds.open(wrong, 10.0, Payment(1.5, 0.25), 2.0)
         for noise, share in ((math.nan, 0.5), (-1.0, 0.5), (1.0, 0.0), (1.0, math.inf)):
             with pytest.raises(StoreError, match="payment"):
-                store.open_round(ROUND, 10.0, Payment(noise, share), 2.0)
-        assert store.rounds("films") == []
+                store.rounds.open(ROUND, 10.0, Payment(noise, share), 2.0)
+        assert store.rounds.newest("films") == []
 
     @pytest.mark.parametrize("since", [-1, 1 << 64])
     def test_a_log_is_asked_for_by_number(self, store: Store, since: int) -> None:
         with pytest.raises(StoreError):
-            store.log(since)
+            store.log.entries(since)
 
     def test_text_that_looks_like_sql_is_text(self, store: Store) -> None:
         name = "'; DROP TABLE pool; --"
         let_wait(store, name, IDENTITIES[0], SEATS[0], 1.0)
-        assert len(store.pool(name)) == 1
+        assert len(store.pool.all(name)) == 1
 
 
 @pytest.mark.parametrize("address", ["", "nonsense", "sqlite://", "sqlite:///:memory:", "mysql://host/name"])

@@ -35,8 +35,8 @@ def test_devices_get_tokens_by_their_address_and_hold_a_round(tmp_path: Path) ->
         assert len(refused) == 1, ended
         assert "too_many" in str(refused[0])
         with running.store() as store:
-            assert len(store.pool("films")) == 2
-            assert store.rounds("films") == []
+            assert len(store.pool.all("films")) == 2
+            assert store.rounds.newest("films") == []
 
 
 def test_a_round_costs_each_device_one_token(tmp_path: Path) -> None:
@@ -98,4 +98,4 @@ def test_a_code_that_the_command_wrote_lets_one_in(tmp_path: Path) -> None:
         ended = device.participate(running.url, "films", TERMS, patience=10, evidence=evidence)
         assert ended.state == "not chosen"
         with running.store() as store:
-            assert len(store.pool("films")) == 1
+            assert len(store.pool.all("films")) == 1

@@ -34,7 +34,9 @@ def train(world, rounds=3):
 
 
 def models(world):
-    return [msgspec.msgpack.decode(entry.body) for entry in world.store.log() if entry.kind == "model"]
+    return [
+        msgspec.msgpack.decode(entry.body) for entry in world.store.log.entries() if entry.kind == "model"
+    ]
 
 
 @pytest.mark.parametrize("picks", [0.0, 0.15])
@@ -79,7 +81,7 @@ def test_with_noise_it_costs_what_was_planned_and_then_no_more(tmp_path, picks, 
     world = World(tmp_path, who, Devices(crowd(10)))
     ended = train(world, rounds)
     assert [state.phase for state in ended] == [PUBLISHED] * rounds
-    paid = world.store.payments("films")
+    paid = world.store.rounds.payments("films")
     assert 3.9 < epsilon_of([one.noise_multiplier for one in paid], 1e-5) <= 4.0
     assert [one.noise_multiplier for one in paid] == [decode_plan(s.row.plan).noise_multiplier for s in ended]
     assert sum(one.share for one in paid) == pytest.approx(1.0)
@@ -89,7 +91,7 @@ def test_with_noise_it_costs_what_was_planned_and_then_no_more(tmp_path, picks, 
         assert np.array_equal(world.total(state), world.expected(state))
     world.devices.wait(world.store, world.now)
     world.settle()
-    assert len(world.store.rounds("films")) == rounds
+    assert len(world.store.rounds.newest("films")) == rounds
     assert world.engine.says["films"].startswith(f"the budget is spent: {rounds} rounds used up epsilon")
     world.close()
 
@@ -131,7 +133,7 @@ def test_a_catalogue_that_changes_in_the_middle_begins_the_sums_anew(tmp_path):
     world.devices.wait(world.store, world.now)
     world.settle()
     assert world.newest.row.task == "popularity 1"
-    assert world.newest.row.task_body != world.store.rounds("films")[2].row.task_body
+    assert world.newest.row.task_body != world.store.rounds.newest("films")[2].row.task_body
     world.close()
 
 

@@ -61,10 +61,10 @@ def test_devices_that_vanish_while_they_wait_are_let_go_at_once(tmp_path: Path) 
         doors = [socket.create_connection(("127.0.0.1", port)) for _ in range(3)]
         for number, door in enumerate(doors):
             door.sendall(waiting_request(number + 1))
-        until(lambda: len(store.pool("films")) == 3)
+        until(lambda: len(store.pool.all("films")) == 3)
         for door in doors[:2]:
             door.close()
-        until(lambda: len(store.pool("films")) == 1)
+        until(lambda: len(store.pool.all("films")) == 1)
         doors[2].close()
 
 
@@ -79,7 +79,7 @@ def test_nobody_is_seated_for_what_is_not_given(tmp_path: Path) -> None:
         states = [one.state if isinstance(one, Outcome) else repr(one) for one in ended]
         assert states == ["published"] * DEVICES + ["not chosen"] * 3
         with running.store() as store:
-            assert [one.outcome for one in store.rounds("films")] == ["published"]
+            assert [one.outcome for one in store.rounds.newest("films")] == ["published"]
 
 
 def test_a_coordinator_that_is_away_for_long_costs_no_round(tmp_path: Path) -> None:
@@ -98,19 +98,21 @@ def test_a_coordinator_that_is_away_for_long_costs_no_round(tmp_path: Path) -> N
             until(lambda: all_heard(store), 60)  # every device knows its seat, and what it is asked
             running.process.kill()
             running.process.wait()
-            [before] = store.facts("films")
+            [before] = store.operator.rounds("films")
             assert before.outcome == "", "it was killed too late"
         time.sleep(AWAY)
         with patient(tmp_path / "films", port) as running, running.store() as store:
             taking.join()
-            [after] = store.facts("films")
+            [after] = store.operator.rounds("films")
     assert [getattr(one, "state", one) for one in ended] == ["published"] * DEVICES, ended
     assert (after.id, after.outcome, after.survivors) == (before.id, "published", DEVICES)
 
 
 def all_heard(store: Store) -> bool:
     """Whether the first phase of the one round has heard all devices."""
-    return any(len(store.messages(one.id, "ADVERTISE")) == DEVICES for one in store.facts("films"))
+    return any(
+        len(store.messages.heard(one.id, "ADVERTISE")) == DEVICES for one in store.operator.rounds("films")
+    )
 
 
 def test_from_the_opening_of_a_round_to_its_sum_takes_seconds(tmp_path: Path) -> None:
@@ -121,6 +123,6 @@ def test_from_the_opening_of_a_round_to_its_sum_takes_seconds(tmp_path: Path) ->
         ended = all_take_part(devices, running.url)
         assert [getattr(one, "state", one) for one in ended] == ["published"] * DEVICES, ended
         with running.store() as store:
-            [round_] = store.rounds("films")
+            [round_] = store.rounds.newest("films")
         sys.stdout.write(f"opened to published: {round_.ended - round_.opened:.1f} s\n")
         assert round_.ended - round_.opened < 60, "one phase by itself may last that long"

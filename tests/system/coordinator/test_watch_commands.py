@@ -34,5 +34,5 @@ def test_how_long_a_phase_may_take_is_said_in_words(tmp_path: Path) -> None:
     with Store.open(f"sqlite:///{tmp_path / 'films.db'}") as store:
         store.migrate()
         filled(store)
-        assert store.open_round(ROUND, time.time() + 7200.0, Payment(1.5, 0.25), 2.0, after=0)
+        assert store.rounds.open(ROUND, time.time() + 7200.0, Payment(1.5, 0.25), 2.0, after=0)
     assert "at most 2 hours more" in said("status", file)

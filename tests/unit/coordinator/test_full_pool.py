@@ -13,9 +13,9 @@ def test_a_full_pool_is_busy_until_there_is_room(tmp_path: Path) -> None:
         assert [seated(world.check_in(index)) for index in range(3)] == [None] * 3
         assert reason(world.check_in(3)) == (503, Refused.BUSY)
         assert seated(world.check_in(0)) is None
-        assert len(world.store.pool(POPULATION)) == 3
-        world.store.pool_forget(POPULATION, time.time() + 1)
+        assert len(world.store.pool.all(POPULATION)) == 3
+        world.store.pool.forget(POPULATION, time.time() + 1)
         end = time.monotonic() + 120
         while world.check_in(3).status_code == 503:
             assert time.monotonic() < end
-        assert len(world.store.pool(POPULATION)) == 1
+        assert len(world.store.pool.all(POPULATION)) == 1

@@ -136,10 +136,10 @@ def test_who_leaves_is_waited_for_no_more_and_comes_back_no_more(
     *others, last = MEMBERS[held.id]
     for member in others:
         member.put(Phase.ADVERTISE, member.make(Phase.ADVERTISE))
-    assert not world.store.due(time.time(), (POPULATION,))[0], "one was not heard yet"
+    assert not world.store.rounds.due(time.time(), (POPULATION,))[0], "one was not heard yet"
     assert last.put(Phase.ADVERTISE, last.make(Phase.ADVERTISE)).status_code == 202
     assert reason(leave(last)) == (409, "repeated")
-    assert world.store.due(time.time(), (POPULATION,))[0], "nobody is waited for"
+    assert world.store.rounds.due(time.time(), (POPULATION,))[0], "nobody is waited for"
     held.move_on()
     assert reason(leave(members[0])) == (409, "repeated")
     for phase in PHASES[1:]:
@@ -168,7 +168,7 @@ def test_of_several_messages_at_once_only_what_is_kept_leaves_a_body(
         with ThreadPoolExecutor(8) as pool:
             sent = list(pool.map(lambda data: members[0].put(Phase.ADVERTISE, data), said))
         assert sorted(one.status_code for one in sent) == [202] + [409] * 7
-        [(index, ref)] = held.here.store.messages(held.id, "ADVERTISE")
+        [(index, ref)] = held.here.store.messages.heard(held.id, "ADVERTISE")
         assert (index, [one.name for one in (tmp_path / "bodies").iterdir()]) == (0, [ref])
 
 
@@ -211,7 +211,7 @@ def test_a_long_poll_ends_with_nothing_when_nothing_happens(held: Held, members:
 
 
 def test_a_round_that_ended_says_why(world: Here, held: Held, members: list) -> None:
-    assert world.store.abort(held.id, "too_few", time.time())
+    assert world.store.rounds.abort(held.id, "too_few", time.time())
     assert reason(members[0].get(phase_path(held.id, Phase.SHARE) + "/in")) == (410, "over")
     assert reason(members[0].get(offer_path(held.id))) == (410, "over")
     assert reason(members[0].put(Phase.ADVERTISE, members[0].make(Phase.ADVERTISE))) == (410, "over")
@@ -338,7 +338,7 @@ def test_checking_in_needs_the_key_that_it_names(world: Here) -> None:
                 403,
                 "bad_signature",
             )
-    assert world.store.pool(POPULATION) == []
+    assert world.store.pool.all(POPULATION) == []
     assert world.refused() == {"bad_signature": 2}
 
 
@@ -350,7 +350,7 @@ def test_unknown_populations_are_refused(world: Here) -> None:
 def test_checking_in_again_keeps_one_place_and_a_stranger_seat_learns_no_round(world: Here) -> None:
     for _ in range(3):
         assert seated(world.check_in(0)) is None
-    assert len(world.store.pool(POPULATION)) == 1
+    assert len(world.store.pool.all(POPULATION)) == 1
     for index in range(1, 5):
         world.check_in(index)
     held = world.open_round()
@@ -380,7 +380,7 @@ def test_any_changed_byte_of_an_advert_is_refused(world: Here, held: Held, flip:
 
 def test_the_log_is_for_everybody_in_pages_and_holds_together(world: Here) -> None:
     for number in range(130):
-        world.store.append_log("plan", b"plan %d" % number, float(number))
+        world.store.log.append("plan", b"plan %d" % number, float(number))
     with world.http() as http:
         first = decode(http.get("/v1/log").content, list[Logged])
         rest = decode(http.get(f"/v1/log?since={first[-1].number}").content, list[Logged])
@@ -394,7 +394,7 @@ def test_a_model_is_served_when_the_log_names_it_and_no_other_body_ever_is(world
     model, secret = world.bodies.put(bytes(range(100))), world.bodies.put(b"a masked vector")
     with world.http() as http:
         assert reason(http.get(f"/v1/models/{model}")) == (404, "no_such_thing")
-        world.store.append_log("model", encode({"model": bytes.fromhex(model)}), 1.0)
+        world.store.log.append("model", encode({"model": bytes.fromhex(model)}), 1.0)
         whole = http.get(f"/v1/models/{model}")
         assert (whole.status_code, whole.content) == (200, bytes(range(100)))
         again = http.get(f"/v1/models/{model}", headers={"if-none-match": whole.headers["etag"]})

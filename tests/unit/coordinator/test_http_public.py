@@ -24,7 +24,7 @@ def world(tmp_path: Path) -> Iterator[Here]:
 def name(world: Here, data: bytes, key: str = "model") -> str:
     """Keep a body and name it in the log."""
     ref = world.bodies.put(data)
-    world.store.append_log("model", encode({"population": "films", key: bytes.fromhex(ref)}), 1.0)
+    world.store.log.append("model", encode({"population": "films", key: bytes.fromhex(ref)}), 1.0)
     return ref
 
 
@@ -43,21 +43,21 @@ def entries(answer: httpx.Response) -> list[LogEntry]:
 
 def test_the_log_holds_together_over_its_pages_and_full_ones_may_be_kept_for_ever(world: Here) -> None:
     for number in range(130):
-        world.store.append_log("plan", b"plan %d" % number, float(number))
+        world.store.log.append("plan", b"plan %d" % number, float(number))
     first = get(world, "/v1/log")
     rest = get(world, "/v1/log?since=100")
     assert verify(entries(first) + entries(rest))[0] == 130
     assert "immutable" in first.headers["cache-control"]
     assert rest.headers["cache-control"] == "no-cache"
     assert get(world, "/v1/log?since=100", if_none_match=rest.headers["etag"]).status_code == 304
-    world.store.append_log("plan", b"another", 130.0)
+    world.store.log.append("plan", b"another", 130.0)
     assert get(world, "/v1/log?since=100", if_none_match=rest.headers["etag"]).status_code == 200
     assert entries(get(world, "/v1/log?since=131")) == []
 
 
 def test_a_page_of_large_entries_is_short_and_the_next_goes_on_from_it(world: Here) -> None:
     for number in range(5):
-        world.store.append_log("plan", bytes(700_000), float(number))
+        world.store.log.append("plan", bytes(700_000), float(number))
     pages, number = [], 0
     while page := entries(get(world, f"/v1/log?since={number}")):
         pages.append(len(page))
@@ -129,8 +129,8 @@ def test_asking_for_the_head_gives_the_size_and_no_body(world: Here) -> None:
 
 def test_other_bodies_are_never_served_and_an_odd_entry_of_the_log_hides_none(world: Here) -> None:
     secret = world.bodies.put(b"a masked vector")
-    world.store.append_log("plan", b"no map at all", 1.0)
-    world.store.append_log("model", encode({"model": "a text", "catalogue": b"short"}), 1.0)
+    world.store.log.append("plan", b"no map at all", 1.0)
+    world.store.log.append("model", encode({"model": "a text", "catalogue": b"short"}), 1.0)
     ref = name(world, BODY, "catalogue")
     assert get(world, f"/v1/models/{ref}").content == BODY
     for other in (secret, "0" * 64, ref.upper(), f"{ref}?from=../{secret}", "x"):

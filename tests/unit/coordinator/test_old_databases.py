@@ -50,12 +50,12 @@ def old(tmp_path: Path) -> Iterator[Old]:
 
 
 def test_its_log_holds_together_and_its_budget_is_what_it_was(old: Old) -> None:
-    assert old.store.verify_log() == SAID["log"]
-    assert old.store.log_tail(1)[0].hash.hex() == SAID["head"]
-    assert old.store.spent("films") == SAID["spent"]
+    assert old.store.log.verify() == SAID["log"]
+    assert old.store.log.tail(1)[0].hash.hex() == SAID["head"]
+    assert old.store.rounds.spent("films") == SAID["spent"]
     assert standing(old.store, old.films).words == SAID["budget"]
-    assert old.store.counts() == SAID["counts"]
-    assert old.store.paused("films")
+    assert old.store.operator.counts() == SAID["counts"]
+    assert old.store.operator.paused("films")
 
 
 def test_its_published_rounds_are_read(old: Old) -> None:
@@ -65,23 +65,24 @@ def test_its_published_rounds_are_read(old: Old) -> None:
     measured = found[0].found
     assert isinstance(measured, ItemCounts)
     assert [list(row) for row in measured.top[:3]] == SAID["top"]
-    sums = [Result.read(old.bodies.get(one.result)).total for one in old.store.published("films")]
+    sums = [Result.read(old.bodies.get(one.result)).total for one in old.store.rounds.published("films")]
     assert [hashlib.sha256(one).hexdigest() for one in sums] == SAID["sums"]
     rounds = [
-        [one.row.id.hex(), one.row.task, one.phase, len(one.survivors)] for one in old.store.rounds("films")
+        [one.row.id.hex(), one.row.task, one.phase, len(one.survivors)]
+        for one in old.store.rounds.newest("films")
     ]
     assert rounds == SAID["rounds"]
 
 
 def test_its_waiting_devices_wait_on_and_the_round_that_ran_goes_on(old: Old) -> None:
-    assert [one.identity.hex() for one in old.store.pool("films")] == SAID["waiting"]
-    running = old.store.rounds("films", 1)[0]
+    assert [one.identity.hex() for one in old.store.pool.all("films")] == SAID["waiting"]
+    running = old.store.rounds.newest("films", 1)[0]
     server, refused = replay(old.store, old.bodies, running)
     assert not refused
     assert not server.waiting_for
     assert Engine(old.store, old.bodies, old.films).step(SAID["now"])
-    assert old.store.rounds("films", 1)[0].phase == "MASK"
-    assert len(old.store.payments("films")) == len(SAID["spent"]) + 1
+    assert old.store.rounds.newest("films", 1)[0].phase == "MASK"
+    assert len(old.store.rounds.payments("films")) == len(SAID["spent"]) + 1
 
 
 def test_its_invitations_and_keys_are_good(old: Old) -> None:
@@ -108,4 +109,4 @@ def test_it_can_be_backed_up_and_restored(old: Old, tmp_path: Path) -> None:
     restore(tmp_path / "backup.zip", empty, Bodies(f"file://{tmp_path}/new"), SAID["now"])
     empty.close()
     with Store.open(f"sqlite:///{tmp_path}/new.db") as again:
-        assert again.verify_log() == SAID["log"]
+        assert again.log.verify() == SAID["log"]

@@ -83,7 +83,7 @@ def test_a_log_of_several_pages_is_verified_and_remembered(
     assert found.newest_model(POPULATION) == model
     assert found.newest_model("books") is None
     assert [entry.number for entry in found.entries("round")] == list(range(167, 231))
-    assert found.announcement(230)[1] == shown.store.log(229, 1)[0].hash
+    assert found.announcement(230)[1] == shown.store.log.entries(229, 1)[0].hash
     with pytest.raises(WireError, match="of late"):
         found.announcement(166)
     at.ledger.verify()
@@ -117,8 +117,8 @@ def test_what_is_kept_to_be_looked_up_is_bounded_for_each_population(
     at: Home, place: Door, shown: Log
 ) -> None:
     shown.add("tokens")
-    shown.store.append_log("tokens", bytes(5000), START)
-    shown.store.append_log("odd", b"no map", START)
+    shown.store.log.append("tokens", bytes(5000), START)
+    shown.store.log.append("odd", b"no map", START)
     for number in range(KEPT["round"] + 5):
         shown.announce(number, "books")
     found = catch_up(at, place)
@@ -200,7 +200,7 @@ def test_a_log_that_does_not_hold_together_raises_an_alarm(
 ) -> None:
     for number in range(5):
         shown.announce(number)
-    place.app = answering(lambda target: logged(how(shown.store.log(since(target), 100))))
+    place.app = answering(lambda target: logged(how(shown.store.log.entries(since(target), 100))))
     with pytest.raises(ForkedLogError, match="does not hold together"):
         catch_up(at, place)
     assert mine(at, place).number == 0
@@ -209,10 +209,10 @@ def test_a_log_that_does_not_hold_together_raises_an_alarm(
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(flip=st.integers(0, 5000), to=st.integers(0, 255))
 def test_any_changed_byte_is_noticed(at: Home, place: Door, shown: Log, flip: int, to: int) -> None:
-    if not shown.store.log():
+    if not shown.store.log.entries():
         for number in range(3):
             shown.announce(number)
-    good = logged(shown.store.log()).body
+    good = logged(shown.store.log.entries()).body
     spot = flip % len(good)
     bad = good[:spot] + bytes([to]) + good[spot + 1 :]
     rest = encode([])
@@ -269,7 +269,7 @@ def test_an_endless_log_ends_with_the_time_and_what_was_verified_is_kept(
 
     def one_page_and_out(target: str) -> Response:
         way.allow(-1)
-        return logged(shown.store.log(since(target), 100))
+        return logged(shown.store.log.entries(since(target), 100))
 
     place.app = answering(one_page_and_out)
     found = mine(at, place)

@@ -329,7 +329,7 @@ def test_answers_that_are_nonsense_are_refused_and_give_no_token(at: Home, here:
 
 def test_keys_that_follow_each_other_too_fast_are_not_used(at: Home, here: Town) -> None:
     tag = TokenKey(POPULATION, voprf.SecretKey.derive(drawn("tag")).public, DAY, "address", 8)
-    here.store.append_log(LOG_KIND, encode(tag), START + LEAST_KEY_SECONDS - 1)
+    here.store.log.append(LOG_KIND, encode(tag), START + LEAST_KEY_SECONDS - 1)
     with pytest.raises(WireError, match="too soon"):
         wallet(at, here).take(person(1), seat(1))
     assert here.sent == []
@@ -405,7 +405,7 @@ def test_every_blind_and_nonce_is_fresh(at: Home, here: Town, tmp_path: Path) ->
 
 
 def announced_here(here: Town) -> list[TokenKey]:
-    return [decode(one.body, TokenKey) for one in here.store.log() if one.kind == LOG_KIND]
+    return [decode(one.body, TokenKey) for one in here.store.log.entries() if one.kind == LOG_KIND]
 
 
 def test_blinds_are_spread_over_all_scalars(at: Home, here: Town) -> None:

@@ -51,7 +51,7 @@ def rounds(
     """List rounds, the newest first: what for, how many devices, how they ended."""
     here = place(populations, database, None)
     with here.open_store() as store:
-        found = [fact for name in _names(here.files, only) for fact in store.facts(name, limit)]
+        found = [fact for name in _names(here.files, only) for fact in store.operator.rounds(name, limit)]
     if as_json:
         print_json([_plain(one) for one in found])
         return
@@ -91,14 +91,17 @@ def abort(
     here = place(populations, database, None)
     with here.open_store() as store:
         running = [
-            one for name in _names(here.files, None) for one in store.facts(name, 1) if not one.outcome
+            one
+            for name in _names(here.files, None)
+            for one in store.operator.rounds(name, 1)
+            if not one.outcome
         ]
         found = [one for one in running if one.id.hex().startswith(number.lower())]
         if len(found) != 1:
             raise DataError(
                 f"{number[:64]!r} names {len(found)} running rounds: see `confidante coordinator rounds`"
             )
-        if not store.abort(found[0].id, reason, time.time()):
+        if not store.rounds.abort(found[0].id, reason, time.time()):
             raise DataError("the round had just ended")
     say(f"round {found[0].id.hex()[:12]} ended without a sum")
 
@@ -108,7 +111,7 @@ def _set_paused(files: list[Path] | None, database: str | None, only: str | None
     names = _names(here.files, only)
     with here.open_store() as store:
         for name in names:
-            store.pause(name, paused)
+            store.operator.pause(name, paused)
     say(f"{', '.join(names)}: {'no new round is opened' if paused else 'rounds are opened again'}")
 
 

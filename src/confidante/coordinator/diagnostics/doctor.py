@@ -59,7 +59,7 @@ def check_database(address: str, populations: tuple[Population, ...], now: float
         if path is not None:
             beside = (path.with_name(path.name + end) for end in ("", "-wal", "-shm"))
             yield from check_modes("database", *beside)
-        yield guarded("public log", lambda: f"holds together: {store.verify_log()} entries")
+        yield guarded("public log", lambda: f"holds together: {store.log.verify()} entries")
         yield check_clock(store, now)
         for one in populations:
             yield check_budget(store, one)
@@ -69,8 +69,8 @@ def check_database(address: str, populations: tuple[Population, ...], now: float
 
 def check_strays(store: Store, named: Collection[str]) -> Iterator[Check]:
     """Give a cross for each population that was paid for and that no file names."""
-    for name in sorted({name for name, _outcome in store.outcomes()} - set(named)):
-        if paid := len(store.spent(name)):
+    for name in sorted({name for name, _outcome in store.operator.outcomes()} - set(named)):
+        if paid := len(store.rounds.spent(name)):
             yield Check(
                 "budget",
                 good=False,
@@ -89,7 +89,7 @@ def check_budget(store: Store, population: Population) -> Check:
 
 def check_clock(store: Store, now: float) -> Check:
     """Compare the clock with what the database saw."""
-    newest = max((one.at for one in store.log_tail(100)), default=0.0)
+    newest = max((one.at for one in store.log.tail(100)), default=0.0)
     if newest > now + _CLOCK_SECONDS:
         return Check(
             "clock",

@@ -105,10 +105,10 @@ class AppState:
 
     async def standing(self, round_id: bytes) -> Standing | None:
         """Return where a round stands."""
-        return await self.run(partial(self.store.standing, round_id))
+        return await self.run(partial(self.store.messages.standing, round_id))
 
     async def _running(self) -> set[bytes]:
-        return await self.run(self.store.running)
+        return await self.run(self.store.rounds.running)
 
     async def _places(self, round_id: bytes) -> Mapping[bytes, int]:
         return (await self.run(partial(self.round, round_id))).places
@@ -125,7 +125,7 @@ class AppState:
         return known
 
     def _look_up(self, round_id: bytes) -> OpenRound:
-        state = self.store.round(round_id)
+        state = self.store.rounds.get(round_id)
         if state is None or not state.row.roster:  # forgotten
             raise no_round()
         row = state.row

@@ -91,7 +91,7 @@ class Entry:
         return min(longest, float(seconds[:9])) if wish == "wait" and seconds.isdecimal() else longest
 
     def _let_go(self, gone: Sequence[tuple[bytes, float]]) -> Sequence[None]:
-        self._office.store.vanish(gone)
+        self._office.store.pool.remove(gone)
         return [None] * len(gone)
 
     async def tokens(self, request: Request) -> Response:
@@ -122,7 +122,7 @@ class Entry:
                 made[place] = self._read(data)
             except (RefusedError, WireError) as error:
                 found[place] = error
-        rounds, waiting = store.known([one.identity for one in made.values()])
+        rounds, waiting = store.pool.known([one.identity for one in made.values()])
         for place, one in made.items():
             try:
                 if one.identity in rounds:
@@ -135,9 +135,9 @@ class Entry:
                 found[place] = error
         self._refuse_above(joining, found)
         if again:
-            store.see(again, self._office.now())
+            store.pool.see(again, self._office.now())
         if joining:
-            fine = store.admit(list(joining.values()), self._office.now())
+            fine = store.pool.admit(list(joining.values()), self._office.now())
             for place in (place for place, well in zip(joining, fine, strict=True) if not well):
                 found[place] = RefusedError(
                     403, Refused.SPENT_TOKEN, "this token was used before, by another or for another round"
@@ -152,7 +152,7 @@ class Entry:
         open_to_all = {place for place, one in joining.items() if one.spending is None}
         if open_to_all and not self._counted <= now < self._counted + _COUNT_SECONDS:
             room = dict.fromkeys(serving.populations, serving.most_waiting)
-            for one in self._office.store.waiters():
+            for one in self._office.store.operator.waiters():
                 if one.population in room:
                     room[one.population] -= one.devices
             self._room, self._counted = room, now

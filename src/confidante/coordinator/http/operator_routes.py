@@ -66,7 +66,7 @@ class Operator:
         """Say whether the database answers, too, and whether this process means to stay."""
         if self.leaving:
             return Response(b"leaving\n", 503, media_type="text/plain")
-        await self._office.run(partial(self._office.store.log, 0, 1))
+        await self._office.run(partial(self._office.store.log.entries, 0, 1))
         return Response(b"ready\n", media_type="text/plain")
 
     async def scrape(self, request: Request) -> Response:
@@ -131,7 +131,7 @@ class Operator:
     async def log_out(self, request: Request) -> Response:
         """Take the cookie back, and know no copy of it, nor any other that was given so far."""
         await self._inner_form(request)
-        await self._office.run(partial(self._office.store.end_sessions, int(time.time() * 1000)))
+        await self._office.run(partial(self._office.store.operator.end_sessions, int(time.time() * 1000)))
         answer = _to("/")
         answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
         return answer
@@ -142,7 +142,7 @@ class Operator:
         name, paused = form.get("population", ""), form.get("paused") == "yes"
         if name not in self._office.serving.populations:
             return page("problem.html", 404, problem="No such population is served here.")
-        await self._office.run(partial(self._office.store.pause, name, paused))
+        await self._office.run(partial(self._office.store.operator.pause, name, paused))
         log("paused" if paused else "resumed", population=name)
         return self._done("paused" if paused else "resumed")
 
@@ -154,7 +154,7 @@ class Operator:
         except ValueError:
             round_id = b""
         store, now = self._office.store, self._office.now()
-        ended = await self._office.run(partial(store.abort, round_id, _ABORTED, now))
+        ended = await self._office.run(partial(store.rounds.abort, round_id, _ABORTED, now))
         if ended:
             log("round ended by operator", round=round_id.hex()[:12])
         return self._done("aborted" if ended else "over")
@@ -169,7 +169,9 @@ class Operator:
         cookie, now = request.cookies.get(COOKIE, ""), time.time()
         if not self._sessions.knows(cookie, now):
             return False
-        return self._sessions.knows(cookie, now, await self._office.run(self._office.store.sessions_ended))
+        return self._sessions.knows(
+            cookie, now, await self._office.run(self._office.store.operator.sessions_ended)
+        )
 
     async def _filled(self, request: Request, template: str, **values: Any) -> Response:
         inside = await self._inside(request)
@@ -211,9 +213,9 @@ _TOLD = {
 def _figures(store: Store, populations: Iterable[Population]) -> StoreFigures:
     """Read what the database knows. Raises StoreError."""
     return StoreFigures(
-        store.counts(),
-        store.outcomes(),
-        {(one.population, one.tier): one.devices for one in store.waiters()},
+        store.operator.counts(),
+        store.operator.outcomes(),
+        {(one.population, one.tier): one.devices for one in store.operator.waiters()},
         {one.name: _budget(standing(store, one)) for one in populations},
     )
 

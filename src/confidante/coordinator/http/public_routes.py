@@ -56,7 +56,7 @@ class Public:
         since = request.query_params.get("since", "0")
         if not (since.isascii() and since.isdecimal() and len(since) < 16):
             raise RefusedError(400, Refused.MALFORMED, "since is a number of the log")
-        found = await self._office.run(partial(self._office.store.log, int(since), _LOG_PAGE))
+        found = await self._office.run(partial(self._office.store.log.entries, int(since), _LOG_PAGE))
         page = _page(found)
         head = {"cache-control": "no-cache", "etag": f'"{page[-1].hash.hex() if page else "end"}"'}
         if len(page) == _LOG_PAGE or len(page) < len(found):
@@ -162,7 +162,7 @@ class Public:
         """Whether the log names a model or catalogue, so that no other body can be asked for."""
         with self._lock:
             while digest not in self._named:
-                page = self._office.store.log(self._read_to, _LOG_PAGE)
+                page = self._office.store.log.entries(self._read_to, _LOG_PAGE)
                 if not page:
                     return False
                 for name in (name for entry in page for name in _names(entry)):

@@ -98,7 +98,7 @@ class Rounds:
 
     def _look(self, round_id: bytes, phase: Phase, index: int) -> tuple[Standing, bytes | None]:
         """Return where a round stands, and what a device gets once it is at `phase`."""
-        state = self._office.store.standing(round_id, phase.name, index)
+        state = self._office.store.messages.standing(round_id, phase.name, index)
         if state is None:
             raise no_round()
         if state.incoming is None or reached(state.phase) is not phase:
@@ -107,7 +107,7 @@ class Rounds:
 
     def _dropped(self, status: int, round_id: bytes, index: int) -> RefusedError:
         """Return why a device is out of a round that goes on."""
-        why = self._office.store.refusal(round_id, index)
+        why = self._office.store.rounds.refusal(round_id, index)
         if not why:
             return RefusedError(status, Reject.DROPPED, "this device missed an earlier phase of the round")
         return RefusedError(status, why, "the protocol refused what this device said in an earlier phase")
@@ -168,7 +168,7 @@ class Rounds:
     def _write(self, round_id: bytes, phase: Phase, index: int, data: bytes) -> Sent:
         """Write the body of a message that was checked, if it can still count; RefusedError otherwise."""
         name = phase.name
-        state = self._office.store.standing(round_id, name, index)
+        state = self._office.store.messages.standing(round_id, name, index)
         if state is None:
             raise no_round()
         if reached(state.phase) < phase:
@@ -185,7 +185,7 @@ class Rounds:
     def _keep(self, sent: Sequence[Sent]) -> list[Accepted | Repeated | Late]:
         """Keep messages whose bodies are written: first the names of these, then the rows that name them."""
         self._office.bodies.settle()
-        verdicts = self._office.store.accept_all(sent, self._office.now())
+        verdicts = self._office.store.messages.accept(sent, self._office.now())
         if any(isinstance(one, Accepted) and one.complete for one in verdicts):
             self._office.wake()
         for one, verdict in zip(sent, verdicts, strict=True):

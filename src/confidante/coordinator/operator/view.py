@@ -118,14 +118,14 @@ class Viewer:
         store, now, says = self._store, time.time(), self._desk.says()
         dropped = {
             event.removeprefix(_MISSING).lower(): count
-            for event, count in store.counts().items()
+            for event, count in store.operator.counts().items()
             if event.startswith(_MISSING)
         }
         return View(
             now,
             tuple(self._see(one, says.get(one.name, ""), now) for one in self._desk.populations),
             tuple((phase.word, dropped.get(phase.word, 0)) for phase in PHASES),
-            tuple(_entry(one) for one in store.log_tail(LOG_SHOWN)),
+            tuple(_entry(one) for one in store.log.tail(LOG_SHOWN)),
             self._checked(now // _CHECKED_FOR),
         )
 
@@ -156,7 +156,7 @@ class Viewer:
         store, desk = self._store, self._desk
         return (
             Check("database", good=True, said="answers"),
-            guarded("public log", lambda: f"holds together: {store.verify_log():,} entries"),
+            guarded("public log", lambda: f"holds together: {store.log.verify():,} entries"),
             check_clock(store, time.time()),
             *(check_budget(store, one) for one in desk.populations),
             *(found for one in desk.populations for found in check_announced(store, one, time.time())),

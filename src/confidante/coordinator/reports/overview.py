@@ -64,15 +64,15 @@ class Overview:
 
 def overview(store: Store, population: Population, *, rounds: int = 20) -> Overview:
     """Return where a population stands. Raises StoreError."""
-    found = tuple(store.facts(population.name, rounds))
+    found = tuple(store.operator.rounds(population.name, rounds))
     return Overview(
         population.name,
         len(population.catalogue),
         population.cohort.devices,
-        store.paused(population.name),
+        store.operator.paused(population.name),
         next((one for one in found if not one.outcome), None),
         found,
-        tuple(one for one in store.waiters() if one.population == population.name),
+        tuple(one for one in store.operator.waiters() if one.population == population.name),
         standing(store, population),
         _refinement(store, population, time.time()),
     )

@@ -115,14 +115,14 @@ class CurvePoint:
 def results(store: Store, bodies: Bodies, population: Population, limit: int = 100) -> list[Outcome]:
     """Return what was published, the newest first. Raises StoreError."""
     wire = CatalogueWire(population.catalogue)
-    found = store.published(population.name, limit)
+    found = store.rounds.published(population.name, limit)
     return [_outcome(row, bodies, population, wire) for row in found]
 
 
 def newest_groups(store: Store, bodies: Bodies, population: Population) -> Groups | None:
     """Return what was last published of cohorts, None before there is any. Raises StoreError."""
     of = next((one for one in population.tasks if one.tree is not None), None)
-    rows = [] if of is None else store.published(population.name, 1, begins=of.prefix)
+    rows = [] if of is None else store.rounds.published(population.name, 1, begins=of.prefix)
     found = [_outcome(row, bodies, population, CatalogueWire(population.catalogue)).found for row in rows]
     return next((one for one in found if isinstance(one, Groups)), None)
 
@@ -130,7 +130,7 @@ def newest_groups(store: Store, bodies: Bodies, population: Population) -> Group
 def quality_curve(store: Store, bodies: Bodies, population: Population, limit: int = 100) -> list[CurvePoint]:
     """Return how good the graded models were, the oldest first; comparisons count for both models."""
     wire = CatalogueWire(population.catalogue)
-    rows = store.published(population.name, limit, begins=PREFIX)
+    rows = store.rounds.published(population.name, limit, begins=PREFIX)
     outcomes = [_outcome(row, bodies, population, wire) for row in rows]
     return [point for outcome in reversed(outcomes) for point in _points(outcome, population)]
 

@@ -78,7 +78,7 @@ def standing(store: Store, population: Population, wire: CatalogueWire | None = 
 
     wire: the population's catalogue, if the caller has it at hand.
     """
-    spent = tuple(sorted(store.spent(population.name)))
+    spent = tuple(sorted(store.rounds.spent(population.name)))
     if not population.noise:
         words = f"secure sums without noise, so nothing is limited; {len(spent)} rounds were paid for"
         whats = (TRAINING, *(one.prefix.strip() for one in population.tasks))
@@ -112,8 +112,8 @@ def standing(store: Store, population: Population, wire: CatalogueWire | None = 
 
 def _begun(store: Store, population: Population, wire: CatalogueWire | None) -> tuple[float, ...]:
     """Return what a training that has begun still needs; empty when none has."""
-    rows = store.published(population.name, _LOOKED_AT, otherwise=PREFIX)
-    if not rows or store.ended_with(rows[0].id) == _MODEL:
+    rows = store.rounds.published(population.name, _LOOKED_AT, otherwise=PREFIX)
+    if not rows or store.rounds.ended_with(rows[0].id) == _MODEL:
         return ()
     multipliers = training_budget(population).multipliers
     names = list(multipliers)

@@ -77,16 +77,16 @@ class Engine:
         now: seconds since 1970.
         """
         mine, claimed = tuple(self._schedules), None
-        claimable, self._next = self._store.due(now, mine)
+        claimable, self._next = self._store.rounds.due(now, mine)
         if claimable:
-            claimed = self._store.claim_due(now, self._worker, self._lease, populations=mine)
+            claimed = self._store.rounds.claim_due(now, self._worker, self._lease, populations=mine)
         if claimed is not None:
             self._end_phase(claimed, now)
             return True
         if self._tidy():
             return True
         if not self._forgot <= now < self._forgot + _FORGET_EVERY:
-            self._store.forget_seats(max(now - _SEATS_KEPT, 0.0))
+            self._store.messages.forget_seats(max(now - _SEATS_KEPT, 0.0))
             self._forgot = now
         return self._open_next(now)
 
@@ -123,7 +123,7 @@ class Engine:
                 survivors = server.result.survivors
                 ref, entry = schedule.conclude(state, server.result)
                 noted = Noted(counts | {"round published": 1}, refused)
-                done = store.publish(round_id, ref, survivors, entry, now, noted=noted)
+                done = store.rounds.publish(round_id, ref, survivors, entry, now, noted=noted)
                 says = f"{name} was published with {len(survivors)} devices"
             else:
                 following = server.phase.name
@@ -132,7 +132,7 @@ class Engine:
                 refs = {data: self._bodies.put(data) for data in set(out.values())}
                 outbox = {client: refs[data] for client, data in out.items()}
                 deadline = now + schedule.population.seconds(following)
-                done = store.advance(round_id, phase, following, deadline, outbox, now, noted=noted)
+                done = store.rounds.advance(round_id, phase, following, deadline, outbox, now, noted=noted)
                 says = f"{name} is at {following} with {len(out)} devices"
         except (ConfidanteError, LostError) as error:
             if isinstance(error, StoreError) and error.retry:
@@ -146,7 +146,7 @@ class Engine:
 
     def _abort(self, round_id: bytes, why: str, now: float, counts: Mapping[str, int]) -> bool:
         noted = Noted({**counts, "round aborted": 1})
-        return self._store.abort(round_id, why[:_LONGEST_REASON], now, noted=noted)
+        return self._store.rounds.abort(round_id, why[:_LONGEST_REASON], now, noted=noted)
 
     def _beat(self, round_id: bytes, now: float) -> Callable[[], None]:
         """Return what to call in the course of a long step, so that nobody takes the worker for dead."""
@@ -157,17 +157,17 @@ class Engine:
             at = time.monotonic()
             if at - last > self._lease / 3:
                 last = at
-                self._store.renew(round_id, self._worker, now + at - began + self._lease)
+                self._store.rounds.renew(round_id, self._worker, now + at - began + self._lease)
 
         return beat
 
     def _tidy(self) -> bool:
         """Delete what devices sent in a round that is over; False when nothing is left of any."""
-        left = self._store.leftovers(1)
+        left = self._store.messages.leftovers(1)
         for round_id, refs in left:
             for ref in set(refs):
                 self._bodies.delete(ref)
-            self._store.clear(round_id)
+            self._store.messages.clear(round_id)
         return bool(left)
 
 
@@ -186,7 +186,7 @@ def replay(
     refused: dict[int, str] = {}
     for phase in PHASES[: Phase[state.phase] + 1]:
         refused.clear()
-        for client, ref in store.messages(row.id, phase.name):
+        for client, ref in store.messages.heard(row.id, phase.name):
             beat()
             try:
                 data = bodies.get(ref)

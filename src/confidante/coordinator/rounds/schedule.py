@@ -89,16 +89,18 @@ class Schedule:
         What does not fit the budget is passed over. Raises StoreError.
         """
         store, name = self._store, self.population.name
-        newest = next(iter(store.rounds(name, 1)), None)  # before all else is read: `after` makes one moment
+        newest = next(
+            iter(store.rounds.newest(name, 1)), None
+        )  # before all else is read: `after` makes one moment
         if newest is not None and not newest.outcome:
             return False
-        if store.paused(name):
-            gave_up = newest is not None and store.gave_up(name) == newest.row.id.hex()
+        if store.operator.paused(name):
+            gave_up = newest is not None and store.operator.gave_up(name) == newest.row.id.hex()
             self.says = _GAVE_UP if gave_up else "paused: its operator wants no new round"
             return False
         if newest is not None and newest.ended > now + _SKEW:
-            store.set_back(name, now)
-            newest = store.rounds(name, 1)[0]
+            store.rounds.set_back(name, now)
+            newest = store.rounds.newest(name, 1)[0]
         if newest is not None and self._give_up(newest):
             return True
         if newest is not None and self._rest(newest, now) > 0:
@@ -126,9 +128,9 @@ class Schedule:
     def _give_up(self, newest: RoundState) -> bool:
         """Pause after so many failures in a row, once for each so many; whoever resumes has had a look."""
         name = self.population.name
-        if newest.phase == PUBLISHED or self._store.failures(name) % _MOST_FAILED:
+        if newest.phase == PUBLISHED or self._store.rounds.failures(name) % _MOST_FAILED:
             return False
-        if not self._store.give_up(name, newest.row.id.hex()):
+        if not self._store.operator.give_up(name, newest.row.id.hex()):
             return False
         self.says = _GAVE_UP
         return True
@@ -137,7 +139,7 @@ class Schedule:
         """Return the seconds to wait after a failure: twice as many with each in a row, at most a day."""
         if newest.phase == PUBLISHED:
             return 0.0
-        rest, failed = self.population.rest, self._store.failures(self.population.name)
+        rest, failed = self.population.rest, self._store.rounds.failures(self.population.name)
         rest = max(rest, min(rest * 2.0 ** min(failed - 1, _DOUBLINGS), _LONGEST_REST))
         left = newest.ended + rest - now
         if left > 0:
@@ -149,7 +151,7 @@ class Schedule:
 
     def afford(self, state: RoundState) -> None:
         """Check once more that the budget holds what a round is about to pay; StoreError when it does not."""
-        spent = self._store.spent(self.population.name)
+        spent = self._store.rounds.spent(self.population.name)
         problem = overspends(self.population, spent, (state.cost.noise_multiplier,), state.row.task)
         if problem:
             raise StoreError(f"the budget is spent: {problem}")
@@ -184,7 +186,7 @@ class Schedule:
     def _measures(self) -> Iterator[_Wanted]:
         """Give the next round of each measure, in the order of the file."""
         for one in self.population.tasks:
-            last = self._store.published(self.population.name, 1, begins=one.prefix)
+            last = self._store.rounds.published(self.population.name, 1, begins=one.prefix)
             number, due = (number_of(last[0].task) + 1, last[0].ended + one.every) if last else (1, 0.0)
             multiplier = self._costs.get(one.prefix.strip(), (0.0,))[0]
             task, lacks = self._task_of(one), ""
@@ -233,12 +235,12 @@ class Schedule:
         needed, oldest = population.cohort.devices, max(now - population.waiting, 0.0)
         tier = tier_of(plan, population.small_bytes)
         large = "large" if tier is Tier.LARGE else ""
-        fit, stale = store.pool_count(population.name, oldest, large, wanted.purpose)
+        fit, stale = store.pool.count(population.name, oldest, large, wanted.purpose)
         if stale:
-            store.pool_forget(population.name, oldest)
+            store.pool.forget(population.name, oldest)
         roster = list[Waiting]()
         if fit >= needed:
-            willing = fit_for(store.pool(population.name), tier, wanted.purpose)
+            willing = fit_for(store.pool.all(population.name), tier, wanted.purpose)
             fit, roster = len(willing), draw_roster(willing, needed, self._entropy)
         if not roster:
             sort = f"{large} devices" if large else "devices"
@@ -266,7 +268,7 @@ class Schedule:
         )
         cost = Payment(plan.noise_multiplier, wanted.share)
         deadline = now + population.seconds(Phase.ADVERTISE.name)
-        opened = store.open_round(row, deadline, cost, now, after=after)
+        opened = store.rounds.open(row, deadline, cost, now, after=after)
         if opened:
             self.says = f"round {row.id.hex()[:12]} ({row.task}) was opened with {len(row.roster)} devices"
         return opened
@@ -285,4 +287,4 @@ class Schedule:
             catalogue=wire.digest,
             salt=self._entropy.draw(SALT_BYTES),
         )
-        return self._store.append_log("round", encode(said), now)
+        return self._store.log.append("round", encode(said), now)

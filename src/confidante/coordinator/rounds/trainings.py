@@ -71,7 +71,7 @@ class Trainings:
         """Give all published rounds of trainings, the newest first, a few at a time."""
         given, limit = 0, _FIRST_LOOK
         while True:
-            rounds = self._store.published(self.population.name, limit, otherwise=PREFIX)
+            rounds = self._store.rounds.published(self.population.name, limit, otherwise=PREFIX)
             yield from rounds[given:]
             if len(rounds) < limit:
                 return

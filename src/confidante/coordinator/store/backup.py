@@ -21,7 +21,7 @@ import msgspec
 import sqlalchemy
 from sqlalchemy import Connection, Table, insert, select, text, update
 
-from confidante.coordinator.store import repositories, tables
+from confidante.coordinator.store import public_log, tables
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.references import digests
@@ -78,7 +78,7 @@ def back_up(database: Database, bodies: Bodies, path: Path, now: float) -> Told:
         database.snapshot() as sql,
         zipfile.ZipFile(half, "w") as archive,
     ):
-        repositories.verify(sql)
+        public_log.verify(sql)
         digests, rows = dict[str, str](), dict[str, int]()
         for table in _kept_tables():
             name = f"tables/{table.name}"
@@ -132,7 +132,7 @@ def restore(path: Path, database: Database, bodies: Bodies, now: float) -> Told:
                 for rows in _read_table(archive, table):
                     sql.execute(insert(table), rows)
                 _move_sequence(sql, table)
-            repositories.verify(sql)
+            public_log.verify(sql)
             _pay_running(sql, now)
             sql.execute(
                 update(tables.rounds)

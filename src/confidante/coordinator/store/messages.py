@@ -1,12 +1,14 @@
 """What devices said in a phase, and what each finds there for it."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, final
 
 from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import ColumnElement
 
+from confidante.coordinator.store import checks
+from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.tables import message, outbox, rounds
 from confidante.coordinator.store.values import COLLECTING, Accepted, Late, Repeated, Sent, Standing
 from confidante.core.errors import StoreError
@@ -40,18 +42,106 @@ _KEEP = {
 }
 
 
-def accept(sql: Connection, sent: Sequence[Sent], now: float) -> list[Accepted | Repeated | Late]:
-    """Keep messages of running phases; return what came of each."""
-    verdicts: list[Accepted | Repeated | Late] = [Late()] * len(sent)
-    places: dict[tuple[bytes, str], list[int]] = {}
-    for place, one in enumerate(sent):
-        places.setdefault((one.round_id, one.phase), []).append(place)
-    for (round_id, phase), some in sorted(places.items()):
-        for place, verdict in zip(
-            some, _accept(sql, round_id, phase, [sent[place] for place in some], now), strict=True
-        ):
-            verdicts[place] = verdict
-    return verdicts
+@final
+class Messages:
+    """What devices said. Like `Store`: each method is one transaction; raises StoreError."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def accept(self, sent: Sequence[Sent], now: float) -> list[Accepted | Repeated | Late]:
+        """Keep what devices said, and return what came of each.
+
+        Only the first message of a device in a phase counts.
+        """
+        for one in sent:
+            checks.phase(one.phase)
+            checks.client(one.client)
+            checks.exact("a digest", one.digest, checks.DIGEST_BYTES)
+            checks.size(one.size)
+            checks.reference(one.ref)
+        checks.moment("now", now)
+        with self._database.writing() as sql:
+            verdicts: list[Accepted | Repeated | Late] = [Late()] * len(sent)
+            places: dict[tuple[bytes, str], list[int]] = {}
+            for place, one in enumerate(sent):
+                places.setdefault((one.round_id, one.phase), []).append(place)
+            for (round_id, phase), some in sorted(places.items()):
+                for place, verdict in zip(
+                    some, _accept(sql, round_id, phase, [sent[place] for place in some], now), strict=True
+                ):
+                    verdicts[place] = verdict
+            return verdicts
+
+    def standing(self, round_id: bytes, phase: str = COLLECTING[0], index: int = 0) -> Standing | None:
+        """Return where a round stands, with what device `index` needs for answering in `phase`."""
+        checks.phase(phase)
+        checks.client(index)
+        with self._database.reading() as sql:
+            row = sql.execute(_STANDS, {"round_id": round_id, "phase": phase, "client": index}).one_or_none()
+            return (
+                None if row is None else Standing(row.phase, row.deadline, row.reason, row.incoming, row.said)
+            )
+
+    def heard(self, round_id: bytes, phase: str) -> list[tuple[int, str]]:
+        """Return (index, body) of what was accepted in a phase, by index."""
+        checks.phase(phase)
+        with self._database.reading() as sql:
+            rows = sql.execute(
+                select(message.c.client, message.c.ref)
+                .where(message.c.round_id == round_id, message.c.phase == phase)
+                .order_by(message.c.client)
+            )
+            return [(row.client, row.ref) for row in rows]
+
+    def leftovers(self, limit: int = 10) -> list[tuple[bytes, list[str]]]:
+        """Return rounds that are over and still keep messages, each with their bodies.
+
+        Delete the bodies, then `clear` the round: killed in between, it is simply done again.
+        """
+        checks.client(limit)
+        with self._database.reading() as sql:
+            over = (
+                select(rounds.c.id)
+                .where(
+                    rounds.c.outcome != "",
+                    select(message.c.client).where(message.c.round_id == rounds.c.id).exists()
+                    | select(outbox.c.client).where(outbox.c.round_id == rounds.c.id).exists(),
+                )
+                .order_by(rounds.c.ended)
+                .limit(limit)
+            )
+            return [
+                (
+                    round_id,
+                    [
+                        ref
+                        for table in (message, outbox)
+                        for ref in sql.scalars(select(table.c.ref).where(table.c.round_id == round_id))
+                    ],
+                )
+                for round_id in sql.scalars(over).all()
+            ]
+
+    def clear(self, round_id: bytes) -> None:
+        """Forget all that devices said, and were told, in a round that is over."""
+        with self._database.writing() as sql:
+            if sql.scalar(select(rounds.c.outcome).where(rounds.c.id == round_id)) == "":
+                raise StoreError("the round still runs: its messages are needed")
+            for table in (message, outbox):
+                sql.execute(delete(table).where(table.c.round_id == round_id))
+
+    def forget_seats(self, before: float) -> int:
+        """Forget who sat in rounds that ended before; the counts stay. Return how many rounds these were."""
+        checks.moment("before", before)
+        with self._database.writing() as sql:
+            kept = func.length(rounds.c.survivors).label("kept")
+            over = select(rounds.c.id, kept).where(rounds.c.outcome != "", rounds.c.ended < before)
+            found = sql.execute(over.where(func.length(rounds.c.roster) > 0)).all()
+            for row in found:
+                gone = {"roster": b"", "seats": b"", "survivors": bytes(row.kept)}  # its length is the count
+                sql.execute(update(rounds).where(rounds.c.id == row.id).values(**gone))
+            return len(found)
 
 
 def _accept(
@@ -107,63 +197,3 @@ def _row(one: Sent, now: float) -> dict[str, Any]:
         "ref": one.ref,
         "at": now,
     }
-
-
-def standing(sql: Connection, round_id: bytes, phase: str, client: int) -> Standing | None:
-    """Return where a round stands, and what a device needs for answering in a phase."""
-    row = sql.execute(_STANDS, {"round_id": round_id, "phase": phase, "client": client}).one_or_none()
-    return None if row is None else Standing(row.phase, row.deadline, row.reason, row.incoming, row.said)
-
-
-def heard(sql: Connection, round_id: bytes, phase: str) -> list[tuple[int, str]]:
-    """Return (client, body) for each message of a phase, by client."""
-    rows = sql.execute(
-        select(message.c.client, message.c.ref)
-        .where(message.c.round_id == round_id, message.c.phase == phase)
-        .order_by(message.c.client)
-    )
-    return [(row.client, row.ref) for row in rows]
-
-
-def leftovers(sql: Connection, limit: int) -> list[tuple[bytes, list[str]]]:
-    """Return rounds that are over and still have messages, and the bodies of these."""
-    over = (
-        select(rounds.c.id)
-        .where(
-            rounds.c.outcome != "",
-            select(message.c.client).where(message.c.round_id == rounds.c.id).exists()
-            | select(outbox.c.client).where(outbox.c.round_id == rounds.c.id).exists(),
-        )
-        .order_by(rounds.c.ended)
-        .limit(limit)
-    )
-    return [
-        (
-            round_id,
-            [
-                ref
-                for table in (message, outbox)
-                for ref in sql.scalars(select(table.c.ref).where(table.c.round_id == round_id))
-            ],
-        )
-        for round_id in sql.scalars(over).all()
-    ]
-
-
-def forget_seats(sql: Connection, before: float) -> int:
-    """Forget who sat in rounds that ended before; how many there were is kept. Return how many rounds."""
-    kept = func.length(rounds.c.survivors).label("kept")
-    over = select(rounds.c.id, kept).where(rounds.c.outcome != "", rounds.c.ended < before)
-    found = sql.execute(over.where(func.length(rounds.c.roster) > 0)).all()
-    for row in found:
-        gone = {"roster": b"", "seats": b"", "survivors": bytes(row.kept)}  # its length is the count
-        sql.execute(update(rounds).where(rounds.c.id == row.id).values(**gone))
-    return len(found)
-
-
-def clear(sql: Connection, round_id: bytes) -> None:
-    """Forget the messages of a round that is over."""
-    if sql.scalar(select(rounds.c.outcome).where(rounds.c.id == round_id)) == "":
-        raise StoreError("the round still runs: its messages are needed")
-    for table in (message, outbox):
-        sql.execute(delete(table).where(table.c.round_id == round_id))

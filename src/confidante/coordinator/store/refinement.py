@@ -7,11 +7,11 @@ from typing import Any, final
 from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from confidante.coordinator.store import checks, repositories
-from confidante.coordinator.store.check_ins import SPEND
+from confidante.coordinator.store import checks, public_log
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.tables import gateway_key, log, log_head, refinement, token_spent
 from confidante.coordinator.store.values import GatewayRow, RefinementRow, Spending
+from confidante.coordinator.store.waiting_pool import SPEND
 from confidante.core.errors import StoreError
 
 _FOR = select(token_spent.c.bound).where(
@@ -26,7 +26,7 @@ _LONGEST = 1000
 
 
 @final
-class RefinementBook:
+class RefinementRepository:
     """The refinements of all populations. Like `Store`: each method is one transaction; raises StoreError."""
 
     def __init__(self, database: Database) -> None:
@@ -97,7 +97,7 @@ class RefinementBook:
                     return False
                 if renewed:
                     values |= {"previous": found.said, "at": now}
-                repositories.append(sql, kind, said, now)
+                public_log.append(sql, kind, said, now)
             _change(sql, population, **values)
             return True
 

@@ -6,7 +6,7 @@ from typing import Any, final
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from confidante.coordinator.store import checks, repositories
+from confidante.coordinator.store import checks, public_log
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.tables import (
     log_head,
@@ -27,7 +27,7 @@ _CHUNK = 500
 
 
 @final
-class TokenBook:
+class TokenRepository:
     """The tokens of all populations. Like `Store`: each method is one transaction; raises StoreError."""
 
     def __init__(self, database: Database) -> None:
@@ -116,7 +116,7 @@ def _add_key(sql: Connection, population: str, key: KeptKey, kind: str, after: b
             id=key.id, population=population, secret=key.secret, said=key.said, made=key.made
         )
     )
-    repositories.append(sql, kind, key.said, key.made)
+    public_log.append(sql, kind, key.said, key.made)
     return True
 
 
