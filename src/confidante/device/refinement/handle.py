@@ -2,12 +2,24 @@
 
 import threading
 import time
-from typing import TYPE_CHECKING, final
+from concurrent.futures import Future, InvalidStateError
+from typing import TYPE_CHECKING, NamedTuple, final
 
 from confidante.device.values import NotRefined
 
 if TYPE_CHECKING:
     from confidante.device.values import Answer
+
+
+class _Outcome(NamedTuple):
+    """The refined list, or why there is none and the same as a sentence."""
+
+    answer: "Answer | None"
+    reason: NotRefined | None = None
+    said: str = ""
+
+
+_UNDER_WAY = _Outcome(None)
 
 
 @final
@@ -18,12 +30,8 @@ class Refinement:
         """seconds: that it may take, from now."""
         self.began = time.monotonic()
         self._end = self.began + seconds
-        self._guard = threading.Lock()
+        self._decided: Future[_Outcome] = Future()
         self._told = threading.Event()
-        self._decided = False
-        self._answer: Answer | None = None
-        self._reason: NotRefined | None = None
-        self._said = ""
 
     def __repr__(self) -> str:
         """Show how it stands."""
@@ -33,20 +41,18 @@ class Refinement:
     @property
     def done(self) -> bool:
         """Whether it is decided."""
-        self._look_at_the_clock()
-        return self._decided
+        self._look()
+        return self._decided.done()
 
     @property
     def reason(self) -> NotRefined | None:
         """Why the list is not refined; None when it is, or while it is not decided."""
-        self._look_at_the_clock()
-        return self._reason
+        return self._look().reason
 
     @property
     def said(self) -> str:
         """The same as a sentence; empty when there is no reason."""
-        self._look_at_the_clock()
-        return self._said
+        return self._look().said
 
     @property
     def left(self) -> float:
@@ -57,32 +63,32 @@ class Refinement:
         """Return the refined list, or `local`; see `Answer.refined`."""
         if not self._told.is_set():
             self._told.wait(self.left if timeout is None else min(max(timeout, 0.0), self.left))
-            self._look_at_the_clock()
-        return local if self._answer is None else self._answer
+        return self._look().answer or local
 
     # --- for who refines
 
     def refine(self, answer: "Answer") -> bool:
         """Decide for a refined list; False when it was decided before, or its time is up."""
-        self._look_at_the_clock()
-        return self._decide(answer, None, "")
+        self._look()
+        return self._decide(_Outcome(answer))
 
     def refuse(self, reason: NotRefined, said: str) -> bool:
         """Decide for the local list, and say why; False when it was decided before."""
-        return self._decide(None, reason, said)
+        return self._decide(_Outcome(None, reason, said))
 
     def tell(self) -> None:
         """Let go of who waits, once what was decided is written down."""
         self._told.set()
 
-    def _look_at_the_clock(self) -> None:
-        if not self._decided and time.monotonic() >= self._end:
+    def _look(self) -> _Outcome:
+        """Return what was decided, which the clock may do now."""
+        if not self._decided.done() and time.monotonic() >= self._end:
             self.refuse(NotRefined.TOO_SLOW, "The answer did not arrive in time.")
+        return self._decided.result() if self._decided.done() else _UNDER_WAY
 
-    def _decide(self, answer: "Answer | None", reason: NotRefined | None, said: str) -> bool:
-        with self._guard:
-            if self._decided:
-                return False
-            self._answer, self._reason, self._said = answer, reason, said
-            self._decided = True
-            return True
+    def _decide(self, outcome: _Outcome) -> bool:
+        try:
+            self._decided.set_result(outcome)
+        except InvalidStateError:
+            return False
+        return True
