@@ -79,8 +79,8 @@ def test_the_page_asks_by_itself_once_it_may(tmp_path: Path) -> None:
     clock = Clock()
     with server(tmp_path) as here, person(tmp_path, here, at_once=False, clock=clock) as device:
         client = page_client(device)
-        assert "could tell by the time" in client.get("/refined").text
-        assert "could tell by the time" in client.get("/refined").text
+        assert "could guess whose question is" in client.get("/refined").text
+        assert "could guess whose question is" in client.get("/refined").text
         until = device.refinement_status().not_before
         assert until is not None
         clock.now = until
