@@ -18,7 +18,8 @@ from confidante.lab.data.frozen import load_frozen
 from confidante.lab.data.ml1m import load_ml1m
 from confidante.lab.data.ml100k import load_ml100k
 from confidante.lab.experiment import run_training
-from confidante.models.snapshot import Published, decode, publish
+from confidante.models.snapshot import Published, decode
+from confidante.training.publish import publish
 
 DELTA = 1e-5
 NAMES = ("ml-100k", "ml-1m")

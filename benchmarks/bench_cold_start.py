@@ -52,7 +52,7 @@ from confidante.lab.cold_start import (
 from confidante.lab.metrics import estimate, hr_at_k, ndcg_at_k
 from confidante.models import fade
 from confidante.tasks import likes
-from confidante.tasks.cohorts import everyone_by
+from confidante.tasks.cohorts.tree import everyone_by
 
 EPSILON = 8.0
 PARTS = 5

@@ -52,7 +52,7 @@ from confidante.core.values import Catalogue
 from confidante.device.device import Device
 from confidante.device.federation.policy import Terms
 from confidante.device.storage.keys import InsecurePlaintextKey
-from confidante.tasks.codec import CatalogueWire
+from confidante.wire.catalogue import CatalogueWire
 import psutil, threading
 catalogue = Catalogue(tuple(f"item-{i}" for i in range(60)), tuple(f"Title {i}" for i in range(60)),
     tuple(("ab"[i % 2],) for i in range(60)))

@@ -29,7 +29,8 @@ from confidante.device.recommend.query import ask
 from confidante.lab.cold_start import NewPerson, later_ranks, ranks_of
 from confidante.lab.experiment import run_training
 from confidante.lab.metrics import estimate, hr_at_k, ndcg_at_k, recall_at_k
-from confidante.models.snapshot import decode, publish
+from confidante.models.snapshot import decode
+from confidante.training.publish import publish
 
 PART = 0.05
 EPSILON = 8.0

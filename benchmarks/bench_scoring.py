@@ -38,7 +38,8 @@ from confidante.crypto.he.tenseal import TensealScheme
 from confidante.lab.experiment import run_training
 from confidante.models.refinement.build import build, narrowed
 from confidante.models.served import ServedModel, ServedPart
-from confidante.models.snapshot import Published, decode, publish
+from confidante.models.snapshot import Published, decode
+from confidante.training.publish import publish
 
 COLUMNS, ITEMS, MANY, OF_TENSEAL = 64, 10_000, 100_000, 4096
 BEST, PEOPLE, EPSILON = 100, 100, 8.0

@@ -315,8 +315,9 @@ def wire_page() -> str:
     lines = [
         "# Wire",
         "",
-        "What two machines exchange is msgpack, each message a map with these keys. Any other key is",
-        "refused, and so is a value outside its bounds. Messages in a round have a binary form of their own:",
+        "What two machines exchange is msgpack, each message a map with these keys; a catalogue and a plan",
+        "are arrays, of a tag and these fields in order. Anything else is refused, and so is a value outside",
+        "its bounds. Messages in a round have a binary form of their own:",
         "[secure aggregation](../explanation/secure-sum.md).",
         "",
     ]
@@ -331,9 +332,11 @@ def _table(shape: type, meanings: dict[str, str]) -> list[str]:
     spec = {"components": {"schemas": components}}
     [known] = [one for name, one in components.items() if one["title"] == shape.__name__]
     infos = {one.encode_name: one.type for one in msgspec.inspect.type_info(shape).fields}
-    told = any(meanings.get(name) or "description" in one for name, one in known["properties"].items())
+    listed = known.get("prefixItems", [])  # of a message that is an array: its tag, then its fields
+    fields = known.get("properties") or dict(zip(infos, listed[len(listed) - len(infos) :], strict=True))
+    told = any(meanings.get(name) or "description" in one for name, one in fields.items())
     lines = ["| key | type | default |" + " meaning |" * told, "|---|---|---|" + "---|" * told]
-    for name, one in known["properties"].items():
+    for name, one in fields.items():
         inner = list(_structs(infos[name])) if name in infos else []
         if inner and shape.__name__.startswith("_"):
             kind, default = "table", "a table of defaults"

@@ -8,10 +8,12 @@ from publog_world import POPULATION, Log
 
 from confidante.models.snapshot import decode
 from confidante.tasks.base import NoisySum
-from confidante.tasks.codec import CatalogueWire
-from confidante.tasks.cohort_release import CohortRelease
-from confidante.tasks.cohort_table import cohort_table, noisy_sizes
-from confidante.tasks.cohorts import ITEM_NORM, SIZE_NORM, CohortTask, CohortTree, Group
+from confidante.tasks.cohorts.release import CohortRelease
+from confidante.tasks.cohorts.table import cohort_table, noisy_sizes
+from confidante.tasks.cohorts.task import ITEM_NORM, SIZE_NORM, CohortTask
+from confidante.tasks.cohorts.tree import CohortTree, Group
+from confidante.tasks.registry import encode_task
+from confidante.wire.catalogue import CatalogueWire
 from confidante.wire.rounds import SALT_BYTES, Announcement, encode
 
 TREE = CohortTree(
@@ -27,7 +29,7 @@ TREE = CohortTree(
 SIZES = {0: 500, 1: 300, 2: 10, 3: 200, 4: 250, 5: 20}
 GENRES = {1: 0, 2: 1, 3: 4, 4: 2, 5: 4}
 WIRE = CatalogueWire(catalogue())
-TASK = WIRE.encode_task(CohortTask(TREE, KNOWN))
+TASK = encode_task(CohortTask(TREE, KNOWN), WIRE)
 
 
 def total(shift: int = 0) -> NoisySum:

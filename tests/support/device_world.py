@@ -15,8 +15,8 @@ from confidante.core.values import Catalogue, Histories, Item
 from confidante.device.device import Device
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Answer, Suggestion
-from confidante.models.snapshot import publish
 from confidante.tasks.base import NoisySum, Task
+from confidante.training.publish import publish
 from confidante.training.recipe import settings_for, train
 
 START = 1_780_000_000.0

@@ -9,13 +9,14 @@ from stores import hear, let_wait, sent_to
 
 from confidante.coordinator.config.population import Population
 from confidante.coordinator.rounds.engine import Engine
-from confidante.coordinator.rounds.training import Result
+from confidante.coordinator.rounds.training_replay import Result
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import COLLECTING
 from confidante.core.values import Catalogue, Histories
 from confidante.crypto.identity import Identity, PublicIdentity
-from confidante.device.federation.agreement import Agreement, Offer, agreed_config, fitting
+from confidante.device.federation.agreement import Agreement, Offer, agreed_config
+from confidante.device.values import Purpose
 from confidante.models.scoring import ModelName
 from confidante.privacy.clipping import encode
 from confidante.privacy.mechanisms.skellam import sample
@@ -24,8 +25,10 @@ from confidante.secagg.client import RANDOM_BYTES, Client
 from confidante.secagg.config import RoundSetup
 from confidante.secagg.in_memory import client_step
 from confidante.secagg.phases import Phase
-from confidante.tasks.codec import CatalogueWire, decode_plan
-from confidante.tasks.cohorts import CohortTask
+from confidante.tasks.cohorts.task import CohortTask
+from confidante.tasks.registry import decode_task, kind_of
+from confidante.wire.catalogue import CatalogueWire
+from confidante.wire.plans import decode_plan
 
 ITEMS = 30
 CATALOGUE = Catalogue(
@@ -94,8 +97,8 @@ class Devices:
         row = state.row
         if row.id not in self.clients:
             roster = tuple(map(PublicIdentity.decode, row.roster))
-            plan, task = decode_plan(row.plan), WIRE.decode_task(row.task_body, self.models)
-            Agreement(plan, task, CATALOGUE.ids, fitting(task.name)[0], "pairs")
+            plan, task = decode_plan(row.plan), decode_task(row.task_body, WIRE, self.models)
+            Agreement(plan, task, CATALOGUE.ids, Purpose(kind_of(task).purposes[0]), "pairs")
             setup = RoundSetup(agreed_config(plan, Offer(row.config, roster)), roster)
             self.clients[row.id] = {
                 i: Client(
@@ -107,7 +110,7 @@ class Devices:
 
     def vector(self, state, index: int) -> np.ndarray:
         """What device `index` of a round adds to the sum, its noise included."""
-        plan, task = decode_plan(state.row.plan), WIRE.decode_task(state.row.task_body, self.models)
+        plan, task = decode_plan(state.row.plan), decode_task(state.row.task_body, WIRE, self.models)
         person = self.person[state.row.roster[index]]
         if isinstance(task, CohortTask):
             task = task.placed(self.groups[person])

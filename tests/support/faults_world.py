@@ -17,7 +17,7 @@ import sqlalchemy
 from populations import write_population
 from round_clients import RawDevice, Seen, play, raw_devices, small_vector
 
-from confidante.coordinator.rounds.training import Result
+from confidante.coordinator.rounds.training_replay import Result
 from confidante.coordinator.store import RoundState, Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import StoreError

@@ -6,7 +6,7 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 
-from confidante.coordinator.rounds.training import Result
+from confidante.coordinator.rounds.training_replay import Result
 from confidante.coordinator.store import Payment, RoundRow, Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import COLLECTING, Joining

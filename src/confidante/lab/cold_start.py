@@ -17,14 +17,16 @@ from confidante.core.values import Catalogue, Histories
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.metrics import UNREACHED, Ranks
 from confidante.lab.simulation import Simulator
-from confidante.models.snapshot import decode, publish
+from confidante.models.snapshot import decode
 from confidante.privacy.accounting import Guarantee, account, calibrate
 from confidante.privacy.plan import Cohort
-from confidante.tasks.codec import CatalogueWire
-from confidante.tasks.cohort_table import GATE, CohortTable, cohort_table
-from confidante.tasks.cohorts import CohortTask, CohortTree
+from confidante.tasks.cohorts.table import GATE, CohortTable, cohort_table
+from confidante.tasks.cohorts.task import CohortTask
+from confidante.tasks.cohorts.tree import CohortTree
 from confidante.tasks.likes import SLATE
+from confidante.training.publish import publish
 from confidante.training.recipe import budget, settings_for, train, weakness
+from confidante.wire.catalogue import CatalogueWire
 
 COHORTS = "cohorts"
 

@@ -23,18 +23,17 @@ from confidante.device.federation.participation import Route
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose
 from confidante.lab.data.dataset import Dataset
-from confidante.models.snapshot import publish
 from confidante.privacy.accounting import calibrate
 from confidante.privacy.clipping import decode, encode
 from confidante.privacy.plan import Cohort, plan_sum
 from confidante.secagg.client import RANDOM_BYTES, Client
-from confidante.secagg.config import ROUND_ID_BYTES, SEED_BYTES, RoundSetup
+from confidante.secagg.config import ROUND_ID_BYTES, SEED_BYTES, RoundConfig, RoundSetup
 from confidante.secagg.in_memory import client_step
 from confidante.secagg.phases import PHASES
-from confidante.secagg.planning import round_config
 from confidante.secagg.server import Server
 from confidante.tasks.base import NoisySum
 from confidante.tasks.quality import Quality, QualityTask, quality
+from confidante.training.publish import publish
 from confidante.training.recipe import Learnt
 
 DEVICES = 40  # in the round, where there are so many people
@@ -96,7 +95,8 @@ def _round(device: Device, ids: tuple[str, ...], learnt: Learnt, others: Histori
     peers = [Identity.from_seed(SystemEntropy().draw(SEED_BYTES)) for _ in range(others.people)]
     roster = (device.identity(COORDINATOR), *(peer.public for peer in peers))
     setup = RoundSetup(
-        round_config(plan, SystemEntropy().draw(ROUND_ID_BYTES), SystemEntropy().draw(SEED_BYTES)), roster
+        RoundConfig.of_plan(plan, SystemEntropy().draw(ROUND_ID_BYTES), SystemEntropy().draw(SEED_BYTES)),
+        roster,
     )
     clients = {
         index: Client(setup, index, peer, SystemEntropy().draw(RANDOM_BYTES))

@@ -21,7 +21,7 @@ import numpy as np
 from confidante.coordinator.config.noise import training_budget
 from confidante.coordinator.config.population import Population
 from confidante.coordinator.config.population_file import read_population
-from confidante.coordinator.rounds.training import Result
+from confidante.coordinator.rounds.training_replay import Result
 from confidante.coordinator.store import PUBLISHED, RoundState, Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import DataError
@@ -32,11 +32,13 @@ from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Retention
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.simulation import Simulator
-from confidante.models.snapshot import publish
 from confidante.privacy.clipping import encode
 from confidante.privacy.purposes import SUM_PURPOSES
-from confidante.tasks.codec import CatalogueWire, decode_plan
+from confidante.tasks.registry import decode_task
+from confidante.training.publish import publish
 from confidante.training.recipe import train
+from confidante.wire.catalogue import CatalogueWire
+from confidante.wire.plans import decode_plan
 
 Progress = Callable[[str, float], None]
 
@@ -230,7 +232,7 @@ def _newest_model(store: Store) -> bytes | None:
 
 def _compare(state: RoundState, bodies: Bodies, population: Population, histories: Histories) -> Sum:
     plan = decode_plan(state.row.plan)
-    task = CatalogueWire(population.catalogue).decode_task(state.row.task_body)
+    task = decode_task(state.row.task_body, CatalogueWire(population.catalogue))
     total = np.frombuffer(Result.read(bodies.get(state.result)).total, dtype="<i8")
     dither = np.zeros(histories.people, dtype=np.uint64)
     off = (total - encode(task.client_update(histories), plan, dither).sum()).astype(np.float64)

@@ -24,9 +24,7 @@ from confidante.core.errors import DataError, WireError
 from confidante.core.values import Catalogue
 from confidante.models.features import feature_rows
 from confidante.models.sequential import OwnHistory
-from confidante.models.served import NewRows, ServedModel, ServedPart, column_scale, quantise
-from confidante.training.blend import FEATURE_PART, axes_of
-from confidante.training.recipe import Learnt
+from confidante.models.served import NewRows, ServedModel, ServedPart
 
 MAX_BYTES = 1 << 29
 """Size of the largest snapshot."""
@@ -114,21 +112,6 @@ class _Header(msgspec.Struct, array_like=True, forbid_unknown_fields=True, froze
     own: tuple[float, float] | None
     features: _Features | None
     catalogue: _Catalogue | None
-
-
-def publish(learnt: Learnt, catalogue: Catalogue) -> bytes:
-    """Return the snapshot of a trained model: quantised, with its catalogue and feature basis."""
-    axes, strengths = axes_of(learnt.feature_map)
-    kept = np.flatnonzero(strengths)
-    part = next(part for part in learnt.factored.parts if part.name == FEATURE_PART)
-    features = FeatureSpace(
-        part.name,
-        learnt.features.names,
-        (axes[:, kept] * column_scale(strengths[kept])).astype(np.float32),
-        float(np.median(part.item_weights)),
-        float(np.median(learnt.factored.prior)),
-    )
-    return encode(quantise(learnt.factored), catalogue, features)
 
 
 def place(published: Published, items: Catalogue) -> Placed:

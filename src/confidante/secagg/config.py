@@ -9,6 +9,7 @@ from typing import final
 from confidante.core.errors import PlanError, WireError
 from confidante.core.proportions import whole_part
 from confidante.crypto.identity import PublicIdentity, degenerate
+from confidante.privacy.plan import SumPlan
 from confidante.secagg.graph import (
     MIN_CLIENTS,
     Graph,
@@ -116,6 +117,21 @@ class RoundConfig:
             bits,
             max_abs_entry,
             noise_headroom,
+        )
+
+    @classmethod
+    def of_plan(cls, plan: SumPlan, round_id: bytes, graph_seed: bytes) -> "RoundConfig":
+        """Return what follows from the plan of a sum: a coordinator and each device work out the same."""
+        return cls.plan(
+            round_id=round_id,
+            graph_seed=graph_seed,
+            n=plan.cohort.devices,
+            length=plan.length,
+            bits=plan.bits,
+            max_abs_entry=plan.linf_int,
+            noise_headroom=plan.headroom,
+            max_dropout=plan.cohort.max_dropout,
+            max_collusion=plan.cohort.max_collusion,
         )
 
     @property

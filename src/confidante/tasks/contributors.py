@@ -7,7 +7,11 @@ from typing import final
 import numpy as np
 
 from confidante.core.values import Histories, SparseRows
+from confidante.privacy.purposes import Purpose
+from confidante.tasks.base import Events, Many, Models, TaskConfig, TaskContext, TaskKind
+from confidante.tasks.popularity import ItemCountForm
 from confidante.tasks.rows import add_repeats
+from confidante.wire.catalogue import CatalogueWire
 
 
 @final
@@ -46,3 +50,42 @@ class ContributorTask:
         kept = rank < self.most_items
         ones = np.ones(int(np.count_nonzero(kept)))
         return add_repeats(person[kept], item[kept], ones, histories.people, self.items)
+
+
+@final
+class _Form(ItemCountForm, tag="contributors 1", frozen=True):
+    most_items: Events
+
+    @classmethod
+    def of(cls, task: ContributorTask, catalogue: bytes) -> "_Form":
+        return cls(catalogue, task.most_items)
+
+    def task(self, wire: CatalogueWire, models: Models) -> ContributorTask:  # noqa: ARG002
+        return ContributorTask(len(wire.catalogue), self.most_items)
+
+
+@final
+class ContributorConfig(TaskConfig, tag="contributors", frozen=True):
+    """`[[task]] kind = "contributors"`. most_items: of one person that are counted."""
+
+    most_items: Many = 50
+
+    def task(self, context: TaskContext) -> ContributorTask:
+        """Return the task over all items."""
+        return ContributorTask(context.items, self.most_items)
+
+
+KIND = TaskKind(
+    task=ContributorTask,
+    form=_Form,
+    purposes=(Purpose.COHORT,),
+    reads_order=False,
+    config=ContributorConfig,
+    example="""\
+# [[task]]
+# kind = "contributors"   # how many devices met each item
+# most_items = 50         # of one person, the newest, are counted
+# every_hours = 168.0
+# epsilon = 1.0
+""",
+)

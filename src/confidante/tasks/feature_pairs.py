@@ -1,19 +1,33 @@
 """The sequential linear model in a public feature basis, from one small private sum.
 
-Each device sums f_i f_j' over its pairs of neighbouring events, as in `item_sequential`, but in the feature
+Each device sums f_i f_j' over its pairs of neighbouring events, as in `item_pairs`, but in the feature
 basis: few numbers, so strong against noise, and every item has a vector. The item-pair density is then
 p_i p_j f_i' W f_j with W = (P + ridge)^-1 S (P + ridge)^-1 and P = sum_i p_i f_i f_i', p the popularity that
 is already paid for: the least-squares projection of the pair matrix on the features.
 """
 
 from dataclasses import dataclass
-from typing import final
+from functools import lru_cache
+from typing import Annotated, final
 
 import numpy as np
+from msgspec import Meta
 from numpy.typing import NDArray
 
 from confidante.core.values import Histories, SparseRows
-from confidante.tasks.base import NoisySum
+from confidante.models.features import feature_basis
+from confidante.privacy.purposes import Purpose
+from confidante.tasks.base import (
+    MOST_ENTRIES,
+    Events,
+    Models,
+    NoisySum,
+    Positive,
+    TaskForm,
+    TaskKind,
+    require,
+)
+from confidante.wire.catalogue import CatalogueWire
 
 _RIDGE = 0.002
 _RIDGE_PER_NOISE = 0.0006
@@ -112,3 +126,34 @@ def feature_map(
         item_weights=((popularity / popularity.mean()) ** popularity_power).astype(np.float32),
         reliability=max(0.0, 1 - noise / energy) if energy > 0 else 0.0,
     )
+
+
+@lru_cache(maxsize=4)
+def _features(wire: CatalogueWire) -> NDArray[np.float32]:
+    return feature_basis(wire.catalogue).matrix
+
+
+@final
+class _Form(TaskForm, tag="feature pairs 1", frozen=True):
+    """features: how many the catalogue has."""
+
+    features: Annotated[int, Meta(ge=1, le=MOST_ENTRIES)]
+    window: Events
+    half_life: Positive
+    history: Events
+
+    @classmethod
+    def of(cls, task: FeaturePairTask, catalogue: bytes) -> "_Form":
+        return cls(catalogue, int(task.features.shape[1]), task.window, task.half_life, task.history)
+
+    def task(self, wire: CatalogueWire, models: Models) -> FeaturePairTask:  # noqa: ARG002
+        matrix = _features(wire)
+        require(
+            matrix.shape[1] == self.features,
+            f"a task counts {self.features} features, the catalogue has {matrix.shape[1]}: "
+            "device and coordinator run different versions",
+        )
+        return FeaturePairTask(matrix, self.window, self.half_life, self.history)
+
+
+KIND = TaskKind(task=FeaturePairTask, form=_Form, purposes=(Purpose.TRAIN,), reads_order=True)

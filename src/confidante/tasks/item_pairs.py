@@ -16,8 +16,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.values import Histories, SparseRows
-from confidante.tasks.base import NoisySum
+from confidante.privacy.purposes import Purpose
+from confidante.tasks.base import (
+    Events,
+    Models,
+    NoisySum,
+    Positive,
+    TaskForm,
+    TaskKind,
+    items_in,
+    items_out,
+    require,
+)
 from confidante.tasks.rows import add_repeats, unit_rows
+from confidante.wire.catalogue import CatalogueWire
 
 _IMPUTATIONS = 3
 
@@ -160,3 +172,35 @@ def _above(
 def _shrink(values: NDArray[np.float64], edge: float) -> NDArray[np.float64]:
     shrunk: NDArray[np.float64] = np.sign(values) * np.sqrt(np.maximum(values**2 - edge**2, 0))
     return shrunk
+
+
+@final
+class _Form(TaskForm, tag="item pairs 1", frozen=True):
+    """basis: as `items_out`; pair_weights: little-endian float64 each."""
+
+    basis: bytes
+    pair_weights: bytes
+    window: Events
+    half_life: Positive
+    history: Events
+
+    @classmethod
+    def of(cls, task: ItemPairTask, catalogue: bytes) -> "_Form":
+        weights = task.pair_weights.astype("<f8").tobytes()
+        return cls(catalogue, items_out(task.basis), weights, task.window, task.half_life, task.history)
+
+    def task(self, wire: CatalogueWire, models: Models) -> ItemPairTask:  # noqa: ARG002
+        items = len(wire.catalogue)
+        require(
+            8 <= len(self.basis) <= 4 * items and len(self.pair_weights) == 2 * len(self.basis),
+            "a task over item pairs has a basis of the wrong size",
+        )
+        basis = items_in(self.basis, items)
+        assert basis is not None  # noqa: S101  (it has bytes)
+        weights = np.frombuffer(self.pair_weights, dtype="<f8").astype(np.float64)
+        sound = np.isfinite(weights) & (weights > 0) & (weights <= 1e100)
+        require(bool(sound.all()), "a task weighs an item by a number that is not finite and above 0")
+        return ItemPairTask(basis, weights, items, self.window, self.half_life, self.history)
+
+
+KIND = TaskKind(task=ItemPairTask, form=_Form, purposes=(Purpose.TRAIN,), reads_order=True, large=True)

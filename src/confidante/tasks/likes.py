@@ -1,14 +1,14 @@
-"""What people who have one of a few well-known items have besides: so that three picks say much.
+"""What people who have one of a few well-known items have besides: so that three likes say much.
 
 A cohort for each item of a public slate, and a device is in as many of them as it has of these items. One
 private sum has a row a slate item: each device adds its popularity vector to the rows of its own slate items.
-What a row has more or less than its share of everyone's popularity is a ratio (lift); picks speak for items
+What a row has more or less than its share of everyone's popularity is a ratio (lift); likes speak for items
 by the logarithms of their lifts, as in naive Bayes. Lifts are noisy: what they have in common is found by
 singular values, those above the known noise alone and shrunk for it (Gavish and Donoho 2017), and what is
 left of the noise shrinks each lift towards 1 once more.
 
-In the model this is one more part. It speaks for picks only (`fade.py`): a pick says what a person loves, not
-what comes next.
+In the model this is one more part. It speaks for likes only (`fade.py`): a like says what a person loves, not
+what comes next. On the wire, in plans and in names of rounds the task is called "picks".
 """
 
 import math
@@ -22,11 +22,25 @@ from confidante.core.errors import DataError
 from confidante.core.values import Histories, SparseRows
 from confidante.models.features import FeatureBasis
 from confidante.models.sequential import PICK_PART, Factors
-from confidante.tasks.base import NoisySum
+from confidante.privacy.purposes import Purpose
+from confidante.tasks.base import (
+    MOST_ENTRIES,
+    Models,
+    NoisySum,
+    TaskForm,
+    TaskKind,
+    items_in,
+    items_out,
+    require,
+)
 from confidante.tasks.popularity import PopularityTask
+from confidante.wire.catalogue import CatalogueWire
 
 SLATE = 40
 """Items that have a row."""
+
+MOST_SLATE = 512
+"""Items of the longest slate."""
 
 RANK = 12
 """Most tastes that lifts are written in."""
@@ -36,7 +50,7 @@ STRENGTH = 1.2
 
 _POOL = 300  # the most popular items, of which the slate is taken
 _CLIP = math.log(5.0)  # no lift counts for more, up or down
-_FOREVER = 1e9  # half-life, in events: picks do not age
+_FOREVER = 1e9  # half-life, in events: likes do not age
 
 
 def slate_items(popular: NDArray[np.float64], features: FeatureBasis, size: int = SLATE) -> NDArray[np.int64]:
@@ -117,17 +131,17 @@ class LikesTask:
         return SparseRows(indptr, place[order], values[order], self.length)
 
 
-def pick_part(
+def likes_part(
     task: LikesTask, total: NoisySum, popular: NDArray[np.float64], prior: NDArray[np.floating]
 ) -> Factors:
-    """Return the part of the model that speaks for picks.
+    """Return the part of the model that speaks for likes.
 
-    popular: float64 [items], above 0, see `popularity`; prior: of the model, [items]. A pick adds to an item
+    popular: float64 [items], above 0, see `popularity`; prior: of the model, [items]. A like adds to an item
     half the item's prior times STRENGTH times the logarithm of the lift: to first order, what multiplying its
     popularity by the lift does. DataError for pieces of different catalogues.
     """
     if total.values.shape != (task.length,) or popular.shape != (task.items,) or prior.shape != popular.shape:
-        raise DataError("picks: the sum, the task and the prior are not of one catalogue")
+        raise DataError("likes: the sum, the task and the prior are not of one catalogue")
     counted = np.arange(task.items) if task.columns is None else task.columns
     lifts = log_lifts(task, total, popular[counted])
     found = np.zeros((task.items, len(task.slate)))
@@ -205,3 +219,27 @@ def _places(chosen: NDArray[np.int64], items: int) -> NDArray[np.int64]:
     places = np.full(items, -1, dtype=np.int64)
     places[chosen] = np.arange(len(chosen))
     return places
+
+
+@final
+class _Form(TaskForm, tag="picks 1", frozen=True):
+    """slate, columns: as `items_out`; no columns for all items."""
+
+    slate: bytes
+    columns: bytes
+
+    @classmethod
+    def of(cls, task: LikesTask, catalogue: bytes) -> "_Form":
+        return cls(catalogue, items_out(task.slate), items_out(task.columns))
+
+    def task(self, wire: CatalogueWire, models: Models) -> LikesTask:  # noqa: ARG002
+        items = len(wire.catalogue)
+        require(0 < len(self.slate) <= 4 * MOST_SLATE, "a task over likes has a slate out of bounds")
+        slate = items_in(self.slate, items)
+        assert slate is not None  # noqa: S101  (it has bytes)
+        task = LikesTask(slate, items, items_in(self.columns, items))
+        require(0 < task.length <= MOST_ENTRIES, f"a task over likes has {task.length} entries: too many")
+        return task
+
+
+KIND = TaskKind(task=LikesTask, form=_Form, purposes=(Purpose.TRAIN,), reads_order=False)

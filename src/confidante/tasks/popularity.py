@@ -1,5 +1,7 @@
 """Popularity: how many people met each item, each person with the same total say."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -7,11 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.values import Histories, SparseRows
-from confidante.tasks.base import NoisySum
+from confidante.privacy.purposes import Purpose
+from confidante.tasks.base import (
+    Models,
+    NoisySum,
+    Rows,
+    TaskConfig,
+    TaskContext,
+    TaskForm,
+    TaskKind,
+)
 from confidante.tasks.rows import add_repeats
+from confidante.wire.catalogue import CatalogueWire
 
 UNMET = 1e-3
 """Popularity of an item that nobody met, where there is no noise to hide the difference."""
+
+_SHOWN = 20
 
 
 @final
@@ -52,3 +66,69 @@ def popularity(total: NoisySum) -> NDArray[np.float64]:
     floor = max(float(np.sqrt(total.variance)), UNMET)
     result: NDArray[np.float64] = np.maximum(total.values, floor)
     return result
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class ItemCounts:
+    """The items with the largest sums, largest first: (item id, title, value).
+
+    value: people, for contributors; for popularity people who met that item only, others by 1 / sqrt(items
+    they met). error: standard error that the noise adds to each value. Sums are as they came out: noise can
+    make one negative.
+    """
+
+    top: tuple[tuple[str, str, float], ...]
+    error: float
+
+    def rows(self, models: Sequence[str]) -> Rows:  # noqa: ARG002
+        """Return an item a row."""
+        rows = ((title or item, f"{value:.2f}", f"± {self.error:.2f}") for item, title, value in self.top)
+        return Rows(("Item", "Count", "Noise"), tuple(rows), (1, 2))
+
+
+class ItemCountForm(TaskForm, frozen=True):
+    """The form of a task with one entry an item."""
+
+    def found(self, total: NoisySum, wire: CatalogueWire, released: bytes) -> ItemCounts | None:  # noqa: ARG002
+        """Return the largest sums; None for those of another catalogue's items."""
+        if self.catalogue != wire.digest:
+            return None
+        largest: NDArray[np.int64] = np.argsort(-total.values, kind="stable")[:_SHOWN]
+        ids, titles = wire.catalogue.ids, wire.catalogue.titles
+        top = tuple((ids[i], titles[i], float(total.values[i])) for i in largest.tolist())
+        return ItemCounts(top, math.sqrt(total.variance))
+
+
+@final
+class _Form(ItemCountForm, tag="popularity 1", frozen=True):
+    @classmethod
+    def of(cls, task: PopularityTask, catalogue: bytes) -> "_Form":  # noqa: ARG003
+        return cls(catalogue)
+
+    def task(self, wire: CatalogueWire, models: Models) -> PopularityTask:  # noqa: ARG002
+        return PopularityTask(len(wire.catalogue))
+
+
+@final
+class PopularityConfig(TaskConfig, tag="popularity", frozen=True):
+    """`[[task]] kind = "popularity"`."""
+
+    def task(self, context: TaskContext) -> PopularityTask:
+        """Return the task over all items."""
+        return PopularityTask(context.items)
+
+
+KIND = TaskKind(
+    task=PopularityTask,
+    form=_Form,
+    purposes=(Purpose.COHORT, Purpose.TRAIN),
+    reads_order=False,
+    config=PopularityConfig,
+    example="""\
+# [[task]]
+# kind = "popularity"     # how many people met each item, each person with the same say
+# every_hours = 168.0
+# epsilon = 1.0           # of one such sum
+""",
+)

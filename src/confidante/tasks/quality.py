@@ -1,22 +1,40 @@
 """How good the lists are, measured privately: each device tries to foretell its own newest event.
 
 A device hides its newest event, asks the model for a list from the events before it, and tells a private sum
-whether the hidden item was in the list and how high (Järvelin and Kekäläinen 2002 for the discount). Two
-models are compared on the very same people, in one sum.
+whether the hidden item was in the list and how high (Järvelin and Kekäläinen 2002 for the discount).
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import Annotated, Protocol, final, runtime_checkable
 
 import numpy as np
+from msgspec import Meta
 
+from confidante.core.errors import DataError
 from confidante.core.values import Histories, SparseRows
-from confidante.models.scoring import Scores
-from confidante.tasks.base import NoisySum
+from confidante.models.scoring import ModelName, PublishedScores, Scores
+from confidante.privacy.purposes import Purpose
+from confidante.tasks.base import (
+    NEWEST,
+    PREVIOUS,
+    Digest,
+    Events,
+    Many,
+    Models,
+    NoisySum,
+    Rows,
+    TaskConfig,
+    TaskContext,
+    TaskForm,
+    TaskKind,
+)
+from confidante.wire.catalogue import CatalogueWire
+
+ModelWanted = Annotated[str, Meta(pattern=r"^(newest|previous|[0-9a-f]{64})\Z")]
 
 _UNIT = 1 / math.sqrt(3)  # three entries of at most this have an l2 norm of at most 1
-_UNIT_OF_TWO = 1 / math.sqrt(5)
 
 
 @final
@@ -41,35 +59,11 @@ class QualityTask:
 
     def client_update(self, histories: Histories) -> SparseRows:
         """Return one row a person; see the class. People are graded one by one, as devices are."""
-        return _rows(histories, (self.model,), self.k, _UNIT)
+        return grade_people(histories, (self.model,), self.k, _UNIT)
 
 
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class CompareTask:
-    """The same for two models at once: both are graded on the same hidden items.
-
-    Entries, each at 1 / sqrt(5): graded; hits and discounted hits of `a`; hits and discounted hits of `b`.
-    """
-
-    a: Scores
-    b: Scores
-    k: int = 10
-    name: str = "comparison of lists"
-    l2_bound: float = 1.0
-    linf_bound: float = _UNIT_OF_TWO
-
-    @property
-    def length(self) -> int:
-        """Graded, hits and discounted hits of each."""
-        return 5
-
-    def client_update(self, histories: Histories) -> SparseRows:
-        """Return one row a person."""
-        return _rows(histories, (self.a, self.b), self.k, _UNIT_OF_TWO)
-
-
-def _rows(histories: Histories, models: tuple[Scores, ...], k: int, unit: float) -> SparseRows:
+def grade_people(histories: Histories, models: tuple[Scores, ...], k: int, unit: float) -> SparseRows:
+    """Return a row a person: whether graded, then hits and discounted hits of each model, times `unit`."""
     length = 1 + 2 * len(models)
     rows = np.zeros((histories.people, length))
     for person in range(histories.people):
@@ -109,54 +103,137 @@ class Quality:
     error: float
     sampling: float
 
+    @property
+    def grades(self) -> tuple["Quality", ...]:
+        """This one."""
+        return (self,)
 
-@final
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two models graded on the same people. hit_rate, ndcg: the differences, b minus a.
+    @property
+    def verdict(self) -> str:
+        """Nothing: one model is better than none."""
+        return ""
 
-    error: standard error that the noise adds to a difference. sampling: no more than this on top, from there
-    being no more people: a sum does not tell how often the models agreed, so it is an upper bound. better:
-    "a" or "b" when its NDCG leads by more than 2 standard errors of both kinds together, else "".
+    def rows(self, models: Sequence[str]) -> Rows:
+        """Return the grade of the one model."""
+        return grade_rows(self.grades, models)
+
+
+@runtime_checkable
+class Graded(Protocol):
+    """What grades models, for a curve over time.
+
+    grades: of the models that the task names, in its order; verdict: what a comparison came to, or empty.
     """
 
-    a: Quality
-    b: Quality
-    hit_rate: float
-    ndcg: float
-    error: float
-    sampling: float
-    better: str
+    @property
+    def grades(self) -> tuple[Quality, ...]:
+        """See the class."""
+
+    @property
+    def verdict(self) -> str:
+        """See the class."""
 
 
 def quality(total: NoisySum) -> Quality:
     """Return what the sum of a `QualityTask` says; the errors tell when that is little."""
     graded, hits, discounted = (total.values / _UNIT).tolist()
-    return _quality(graded, hits, discounted, math.sqrt(total.variance) / _UNIT)
+    return estimate(graded, hits, discounted, math.sqrt(total.variance) / _UNIT)
 
 
-def comparison(total: NoisySum) -> Comparison:
-    """Return what the sum of a `CompareTask` says."""
-    graded, *entries = (total.values / _UNIT_OF_TWO).tolist()
-    sd = math.sqrt(total.variance) / _UNIT_OF_TWO
-    a, b = (_quality(graded, entries[i], entries[i + 1], sd) for i in (0, 2))
-    people, ndcg = max(graded, 1.0), b.ndcg - a.ndcg
-    # Grades are in [0, 1]: the mean square of their difference is at most the sum of their means.
-    sampling = math.sqrt(_within(a.ndcg) + _within(b.ndcg)) / math.sqrt(people)
-    error = sd * math.sqrt(2 + ndcg**2) / people
-    leads = abs(ndcg) > 2 * math.hypot(error, sampling)
-    better = ("b" if ndcg > 0 else "a") if leads else ""
-    return Comparison(a, b, b.hit_rate - a.hit_rate, ndcg, error, sampling, better)
-
-
-def _quality(graded: float, hits: float, discounted: float, sd: float) -> Quality:
+def estimate(graded: float, hits: float, discounted: float, sd: float) -> Quality:
     """Return means, and their errors to first order: numerator and denominator are both noised."""
     people = max(graded, 1.0)
     hit_rate = hits / people
-    rate = _within(hit_rate)
+    rate = within(hit_rate)
     sampling = math.sqrt(rate * (1 - rate) / people)
     return Quality(graded, hit_rate, discounted / people, sd * math.hypot(1, hit_rate) / people, sampling)
 
 
-def _within(part: float) -> float:
+def within(part: float) -> float:
+    """Return `part`, moved into [0, 1]."""
     return min(max(part, 0.0), 1.0)
+
+
+def grade_rows(grades: Sequence[Quality], models: Sequence[str], note: str = "") -> Rows:
+    """Return a model a row. models: sha256 in hex of each."""
+    rows = tuple(
+        (model[:12], f"{one.hit_rate:.4f}", f"{one.ndcg:.4f}", f"± {one.error:.4f}")
+        for model, one in zip((*models, *"?" * len(grades)), grades, strict=False)
+    )
+    return Rows(("Model", "Hit rate", "NDCG", "Noise"), rows, (1, 2, 3), note)
+
+
+def digest_of(model: Scores) -> bytes:
+    """Return the name of a model; DataError for one that was not published."""
+    if not isinstance(model, PublishedScores | ModelName):
+        raise DataError("a model that was not published has no name: publish it first")
+    return model.digest
+
+
+@final
+class _Form(TaskForm, tag="quality 1", frozen=True):
+    model: Digest
+    k: Events
+
+    @classmethod
+    def of(cls, task: QualityTask, catalogue: bytes) -> "_Form":
+        return cls(catalogue, digest_of(task.model), task.k)
+
+    def task(self, wire: CatalogueWire, models: Models) -> QualityTask:  # noqa: ARG002
+        return QualityTask(models(self.model), self.k)
+
+    @property
+    def models(self) -> tuple[bytes, ...]:
+        return (self.model,)
+
+    def found(self, total: NoisySum, wire: CatalogueWire, released: bytes) -> Quality:  # noqa: ARG002
+        return quality(total)
+
+
+class GradingConfig(TaskConfig, frozen=True):
+    """The table of a task that grades lists. k: their length."""
+
+    k: Many = 10
+
+    @property
+    def curves(self) -> tuple[str, ...]:
+        """Which points of the curve over time may be compared, for each of `models`."""
+        return tuple(
+            f"{one} model, lists of {self.k}"
+            if one in (NEWEST, PREVIOUS)
+            else f"model {one[:12]}, lists of {self.k}"
+            for one in self.models
+        )
+
+
+@final
+class QualityConfig(GradingConfig, tag="quality", frozen=True):
+    """`[[task]] kind = "quality"`."""
+
+    model: ModelWanted = NEWEST
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The one."""
+        return (self.model,)
+
+    def task(self, context: TaskContext) -> QualityTask:
+        """Return the task for the model of that name today."""
+        return QualityTask(ModelName(context.models[0]), self.k)
+
+
+KIND = TaskKind(
+    task=QualityTask,
+    form=_Form,
+    purposes=(Purpose.QUALITY,),
+    reads_order=True,
+    config=QualityConfig,
+    example="""\
+# [[task]]
+# kind = "quality"        # hit rate and NDCG at k: does the model foretell what people took last?
+# model = "newest"        # or "previous", or the sha256 of a published one
+# k = 10
+# every_hours = 24.0
+# epsilon = 0.5
+""",
+)

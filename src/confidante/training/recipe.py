@@ -1,4 +1,4 @@
-"""The whole training: three tasks, and one more where picks are to speak; each is a private sum.
+"""The whole training: three tasks, and one more where likes are to speak; each is a private sum.
 
 Each is free to build on the sums before it.
 
@@ -7,6 +7,8 @@ Every constant here is public and fixed beforehand: chosen once on validation pa
 docs/explanation/how-it-works.md says how.
 """
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Protocol, final
@@ -20,17 +22,17 @@ from confidante.models.sequential import FactoredModel, OwnHistory, SequentialMo
 from confidante.tasks.base import NoisySum, Task
 from confidante.tasks.feature_pairs import FeatureMap, FeaturePairTask, feature_map
 from confidante.tasks.item_pairs import ItemBasis, ItemPairTask, basis_size, item_basis
-from confidante.tasks.likes import LikesTask, pick_part, slate_items
+from confidante.tasks.likes import SLATE, LikesTask, likes_part, slate_items
 from confidante.tasks.popularity import UNMET, PopularityTask, popularity
 from confidante.training.blend import blend
 
-POPULARITY, FEATURES, ITEMS, PICKS = "popularity", "feature pairs", "item pairs", "picks"
+POPULARITY, FEATURES, ITEMS, LIKES = "popularity", "feature pairs", "item pairs", "picks"
 
 BUDGET = MappingProxyType({POPULARITY: 0.05, FEATURES: 0.05, ITEMS: 0.90})
 """Shares of the privacy budget (of 1 / noise_multiplier^2), by task, where people are many for the noise."""
 
-MOST_PICK_ENTRIES = 104_000
-"""Entries of the sum for picks at most: in 20 bits, 260 kB."""
+MOST_LIKES_ENTRIES = 104_000
+"""Entries of the sum for likes at most: in 20 bits, 260 kB."""
 
 _ENOUGH = 1500.0
 _MAX_WEAKNESS = 10.0
@@ -44,16 +46,16 @@ def weakness(people: int, noise_multiplier: float) -> float:
     return min(max(1.0, _ENOUGH * noise_multiplier / people), _MAX_WEAKNESS)
 
 
-def budget(weak: float, picks: float = 0.0) -> dict[str, float]:
+def budget(weak: float, likes: float = 0.0) -> dict[str, float]:
     """Return the shares of the budget: the weaker the sums, the more for popularity, the simplest of them.
 
-    picks: share of the sum that speaks for picks, which all others leave in proportion; 0 for none.
+    likes: share of the sum that speaks for likes, which all others leave in proportion; 0 for none.
     """
     popular = BUDGET[POPULARITY] * weak
     shares = {POPULARITY: popular, FEATURES: BUDGET[FEATURES], ITEMS: 1 - popular - BUDGET[FEATURES]}
-    if picks == 0:
+    if likes == 0:
         return shares
-    return {**{task: share * (1 - picks) for task, share in shares.items()}, PICKS: picks}
+    return {**{task: share * (1 - likes) for task, share in shares.items()}, LIKES: likes}
 
 
 @final
@@ -66,7 +68,7 @@ class Settings:
     of the spectrum. basis_ratio: see `basis_size`. max_rank: most columns of the item basis. half_life: of an
     own event in a score. feature_weight, prior_weight: see `blend`. candidate_power: exponent of a
     candidate's popularity in the feature part. own: own-history part, for repurchase data. slate: items that
-    the sum for picks has a row of, 0 for no such sum.
+    the sum for likes has a row of, 0 for no such sum.
     """
 
     window: int = 8
@@ -132,13 +134,29 @@ class Learnt:
     factored: FactoredModel
 
 
-def pick_columns(items: int, slate: int, max_length: int) -> int:
-    """Return how many of so many items the sum for picks counts; max_length: entries of an upload."""
-    return min(items, min(MOST_PICK_ENTRIES, max_length) // slate)
+def likes_columns(items: int, slate: int, max_length: int) -> int:
+    """Return how many of so many items the sum for likes counts; max_length: entries of an upload."""
+    return min(items, min(MOST_LIKES_ENTRIES, max_length) // slate)
+
+
+def largest_tasks(catalogue: Catalogue, max_length: int, *, likes: bool) -> Iterator[Task]:
+    """Give the tasks of a training, in order, each at the longest that it can become.
+
+    max_length: entries of the longest vector that devices upload. The item basis grows to what fits: the
+    largest M with M (M - 1) / 2 entries. likes: whether there is the sum for likes.
+    """
+    items, of = len(catalogue), EXACT
+    yield PopularityTask(items)
+    yield FeaturePairTask(feature_basis(catalogue).matrix, of.window, of.pair_half_life, of.history)
+    most = max(2, min(items, (1 + math.isqrt(1 + 8 * max(max_length, 0))) // 2))
+    yield ItemPairTask(np.arange(most), np.ones(most), items, of.window, of.pair_half_life, of.history)
+    if likes:
+        slate = np.arange(min(SLATE, items))
+        yield LikesTask(slate, items, np.arange(likes_columns(items, len(slate), max_length)))
 
 
 def train(catalogue: Catalogue, sums: SumService, settings: Settings) -> Learnt:
-    """Learn popularity, the feature map and the item basis, and blend them; where wanted, what picks say."""
+    """Learn popularity, the feature map and the item basis, and blend them; where wanted, what likes say."""
     popular = popularity(sums.take(PopularityTask(len(catalogue))))
 
     features = feature_basis(catalogue)
@@ -181,13 +199,13 @@ def train(catalogue: Catalogue, sums: SumService, settings: Settings) -> Learnt:
     if settings.slate == 0:
         return learnt
     # Last, so that all sums before it are what they are without it.
-    pick_task = LikesTask(
+    likes_task = LikesTask(
         slate_items(popular, features, settings.slate), len(catalogue), _fitting(order, settings, sums)
     )
-    part = pick_part(pick_task, sums.take(pick_task), popular, factored.prior)
+    part = likes_part(likes_task, sums.take(likes_task), popular, factored.prior)
     return replace(learnt, factored=replace(factored, parts=(*factored.parts, part)))
 
 
 def _fitting(order: NDArray[np.int64], settings: Settings, sums: SumService) -> NDArray[np.int64]:
-    """Return the items that the sum for picks counts: the most popular that uploads have room for."""
-    return np.sort(order[: pick_columns(len(order), settings.slate, sums.max_length)])
+    """Return the items that the sum for likes counts: the most popular that uploads have room for."""
+    return np.sort(order[: likes_columns(len(order), settings.slate, sums.max_length)])

@@ -11,7 +11,7 @@ import pytest
 from populations import OPEN
 from test_end_to_end import CATALOGUE, DEVICES, ITEMS, all_take_part, coordinator, met, person
 
-from confidante.coordinator.rounds.training import Result
+from confidante.coordinator.rounds.training_replay import Result
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import PlanError
 from confidante.device.device import Device
@@ -19,9 +19,12 @@ from confidante.device.federation.policy import Terms
 from confidante.device.privacy.budget import NO_LIMIT
 from confidante.device.values import Purpose, ReasonKind
 from confidante.privacy.plan import Cohort, plan_sum
-from confidante.tasks.codec import CatalogueWire, decode_plan, encode_plan
-from confidante.tasks.cohort_release import CohortRelease
-from confidante.tasks.cohorts import ITEM_NORM, SIZE_NORM, CohortTask, everyone_by
+from confidante.tasks.cohorts.release import CohortRelease
+from confidante.tasks.cohorts.task import ITEM_NORM, SIZE_NORM, CohortTask
+from confidante.tasks.cohorts.tree import everyone_by
+from confidante.tasks.registry import decode_task, encode_task
+from confidante.wire.catalogue import CatalogueWire
+from confidante.wire.plans import decode_plan, encode_plan
 
 WIRE = CatalogueWire(CATALOGUE)
 TERMS = Terms(WIRE, least_noise=0.0, least_devices=DEVICES, least_collusion=0.0, least_dropout=0.0)
@@ -59,7 +62,7 @@ def test_devices_of_different_groups_say_the_same_and_each_reads_its_own_table(t
             [state] = [one for one in store.rounds.newest("films") if one.outcome == "published"]
         bodies = Bodies(f"file://{running.folder / 'films-bodies'}")
         kept = Result.read(bodies.get(state.result))
-        plan, task = decode_plan(state.row.plan), WIRE.decode_task(state.row.task_body)
+        plan, task = decode_plan(state.row.plan), decode_task(state.row.task_body, WIRE)
         assert isinstance(task, CohortTask)
         total = np.frombuffer(kept.total, dtype="<i8") / plan.scale
         own = np.zeros((4, ITEMS))
@@ -71,7 +74,7 @@ def test_devices_of_different_groups_say_the_same_and_each_reads_its_own_table(t
         off = (total - np.concatenate((own.ravel(), sizes))) / sd
         assert np.abs(off).max() < 6
         assert 0.7 < off.std() < 1.3
-        release = CohortRelease.decode(bodies.get(kept.cohorts))
+        release = CohortRelease.decode(bodies.get(kept.release))
         assert release.sizes == pytest.approx((8, 4, 3, 0), abs=6 * 2 * sd / SIZE_NORM)
         assert release.table.serves == (0, 1, 2, 0)
 
@@ -112,7 +115,7 @@ def test_devices_of_different_groups_say_the_same_and_each_reads_its_own_table(t
         assert devices[7].cohort is not None
         assert devices[7].cohort.folded
         shown = results_of(running.folder)
-    assert "folded into: everyone" in shown
+    assert "everyone (folded)" in shown
     assert "age 18-24" in shown
     whole = "".join(running.said)
     assert not [one for one in ("age 18", "18-24", "25-34") if one in whole]
@@ -128,7 +131,7 @@ def results_of(folder: Path) -> str:
 def test_it_is_asked_for_under_its_own_switch_and_no_other() -> None:
     task = CohortTask(everyone_by({"age": ("a", "b")}), ITEMS)
     plan = plan_sum(task.name, task.length, task.l2_bound, task.linf_bound, 2.0, Cohort(32), 24)
-    said = encode_plan(plan), WIRE.encode_task(task), WIRE
+    said = encode_plan(plan), encode_task(task, WIRE), WIRE
     assert Terms().agreement(*said, purpose=Purpose.COHORT).task.name == "cohorts"
     for purpose in (Purpose.TRAIN, Purpose.QUALITY, Purpose.REFINE):
         with pytest.raises(PlanError, match="announced for the purpose"):

@@ -12,9 +12,8 @@ from engine_world import CATALOGUE, ITEMS, WIRE, Devices, World, crowd, populati
 from confidante.coordinator.config.measures import Measure
 from confidante.coordinator.operator.pages import page
 from confidante.coordinator.operator.view import Desk, Viewer
-from confidante.coordinator.reports.results import Groups, newest_groups, results
-from confidante.coordinator.rounds.cohorts import Cohorts
-from confidante.coordinator.rounds.training import Result, noisy_sum
+from confidante.coordinator.reports.results import newest_found, results
+from confidante.coordinator.rounds.training_replay import Result, noisy_sum
 from confidante.coordinator.store import PUBLISHED
 from confidante.coordinator.store.backup import back_up, restore
 from confidante.coordinator.store.bodies import Bodies
@@ -24,14 +23,20 @@ from confidante.lab.entropy import SeededEntropy
 from confidante.lab.simulation import Simulator
 from confidante.models.snapshot import decode as read_model
 from confidante.privacy.plan import Cohort
-from confidante.tasks.base import NoisySum
-from confidante.tasks.codec import decode_plan
-from confidante.tasks.cohort_release import CohortRelease
-from confidante.tasks.cohort_table import noisy_sizes
-from confidante.tasks.cohorts import ITEM_NORM, SIZE_NORM, CohortTask, CohortTree, Group, everyone_by
+from confidante.tasks.base import NoisySum, TaskContext
+from confidante.tasks.cohorts.config import CohortConfig
+from confidante.tasks.cohorts.kind import Groups
+from confidante.tasks.cohorts.release import CohortRelease
+from confidante.tasks.cohorts.table import noisy_sizes
+from confidante.tasks.cohorts.task import ITEM_NORM, SIZE_NORM, CohortTask
+from confidante.tasks.cohorts.tree import CohortTree, Group, everyone_by
+from confidante.tasks.registry import decode_task, encode_task
+from confidante.wire.plans import decode_plan
 
-TREE = everyone_by({"age": ("young", "old")})
-COHORTS = Measure("cohorts", "cohorts", 500.0, 1.0, tree=TREE, gate=2.5)
+AGES = {"age": ("young", "old")}
+TREE = everyone_by(AGES)
+COHORTS = Measure(CohortConfig(epsilon=1.0, every_hours=500 / 3600, by=AGES, gate=2.5))
+FEW = Measure(CohortConfig(name="few", epsilon=1.0, every_hours=500 / 3600, by=AGES, gate=3, columns=7))
 YOUNG, OLD = 1, 2
 
 
@@ -64,7 +69,7 @@ def announced(world, state):
 
 def release_of(world, state):
     kept = Result.read(world.bodies.get(state.result))
-    return CohortRelease.decode(world.bodies.get(kept.cohorts))
+    return CohortRelease.decode(world.bodies.get(kept.release))
 
 
 def test_the_sum_is_exact_and_what_is_published_follows_from_it(tmp_path):
@@ -101,7 +106,7 @@ def test_no_exact_count_is_shown_where_there_is_noise(tmp_path):
     state = until_cohorts(world)
     release = release_of(world, state)
     plan = decode_plan(state.row.plan)
-    task = WIRE.decode_task(state.row.task_body)
+    task = decode_task(state.row.task_body, WIRE)
     sd = float(plan.noise_variance(12)) ** 0.5 / plan.scale / SIZE_NORM
     assert release.spreads == pytest.approx((sd * 3**0.5, sd, sd))
     assert all(abs(size - round(size)) > 1e-9 for size in release.sizes)
@@ -110,37 +115,38 @@ def test_no_exact_count_is_shown_where_there_is_noise(tmp_path):
     assert [one.name for one in shown.found.groups] == ["everyone", "age young", "age old"]
     assert [one.size for one in shown.found.groups] == list(release.sizes)
     assert [one.folded for one in shown.found.groups] == [False, True, True], "noise of a dozen hides them"
-    assert newest_groups(world.store, world.bodies, world.population) == shown.found
+    assert newest_found(world.store, world.bodies, world.population) == {"cohorts": shown.found.rows(())}
     assert json.dumps(shown.found.groups[0].size)
     assert isinstance(task, CohortTask)
     world.close()
 
 
-def test_a_sum_before_any_model_says_itself_what_is_popular(tmp_path):
-    cohorts = Cohorts(Bodies(f"file://{tmp_path}"), population(6, tasks=(COHORTS,)), WIRE)
-    task = cohorts.task(COHORTS, "")
+def test_a_sum_before_any_model_says_itself_what_is_popular():
+    context = TaskContext(WIRE, population(6).max_length)
+    task = COHORTS.config.task(context)
     total = np.zeros(len(TREE) * (ITEMS + 1))
     total[ITEMS : ITEMS + 3] = np.array([4.0, 1.0, 0.0]) * ITEM_NORM
     total[-3:] = np.array([0.0, 5.0, 0.0]) * SIZE_NORM
-    data = cohorts.release(COHORTS, "", WIRE.encode_task(task), NoisySum(total, 0.0, 6))
+    data = COHORTS.config.release(encode_task(task, WIRE), NoisySum(total, 0.0, 6), context)
     prior = CohortRelease.decode(data).table.prior(YOUNG)
     assert prior[:3] == pytest.approx([1.0, 0.5, 0.0], abs=0.05)
 
 
 def test_the_most_popular_items_are_counted_where_not_all_have_room(tmp_path):
-    world = world_of(tmp_path, tasks=(Measure("few", "cohorts", 500.0, 1.0, tree=TREE, gate=3, columns=7),))
-    first = world.engine._schedules["films"]._task_of(world.population.tasks[0])
+    world = world_of(tmp_path, tasks=(FEW,))
+    first = world.engine._schedules["films"]._trainings.task_of(world.population.tasks[0])
     assert first.columns.tolist() == list(range(7)), "before there is a model"
     state = until_cohorts(world)
-    task = WIRE.decode_task(state.row.task_body)
+    task = decode_task(state.row.task_body, WIRE)
     [model] = [one for one in world.store.log.entries() if one.kind == "model"]
     prior = read_model(world.bodies.get(msgspec.msgpack.decode(model.body)["model"].hex())).model.prior
     assert task.width == 7
     assert prior[task.columns].min() >= np.delete(prior, task.columns).max()
     assert (world.total(state) == world.expected(state)).all()
     narrow = population(6, tasks=(COHORTS,), max_bytes=8400, cohort=Cohort(6, 0.3, 0.1))
-    assert COHORTS.width(ITEMS, narrow.max_length) == min(ITEMS, max(narrow.max_length // 3 - 1, 1))
-    assert COHORTS.task(ITEMS, (), np.arange(5)).length == 3 * 6
+    room = max(narrow.max_length // 3 - 1, 1)
+    assert COHORTS.config.width(3, ITEMS, narrow.max_length) == min(ITEMS, room)
+    assert CohortTask(TREE, ITEMS, np.arange(5)).length == 3 * 6
     world.close()
 
 
@@ -172,7 +178,7 @@ def test_a_sum_of_another_catalogue_is_a_sum_and_no_table(tmp_path):
     world.engine = world.fresh()
     world.engine.step(world.now)
     assert world.newest.phase == PUBLISHED
-    assert not Result.read(world.bodies.get(world.newest.result)).cohorts
+    assert not Result.read(world.bodies.get(world.newest.result)).release
     assert [one.kind for one in world.store.log.entries()][-1] == "sum"
     assert results(world.store, world.bodies, world.population)[0].found is None
     world.close()
@@ -194,7 +200,7 @@ def test_a_release_of_something_else_than_was_announced_is_refused(tmp_path):
     foreign = replace(release, table=replace(release.table, catalogue=bytes(32)))
     with pytest.raises(WireError, match="another catalogue"):
         foreign.check(WIRE, said["body"])
-    assert noisy_sizes(WIRE.decode_task(state.row.task_body), _sum(world, state))[0] == pytest.approx(
+    assert noisy_sizes(decode_task(state.row.task_body, WIRE), _sum(world, state))[0] == pytest.approx(
         release.sizes
     )
     world.close()
@@ -205,14 +211,14 @@ def _sum(world, state):
     return noisy_sum(kept.total, state.row.plan, len(state.survivors))
 
 
-def test_with_noise_large_groups_stand_and_small_ones_fold(tmp_path):
+def test_with_noise_large_groups_stand_and_small_ones_fold():
     """Many devices, the lab's seeded noise, and what the coordinator makes of their sum."""
     people = crowd(900, seed=5)
     here = np.flatnonzero(people.lengths)
-    tree = everyone_by({"age": ("many", "some", "few")})
     groups = np.where(np.arange(900) < 700, 1, np.where(np.arange(900) < 880, 2, 3))
-    measure = replace(COHORTS, tree=tree, gate=50.0)
-    task = measure.task(ITEMS, ())
+    config = CohortConfig(epsilon=1.0, by={"age": ("many", "some", "few")}, gate=50.0)
+    context = TaskContext(WIRE, population(6).max_length)
+    task = config.task(context)
 
     def where(some):
         """The groups of some of the people, each known by the time of a first event."""
@@ -224,7 +230,6 @@ def test_with_noise_large_groups_stand_and_small_ones_fold(tmp_path):
 
     wanted = np.bincount(groups[here], minlength=4)
     wanted[0] = len(here)
-    cohorts = Cohorts(Bodies(f"file://{tmp_path}"), population(6, tasks=(measure,)), WIRE)
     for seed in range(5):
         sums = Simulator(
             people,
@@ -234,7 +239,7 @@ def test_with_noise_large_groups_stand_and_small_ones_fold(tmp_path):
             max_upload=1 << 18,
         )
         total = sums.take(task.placed(where))
-        found = CohortRelease.decode(cohorts.release(measure, "", WIRE.encode_task(task), total))
+        found = CohortRelease.decode(config.release(encode_task(task, WIRE), total, context))
         apart = np.abs(np.array(found.sizes) - wanted) / np.array(found.spreads)
         assert apart.max() < 5
         assert found.table.serves == (0, 1, 2, 0)
@@ -257,13 +262,13 @@ def test_the_page_shows_the_groups_and_a_backup_keeps_their_tables(tmp_path):
     elsewhere = Bodies(f"file://{tmp_path / 'elsewhere'}")
     other = Database(f"sqlite:///{tmp_path / 'restored.db'}")
     restore(file, other, elsewhere, world.now + 1)
-    assert elsewhere.get(kept.cohorts) == world.bodies.get(kept.cohorts)
-    world.bodies.delete(kept.cohorts)
+    assert elsewhere.get(kept.release) == world.bodies.get(kept.release)
+    world.bodies.delete(kept.release)
     with pytest.raises(StoreError):
         back_up(database, world.bodies, tmp_path / "second.zip", world.now)
     [damaged] = [one for one in results(world.store, world.bodies, world.population) if one.damaged]
     assert damaged.task == "measure cohorts 1"
-    assert newest_groups(world.store, world.bodies, world.population) is None
+    assert newest_found(world.store, world.bodies, world.population) == {}
     for one in (database, other):
         one.close()
     world.close()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from populations import OPEN, catalogue_of, write_population
 
-from confidante.coordinator.rounds.training import Result
+from confidante.coordinator.rounds.training_replay import Result
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import ConfidanteError, ConsentError
@@ -24,7 +24,8 @@ from confidante.device.device import Device
 from confidante.device.federation.policy import Outcome, Terms
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose
-from confidante.tasks.codec import CatalogueWire, decode_plan
+from confidante.wire.catalogue import CatalogueWire
+from confidante.wire.plans import decode_plan
 
 ITEMS = 60
 DEVICES = 8

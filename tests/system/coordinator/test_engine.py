@@ -16,7 +16,7 @@ from confidante.coordinator.store.values import LEFT, Waiting
 from confidante.core.entropy import SystemEntropy
 from confidante.privacy.accounting import epsilon_of
 from confidante.secagg.config import RoundConfig
-from confidante.tasks.codec import decode_plan
+from confidante.wire.plans import decode_plan
 from confidante.wire.transparency_log import verify
 
 PEOPLE = crowd(10)

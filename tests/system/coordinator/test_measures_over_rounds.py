@@ -15,15 +15,17 @@ from confidante.coordinator.store import PUBLISHED
 from confidante.models.scoring import read_scores
 from confidante.privacy.accounting import epsilon_of
 from confidante.tasks.base import NoisySum
-from confidante.tasks.codec import models_named
-from confidante.tasks.contributors import ContributorTask
-from confidante.tasks.quality import QualityTask, quality
+from confidante.tasks.compare import CompareConfig
+from confidante.tasks.contributors import ContributorConfig, ContributorTask
+from confidante.tasks.popularity import PopularityConfig
+from confidante.tasks.quality import QualityConfig, QualityTask, quality
+from confidante.tasks.registry import read_form
 
-COUNTS = Measure("counts", "contributors", 500.0, 1.0, most_items=6)
-POPULAR = Measure("popularity", "popularity", 5000.0, 0.5)
-QUALITY = Measure("quality", "quality", 600.0, 1.0, ("newest",), 10)
-COMPARE = Measure("compare", "compare", 1e6, 1.0, ("previous", "newest"), 10)
-ABSENT = Measure("absent", "quality", 600.0, 1.0, ("ab" * 32,), 10)
+COUNTS = Measure(ContributorConfig(name="counts", epsilon=1.0, every_hours=500 / 3600, most_items=6))
+POPULAR = Measure(PopularityConfig(epsilon=0.5, every_hours=5000 / 3600))
+QUALITY = Measure(QualityConfig(epsilon=1.0, every_hours=600 / 3600, model="newest", k=10))
+COMPARE = Measure(CompareConfig(epsilon=1.0, every_hours=1e6 / 3600, a="previous", b="newest", k=10))
+ABSENT = Measure(QualityConfig(name="absent", epsilon=1.0, every_hours=600 / 3600, model="ab" * 32, k=10))
 
 
 def world_of(folder, devices=5, **other):
@@ -92,7 +94,7 @@ def test_measures_run_between_trainings_and_their_sums_are_exact(tmp_path):
         one for one in results(world.store, world.bodies, world.population) if one.kind == "compare"
     )
     [state] = [one for one in world.store.rounds.newest("films") if one.row.task == "measure compare 1"]
-    assert compared.models == tuple(one.hex() for one in models_named(state.row.task_body))
+    assert compared.models == tuple(one.hex() for one in read_form(state.row.task_body).models)
     assert compared.models[0] == model.hex() != compared.models[1]
     assert compared.found.ndcg == pytest.approx(compared.found.b.ndcg - compared.found.a.ndcg)
     curve = quality_curve(world.store, world.bodies, world.population)
@@ -182,7 +184,7 @@ def test_a_training_that_ended_before_its_operator_asked_for_picks_has_ended(tmp
     """The next one needs all of its cost, and not just the one sum that the last had no use for."""
     world = world_of(tmp_path, 10, noise=True, epsilon=4.6, training_epsilon=4.0, tasks=(POPULAR,))
     rounds(world, 2)
-    picking = replace(world.population, picks=0.2)
+    picking = replace(world.population, likes=0.2)
     assert standing(world.store, picking).fits["training"], "it has begun, and gets its sum of picks, too"
     rounds(world, 1)
     for asked in (world.population, picking):

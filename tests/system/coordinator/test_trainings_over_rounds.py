@@ -5,20 +5,21 @@ import numpy as np
 import pytest
 from engine_world import CATALOGUE, Devices, World, crowd, population
 
-from confidante.coordinator.config.measures import NEWEST
 from confidante.coordinator.config.refinement import RefinementTerms
-from confidante.coordinator.rounds.training import Model, Published, Result, Training
-from confidante.coordinator.rounds.trainings import Trainings
+from confidante.coordinator.rounds.training_history import TrainingHistory
+from confidante.coordinator.rounds.training_replay import Model, Published, Result, Training
 from confidante.coordinator.store import PUBLISHED
 from confidante.core.errors import WireError
 from confidante.core.values import Catalogue
 from confidante.lab.experiment import run_training
 from confidante.models.sequential import PICK_PART
-from confidante.models.snapshot import decode, publish
+from confidante.models.snapshot import decode
 from confidante.privacy.accounting import epsilon_of
 from confidante.privacy.plan import Cohort
-from confidante.tasks.codec import decode_plan
-from confidante.training.recipe import BUDGET, PICKS
+from confidante.tasks.base import NEWEST
+from confidante.training.publish import publish
+from confidante.training.recipe import BUDGET, LIKES
+from confidante.wire.plans import decode_plan
 
 SEED = 3
 
@@ -42,8 +43,8 @@ def models(world):
 @pytest.mark.parametrize("picks", [0.0, 0.15])
 def test_without_noise_the_model_is_that_of_the_lab_bit_for_bit(tmp_path, picks):
     histories = crowd(40)
-    names = [*BUDGET, PICKS] if picks else [*BUDGET]
-    world = World(tmp_path, population(40, picks=picks), Devices(histories))
+    names = [*BUDGET, LIKES] if picks else [*BUDGET]
+    world = World(tmp_path, population(40, likes=picks), Devices(histories))
     ended = train(world, len(names))
     assert [state.phase for state in ended] == [PUBLISHED] * len(names)
     assert [state.row.task for state in ended] == [f"{name} 1" for name in names]
@@ -68,7 +69,7 @@ def test_devices_are_given_a_narrower_model_than_the_server_refines_with(tmp_pat
     given, whole = (decode(world.bodies.get(said[name].hex())).model for name in ("model", "wide"))
     assert sum(part.vectors.shape[1] for part in given.parts) == 6
     assert sum(part.vectors.shape[1] for part in whole.parts) > 6
-    trainings = Trainings(world.store, world.bodies, world.population)
+    trainings = TrainingHistory(world.store, world.bodies, world.population)
     assert next(trainings.models(NEWEST)) == said["model"].hex()
     assert trainings.widest(said["model"].hex()) == said["wide"].hex()
     assert {said["model"].hex(), said["wide"].hex()} <= world.store.references()
@@ -77,7 +78,7 @@ def test_devices_are_given_a_narrower_model_than_the_server_refines_with(tmp_pat
 
 @pytest.mark.parametrize(("picks", "rounds"), [(0.0, 3), (0.2, 4)])
 def test_with_noise_it_costs_what_was_planned_and_then_no_more(tmp_path, picks, rounds):
-    who = population(noise=True, epsilon=4.0, every=0.0, picks=picks)
+    who = population(noise=True, epsilon=4.0, every=0.0, likes=picks)
     world = World(tmp_path, who, Devices(crowd(10)))
     ended = train(world, rounds)
     assert [state.phase for state in ended] == [PUBLISHED] * rounds

@@ -10,10 +10,12 @@ from confidante.core.values import Catalogue
 from confidante.device.device import Device
 from confidante.device.recommend import cohorts
 from confidante.device.storage.keys import InsecurePlaintextKey
-from confidante.tasks.codec import CatalogueWire
-from confidante.tasks.cohort_release import CohortRelease
-from confidante.tasks.cohort_table import CohortTable
-from confidante.tasks.cohorts import CohortTask, everyone_by
+from confidante.tasks.cohorts.release import CohortRelease
+from confidante.tasks.cohorts.table import CohortTable
+from confidante.tasks.cohorts.task import CohortTask
+from confidante.tasks.cohorts.tree import everyone_by
+from confidante.tasks.registry import encode_task
+from confidante.wire.catalogue import CatalogueWire
 
 TREE = everyone_by({"age": ("young", "old")})
 IDS = tuple(f"f{n}" for n in range(6))
@@ -35,7 +37,7 @@ def fetched(folder):
     wire = CatalogueWire(Catalogue(IDS, IDS, ((),) * 6))
     priors = np.array([[0.1, 0.2, 0.3, 0.4, 0.5, 1.0]], dtype=np.float32)
     table = CohortTable(wire.digest, TREE, (0, 1, 0), priors)
-    task = wire.encode_task(CohortTask(TREE, 6))
+    task = encode_task(CohortTask(TREE, 6), wire)
     data = CohortRelease(task, 50.0, (220.4, 180.2, 40.2), (5.0, 3.0, 3.0), table).encode()
     with Device(folder, InsecurePlaintextKey(), create=False) as device:
         cohorts.keep(device._vault, "https://films.example", "films", data, IDS)

@@ -8,7 +8,11 @@ from confidante.coordinator.config.population import Population
 from confidante.coordinator.config.population_file import EXAMPLE, read_population
 from confidante.coordinator.config.upload_sizes import upload_sizes
 from confidante.core.errors import DataError
-from confidante.tasks.cohorts import ROOT, everyone_by
+from confidante.tasks.base import TaskContext
+from confidante.tasks.cohorts.config import CohortConfig
+from confidante.tasks.cohorts.task import CohortTask
+from confidante.tasks.cohorts.tree import ROOT, everyone_by
+from confidante.wire.catalogue import CatalogueWire
 from confidante.wire.rounds import Tier
 
 BY = 'by = {age = ["18-24", "25-34", "35+"], tongue = ["en", "fr"]}'
@@ -40,40 +44,53 @@ def example(rest: str) -> str:
 
 def test_the_example_stands_for_both_forms(tmp_path: Path) -> None:
     [short] = read(tmp_path, example("by")).tasks
-    assert short.tree == everyone_by({"age": ("18-24", "25-34", "35+"), "tongue": ("en", "fr")})
-    assert (short.kind, short.gate, short.columns, short.purpose) == ("cohorts", 50.0, 0, "cohort")
+    assert isinstance(short.config, CohortConfig)
+    assert short.config.tree == everyone_by({"age": ("18-24", "25-34", "35+"), "tongue": ("en", "fr")})
+    assert (short.config.gate, short.config.columns) == (50.0, 0)
+    assert (short.kind.name, short.purpose) == ("cohorts", "cohort")
     [long] = read(tmp_path, example("groups")).tasks
-    assert long.tree is not None
-    young, frightened = long.tree.leaf_of({"age": "18-24"}), long.tree.leaf_of({"age": "25-34"}, ["Horror"])
-    assert [long.tree.groups[one].name for one in (young, frightened)] == ["young", "young and frightened"]
-    assert long.tree.leaf_of({"age": "35+"}, ["Horror"]) == ROOT
+    assert isinstance(long.config, CohortConfig)
+    tree = long.config.tree
+    young, frightened = tree.leaf_of({"age": "18-24"}), tree.leaf_of({"age": "25-34"}, ["Horror"])
+    assert [tree.groups[one].name for one in (young, frightened)] == ["young", "young and frightened"]
+    assert tree.leaf_of({"age": "35+"}, ["Horror"]) == ROOT
 
 
-def test_without_noise_neither_cohorts_nor_picks_are_summed(tmp_path: Path) -> None:
+def test_without_noise_neither_cohorts_nor_likes_are_summed(tmp_path: Path) -> None:
     open_ = "\n[privacy]\nnoise = false\n"
     with pytest.raises(DataError, match=r"privacy\.noise is false and task 'cohorts' is over cohorts"):
         read(tmp_path, HEAD + BY + open_)
     bare = HEAD[: HEAD.index("[[task]]")] + open_
     with pytest.raises(DataError, match=r"privacy\.noise is false and training\.picks is above 0"):
         read(tmp_path, bare + "[training]\npicks = 0.2\n")
+    with pytest.raises(DataError, match=r"privacy\.noise is false and training\.likes is above 0"):
+        read(tmp_path, bare + "[training]\nlikes = 0.2\n")
     assert not read(tmp_path, bare + '[[task]]\nkind = "popularity"\nepsilon = 1.0\n').noise
 
 
 def test_as_many_items_are_counted_as_the_upload_has_room_for(tmp_path: Path) -> None:
     found = read(tmp_path, HEAD + BY + "\n[upload]\nmax_bytes = 65536", 5000)
     [task] = found.tasks
-    assert task.tree is not None
-    width = task.width(5000, found.max_length)
-    assert width == found.max_length // len(task.tree) - 1 < 5000
-    assert upload_sizes(found)[-1].entries == len(task.tree) * (width + 1) <= found.max_length
+    assert isinstance(task.config, CohortConfig)
+    tree = task.config.tree
+    width = task.config.width(len(tree), 5000, found.max_length)
+    assert width == found.max_length // len(tree) - 1 < 5000
+    assert upload_sizes(found)[-1].entries == len(tree) * (width + 1) <= found.max_length
     assert upload_sizes(found)[-1].bytes <= 65536
     few = read(tmp_path, HEAD + BY + "\ncolumns = 100", 5000)
-    assert few.tasks[0].width(5000, few.max_length) == 100
+    assert counted(few) == 100
     assert upload_sizes(few)[-1].tier is Tier.SMALL
     many = read(tmp_path, HEAD + BY, 20)
-    assert many.tasks[0].width(20, many.max_length) == 20
+    assert counted(many) == 20
     large = read(tmp_path, HEAD + BY + "\n[upload]\nsmall_bytes = 9000", 5000)
     assert upload_sizes(large)[-1].tier is Tier.LARGE
+
+
+def counted(found: Population) -> int:
+    [one] = found.tasks
+    task = one.config.task(TaskContext(CatalogueWire(found.catalogue), found.max_length))
+    assert isinstance(task, CohortTask)
+    return task.width
 
 
 GROUP = '[[task.group]]\nname = "young"\nattribute = "age"\nvalues = ["18-24"]\n'

@@ -16,14 +16,15 @@ from confidante.coordinator.config.population_file import read_population
 from confidante.coordinator.enrolment.enrolment import enrolment_of
 from confidante.coordinator.enrolment.verifiers import Subject, verifier_of
 from confidante.coordinator.refinement.gateway_keys import GatewayKeys
-from confidante.coordinator.reports.results import ItemCounts, results
+from confidante.coordinator.reports.results import results
 from confidante.coordinator.rounds.budget import standing
 from confidante.coordinator.rounds.engine import Engine, replay
-from confidante.coordinator.rounds.training import Result
+from confidante.coordinator.rounds.training_replay import Result
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.backup import back_up, restore
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.database import Database
+from confidante.tasks.popularity import ItemCounts
 from confidante.wire.rounds import Refusal
 
 OLD = TESTS / "fixtures" / "coordinator-0.1"

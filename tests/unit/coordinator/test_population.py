@@ -11,8 +11,12 @@ from confidante.coordinator.config.measures import Measure
 from confidante.coordinator.config.population_file import EXAMPLE, read_population
 from confidante.coordinator.config.upload_sizes import bytes_of, upload_sizes
 from confidante.core.errors import DataError
-from confidante.tasks.cohorts import everyone_by
+from confidante.tasks.cohorts.config import CohortConfig
+from confidante.tasks.compare import CompareConfig
+from confidante.tasks.contributors import ContributorConfig
 from confidante.tasks.item_pairs import ItemPairTask
+from confidante.tasks.popularity import PopularityConfig
+from confidante.tasks.quality import QualityConfig
 from confidante.wire.rounds import Tier
 
 ITEMS = "item,title,labels\na,Alien (1979),horror|space\nb,Brazil (1985),\n"
@@ -61,7 +65,9 @@ def test_the_example_is_a_population_and_says_the_defaults(tmp_path):
         ("max_bytes = 262144", "max_bytes = 10", "upload.max_bytes"),
         ("mask = 300.0", "mask = 0", "seconds.mask"),
         ("every_hours = 168.0", "every_hours = -1", "training.every_hours"),
-        ("picks = 0.0", "picks = 0.6", "training.picks"),
+        ("likes = 0.0", "likes = 0.6", "training.likes"),
+        ("likes = 0.0", "picks = 0.6", "training.picks"),
+        ("likes = 0.0", "likes = 0.1\npicks = 0.1", "training has likes and picks"),
         ("[seconds]", "[second]", "second"),
         ("bits = 20", "bits = 8", "and 12 bits would do"),
         ("small_bytes = 65536", "small_bytes = -1", "upload.small_bytes"),
@@ -89,12 +95,21 @@ GROUPS = {"age": ("18-24", "25-34", "35+"), "tongue": ("en", "fr")}
 def test_the_tasks_of_the_example_are_tasks(tmp_path):
     found = read_population(written(tmp_path, WITH_TASKS))
     assert found.tasks == (
-        Measure("popularity", "popularity", 604800, 1.0),
-        Measure("contributors", "contributors", 604800, 1.0, most_items=50),
-        Measure("quality", "quality", 86400, 0.5, ("newest",), 10),
-        Measure("compare", "compare", 604800, 0.5, ("previous", "newest"), 10),
-        Measure("cohorts", "cohorts", 604800, 1.0, tree=everyone_by(GROUPS)),
+        Measure(PopularityConfig(epsilon=1.0, every_hours=168)),
+        Measure(ContributorConfig(epsilon=1.0, every_hours=168, most_items=50)),
+        Measure(QualityConfig(epsilon=0.5, every_hours=24, model="newest", k=10)),
+        Measure(CompareConfig(epsilon=0.5, every_hours=168, a="previous", b="newest", k=10)),
+        Measure(CohortConfig(epsilon=1.0, every_hours=168, by=GROUPS)),
     )
+    assert [one.name for one in found.tasks] == [
+        "popularity",
+        "contributors",
+        "quality",
+        "compare",
+        "cohorts",
+    ]
+    assert [one.every for one in found.tasks] == [604800, 604800, 86400, 604800, 604800]
+    assert [one.purpose for one in found.tasks] == ["cohort", "cohort", "quality", "quality", "cohort"]
     sizes = upload_sizes(found)
     assert [one.task for one in sizes[3:]] == [one.prefix.strip() for one in found.tasks]
     assert {one.tier for one in sizes[3:]} == {Tier.SMALL}
@@ -122,10 +137,10 @@ def test_a_wrong_key_of_a_task_is_named(tmp_path, old, new, said):
     assert said in str(error.value)
 
 
-def ten_thousand(folder: Path, bits: int, picks: float = 0.0):
+def ten_thousand(folder: Path, bits: int, likes: str = "likes = 0.0"):
     kinds = [f"kind {k}" for k in range(30)]
     rows = (f"i{i},Title {i} ({1950 + i % 70}),{kinds[i % 30]}|{kinds[i * 7 % 30]}" for i in range(10_000))
-    text = WITH_TASKS.replace("bits = 20", f"bits = {bits}").replace("picks = 0.0", f"picks = {picks}")
+    text = WITH_TASKS.replace("bits = 20", f"bits = {bits}").replace("likes = 0.0", likes)
     return read_population(written(folder, text, "item,title,labels\n" + "\n".join(rows) + "\n"))
 
 
@@ -146,8 +161,10 @@ def test_every_upload_of_a_catalogue_of_10_000_items_fits_256_kib(tmp_path, bits
     assert size * (size + 1) // 2 > found.max_length
 
 
-def test_the_sum_for_picks_fits_as_well_and_is_for_large_devices(tmp_path):
-    found = ten_thousand(tmp_path, 20, picks=0.15)
+@pytest.mark.parametrize("key", ["likes", "picks"])
+def test_the_sum_for_likes_fits_as_well_and_is_for_large_devices(tmp_path, key):
+    found = ten_thousand(tmp_path, 20, likes=f"{key} = 0.15")
+    assert found.likes == 0.15
     sizes = {one.task: one for one in upload_sizes(found)}
     assert len(sizes) == 9
     assert sizes["picks"].bytes <= 256 * 1024

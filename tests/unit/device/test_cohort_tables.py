@@ -25,11 +25,13 @@ from confidante.device.privacy.consent import PERSON
 from confidante.device.recommend import cohorts
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose
-from confidante.tasks.codec import CatalogueWire
-from confidante.tasks.cohort_release import CohortRelease
-from confidante.tasks.cohort_table import CohortTable
-from confidante.tasks.cohorts import CohortTask, CohortTree, Group, everyone_by
+from confidante.tasks.cohorts.release import CohortRelease
+from confidante.tasks.cohorts.table import CohortTable
+from confidante.tasks.cohorts.task import CohortTask
+from confidante.tasks.cohorts.tree import CohortTree, Group, everyone_by
 from confidante.tasks.popularity import PopularityTask
+from confidante.tasks.registry import encode_task
+from confidante.wire.catalogue import CatalogueWire
 
 YOUNG = {"age": "18-24"}
 
@@ -165,7 +167,7 @@ def wrong_tree() -> bytes:
 
 def wrong_task() -> bytes:
     made = release()
-    task = WIRE.encode_task(CohortTask(OTHER, len(WIRE.catalogue)))
+    task = encode_task(CohortTask(OTHER, len(WIRE.catalogue)), WIRE)
     return replace(made, task=task, table=replace(made.table, tree=OTHER)).encode()
 
 
@@ -210,7 +212,7 @@ def test_tables_that_are_not_what_was_announced_are_thrown_away(
 
 
 def test_a_task_that_is_of_no_cohorts_makes_no_table(tmp_path: Path, place: Door, shown: Log) -> None:
-    task = WIRE.encode_task(PopularityTask(len(WIRE.catalogue)))
+    task = encode_task(PopularityTask(len(WIRE.catalogue)), WIRE)
     with person(tmp_path / "person") as device:
         publish(shown, replace(release(), task=task).encode(), announce(shown, task))
         with pytest.raises(WireError, match="another tree"):
@@ -299,7 +301,7 @@ def large_world() -> tuple[CatalogueWire, CohortRelease]:
     tree = everyone_by({"age": ("others", "18-24")})
     priors = np.random.default_rng(4).random((2, count), dtype=np.float32)
     table = CohortTable(wire.digest, tree, (0, 1, 2), priors)
-    task = wire.encode_task(CohortTask(tree, count, np.arange(3)))
+    task = encode_task(CohortTask(tree, count, np.arange(3)), wire)
     return wire, CohortRelease(task, 50.0, (9.0, 5.0, 4.0), (0.1, 0.1, 0.1), table)
 
 

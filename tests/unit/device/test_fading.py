@@ -17,8 +17,9 @@ from confidante.device.recommend.reasons import suggestions
 from confidante.device.values import ReasonKind
 from confidante.models.fade import group_share
 from confidante.models.sequential import PICK_PART
-from confidante.models.snapshot import decode, publish
+from confidante.models.snapshot import decode
 from confidante.tasks.base import NoisySum
+from confidante.training.publish import publish
 from confidante.training.recipe import EXACT, train
 
 ITEMS = 60

@@ -23,7 +23,7 @@ from confidante.device.federation.verified_log import PublicLog
 from confidante.device.privacy.consent import PERSON
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose
-from confidante.tasks.codec import CatalogueWire
+from confidante.wire.catalogue import CatalogueWire
 
 TRAIN = Purpose.TRAIN
 

@@ -21,8 +21,10 @@ from confidante.device.federation.policy import Outcome, Terms
 from confidante.device.privacy.ledger import EgressState
 from confidante.device.values import Purpose
 from confidante.privacy.plan import Cohort, SumPlan, plan_sum
-from confidante.tasks.codec import CatalogueWire, encode_plan
 from confidante.tasks.popularity import PopularityTask
+from confidante.tasks.registry import encode_task
+from confidante.wire.catalogue import CatalogueWire
+from confidante.wire.plans import encode_plan
 from confidante.wire.rounds import CheckedIn, CheckIn, encode, read_check_in
 
 WIRE = CatalogueWire(Catalogue(("a", "b", "c"), ("A", "B", "C"), ((), (), ())))
@@ -55,7 +57,7 @@ def closed_door() -> str:
 
 
 def test_an_offer_within_the_terms_becomes_an_agreement() -> None:
-    made = TERMS.agreement(encode_plan(plan()), WIRE.encode_task(TASK))
+    made = TERMS.agreement(encode_plan(plan()), encode_task(TASK, WIRE))
     assert (made.plan, made.task, made.items, made.purpose) == (plan(), TASK, ("a", "b", "c"), Purpose.TRAIN)
 
 
@@ -72,12 +74,12 @@ def test_an_offer_within_the_terms_becomes_an_agreement() -> None:
 )
 def test_an_offer_beyond_the_terms_is_refused(offered: SumPlan, beyond: str) -> None:
     with pytest.raises(PlanError, match=beyond):
-        TERMS.agreement(encode_plan(offered), WIRE.encode_task(TASK))
+        TERMS.agreement(encode_plan(offered), encode_task(TASK, WIRE))
 
 
 def test_a_task_of_another_catalogue_is_refused() -> None:
     with pytest.raises(WireError, match="another catalogue"):
-        TERMS.agreement(encode_plan(plan()), OTHER.encode_task(PopularityTask(2)))
+        TERMS.agreement(encode_plan(plan()), encode_task(PopularityTask(2), OTHER))
 
 
 def test_with_the_switch_off_the_budget_spent_or_at_a_bad_time_nothing_is_even_written(
@@ -214,7 +216,7 @@ def test_a_device_in_a_round_joins_no_other(tmp_path: Path) -> None:
 
 def test_terms_without_a_catalogue_need_the_one_that_is_offered() -> None:
     open_to_any = Terms(least_noise=2.0)
-    offered = encode_plan(plan()), WIRE.encode_task(TASK)
+    offered = encode_plan(plan()), encode_task(TASK, WIRE)
     assert open_to_any.agreement(*offered, WIRE, purpose=Purpose.COHORT).purpose is Purpose.COHORT
     with pytest.raises(PlanError, match="catalogue of the offered task is missing"):
         open_to_any.agreement(*offered)

@@ -11,21 +11,25 @@ from outward_world import ITEMS, START, drawn, fill, history, home
 from confidante.core.entropy import SystemEntropy
 from confidante.core.values import Histories
 from confidante.crypto.identity import Identity
-from confidante.device.federation.agreement import Agreement, Offer, fitting
+from confidante.device.federation.agreement import Agreement, Offer
 from confidante.device.federation.participation import Participation, Route, device_identity
 from confidante.device.recommend.person import PICK
+from confidante.device.values import Purpose
 from confidante.privacy.plan import Cohort, plan_sum
 from confidante.secagg.client import RANDOM_BYTES, Client
 from confidante.secagg.config import RoundConfig, RoundSetup
 from confidante.secagg.server import Server
 from confidante.tasks.base import Task
-from confidante.tasks.cohorts import CohortTask, CohortTree, Group
+from confidante.tasks.cohorts.task import CohortTask
+from confidante.tasks.cohorts.tree import CohortTree, Group
+from confidante.tasks.compare import CompareTask
 from confidante.tasks.contributors import ContributorTask
 from confidante.tasks.feature_pairs import FeaturePairTask
 from confidante.tasks.item_pairs import ItemPairTask
 from confidante.tasks.likes import LikesTask
 from confidante.tasks.popularity import PopularityTask
-from confidante.tasks.quality import CompareTask, QualityTask
+from confidante.tasks.quality import QualityTask
+from confidante.tasks.registry import kind_of
 
 VIEWED, PICKED = (3, 5, 8), (21, 4, 9)
 PEOPLE = 8
@@ -43,7 +47,7 @@ class Favourites:
 
 def note_of(folder: Path, task: Task, kind: str = PICK) -> dict[str, Any]:
     """What the person reads of their own vector in one round: some views, and newer events of a kind."""
-    purpose = fitting(task.name)[-1]
+    purpose = Purpose(kind_of(task).purposes[-1])
     cohort = Cohort(PEOPLE, 0.0, 0.0)
     plan = plan_sum(task.name, task.length, task.l2_bound, task.linf_bound, 3.0, cohort, 24)
     agreement = Agreement(plan, task, ITEMS, purpose, "how you met items")

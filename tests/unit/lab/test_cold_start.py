@@ -9,7 +9,7 @@ from confidante.lab.cold_start import NewPerson, Shares, later_ranks, new_people
 from confidante.lab.metrics import ndcg_at_k
 from confidante.models.sequential import PICK_PART
 from confidante.models.snapshot import decode
-from confidante.tasks.cohorts import everyone_by
+from confidante.tasks.cohorts.tree import everyone_by
 
 ITEMS = 40
 

@@ -18,7 +18,8 @@ from confidante.models.refinement.codec import decode_items, decode_query, encod
 from confidante.models.refinement.model import ItemSide, QueryPart, QuerySide, name_of
 from confidante.models.sequential import PICK_PART
 from confidante.models.served import ServedModel
-from confidante.models.snapshot import decode, publish
+from confidante.models.snapshot import decode
+from confidante.training.publish import publish
 from confidante.training.recipe import settings_for, train
 
 ITEMS, MORE = 60, 20

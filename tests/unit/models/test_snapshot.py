@@ -13,8 +13,9 @@ from confidante.core.errors import DataError, WireError
 from confidante.core.values import Catalogue
 from confidante.models.sequential import OwnHistory
 from confidante.models.served import ServedModel, quantise
-from confidante.models.snapshot import FeatureSpace, decode, encode, place, publish
+from confidante.models.snapshot import FeatureSpace, decode, encode, place
 from confidante.training.blend import FEATURE_PART
+from confidante.training.publish import publish
 from confidante.training.recipe import settings_for, train
 
 ITEMS = 24

@@ -12,8 +12,8 @@ from confidante.core.errors import PlanError
 from confidante.privacy.mechanisms.base import Mechanism
 from confidante.privacy.mechanisms.skellam import SKELLAM, Skellam
 from confidante.privacy.plan import Cohort, plan_sum
-from confidante.tasks.codec import encode_plan
 from confidante.testing.mechanism_contract import check_law, check_mechanism
+from confidante.wire.plans import encode_plan
 
 
 @dataclass(frozen=True)

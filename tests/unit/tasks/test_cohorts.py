@@ -17,19 +17,12 @@ from confidante.lab.simulation import Simulator
 from confidante.privacy.clipping import encode
 from confidante.privacy.plan import Cohort, plan_sum
 from confidante.tasks.base import NoisySum
-from confidante.tasks.codec import CatalogueWire, kind_of
-from confidante.tasks.cohort_release import CohortRelease
-from confidante.tasks.cohort_table import CONFIDENCE, CohortTable, cohort_table, passes
-from confidante.tasks.cohorts import (
-    ITEM_NORM,
-    MOST_RULES,
-    ROOT,
-    SIZE_NORM,
-    CohortTask,
-    CohortTree,
-    Group,
-    everyone_by,
-)
+from confidante.tasks.cohorts.release import CohortRelease
+from confidante.tasks.cohorts.table import CONFIDENCE, CohortTable, cohort_table, passes
+from confidante.tasks.cohorts.task import ITEM_NORM, SIZE_NORM, CohortTask
+from confidante.tasks.cohorts.tree import MOST_RULES, ROOT, CohortTree, Group, everyone_by
+from confidante.tasks.registry import decode_task, encode_task, kind_of, read_form
+from confidante.wire.catalogue import CatalogueWire
 
 ITEMS = 12
 NAME = bytes(32)
@@ -164,10 +157,10 @@ def test_only_who_knows_the_group_can_compute():
 def test_a_task_travels_without_the_group(columns):
     wire = CatalogueWire(catalogue_of(ITEMS))
     task = CohortTask(TREE, ITEMS, columns)
-    body = wire.encode_task(task.placed(3))
-    assert body == wire.encode_task(task)
-    assert kind_of(body) == "cohorts"
-    back = CatalogueWire.decode(wire.data).decode_task(body)
+    body = encode_task(task.placed(3), wire)
+    assert body == encode_task(task, wire)
+    assert kind_of(read_form(body)).name == "cohorts"
+    back = decode_task(body, CatalogueWire.decode(wire.data))
     assert back.where is None
     assert back.tree == TREE
     histories = random_people(9, ITEMS, 8, seed=1)
@@ -182,10 +175,10 @@ def test_a_task_travels_without_the_group(columns):
 )
 def test_a_task_out_of_bounds_is_refused(place, value):
     wire = CatalogueWire(catalogue_of(ITEMS))
-    fields = msgspec.msgpack.decode(wire.encode_task(CohortTask(TREE, ITEMS, np.array([1]))))
+    fields = msgspec.msgpack.decode(encode_task(CohortTask(TREE, ITEMS, np.array([1])), wire))
     fields[place] = value
     with pytest.raises(WireError):
-        wire.decode_task(msgspec.msgpack.encode(fields))
+        decode_task(msgspec.msgpack.encode(fields), wire)
 
 
 # --- what the sum becomes

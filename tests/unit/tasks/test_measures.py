@@ -9,14 +9,17 @@ from model_worlds import ExactSums, catalogue_of, people, random_people, some_pe
 from confidante.core.errors import DataError, WireError
 from confidante.core.values import Catalogue
 from confidante.models.scoring import ModelName, read_scores
-from confidante.models.snapshot import decode, encode, publish
+from confidante.models.snapshot import decode, encode
 from confidante.privacy.clipping import encode as integers
 from confidante.privacy.plan import Cohort, plan_sum
-from confidante.tasks.codec import CatalogueWire, models_named
+from confidante.tasks.compare import CompareTask
 from confidante.tasks.contributors import ContributorTask
-from confidante.tasks.quality import CompareTask, QualityTask
+from confidante.tasks.quality import QualityTask
+from confidante.tasks.registry import decode_task, encode_task, read_form
 from confidante.testing.task_contract import check_task
+from confidante.training.publish import publish
 from confidante.training.recipe import EXACT, REPEAT_OWN, train
+from confidante.wire.catalogue import CatalogueWire
 
 CATALOGUE = catalogue_of(30)
 WIRE = CatalogueWire(CATALOGUE)
@@ -58,27 +61,29 @@ TASKS = [
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
 def test_a_device_and_the_simulator_agree_on_the_integers(task):
-    body = WIRE.encode_task(task)
-    assert CatalogueWire.decode(WIRE.data).encode_task(WIRE.decode_task(body)) == body
-    assert set(models_named(body)) == {"contributors": set(), "quality of lists": {A}}.get(task.name, {A, B})
+    body = encode_task(task, WIRE)
+    assert encode_task(decode_task(body, WIRE), CatalogueWire.decode(WIRE.data)) == body
+    assert set(read_form(body).models) == {"contributors": set(), "quality of lists": {A}}.get(
+        task.name, {A, B}
+    )
     plan = plan_sum(task.name, task.length, task.l2_bound, task.linf_bound, 0.0, Cohort(20), 16)
     dither = np.arange(20, dtype=np.uint64)
     lab = integers(check_task(task, PEOPLE), plan, dither)  # all people at once
     wire = CatalogueWire.decode(WIRE.data)
     for person in range(20):
-        there = wire.decode_task(body, lambda digest: read_scores(FETCHED[digest], wire.catalogue))
+        there = decode_task(body, wire, lambda digest: read_scores(FETCHED[digest], wire.catalogue))
         row = there.client_update(PEOPLE.slice(person, person + 1))
         assert np.array_equal(integers(row, plan, dither[:1]).dense(0), lab.dense(person))
     assert lab.sum().any()
 
 
 def test_a_task_can_be_sent_by_name_but_not_computed_without_the_model():
-    body = WIRE.encode_task(TASKS[1])
-    assert WIRE.encode_task(QualityTask(ModelName(A), 5)) == body
+    body = encode_task(TASKS[1], WIRE)
+    assert encode_task(QualityTask(ModelName(A), 5), WIRE) == body
     with pytest.raises(DataError, match="fetch it"):
-        WIRE.decode_task(body).client_update(PEOPLE)
+        decode_task(body, WIRE).client_update(PEOPLE)
     with pytest.raises(DataError, match="publish it first"):
-        WIRE.encode_task(QualityTask(LEARNT.model, 5))
+        encode_task(QualityTask(LEARNT.model, 5), WIRE)
 
 
 def test_a_published_model_scores_as_it_was_trained_to_8_bits():

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from confidante.core.values import Histories
 from confidante.tasks.base import NoisySum
-from confidante.tasks.quality import CompareTask, QualityTask, comparison, quality
+from confidante.tasks.compare import CompareTask, comparison
+from confidante.tasks.quality import QualityTask, quality
 from confidante.testing.task_contract import check_task
 
 

@@ -12,8 +12,7 @@ from confidante.cli.options import AsJson
 from confidante.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
-    from confidante.coordinator.reports.results import GroupSeen, Outcome
-    from confidante.tasks.quality import Quality
+    from confidante.coordinator.reports.results import Outcome
 
 
 @coordinator.command()
@@ -25,7 +24,7 @@ def results(
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of each, newest first.")] = 20,
     as_json: AsJson = False,
 ) -> None:
-    """Show what the sums found: quality, comparisons, popularity, contributors, cohorts, models learnt."""
+    """Show what the sums found: the result of each task, and the models learnt."""
     from confidante.coordinator.reports.results import results as read
 
     here = place(populations, database, bodies)
@@ -46,33 +45,22 @@ def results(
 
 def _words(it: "Outcome") -> list[str]:
     """Return what a round found, in words."""
-    from confidante.coordinator.reports.results import Groups, ItemCounts, verdict
-    from confidante.tasks.quality import Comparison, Quality
-
     if it.damaged:
         return [it.damaged]
-    match it.found:
-        case ItemCounts(top=top, error=error):
-            return [f"{value:10.2f} ± {error:.2f}  {title or item}" for item, title, value in top]
-        case Quality():
-            return [_grade(it.models, 0, it.found)]
-        case Comparison(a=a, b=b):
-            return [_grade(it.models, 0, a), _grade(it.models, 1, b), verdict(it.found)]
-        case Groups(groups=groups, gate=gate):
-            return [_group(one) for one in groups] + [
-                f"a group reads a table of its own when its size, less what the noise may add, is {gate:g}"
-            ]
-    return [f"model {model[:12]}" for model in it.models]
+    if it.found is None:
+        return [f"model {model[:12]}" for model in it.models]
+    shown = it.found.rows(it.models)
+    table = (shown.headings, *shown.rows)
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
 
+    def line(row: tuple[str, ...]) -> str:
+        cells = (
+            cell.rjust(width) if place in shown.numbers else cell.ljust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        return "  ".join(cells).rstrip()
 
-def _group(one: "GroupSeen") -> str:
-    folded = f"  folded into: {one.served_by}" if one.folded else ""
-    return f"{one.size:10.1f} ± {one.error:.1f}  {'  ' * one.depth}{one.name}{folded}"
-
-
-def _grade(models: tuple[str, ...], place: int, one: "Quality") -> str:
-    shown = models[place][:12] if place < len(models) else "?"
-    return f"model {shown}: hit rate {one.hit_rate:.4f}, NDCG {one.ndcg:.4f} (noise ± {one.error:.4f})"
+    return [*map(line, table), *([shown.note] if shown.note else [])]
 
 
 def _fields(it: "Outcome") -> dict[str, Any]:

@@ -104,7 +104,7 @@ def frontier(
         str, typer.Option(help="Values of epsilon to try, separated by commas.")
     ] = "0.5,1,2,4,8",
     delta: Delta = DEFAULT_DELTA,
-    seeds: Annotated[int, typer.Option(help="Trainings for each epsilon.")] = 2,
+    seeds: Annotated[int, typer.Option(help="TrainingHistory for each epsilon.")] = 2,
     test: Annotated[bool, typer.Option("--test", help="Grade on the test part, not on valid.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -36,21 +36,21 @@ def training_budget(population: Population) -> TrainingBudget:
         population.delta,
         noise=population.noise,
         repeat=population.repeat,
-        picks=population.picks,
+        likes=population.likes,
     )
 
 
 @lru_cache(maxsize=16)
 def _training_budget(
-    devices: int, epsilon: float, delta: float, *, noise: bool, repeat: bool, picks: float
+    devices: int, epsilon: float, delta: float, *, noise: bool, repeat: bool, likes: float
 ) -> TrainingBudget:
     weak = weakness(devices, calibrate(epsilon, delta, (1.0,))[0]) if noise else 1.0
-    shares = budget(weak, picks)
+    shares = budget(weak, likes)
     chosen = calibrate(epsilon, delta, tuple(shares.values())) if noise else (0.0,) * len(shares)
     return TrainingBudget(
         MappingProxyType(dict(zip(shares, chosen, strict=True))),
         MappingProxyType(shares),
-        replace(settings_for(noise=noise, repeat=repeat, weak=weak), slate=SLATE if picks else 0),
+        replace(settings_for(noise=noise, repeat=repeat, weak=weak), slate=SLATE if likes else 0),
     )
 
 
@@ -58,5 +58,7 @@ def costs(population: Population) -> dict[str, tuple[float, ...]]:
     """Return the noise multipliers that a whole training, and the next of each measure, would pay."""
     if not population.noise:
         return {}
-    measures = {one.prefix.strip(): (noise_of(one.epsilon, population.delta),) for one in population.tasks}
+    measures = {
+        one.prefix.strip(): (noise_of(one.config.epsilon, population.delta),) for one in population.tasks
+    }
     return {TRAINING: tuple(training_budget(population).multipliers.values()), **measures}

@@ -32,7 +32,7 @@ class Population:
 
     catalogue: the public items. repeat: whether people take an item again. noise: False for secure sums
     only; then epsilon is not looked at. epsilon: limit of all rounds together, with delta;
-    training_epsilon: of one training; picks: the share of it that the sum for picks takes, 0 for no such
+    training_epsilon: of one training; likes: the share of it that the sum for likes takes, 0 for no such
     sum. every: seconds from a model to the next training. tasks: what else is summed. bits: of an entry;
     max_bytes: of all that a device sends in a round; small_bytes: the longest vector of a small device.
     phases: seconds by phase; rest: seconds after a round that failed; waiting: seconds for which a device
@@ -57,7 +57,7 @@ class Population:
     enrolment: EnrolmentTerms = field(default_factory=EnrolmentTerms)
     tasks: tuple[Measure, ...] = ()
     small_bytes: int = 65536
-    picks: float = 0.0
+    likes: float = 0.0
     refinement: RefinementTerms | None = None
 
     def seconds(self, phase: str) -> float:

@@ -8,8 +8,7 @@ from typing import Annotated
 import msgspec
 
 from confidante.coordinator.config.catalogue_file import read_catalogue
-from confidante.coordinator.config.groups import check_fits
-from confidante.coordinator.config.measures import AnyTable, Measure, read_measures
+from confidante.coordinator.config.measures import EXAMPLES, AnyConfig, Measure, read_measures
 from confidante.coordinator.config.message_sizes import other_bytes
 from confidante.coordinator.config.population import EnrolmentTerms, Population
 from confidante.coordinator.config.refinement import EXAMPLE as REFINEMENT_EXAMPLE
@@ -18,6 +17,7 @@ from confidante.coordinator.config.upload_sizes import upload_sizes
 from confidante.core.errors import DataError, PlanError
 from confidante.privacy.plan import Cohort
 from confidante.secagg.phases import PHASES
+from confidante.wire.catalogue import CatalogueWire
 
 EXAMPLE = (
     """\
@@ -33,60 +33,22 @@ max_dropout = 0.3         # part of them that may vanish; a round that loses mor
 max_collusion = 0.1       # part of them that may tell this coordinator all they know
 
 [privacy]
-noise = true              # false: secure sums only, nothing hides in their results; no cohorts, no picks
+noise = true              # false: secure sums only, nothing hides in their results; no cohorts, no likes
 epsilon = 8.0             # of all rounds together, for ever; when it is spent, no round is opened any more
 delta = 1e-5              # chance in which the promise of epsilon may fail
 
 [training]
 epsilon = 4.0             # of one training; a round that fails has used up its part and is paid for again
 every_hours = 168.0       # from one model to the next training
-picks = 0.0               # part of it for one sum more (0.2, say), so that three picks of a person say much
+likes = 0.0               # part of it for one sum more (0.2, say), so that three likes of a person say much
+# picks = 0.0             # the older name of likes; give one of the two
 
 # Measured besides the training, each time as a private sum of its own, paid for out of privacy.epsilon.
 # Take away the # of those that you want; a task may have a `name` of its own, and then be there twice.
 
-# [[task]]
-# kind = "popularity"     # how many people met each item, each person with the same say
-# every_hours = 168.0
-# epsilon = 1.0           # of one such sum
-
-# [[task]]
-# kind = "contributors"   # how many devices met each item
-# most_items = 50         # of one person, the newest, are counted
-# every_hours = 168.0
-# epsilon = 1.0
-
-# [[task]]
-# kind = "quality"        # hit rate and NDCG at k: does the model foretell what people took last?
-# model = "newest"        # or "previous", or the sha256 of a published one
-# k = 10
-# every_hours = 24.0
-# epsilon = 0.5
-
-# [[task]]
-# kind = "compare"        # the same for two models, on the same people
-# a = "previous"
-# b = "newest"
-# k = 10
-# every_hours = 168.0
-# epsilon = 0.5
-
-# [[task]]
-# kind = "cohorts"        # popularity in each of some groups, for devices that know little of their person.
-# every_hours = 168.0     # A device finds its own group by what its person stated on it, and never tells.
-# epsilon = 1.0
-# gate = 50               # devices that a group needs; a smaller one is served by the group above it
-# columns = 0             # most popular items that are counted; 0: as many as upload.max_bytes has room for
-# by = {age = ["18-24", "25-34", "35+"], tongue = ["en", "fr"]}   # or, in place of `by`, any tree:
-# [[task.group]]
-# name = "young"          # parent = "everyone" when left out, else a group that stands before this one
-# attribute = "age"       # who stated one of these values
-# values = ["18-24", "25-34"]
-# [[task.group]]
-# name = "young and frightened"
-# parent = "young"
-# labels = ["Horror"]     # who picked items with one of these labels, or of `items`, by id
-
+"""
+    + EXAMPLES
+    + """
 [upload]
 bits = 20                 # an entry of a sum, 8 to 32; with noise, 8 hold some 10 devices, 12 some hundreds
 max_bytes = 262144        # all that a device sends in one round
@@ -138,7 +100,8 @@ class _Privacy(_Table, frozen=True):
 class _Training(_Table, frozen=True):
     epsilon: _Epsilon = 4.0
     every_hours: Annotated[float, msgspec.Meta(ge=0, le=1e6)] = 168.0
-    picks: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.0
+    likes: Annotated[float, msgspec.Meta(ge=0, le=0.5)] | None = None
+    picks: Annotated[float, msgspec.Meta(ge=0, le=0.5)] | None = None  # the older name of the same
 
 
 class _Upload(_Table, frozen=True):
@@ -171,7 +134,7 @@ class _File(_Table, frozen=True):
     cohort: _CohortTable = _CohortTable()
     privacy: _Privacy = _Privacy()
     training: _Training = _Training()
-    task: Annotated[tuple[AnyTable, ...], msgspec.Meta(max_length=32)] = ()
+    task: Annotated[tuple[AnyConfig, ...], msgspec.Meta(max_length=32)] = ()
     upload: _Upload = _Upload()
     enrolment: _EnrolmentTable = _EnrolmentTable()
     seconds: _SecondsTable = _SecondsTable()
@@ -207,24 +170,26 @@ def read_population(path: Path) -> Population:
         tasks = read_measures(found.task)
     except DataError as error:
         raise DataError(error.problem, path=path) from None
-    dear = [one for one in tasks if one.epsilon > found.privacy.epsilon]
+    dear = [one for one in tasks if one.config.epsilon > found.privacy.epsilon]
     if dear and found.privacy.noise:
         raise DataError(
-            f"task.epsilon of {dear[0].name!r} is {dear[0].epsilon}, and privacy.epsilon, the limit of all, "
-            f"is {found.privacy.epsilon}: lower the one or raise the other",
+            f"task.epsilon of {dear[0].name!r} is {dear[0].config.epsilon}, and privacy.epsilon, the limit "
+            f"of all, is {found.privacy.epsilon}: lower the one or raise the other",
             path=path,
         )
+    if found.training.likes is not None and found.training.picks is not None:
+        raise DataError("training has likes and picks, two names of one thing: keep likes", path=path)
     _check_hidden(found, tasks, path)
     try:
         refinement = None if found.refinement is None else refinement_terms(found.refinement, path.parent)
     except DataError as error:
         raise DataError(error.problem, path=path) from None
     catalogue = read_catalogue(path.parent / found.catalogue)
-    for tree in (one.tree for one in tasks if one.tree is not None):
-        try:
-            check_fits(tree, catalogue)
-        except DataError as error:
-            raise DataError(error.problem, path=path) from None
+    try:
+        for one in tasks:
+            one.config.check(CatalogueWire(catalogue))
+    except DataError as error:
+        raise DataError(error.problem, path=path) from None
     try:
         cohort = Cohort(found.cohort.devices, found.cohort.max_dropout, found.cohort.max_collusion)
         other_bytes(cohort)  # whether there can be such a round at all
@@ -239,7 +204,7 @@ def read_population(path: Path) -> Population:
         epsilon=found.privacy.epsilon,
         delta=found.privacy.delta,
         training_epsilon=found.training.epsilon,
-        picks=found.training.picks,
+        likes=found.training.likes or found.training.picks or 0.0,
         every=found.training.every_hours * 3600,
         bits=found.upload.bits,
         max_bytes=found.upload.max_bytes,
@@ -265,10 +230,13 @@ def read_population(path: Path) -> Population:
 
 def _check_hidden(found: _File, tasks: tuple[Measure, ...], path: Path) -> None:
     """Refuse sums of few people's items that nothing would hide: a group may be one person, and so a row."""
-    cohorts = next((one.name for one in tasks if one.tree is not None), None)
-    if found.privacy.noise or (cohorts is None and not found.training.picks):
+    if found.privacy.noise:
         return
-    what = "training.picks is above 0" if cohorts is None else f"task {cohorts!r} is over cohorts"
+    training = ((f"training.{key} is above 0", getattr(found.training, key)) for key in ("likes", "picks"))
+    measured = ((f"task {one.name!r} is over {one.kind.name}", one.kind.hides_little) for one in tasks)
+    what = next((said for said, shows in (*measured, *training) if shows), None)
+    if what is None:
+        return
     raise DataError(
         f"privacy.noise is false and {what}: without noise the sum of a small group or of a rare item is "
         "somebody's own items; set privacy.noise = true, or ask for no such sum",

@@ -15,10 +15,11 @@ from confidante.coordinator.diagnostics.doctor import check_budget, check_clock,
 from confidante.coordinator.diagnostics.doctor_population import check_announced
 from confidante.coordinator.operator.charts import Point, bars, curve
 from confidante.coordinator.reports.overview import Overview, overview
-from confidante.coordinator.reports.results import CurvePoint, Groups, newest_groups, quality_curve
+from confidante.coordinator.reports.results import CurvePoint, newest_found, quality_curve
 from confidante.coordinator.store import LogEntry, Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.secagg.phases import PHASES
+from confidante.tasks.base import Rows
 
 LOG_SHOWN = 12
 ROUNDS_SHOWN = 30
@@ -47,7 +48,7 @@ class Seen:
     """A population as the page shows it.
 
     says: what its worker waits for; cohorts, quality_curve: pictures, as SVG; quality: the newest first.
-    groups: what was last published of cohorts.
+    found: what each measure found last, by its name.
     """
 
     overview: Overview
@@ -55,7 +56,7 @@ class Seen:
     cohorts: str
     quality: tuple[CurvePoint, ...] = ()
     quality_curve: str = ""
-    groups: Groups | None = None
+    found: Mapping[str, Rows] = field(default_factory=dict)
 
 
 @final
@@ -96,7 +97,7 @@ class Viewer:
         self._seen = lru_cache(1)(self._gather)
         self._checked = lru_cache(1)(self._check)
         self._graded = lru_cache(len(desk.populations) or 1)(self._grade)
-        self._grouped = lru_cache(len(desk.populations) or 1)(self._group)
+        self._found = lru_cache(len(desk.populations) or 1)(self._look)
 
     def view(self, now: float) -> View:
         """Return the page; that of a moment ago while somebody else gathers it anew. Raises StoreError."""
@@ -141,16 +142,16 @@ class Viewer:
             [Point(one.at, one.hit_rate, moment(one.at), one.error, one.line) for one in grades],
             "Hit rate of the models that were graded, with standard errors",
         )
-        groups = self._grouped(population.name, now // _CHECKED_FOR)
-        return Seen(found, "" if found.running else says, picture, tuple(reversed(grades)), drawn, groups)
+        newest = self._found(population.name, now // _CHECKED_FOR)
+        return Seen(found, "" if found.running else says, picture, tuple(reversed(grades)), drawn, newest)
 
     def _grade(self, name: str, _moment: float) -> tuple[CurvePoint, ...]:
         [population] = [one for one in self._desk.populations if one.name == name]
         return tuple(quality_curve(self._store, self._bodies, population, GRADES_SHOWN))
 
-    def _group(self, name: str, _moment: float) -> Groups | None:
+    def _look(self, name: str, _moment: float) -> dict[str, Rows]:
         [population] = [one for one in self._desk.populations if one.name == name]
-        return newest_groups(self._store, self._bodies, population)
+        return newest_found(self._store, self._bodies, population)
 
     def _check(self, _moment: float) -> tuple[Check, ...]:
         store, desk = self._store, self._desk

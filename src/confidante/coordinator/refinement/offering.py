@@ -15,14 +15,13 @@ from typing import final
 import msgspec
 import numpy as np
 
-from confidante.coordinator.config.measures import NEWEST
 from confidante.coordinator.config.population import Population
 from confidante.coordinator.config.refinement import Offer, RefinementTerms
 from confidante.coordinator.refinement.gateway_keys import config_of
 from confidante.coordinator.refinement.offer_files import OfferFiles
 from confidante.coordinator.refinement.schemes import scheme_of
 from confidante.coordinator.refinement.scorer import Vectors
-from confidante.coordinator.rounds.trainings import Trainings
+from confidante.coordinator.rounds.training_history import TrainingHistory
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import GatewayRow, RefinementRow
@@ -32,7 +31,8 @@ from confidante.models import snapshot
 from confidante.models.refinement.build import build
 from confidante.models.refinement.codec import decode_items, decode_query, encode_items, encode_query
 from confidante.models.refinement.model import ItemSide, QuerySide
-from confidante.tasks.codec import CatalogueWire
+from confidante.tasks.base import NEWEST
+from confidante.wire.catalogue import CatalogueWire
 from confidante.wire.refinement import ALL, LOG_KIND, Fresh, Offered
 from confidante.wire.rounds import decode, encode
 from confidante.wire.tokens import LEAST_KEY_SECONDS
@@ -74,7 +74,7 @@ class Offering:
         config: Callable[[], bytes],
         *,
         tokens: bool,
-        trainings: Trainings | None = None,
+        trainings: TrainingHistory | None = None,
         least: float = LEAST_KEY_SECONDS,
     ) -> None:
         """terms: how it refines; config: of the gateway's key; tokens: whether questions cost some.
@@ -83,7 +83,7 @@ class Offering:
         """
         self._store, self._bodies, self._name, self._terms = store, bodies, population.name, terms
         self._config, self._tokens = config, tokens
-        self._trainings = trainings or Trainings(store, bodies, population)
+        self._trainings = trainings or TrainingHistory(store, bodies, population)
         self._schemes = {scheme_of(place).name: place for place in terms.schemes}
         self._files, self._least = OfferFiles(terms), least
         self._tried = (b"", "")

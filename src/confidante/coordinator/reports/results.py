@@ -1,74 +1,24 @@
 """What the rounds of a population found: read from the store and the bodies, nothing is changed or spent."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from confidante.coordinator.config.measures import NEWEST, PREFIX, PREVIOUS
+from confidante.coordinator.config.measures import PREFIX
 from confidante.coordinator.config.population import Population
-from confidante.coordinator.rounds.training import Result, noisy_sum
+from confidante.coordinator.rounds.training_replay import Result, noisy_sum
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import PublishedRound
 from confidante.core.errors import StoreError, WireError
 from confidante.privacy.accounting import epsilon_of
-from confidante.tasks.base import NoisySum
-from confidante.tasks.codec import CatalogueWire, decode_plan, kind_of, models_named
-from confidante.tasks.cohort_release import CohortRelease
-from confidante.tasks.quality import Comparison, Quality, comparison, quality
-
-_SHOWN = 20
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class ItemCounts:
-    """The items with the largest sums, largest first: (item id, title, value).
-
-    value: people, for contributors; for popularity people who met that item only, others by 1 / sqrt(items
-    they met). error: standard error that the noise adds to each value. Sums are as they came out: noise can
-    make one negative.
-    """
-
-    top: tuple[tuple[str, str, float], ...]
-    error: float
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class GroupSeen:
-    """One cohort. depth: how many groups it is part of; size: devices in it, by the noisy sum, and error:
-    standard deviation of the noise in that. served_by: name of the group whose table it reads: its own, or of
-    the one above that it folded into.
-    """
-
-    name: str
-    depth: int
-    size: float
-    error: float
-    served_by: str
-
-    @property
-    def folded(self) -> bool:
-        """Whether it was too small for a table of its own."""
-        return self.name != self.served_by
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Groups:
-    """What was published of cohorts, in the order of their tree. gate: devices that a group needed."""
-
-    groups: tuple[GroupSeen, ...]
-    gate: float
-
-
-Found = ItemCounts | Quality | Comparison | Groups
+from confidante.tasks.base import Found, Rows
+from confidante.tasks.quality import Graded, GradingConfig
+from confidante.tasks.registry import kind_of, read_form
+from confidante.wire.catalogue import CatalogueWire
+from confidante.wire.plans import decode_plan
 
 
 @final
@@ -77,8 +27,8 @@ class Outcome:
     """One published round.
 
     id: its id; task: its name; at: when it ended, seconds since 1970; devices: in the sum; epsilon: what it
-    cost alone (infinite without noise, NaN if damaged); kind: "training", "popularity", "contributors",
-    "quality", "compare" or "cohorts". found: what a measure found; None for a sum of a training, and for one
+    cost alone (infinite without noise, NaN if damaged); kind: "training", "measure" if damaged, or of the
+    task's kind. found: what a measure found; None for a sum of a training, and for one
     of another catalogue than today's. models: sha256 in hex of those that were graded, or of the one that the
     round completed. damaged: why it cannot be read, empty when it can.
     """
@@ -119,12 +69,15 @@ def results(store: Store, bodies: Bodies, population: Population, limit: int = 1
     return [_outcome(row, bodies, population, wire) for row in found]
 
 
-def newest_groups(store: Store, bodies: Bodies, population: Population) -> Groups | None:
-    """Return what was last published of cohorts, None before there is any. Raises StoreError."""
-    of = next((one for one in population.tasks if one.tree is not None), None)
-    rows = [] if of is None else store.rounds.published(population.name, 1, begins=of.prefix)
-    found = [_outcome(row, bodies, population, CatalogueWire(population.catalogue)).found for row in rows]
-    return next((one for one in found if isinstance(one, Groups)), None)
+def newest_found(store: Store, bodies: Bodies, population: Population) -> dict[str, Rows]:
+    """Return what each measure found last, by its name, as a table. Raises StoreError."""
+    wire, shown = CatalogueWire(population.catalogue), dict[str, Rows]()
+    for one in population.tasks:
+        for row in store.rounds.published(population.name, 1, begins=one.prefix):
+            outcome = _outcome(row, bodies, population, wire)
+            if outcome.found is not None:
+                shown[one.name] = outcome.found.rows(outcome.models)
+    return shown
 
 
 def quality_curve(store: Store, bodies: Bodies, population: Population, limit: int = 100) -> list[CurvePoint]:
@@ -135,32 +88,17 @@ def quality_curve(store: Store, bodies: Bodies, population: Population, limit: i
     return [point for outcome in reversed(outcomes) for point in _points(outcome, population)]
 
 
-def verdict(found: Comparison) -> str:
-    """Return which of two models is better, if that can be told, in words."""
-    apart = f"NDCG of the second minus that of the first: {found.ndcg:+.4f}"
-    errors = f"(noise ± {found.error:.4f}, sampling at most ± {found.sampling:.4f})"
-    said = {"a": "the first is better", "b": "the second is better"}.get(found.better, "cannot be told apart")
-    return f"{said}: {apart} {errors}"
-
-
 def _points(outcome: Outcome, population: Population) -> Iterator[CurvePoint]:
-    found = outcome.found
-    graded: Sequence[Quality] = ()
-    if isinstance(found, Quality):
-        graded = (found,)
-    elif isinstance(found, Comparison):
-        graded = (found.a, found.b)
-    of = next((one for one in population.tasks if outcome.task.startswith(one.prefix)), None)
-    lines = [f"{_called(one)}, lists of {of.k}" for one in of.models] if of is not None else []
-    for place, (model, one) in enumerate(zip(outcome.models, graded, strict=False)):  # no grade: no point
+    found: object = outcome.found
+    if not isinstance(found, Graded):
+        return
+    of = next((one.config for one in population.tasks if outcome.task.startswith(one.prefix)), None)
+    lines = of.curves if isinstance(of, GradingConfig) else ()
+    for place, (model, one) in enumerate(zip(outcome.models, found.grades, strict=False)):
         line = lines[place] if place < len(lines) else outcome.task.rpartition(" ")[0]
         error = math.hypot(one.error, one.sampling)
-        said = verdict(found) if isinstance(found, Comparison) and place else ""
+        said = found.verdict if place else ""
         yield CurvePoint(outcome.at, model, one.hit_rate, one.ndcg, error, line, said)
-
-
-def _called(model: str) -> str:
-    return f"{model} model" if model in (NEWEST, PREVIOUS) else f"model {model[:12]}"
 
 
 def _outcome(row: PublishedRound, bodies: Bodies, population: Population, wire: CatalogueWire) -> Outcome:
@@ -176,48 +114,14 @@ def _read(row: PublishedRound, bodies: Bodies, population: Population, wire: Cat
     plan = decode_plan(row.plan)
     kept = Result.read(bodies.get(row.result))
     epsilon = _epsilon(plan.noise_multiplier, population.delta)
-    graded = tuple(model.hex() for model in models_named(row.task_body))
-    kind = "training"
-    found: Found | None = None
+    form = read_form(row.task_body)
+    models = tuple(model.hex() for model in form.models) or ((kept.model,) if kept.model else ())
+    kind, found = "training", None
     if row.task.startswith(PREFIX):
-        kind = kind_of(row.task_body)
-        if kind == "cohorts":
-            found = groups_of(CohortRelease.decode(bodies.get(kept.cohorts))) if kept.cohorts else None
-        else:
-            noisy = noisy_sum(kept.total, row.plan, row.survivors)
-            found = _found(wire, kind, row.task_body, noisy)
-    models = graded or ((kept.model,) if kept.model else ())
+        kind = kind_of(form).name
+        released = bodies.get(kept.release) if kept.release else b""
+        found = form.found(noisy_sum(kept.total, row.plan, row.survivors), wire, released)
     return Outcome(row.id, row.task, kind, row.ended, row.survivors, epsilon, found, models)
-
-
-def groups_of(release: CohortRelease) -> Groups:
-    """Return what an operator sees of a release; everybody may see it."""
-    tree, serves = release.table.tree, release.table.serves
-    rows = zip(tree.groups, release.sizes, release.spreads, serves, strict=True)
-    return Groups(
-        tuple(
-            GroupSeen(group.name, len(tree.path(place)) - 1, size, spread, tree.groups[by].name)
-            for place, (group, size, spread, by) in enumerate(rows)
-        ),
-        release.gate,
-    )
-
-
-def _found(wire: CatalogueWire, kind: str, body: bytes, total: NoisySum) -> Found | None:
-    match kind:
-        case "quality":
-            return quality(total)
-        case "compare":
-            return comparison(total)
-        case _:
-            return _counts(wire, total) if wire.names(body) else None
-
-
-def _counts(wire: CatalogueWire, total: NoisySum) -> ItemCounts:
-    largest: NDArray[np.int64] = np.argsort(-total.values, kind="stable")[:_SHOWN]
-    ids, titles = wire.catalogue.ids, wire.catalogue.titles
-    top = tuple((ids[i], titles[i], float(total.values[i])) for i in largest.tolist())
-    return ItemCounts(top, math.sqrt(total.variance))
 
 
 @lru_cache(maxsize=256)

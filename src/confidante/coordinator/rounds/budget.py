@@ -15,7 +15,8 @@ from confidante.coordinator.config.population import Population
 from confidante.coordinator.store import Store
 from confidante.core.errors import WireError
 from confidante.privacy.accounting import epsilon_of
-from confidante.tasks.codec import CatalogueWire
+from confidante.tasks.registry import read_form
+from confidante.wire.catalogue import CatalogueWire
 
 _MODEL = "model"  # what the public log says that a training's last sum became
 _MOST_TRAININGS = 1000
@@ -131,7 +132,7 @@ def _begun(store: Store, population: Population, wire: CatalogueWire | None) -> 
 
 def _is_of(wire: CatalogueWire, task_body: bytes) -> bool:
     try:
-        return wire.names(task_body)
+        return read_form(task_body).catalogue == wire.digest
     except WireError:
         return False
 

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
 
-from confidante.coordinator.config.measures import Measure
 from confidante.coordinator.config.noise import TRAINING, costs
 from confidante.coordinator.config.population import Population
 from confidante.coordinator.config.upload_sizes import tier_of
 from confidante.coordinator.rounds.budget import BudgetStanding, overspends, standing
 from confidante.coordinator.rounds.selection import draw_roster, fit_for
-from confidante.coordinator.rounds.trainings import Trainings, number_of
+from confidante.coordinator.rounds.training_history import TrainingHistory, number_of
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import (
@@ -32,11 +31,11 @@ from confidante.core.durations import spoken
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import PlanError, StoreError
 from confidante.privacy.plan import SumPlan, plan_sum
-from confidante.secagg.config import SEED_BYTES
+from confidante.secagg.config import SEED_BYTES, RoundConfig
 from confidante.secagg.phases import Phase
-from confidante.secagg.planning import round_config
 from confidante.tasks.base import Task
-from confidante.tasks.codec import encode_plan
+from confidante.tasks.registry import encode_task
+from confidante.wire.plans import encode_plan
 from confidante.wire.rounds import SALT_BYTES, Announcement, Asks, Tier, encode
 from confidante.wire.transparency_log import LogEntry
 
@@ -77,7 +76,7 @@ class Schedule:
         self._store, self._bodies, self._entropy = store, bodies, entropy
         self.population = population
         self.says = "nothing was done yet"
-        self._trainings = Trainings(store, bodies, population)
+        self._trainings = TrainingHistory(store, bodies, population)
         self._training = self._trainings.training
         self.conclude = self._trainings.conclude
         self._plan = lru_cache(64)(plan_sum)
@@ -189,9 +188,12 @@ class Schedule:
             last = self._store.rounds.published(self.population.name, 1, begins=one.prefix)
             number, due = (number_of(last[0].task) + 1, last[0].ended + one.every) if last else (1, 0.0)
             multiplier = self._costs.get(one.prefix.strip(), (0.0,))[0]
-            task, lacks = self._task_of(one), ""
+            task, lacks = self._trainings.task_of(one), ""
             if task is None:
-                due, lacks = math.inf, f"{one.prefix}waits for {' and '.join(one.models)}: not published yet"
+                due, lacks = (
+                    math.inf,
+                    f"{one.prefix}waits for {' and '.join(one.config.models)}: not published yet",
+                )
             yield _Wanted(
                 f"{one.prefix}{number}",
                 one.prefix.strip(),
@@ -202,18 +204,6 @@ class Schedule:
                 one.purpose,
                 lacks,
             )
-
-    def _task_of(self, measure: Measure) -> Task | None:
-        """Return what a measure asks of devices now; None before its models are published."""
-        if measure.tree is not None:
-            return self._trainings.cohort_task(measure)
-        models = list[bytes]()
-        for wanted in measure.models:
-            found = next(self._trainings.models(wanted), None)
-            if found is None:
-                return None
-            models.append(bytes.fromhex(found))
-        return measure.task(len(self.population.catalogue), models)
 
     def _devices_for(self, wanted: _Wanted, now: float) -> tuple[SumPlan, list[Waiting]] | str:
         """Return the plan of a round and who is to be in it, or in words why there is none yet."""
@@ -233,7 +223,7 @@ class Schedule:
         except PlanError as error:
             return f"no round is opened: {error}"
         needed, oldest = population.cohort.devices, max(now - population.waiting, 0.0)
-        tier = tier_of(plan, population.small_bytes)
+        tier = tier_of(task, plan, population.small_bytes)
         large = "large" if tier is Tier.LARGE else ""
         fit, stale = store.pool.count(population.name, oldest, large, wanted.purpose)
         if stale:
@@ -251,7 +241,7 @@ class Schedule:
         """Announce a round and open it; False when another worker was faster."""
         store, population = self._store, self.population
         assert wanted.task is not None  # noqa: S101  (nobody is seated for it otherwise)
-        name, body = wanted.name, self._training.wire.encode_task(wanted.task)
+        name, body = wanted.name, encode_task(wanted.task, self._training.wire)
         entry = self._announce(wanted, plan, body, now)
         # The graph is drawn after the roster: nobody who made an identity could foresee its neighbours.
         graph_seed = self._entropy.draw(SEED_BYTES)
@@ -262,7 +252,7 @@ class Schedule:
             task=name,
             task_body=body,
             plan=encode_plan(plan),
-            config=round_config(plan, entry.hash, graph_seed).encode(),
+            config=RoundConfig.of_plan(plan, entry.hash, graph_seed).encode(),
             roster=tuple(one.identity for one in roster),
             seats=tuple(one.seat for one in roster),
         )

@@ -1,9 +1,8 @@
 """What a person agreed to give a term of, and how a coordinator's offer is held against it."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from types import MappingProxyType
 from typing import final
 
 from confidante.core.errors import PlanError
@@ -12,26 +11,8 @@ from confidante.device.privacy.chain import canonical
 from confidante.device.values import Purpose
 from confidante.privacy.plan import SumPlan
 from confidante.secagg.config import RoundConfig
-from confidante.secagg.planning import round_config
 from confidante.tasks.base import Task
-
-_FITTING: Mapping[str, tuple[Purpose, ...]] = MappingProxyType(
-    {
-        "popularity": (Purpose.TRAIN, Purpose.COHORT),
-        "contributors": (Purpose.COHORT,),
-        "cohorts": (Purpose.COHORT,),
-        "quality of lists": (Purpose.QUALITY,),
-        "comparison of lists": (Purpose.QUALITY,),
-    }
-)
-
-
-def fitting(task: str) -> tuple[Purpose, ...]:
-    """Return the switches that may stand for a kind of sum, whatever a coordinator says of it.
-
-    task: name of the kind, as in its plan.
-    """
-    return _FITTING.get(task, (Purpose.TRAIN,))
+from confidante.tasks.registry import kind_of
 
 
 @final
@@ -68,7 +49,7 @@ class Agreement:
             raise PlanError(
                 f"{plan.task}: nothing is sent for the purpose {self.purpose.value}: name another"
             )
-        if self.purpose not in fitting(task.name):
+        if self.purpose not in kind_of(task).purposes:
             raise PlanError(f"{plan.task}: is announced for the purpose {self.purpose.value}: not joined")
         planned = (plan.task, plan.length, plan.l2_bound, plan.linf_bound)
         if planned != (task.name, task.length, task.l2_bound, task.linf_bound):
@@ -85,7 +66,7 @@ class Agreement:
 def agreed_config(plan: SumPlan, offer: Offer) -> RoundConfig:
     """Return the configuration of the agreed plan for the offered round; PlanError when the offer differs."""
     offered = RoundConfig.decode(offer.config)
-    ours = round_config(plan, offered.round_id, offered.graph_seed)
+    ours = RoundConfig.of_plan(plan, offered.round_id, offered.graph_seed)
     if ours != offered:
         mine, theirs = asdict(ours), asdict(offered)
         differing = ", ".join(

@@ -16,8 +16,8 @@ from confidante.device.recommend import cohorts
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
 from confidante.models import snapshot
-from confidante.tasks.codec import CatalogueWire
-from confidante.tasks.cohort_release import MAX_BYTES, CohortRelease
+from confidante.tasks.cohorts.release import MAX_BYTES, CohortRelease
+from confidante.wire.catalogue import CatalogueWire
 
 
 def update(

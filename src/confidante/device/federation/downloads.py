@@ -24,8 +24,8 @@ from confidante.device.federation.verified_log import PublicLog
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
 from confidante.models import snapshot
-from confidante.tasks import codec
-from confidante.tasks.codec import CatalogueWire
+from confidante.wire import catalogue as catalogues
+from confidante.wire.catalogue import CatalogueWire
 
 RANGE = 1 << 20
 """Bytes asked for at a time."""
@@ -76,7 +76,11 @@ def fetch(
 
 
 def catalogue(
-    vault: Vault, line: CoordinatorClient, digest: bytes, purpose: Purpose, most_bytes: int = codec.MAX_BYTES
+    vault: Vault,
+    line: CoordinatorClient,
+    digest: bytes,
+    purpose: Purpose,
+    most_bytes: int = catalogues.MAX_BYTES,
 ) -> CatalogueWire:
     """Return the catalogue of that name, from the vault when it came before; raises as `fetch`."""
     kept = f"{_CATALOGUE}{line.destination} "

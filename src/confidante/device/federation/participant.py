@@ -36,7 +36,7 @@ from confidante.models.scoring import read_scores
 from confidante.privacy.purposes import SUM_PURPOSES, Purpose
 from confidante.secagg.config import RoundConfig
 from confidante.secagg.phases import Phase
-from confidante.tasks.codec import models_named
+from confidante.tasks.registry import read_form
 from confidante.wire.rounds import (
     SEAT_BYTES,
     CheckedIn,
@@ -400,7 +400,7 @@ class Participant:
         wire, most = self._terms.catalogue, self._terms.most_fetched
         if wire is None:
             wire = downloads.catalogue(self._vault, self._line, catalogue, self._purpose, most)
-        named = models_named(task) if models is None else models
+        named = read_form(task).models if models is None else models
         if not named:
             return self._terms.agreement(plan, task, wire, purpose=purpose)
         read = {}

@@ -37,20 +37,16 @@ from confidante.device.federation.journal import Beginning, Journal, Kept, Step
 from confidante.device.privacy.budget import DELTA
 from confidante.device.privacy.consent import Consents
 from confidante.device.privacy.ledger import EgressRecord, Ledger
-from confidante.device.recommend.cohorts import leaf_here
+from confidante.device.recommend.cohorts import stated_here
 from confidante.device.recommend.person import AGAINST, PICK
 from confidante.device.storage.vault import Vault
 from confidante.privacy.clipping import encode
 from confidante.secagg.client import RANDOM_BYTES, Client
 from confidante.secagg.config import RoundSetup
 from confidante.secagg.phases import Phase
-from confidante.tasks.cohorts import CohortTask
-from confidante.tasks.contributors import ContributorTask
-from confidante.tasks.likes import LikesTask
-from confidante.tasks.popularity import PopularityTask
+from confidante.tasks.registry import kind_of
 
 _SHOWN = 10  # own entries kept for the person to read
-_OF_ITEMS = (PopularityTask, ContributorTask, CohortTask, LikesTask)  # ask what was met, in whatever order
 
 _MESSAGES: Mapping[Phase, tuple[str, str, str]] = {
     Phase.ADVERTISE: (
@@ -341,7 +337,7 @@ class Participation:
         Picks are among them only where what was met counts, and not what came after what: they say what a
         person loves, and their order is that of a list that they were shown.
         """
-        left_out = AGAINST if isinstance(self._agreement.task, _OF_ITEMS) else AGAINST | {PICK}
+        left_out = AGAINST | {PICK} if kind_of(self._agreement.task).reads_order else AGAINST
         rows = self._vault.rows(
             "SELECT item.id, event.at, event.kind FROM event JOIN item ON item.key = event.item "
             "WHERE event.forgotten IS NULL ORDER BY event.at, event.number"
@@ -358,10 +354,11 @@ class Participation:
             np.array([item for item, _at in known], dtype=np.int32),
             np.array([int(at) for _item, at in known], dtype=np.int64),
         )
-        task, group = agreement.task, ""
-        if isinstance(task, CohortTask):
-            here = leaf_here(self._vault, task.tree)
-            task, group = task.placed(here), task.tree.groups[here].name
+        task, said = agreement.task, dict[str, str]()
+        place_here = kind_of(task).place
+        if place_here is not None:
+            task, more = place_here(task, stated_here(self._vault))
+            said = dict(more)
         rows = task.client_update(history)
         dither = np.frombuffer(self._entropy.draw(8), dtype="<u8").astype(np.uint64)
         own = encode(rows, plan, dither).dense(0)
@@ -370,7 +367,7 @@ class Participation:
         largest = [int(i) for i in np.argsort(-np.abs(own), kind="stable")[:_SHOWN] if own[i]]
         note = {
             "own events counted": len(known),
-            **({"your group, which only this device knows": group} if group else {}),
+            **said,
             "entries that are not zero": int(np.count_nonzero(own)),
             "largest own entries before noise and masks": [
                 {"entry": i, "name": agreement.name_of(i), "value": float(own[i]) / plan.scale}

@@ -18,7 +18,10 @@ from confidante.privacy.limits import (
     refusals,
 )
 from confidante.privacy.purposes import SUM_PURPOSES
-from confidante.tasks.codec import CatalogueWire, Models, decode_plan
+from confidante.tasks.base import Models
+from confidante.tasks.registry import decode_task
+from confidante.wire.catalogue import CatalogueWire
+from confidante.wire.plans import decode_plan
 from confidante.wire.rounds import Tier
 
 
@@ -63,7 +66,7 @@ class Terms:
         wire = self.catalogue or catalogue
         if wire is None:
             raise PlanError("the catalogue of the offered task is missing: fetch the one that it names")
-        asked, what = decode_plan(plan), wire.decode_task(task, models)
+        asked, what = decode_plan(plan), decode_task(task, wire, models)
         beyond = refusals(
             asked,
             least_noise=self.least_noise,

@@ -20,8 +20,9 @@ from confidante.device.storage.vault import Vault
 from confidante.device.values import Cohort
 
 if TYPE_CHECKING:  # tables are read when there are some, so that a start without is quick
-    from confidante.tasks.cohort_release import CohortRelease
-    from confidante.tasks.cohorts import CohortTree
+    from confidante.tasks.base import Stated
+    from confidante.tasks.cohorts.release import CohortRelease
+    from confidante.tasks.cohorts.tree import CohortTree
 
 COHORTS_BODY = "cohorts"
 """Name of the body that holds what a coordinator published of cohorts, as it came."""
@@ -119,13 +120,14 @@ class Cohorts:
     def _leaf(self, tree: "CohortTree", without: Collection[int] = ()) -> int:
         if self._picked is None:
             self._picked = _picks(self._vault)
-        return _place(self._vault, tree, [one for one in self._picked if one.number not in without])
+        stated = _stated(self._vault, [one for one in self._picked if one.number not in without])
+        return tree.leaf_of(stated.attributes, stated.liked_labels, stated.liked_items)
 
     def _why(self, tree: "CohortTree", leaf: int) -> str:
         said = []
         for place in reversed(tree.path(leaf)[:-1]):
             group = tree.groups[place]
-            if group.by_picks:
+            if group.by_likes:
                 said.append(f"you picked what {group.name!r} stands for")
             else:
                 said.append(f"you said {group.attribute} {settings.attributes(self._vault)[group.attribute]}")
@@ -183,14 +185,16 @@ def keep(
         vault.set_setting(_OF, None if data is None else _name(destination, population))
 
 
-def leaf_here(vault: Vault, tree: "CohortTree") -> int:
-    """Return the group in which this device stands, by what its person states and picked."""
-    return _place(vault, tree, _picks(vault))
+def stated_here(vault: Vault) -> "Stated":
+    """Return what the person of this device stated and picked."""
+    return _stated(vault, _picks(vault))
 
 
-def _place(vault: Vault, tree: "CohortTree", picked: list[_Pick]) -> int:
-    labels = [label for one in picked for label in one.labels]
-    return tree.leaf_of(settings.attributes(vault), labels, [one.item for one in picked])
+def _stated(vault: Vault, picked: list[_Pick]) -> "Stated":
+    from confidante.tasks.base import Stated
+
+    labels = tuple(label for one in picked for label in one.labels)
+    return Stated(settings.attributes(vault), tuple(one.item for one in picked), labels)
 
 
 def _picks(vault: Vault) -> list[_Pick]:
@@ -209,7 +213,7 @@ def _read(vault: Vault) -> "tuple[CohortRelease, tuple[str, ...]] | None":
     data, ids = vault.read_body(COHORTS_BODY), vault.read_body(_ITEMS_BODY)
     if data is None or ids is None:
         return None
-    from confidante.tasks.cohort_release import CohortRelease
+    from confidante.tasks.cohorts.release import CohortRelease
 
     release = CohortRelease.decode(data)
     listed = msgspec.msgpack.decode(ids, type=tuple[str, ...])

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from confidante.core.errors import DataError, WireError
 from confidante.models.refinement.model import ItemSide, QueryPart, QuerySide
-from confidante.tasks.codec import CatalogueWire
+from confidante.wire.catalogue import CatalogueWire
 
 MAX_BYTES = 1 << 28
 """Size of the largest side."""

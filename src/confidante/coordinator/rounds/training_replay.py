@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 from confidante.coordinator.config.noise import training_budget
 from confidante.coordinator.config.population import Population
 from confidante.core.errors import WireError
-from confidante.models.snapshot import publish
 from confidante.privacy.clipping import decode
 from confidante.tasks.base import NoisySum, Task
-from confidante.tasks.codec import CatalogueWire, decode_plan
+from confidante.tasks.registry import encode_task
+from confidante.training.publish import publish
 from confidante.training.recipe import train
+from confidante.wire.catalogue import CatalogueWire
+from confidante.wire.plans import decode_plan
 
 
 @final
@@ -38,19 +40,20 @@ class Result(msgspec.Struct, tag="sum 1", array_like=True, forbid_unknown_fields
     """What is kept of a published round.
 
     total: the integer sum, little-endian int64 each. model: name of the model's body when this was the last
-    sum of its training, else empty. cohorts: name of the body of what was published of cohorts, else empty.
+    sum of its training, else empty. release: name of the body of what was published of a
+    measure's sum, else empty.
     wide: name of the whole model where devices are given a narrower one, else empty.
     """
 
     total: bytes
     model: str = ""
-    cohorts: str = ""
+    release: str = ""
     wide: str = ""
 
     @classmethod
-    def of(cls, total: NDArray[np.int64], model: str = "", cohorts: str = "", wide: str = "") -> "Result":
+    def of(cls, total: NDArray[np.int64], model: str = "", release: str = "", wide: str = "") -> "Result":
         """Return the result that holds a sum, int64 [length]."""
-        return cls(total.astype("<i8").tobytes(), model, cohorts, wide)
+        return cls(total.astype("<i8").tobytes(), model, release, wide)
 
     @classmethod
     def read(cls, data: bytes) -> "Result":
@@ -131,7 +134,7 @@ class _Sums:
         return self._training.budget.multipliers[name] * math.sqrt(cohort.devices / cohort.honest_survivors)
 
     def take(self, task: Task) -> NoisySum:
-        found = self._sums.get(self._training.wire.encode_task(task))
+        found = self._sums.get(encode_task(task, self._training.wire))
         if found is None:
             raise NotYetError(task)
         return noisy_sum(found.total, found.plan, found.survivors)

@@ -1,30 +1,31 @@
 """The trainings of a population so far, read from the sums that were published."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, final
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
-from confidante.coordinator.config.measures import NEWEST, PREFIX, PREVIOUS, Measure
+from confidante.coordinator.config.measures import PREFIX, Measure
 from confidante.coordinator.config.population import Population
-from confidante.coordinator.rounds.cohorts import Cohorts
-from confidante.coordinator.rounds.training import Model, Published, Result, Training, noisy_sum
+from confidante.coordinator.rounds.training_replay import Model, Published, Result, Training, noisy_sum
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import PublishedRound, RoundRow, RoundState
 from confidante.models.refinement.build import narrowed
 from confidante.models.snapshot import decode, encode
 from confidante.secagg.server import SumResult
-from confidante.tasks.base import Task
-from confidante.tasks.codec import kind_of
+from confidante.tasks.base import NEWEST, PREVIOUS, Task, TaskContext
+from confidante.tasks.registry import kind_of, read_form
 
 _FIRST_LOOK = 8
 
 
 @final
-class Trainings:
+class TrainingHistory:
     """One training after the other: what the running one has, and wants next; the models of those before."""
 
     def __init__(self, store: Store, bodies: Bodies, population: Population) -> None:
@@ -33,7 +34,8 @@ class Trainings:
         self._go_on = lru_cache(4)(training.go_on)
         self._kept = lru_cache(8)(lambda ref: Result.read(bodies.get(ref)))
         self._model_in = lru_cache(4096)(lambda ref: self._kept(ref).model)
-        self._cohorts = Cohorts(bodies, population, training.wire)
+        self._prior = lru_cache(2)(self._read_prior)
+        self._asked = lru_cache(8)(self._task)
 
     def next_sum(self) -> tuple[int, Task, bool, float]:
         """Return the running training's number, its next sum's task, whether it has begun, its due time."""
@@ -63,9 +65,33 @@ class Trainings:
                 return self._kept(row.result).wide or model
         return model
 
-    def cohort_task(self, measure: Measure) -> Task:
-        """Return what a measure over cohorts asks of devices now."""
-        return self._cohorts.task(measure, next(self.models(NEWEST), ""))
+    def task_of(self, measure: Measure) -> Task | None:
+        """Return what a measure asks of devices now; None before the models that it names are published."""
+        wanted = [next(self.models(one), "") for one in measure.config.models]
+        return (
+            self._asked(measure.name, tuple(wanted), next(self.models(NEWEST), "")) if all(wanted) else None
+        )
+
+    def _task(self, name: str, models: tuple[str, ...], newest: str) -> Task:
+        [measure] = [one for one in self.population.tasks if one.name == name]
+        return measure.config.task(self._context(models, newest))
+
+    def _context(self, models: Sequence[str], newest: str) -> TaskContext:
+        """models, newest: published models (hex), empty where there is none."""
+        return TaskContext(
+            self.training.wire,
+            self.population.max_length,
+            tuple(map(bytes.fromhex, models)),
+            lambda: self._prior(newest) if newest else None,
+        )
+
+    def _read_prior(self, model: str) -> NDArray[np.float64]:
+        """Return a model's prior of the items of today's catalogue, float64 [items]."""
+        published = decode(self._bodies.get(model))
+        known = () if published.catalogue is None else published.catalogue.ids
+        prior = dict(zip(known, published.model.prior.astype(np.float64).tolist(), strict=False))
+        least = min(prior.values(), default=0.0)
+        return np.array([max(prior.get(item, least), 0.0) for item in self.population.catalogue.ids])
 
     def _rounds(self) -> Iterator[PublishedRound]:
         """Give all published rounds of trainings, the newest first, a few at a time."""
@@ -80,8 +106,8 @@ class Trainings:
     def conclude(self, state: RoundState, result: SumResult) -> tuple[str, tuple[str, bytes]]:
         """Return where the sum of a round is kept, and the entry of the public log that goes with it.
 
-        With the last sum of a training, its model is kept, too, and the entry names it; with a sum over
-        cohorts, what is published of it.
+        With the last sum of a training, its model is kept, too, and the entry names it; with a measure's
+        sum, what is published of it.
         """
         row = state.row
         kept = Result.of(result.sum)
@@ -102,29 +128,25 @@ class Trainings:
                 said |= {"training": number, "model": bytes.fromhex(kept.model)}
                 if kept.wide:  # not for devices, but for all to see that there is one
                     said["wide"] = bytes.fromhex(kept.wide)
-        elif published := self._published_cohorts(row, kept.total, len(result.survivors)):
-            kind, kept = "cohorts", Result.of(result.sum, cohorts=published)
-            said |= {
-                "cohorts": bytes.fromhex(published),
-                "catalogue": self.training.wire.digest,
-            }
+        elif released := self._release(row, kept.total, len(result.survivors)):
+            kind = kind_of(read_form(row.task_body)).name
+            kept = Result.of(result.sum, release=released)
+            said |= {kind: bytes.fromhex(released), "catalogue": self.training.wire.digest}
         return self._bodies.put(kept.encode()), (kind, msgspec.msgpack.encode(said))
 
-    def _published_cohorts(self, row: RoundRow, total: bytes, survivors: int) -> str:
-        """Return where what is published of a sum over cohorts is kept; empty for any other sum.
+    def _release(self, row: RoundRow, total: bytes, survivors: int) -> str:
+        """Return where what is published of a measure's sum is kept; empty when the sum is all.
 
         One of a measure, or of a catalogue, that the population has no more is a sum and nothing else.
         """
-        measure = next(
-            (one for one in self.population.tasks if one.tree and row.task.startswith(one.prefix)), None
-        )
-        if measure is None or kind_of(row.task_body) != measure.kind:
+        measure = next((one for one in self.population.tasks if row.task.startswith(one.prefix)), None)
+        form = read_form(row.task_body)
+        if measure is None or kind_of(form) != measure.kind or form.catalogue != self.training.wire.digest:
             return ""
-        if not self.training.wire.names(row.task_body):
-            return ""
-        total_of = noisy_sum(total, row.plan, survivors)
-        model = next(self.models(NEWEST), "")
-        return self._bodies.put(self._cohorts.release(measure, model, row.task_body, total_of))
+        noisy = noisy_sum(total, row.plan, survivors)
+        context = self._context((), next(self.models(NEWEST), ""))
+        data = measure.config.release(row.task_body, noisy, context)
+        return self._bodies.put(data) if data else ""
 
     def _published_model(self, result: SumResult, data: bytes) -> Result:
         """Return what is kept of the last sum of a training: the model for devices, and the whole one."""

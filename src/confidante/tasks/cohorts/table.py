@@ -17,15 +17,8 @@ from numpy.typing import NDArray
 
 from confidante.core.errors import DataError, WireError
 from confidante.tasks.base import NoisySum
-from confidante.tasks.cohorts import (
-    ITEM_NORM,
-    MAX_TREE_BYTES,
-    MOST_GROUPS,
-    ROOT,
-    SIZE_NORM,
-    CohortTask,
-    CohortTree,
-)
+from confidante.tasks.cohorts.task import ITEM_NORM, SIZE_NORM, CohortTask
+from confidante.tasks.cohorts.tree import MAX_TREE_BYTES, MOST_GROUPS, ROOT, CohortTree
 
 GATE = 50.0
 """Devices that a group needs at least by default, so as not to fold into its parent."""

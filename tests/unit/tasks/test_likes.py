@@ -14,11 +14,13 @@ from confidante.models.fade import ENOUGH, PICK_WEIGHT, group_share, part_weight
 from confidante.models.features import feature_basis
 from confidante.models.sequential import ITEM_PART, PICK_PART
 from confidante.models.served import ServedModel, ServedPart, quantise_part
-from confidante.models.snapshot import decode, publish
+from confidante.models.snapshot import decode
 from confidante.tasks.base import NoisySum
-from confidante.tasks.codec import CatalogueWire
-from confidante.tasks.likes import STRENGTH, LikesTask, log_lifts, pick_part, slate_items
+from confidante.tasks.likes import STRENGTH, LikesTask, likes_part, log_lifts, slate_items
+from confidante.tasks.registry import decode_task, encode_task
+from confidante.training.publish import publish
 from confidante.training.recipe import EXACT, budget, train
+from confidante.wire.catalogue import CatalogueWire
 
 ITEMS = 30
 SLATE = np.array([2, 11, 5])
@@ -93,7 +95,7 @@ def test_noise_alone_says_nothing_and_understated_noise_would():
 def test_the_part_adds_what_the_lifts_say():
     task, total, popular = learnt(noise=0.5)
     prior = 0.5 * np.sqrt(popular / popular.max())
-    part = pick_part(task, total, popular, prior)
+    part = likes_part(task, total, popular, prior)
     lifts = np.zeros((4, ITEMS))
     lifts[:] = log_lifts(task, total, popular)
     among = lifts[:, task.slate]
@@ -113,7 +115,7 @@ def test_the_part_adds_what_the_lifts_say():
 def test_pieces_of_different_catalogues_are_refused():
     task, total, popular = learnt()
     with pytest.raises(DataError):
-        pick_part(task, total, popular[1:], popular[1:])
+        likes_part(task, total, popular[1:], popular[1:])
 
 
 def test_a_slate_is_popular_and_of_different_kinds():
@@ -144,7 +146,7 @@ def test_a_training_with_picks_learns_the_rest_as_before_and_publishes_the_part(
 def test_a_task_over_picks_travels(columns):
     wire = CatalogueWire(catalogue_of(ITEMS))
     task = LikesTask(SLATE, ITEMS, columns)
-    back = CatalogueWire.decode(wire.data).decode_task(wire.encode_task(task))
+    back = decode_task(encode_task(task, wire), CatalogueWire.decode(wire.data))
     histories = random_people(9, ITEMS, 12, seed=1)
     mine, theirs = task.client_update(histories), back.client_update(histories)
     for part in ("indptr", "indices", "values"):
@@ -165,18 +167,18 @@ def test_a_task_over_picks_travels(columns):
 )
 def test_a_task_over_picks_out_of_bounds_is_refused(place, value):
     wire = CatalogueWire(catalogue_of(ITEMS))
-    fields = msgspec.msgpack.decode(wire.encode_task(LikesTask(SLATE, ITEMS, np.array([1]))))
+    fields = msgspec.msgpack.decode(encode_task(LikesTask(SLATE, ITEMS, np.array([1])), wire))
     fields[place] = value
     with pytest.raises(WireError):
-        wire.decode_task(msgspec.msgpack.encode(fields))
+        decode_task(msgspec.msgpack.encode(fields), wire)
 
 
 def test_a_task_over_picks_with_more_entries_than_are_read_is_refused(monkeypatch):
     wire = CatalogueWire(catalogue_of(ITEMS))
-    body = wire.encode_task(LikesTask(SLATE, ITEMS))
-    monkeypatch.setattr("confidante.tasks.codec._MOST_ENTRIES", 3 * ITEMS - 1)
+    body = encode_task(LikesTask(SLATE, ITEMS), wire)
+    monkeypatch.setattr("confidante.tasks.likes.MOST_ENTRIES", 3 * ITEMS - 1)
     with pytest.raises(WireError, match="too many"):
-        wire.decode_task(body)
+        decode_task(body, wire)
 
 
 # --- the fade

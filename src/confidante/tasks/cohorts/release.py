@@ -3,17 +3,17 @@
 import hashlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, final
+from typing import Annotated, final
 
 import msgspec
 
 from confidante.core.errors import DataError, WireError
-from confidante.tasks.cohort_table import MAX_BYTES as MAX_TABLE
-from confidante.tasks.cohort_table import CohortTable
-from confidante.tasks.cohorts import MOST_GROUPS, CohortTask
-
-if TYPE_CHECKING:  # a device that has tables reads them at each start, and checks them once
-    from confidante.tasks.codec import CatalogueWire
+from confidante.tasks.cohorts.table import MAX_BYTES as MAX_TABLE
+from confidante.tasks.cohorts.table import CohortTable
+from confidante.tasks.cohorts.task import CohortTask
+from confidante.tasks.cohorts.tree import MOST_GROUPS
+from confidante.tasks.registry import decode_task
+from confidante.wire.catalogue import CatalogueWire
 
 MAX_BYTES = MAX_TABLE + (1 << 22)
 """Size of the largest release in bytes."""
@@ -36,7 +36,7 @@ class _Form(msgspec.Struct, tag="cohort release 1", array_like=True, forbid_unkn
 class CohortRelease:
     """A cohort table with what a person may want to know of it.
 
-    task: of the sum, as the coordinator announced it (`CatalogueWire.encode_task`). gate: devices that a
+    task: of the sum, as the coordinator announced it (`encode_task`). gate: devices that a
     group needed. sizes: devices of each group of the tree and of those below it, as the noisy sum has it (it
     can be negative); spreads: standard deviation of the noise in each. Raises DataError for pieces that do
     not fit.
@@ -83,14 +83,14 @@ class CohortRelease:
         except DataError as error:
             raise WireError(f"a cohort release does not hold together: {error}") from None
 
-    def check(self, wire: "CatalogueWire", announced: bytes) -> None:
+    def check(self, wire: CatalogueWire, announced: bytes) -> None:
         """Hold it against what the public log says; WireError when it is of something else.
 
         wire: the catalogue that was announced; announced: sha256 of the task that was.
         """
         if hashlib.sha256(self.task).digest() != announced:
             raise WireError("a cohort release is of another task than the one that was announced: not taken")
-        task = wire.decode_task(self.task)
+        task = decode_task(self.task, wire)
         if not isinstance(task, CohortTask) or task.tree != self.table.tree:
             raise WireError("a cohort table has another tree than the task that was announced: not taken")
         if self.table.catalogue != wire.digest or self.table.items != len(wire.catalogue):
