@@ -34,8 +34,8 @@ from confidante.wire.refinement import (
     ALL,
     LOG_KIND,
     REFINE_PATH,
-    Offered,
     Question,
+    RefinementOffer,
     Scored,
     statement,
     tokens_of,
@@ -176,7 +176,7 @@ class Prepared:
 def prepared(url: str, count: int) -> list[Prepared]:
     """Return so many questions of strangers, encrypted, paid for and sealed."""
     log = decode(ask(url, "GET", "/v1/log"), list[Logged])
-    offered = [decode(one.body, Offered) for one in log if one.kind == LOG_KIND][-1]
+    offered = [decode(one.body, RefinementOffer) for one in log if one.kind == LOG_KIND][-1]
     keys = [decode(one.body, TokenKey) for one in log if one.kind == "tokens"]
     [key] = [one for one in keys if one.population == tokens_of(POPULATION)]
     vectors = decode_items(ask(url, "GET", f"/v1/models/{offered.table.hex()}")).vectors.astype(np.int64)

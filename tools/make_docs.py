@@ -250,7 +250,7 @@ def _type(spec: dict[str, Any], schema: dict[str, Any]) -> str:
 
 def coordinator_routes() -> list[tuple[str, str, str]]:
     """Return method, path and description of all that a coordinator answers over HTTP."""
-    from confidante.coordinator.http import Coordinator, Serving
+    from confidante.coordinator.http import Coordinator, HttpSettings
     from confidante.coordinator.refinement.refinements import Refinements
     from confidante.coordinator.store import Store
     from confidante.coordinator.store.bodies import Bodies
@@ -258,7 +258,9 @@ def coordinator_routes() -> list[tuple[str, str, str]]:
     with tempfile.TemporaryDirectory() as folder:
         bodies = Bodies(f"file://{folder}/bodies")
         with Store.open(f"sqlite:///{folder}/rounds.db") as store:
-            made = Coordinator(store, bodies, Serving(("films",)), refinements=Refinements(store, bodies, ()))
+            made = Coordinator(
+                store, bodies, HttpSettings(("films",)), refinements=Refinements(store, bodies, ())
+            )
             return _routes(made.app.routes)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from stores import hear, let_wait, sent_to
 
 from confidante.coordinator.config.population import Population
-from confidante.coordinator.rounds.engine import Engine
+from confidante.coordinator.rounds.engine import RoundEngine
 from confidante.coordinator.rounds.training_replay import Result
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
@@ -163,8 +163,8 @@ class World:
     def bodies_url(self) -> str:
         return f"file://{self.folder}/bodies"
 
-    def fresh(self, store=None, bodies=None) -> Engine:
-        return Engine(store or self.store, bodies or self.bodies, self.population, lease=LEASE)
+    def fresh(self, store=None, bodies=None) -> RoundEngine:
+        return RoundEngine(store or self.store, bodies or self.bodies, self.population, lease=LEASE)
 
     def copy(self, folder: Path) -> "World":
         """The same in another folder, as a backup taken while nobody writes. Devices stay the same."""

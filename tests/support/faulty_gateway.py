@@ -32,8 +32,8 @@ from confidante.wire.refinement import (
     OBLIVIOUS_PATH,
     REFINE_PATH,
     Fresh,
-    Offered,
     Question,
+    RefinementOffer,
     Scored,
 )
 from confidante.wire.rounds import MSGPACK, Refusal, decode, encode
@@ -123,9 +123,9 @@ class Gateway(_Crooked):
     _score: Callable[[int, bytes], bytes] = field(init=False)
     _other: Callable[[], bytes] = field(init=False)
 
-    def offered(self, *, table: bytes = bytes(32), secret: bool = False, most: int = 0) -> Offered:
+    def offered(self, *, table: bytes = bytes(32), secret: bool = False, most: int = 0) -> RefinementOffer:
         """Return what the public log of its coordinator says."""
-        return Offered(self.population, self.about, table, secret, (self.scheme,), self.config, most)
+        return RefinementOffer(self.population, self.about, table, secret, (self.scheme,), self.config, most)
 
     def _answer(self, heard: Heard) -> tuple[int, str, bytes]:
         try:

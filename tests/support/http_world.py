@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import uvicorn
 
-from confidante.coordinator.http import Coordinator, Serving
+from confidante.coordinator.http import Coordinator, HttpSettings
 from confidante.coordinator.store import Payment, RoundRow, Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import ConfidanteError
@@ -212,7 +212,7 @@ def listening(coordinator: Coordinator) -> Iterator[int]:
 @contextmanager
 def here(folder: Path, **more: Any) -> Iterator[Here]:
     given = {"operator_key": KEY, "poll": 0.3, "body": 3.0, "interval": 0.01, **more}
-    serving = Serving((POPULATION,), **{"wait": 0.05, **given})
+    serving = HttpSettings((POPULATION,), **{"wait": 0.05, **given})
     with Store.open(f"sqlite:///{folder / 'store.db'}") as store:
         store.migrate()
         bodies = Bodies(f"file://{folder / 'bodies'}")

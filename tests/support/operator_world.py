@@ -14,8 +14,8 @@ from stores import hear, let_wait
 
 from confidante.coordinator.config.population import Population
 from confidante.coordinator.config.population_file import read_population
-from confidante.coordinator.http import Coordinator, Serving
-from confidante.coordinator.operator.view import Desk
+from confidante.coordinator.http import Coordinator, HttpSettings
+from confidante.coordinator.operator.view import PageSettings
 from confidante.coordinator.store import Payment, RoundRow, Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import Noted
@@ -71,8 +71,8 @@ def _publish(store: Store, round_id: bytes, number: int, at: float) -> None:
     assert store.rounds.publish(round_id, "sum", tuple(range(5 - number % 2)), ("sum", body), at + 2.5)
 
 
-def desk_of(population: Population, folder: Path, *, public: bool = True) -> Desk:
-    return Desk(
+def desk_of(population: Population, folder: Path, *, public: bool = True) -> PageSettings:
+    return PageSettings(
         (population,), f"file://{folder / 'bodies'}", lambda: {"films": "1 of 5 devices wait"}, public
     )
 
@@ -87,7 +87,9 @@ def shown(folder: Path, *, public: bool = True, runs: bool = True) -> Iterator[t
         store.migrate()
         history(store, runs=runs)
         bodies = Bodies(f"file://{folder / 'bodies'}")
-        serving = Serving(("films",), KEY, wait=0.05, poll=0.3, body=3.0, interval=0.01)
-        coordinator = Coordinator(store, bodies, serving, desk=desk_of(population, folder, public=public))
+        serving = HttpSettings(("films",), KEY, wait=0.05, poll=0.3, body=3.0, interval=0.01)
+        coordinator = Coordinator(
+            store, bodies, serving, page_settings=desk_of(population, folder, public=public)
+        )
         with listening(coordinator) as port:
             yield f"http://127.0.0.1:{port}", store

@@ -14,11 +14,11 @@ import uvicorn
 from outward_world import START, Home
 from starlette.responses import Response
 
-from confidante.coordinator.http import Coordinator, Serving
+from confidante.coordinator.http import Coordinator, HttpSettings
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.device.federation.coordinator_client import CoordinatorClient
-from confidante.wire.rounds import SALT_BYTES, Announcement, Offered, encode
+from confidante.wire.rounds import SALT_BYTES, Announcement, RoundOffer, encode
 from confidante.wire.transparency_log import LogEntry
 
 POPULATION = "films"
@@ -66,7 +66,9 @@ def log(folder: Path) -> Iterator[Log]:
     with Store.open(f"sqlite:///{folder / 'store.db'}") as store:
         store.migrate()
         bodies = Bodies(f"file://{folder / 'bodies'}")
-        coordinator = Coordinator(store, bodies, Serving((POPULATION,), wait=0.05, poll=0.2, interval=0.02))
+        coordinator = Coordinator(
+            store, bodies, HttpSettings((POPULATION,), wait=0.05, poll=0.2, interval=0.02)
+        )
         yield Log(store, bodies, coordinator.app)
         coordinator.close()
 
@@ -122,6 +124,6 @@ def line(at: Home, door: Door) -> CoordinatorClient:
     return made
 
 
-def offer(entry: LogEntry, plan: bytes = PLAN, task: bytes = TASK) -> Offered:
+def offer(entry: LogEntry, plan: bytes = PLAN, task: bytes = TASK) -> RoundOffer:
     """What a coordinator says of the round of an entry."""
-    return Offered(entry.number, b"", b"", plan, task, 60.0)
+    return RoundOffer(entry.number, b"", b"", plan, task, 60.0)

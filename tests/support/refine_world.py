@@ -31,7 +31,7 @@ from confidante.models.refinement.codec import encode_items, encode_query
 from confidante.models.refinement.model import ItemSide, QuerySide, name_of
 from confidante.models.snapshot import decode
 from confidante.testing.plain_scoring import PlainScheme
-from confidante.wire.refinement import FRESH_PATH, GONE, LOG_KIND, Fresh, Offered
+from confidante.wire.refinement import FRESH_PATH, GONE, LOG_KIND, Fresh, RefinementOffer
 from confidante.wire.rounds import MSGPACK, encode
 
 SERVED = Catalogue(
@@ -78,7 +78,7 @@ class Server:
         table = PlainScheme().table(self.table.vectors)
         self.gateway._score = lambda _bucket, asked: table.answer(asked)
 
-    def announce(self, at: float = START, **changed: Any) -> Offered:
+    def announce(self, at: float = START, **changed: Any) -> RefinementOffer:
         """Put what is offered into the log, and its bodies beside it."""
         query, table = encode_query(self.side), encode_items(self.table)
         self.log.bodies.put(query)

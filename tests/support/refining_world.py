@@ -18,8 +18,8 @@ from published_model import made_up_model, publish_model
 
 from confidante.coordinator.config.population import Population
 from confidante.coordinator.config.population_file import read_population
-from confidante.coordinator.http import Coordinator, Serving
-from confidante.coordinator.operator.view import Desk
+from confidante.coordinator.http import Coordinator, HttpSettings
+from confidante.coordinator.operator.view import PageSettings
 from confidante.coordinator.refinement.refinements import Refinements, enrolments_of
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
@@ -34,8 +34,8 @@ from confidante.wire.refinement import (
     LOG_KIND,
     OBLIVIOUS_PATH,
     REFINE_PATH,
-    Offered,
     Question,
+    RefinementOffer,
     Scored,
     statement,
     tokens_of,
@@ -95,8 +95,12 @@ class World:
     def http(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=30, trust_env=False)
 
-    def offered(self) -> list[Offered]:
-        return [decode(one.body, Offered) for one in self.store.log.entries(0, 1000) if one.kind == LOG_KIND]
+    def offered(self) -> list[RefinementOffer]:
+        return [
+            decode(one.body, RefinementOffer)
+            for one in self.store.log.entries(0, 1000)
+            if one.kind == LOG_KIND
+        ]
 
     def sides(self) -> tuple[QuerySide, ItemSide]:
         said = self.offered()[-1]
@@ -196,9 +200,11 @@ def refining(
         try:
             for _ in range(2):
                 refinements.look()
-            serving = Serving((NAME,), KEY, enrolments=enrolments_of(store, population), body=body)
-            desk = Desk((population,), f"file://{folder / 'bodies'}")
-            coordinator = Coordinator(store, bodies, serving, refinements=refinements, desk=desk)
+            serving = HttpSettings((NAME,), KEY, enrolments=enrolments_of(store, population), body=body)
+            page_settings = PageSettings((population,), f"file://{folder / 'bodies'}")
+            coordinator = Coordinator(
+                store, bodies, serving, refinements=refinements, page_settings=page_settings
+            )
             with listening(coordinator) as port:
                 url = f"http://127.0.0.1:{port}"
                 yield World(url, folder, store, bodies, population, refinements, coordinator)

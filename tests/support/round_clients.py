@@ -30,9 +30,9 @@ from confidante.wire.rounds import (
     SEAT_BYTES,
     CheckedIn,
     Ended,
-    Offered,
     Redemption,
     Refusal,
+    RoundOffer,
     Tier,
     check_in,
     decode,
@@ -194,7 +194,7 @@ async def _go_through(member: Member, population: str, hook: Hook | None, wait: 
     await _be_seated(member, population, wait)
     answer = await _insist(lambda: member.get(offer_path(member.round)))
     _refuse(answer)
-    offered = decode(answer.body, Offered)
+    offered = decode(answer.body, RoundOffer)
     setup = _setup(offered.config, offered.roster)
     member.index = setup.roster.index(device.identity.public)
     client = Client(setup, member.index, device.identity, device.entropy(RANDOM_BYTES))
@@ -278,5 +278,5 @@ def _seen(
 @lru_cache(maxsize=8)
 def _setup(config: bytes, roster: bytes) -> RoundSetup:
     """Return what all devices of a round in this process share: its graph, and signatures found genuine."""
-    offered = Offered(1, config, roster, b"", b"", 0.0)
+    offered = RoundOffer(1, config, roster, b"", b"", 0.0)
     return RoundSetup(RoundConfig.decode(config), offered.identities())

@@ -55,10 +55,10 @@ def relay_command(
     that has one in front, with its own log of requests switched off.
     """
     from confidante.relay.app import Limits
-    from confidante.relay.serve import Hosting, serve
+    from confidante.relay.serve import RelaySettings, serve
 
     limits = Limits(most_bytes, seconds, at_once, of_one)
     serve(
-        Hosting(gateway, host, port, tls_cert, tls_key, limits),
+        RelaySettings(gateway, host, port, tls_cert, tls_key, limits),
         started=lambda address: say(f"relay at {address}"),
     )

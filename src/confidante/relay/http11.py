@@ -11,7 +11,7 @@ _Base: Any = AutoHTTPProtocol  # by httptools where that is installed, else by h
 
 
 @final
-class Door(_Base):  # type: ignore[misc]
+class RelayProtocol(_Base):  # type: ignore[misc]
     """One connection. Its client has `HEAD_SECONDS` from its first byte, or the last answer, to a head."""
 
     _waits: asyncio.TimerHandle | None = None

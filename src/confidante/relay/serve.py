@@ -11,12 +11,12 @@ import uvicorn
 
 from confidante.core.errors import DataError
 from confidante.relay.app import Limits, Relay
-from confidante.relay.http11 import Door
+from confidante.relay.http11 import RelayProtocol
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Hosting:
+class RelaySettings:
     """What to hand on to, and where to listen. port: 0 takes a free one; certificate, key: PEM, for TLS."""
 
     gateway: str
@@ -27,7 +27,7 @@ class Hosting:
     limits: Limits = field(default_factory=Limits)
 
 
-def serve(hosting: Hosting, *, started: Callable[[str], None] = lambda _: None) -> None:
+def serve(hosting: RelaySettings, *, started: Callable[[str], None] = lambda _: None) -> None:
     """Serve until SIGINT or SIGTERM. started: told the address.
 
     DataError when the port is taken, the certificate cannot be used, or the gateway is none.
@@ -44,7 +44,7 @@ def serve(hosting: Hosting, *, started: Callable[[str], None] = lambda _: None) 
             raise DataError(f"cannot be used for TLS ({error})", path=hosting.certificate) from None
     config = uvicorn.Config(
         relay.app,
-        http=Door,
+        http=RelayProtocol,
         access_log=False,  # who asked is nobody's business, not even this machine's disk
         log_level="error",
         server_header=False,

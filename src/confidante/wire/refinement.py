@@ -1,11 +1,11 @@
 """What a device and a coordinator say to each other when a list is refined in secret.
 
-What a server knows is announced in the public log (`Offered`): the digest of the public half of its vectors
-(`models.refinement.QuerySide`), so that all devices use the same one, and the key that questions are sealed
-to, so that no device can be known by a key of its own. A question (`Question`) goes through a relay, sealed
-(`protocol.oblivious`): its vector is ciphertext (`protocol.scoring`), and one anonymous token pays for it.
-The answer (`Scored`) has ciphertext, and what is the same for whoever asks: which items can be had just now,
-and what the operator's rules add to each.
+What a server knows is announced in the public log (`RefinementOffer`): the digest of the public half of its
+vectors (`models.refinement.model.QuerySide`), so that all devices use the same one, and the key that
+questions are sealed to, so that no device can be known by a key of its own. A question (`Question`) goes
+through a relay, sealed (`crypto.oblivious_http`): its vector is ciphertext (`crypto.he`), and one anonymous
+token pays for it. The answer (`Scored`) has ciphertext, and what is the same for whoever asks: which items
+can be had just now, and what the operator's rules add to each.
 """
 
 import hashlib
@@ -46,7 +46,7 @@ _Scheme = Annotated[str, Meta(pattern=r"^[!-~ ]{1,64}\Z")]
 
 
 @final
-class Offered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RefinementOffer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the public log says. `model` is read as the name of a body that may be fetched, as for models.
 
     model: sha256 of the bytes of `QuerySide`. table: sha256 of the item side, which may be fetched as well

@@ -124,7 +124,7 @@ class CheckedIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 @final
-class Offered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RoundOffer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a coordinator says of a round.
 
     entry: number of its announcement in the public log, whose hash is the round's id. config:

@@ -11,7 +11,7 @@ from engine_world import CATALOGUE, ITEMS, WIRE, Devices, World, crowd, populati
 
 from confidante.coordinator.config.measures import Measure
 from confidante.coordinator.operator.pages import page
-from confidante.coordinator.operator.view import Desk, Viewer
+from confidante.coordinator.operator.view import PageSettings, Viewer
 from confidante.coordinator.reports.results import newest_found, results
 from confidante.coordinator.rounds.training_replay import Result, noisy_sum
 from confidante.coordinator.store import PUBLISHED
@@ -251,8 +251,8 @@ def test_the_page_shows_the_groups_and_a_backup_keeps_their_tables(tmp_path):
     world.devices.groups = [YOUNG] * 5 + [OLD]
     state = until_cohorts(world)
     kept = Result.read(world.bodies.get(state.result))
-    desk = Desk((world.population,), world.bodies_url)
-    view = Viewer(world.store, world.bodies, desk).view(1.0)
+    page_settings = PageSettings((world.population,), world.bodies_url)
+    view = Viewer(world.store, world.bodies, page_settings).view(1.0)
     text = bytes(page("now.html", view=view, inside=False, token="").body).decode()
     assert '<th scope="row">age young</th><td class="num">' in text
     assert "<td>everyone (folded)</td>" in text

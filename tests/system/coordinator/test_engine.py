@@ -7,9 +7,9 @@ import pytest
 from engine_world import WIRE, Devices, World, crowd, drawn, population, send
 from stores import let_wait
 
-from confidante.coordinator.operator.view import Desk, Viewer
+from confidante.coordinator.operator.view import PageSettings, Viewer
 from confidante.coordinator.reports.results import results
-from confidante.coordinator.rounds.engine import Engine
+from confidante.coordinator.rounds.engine import RoundEngine
 from confidante.coordinator.rounds.selection import draw_roster
 from confidante.coordinator.store import ABORTED, COLLECTING, PUBLISHED, Accepted, Late, Repeated
 from confidante.coordinator.store.values import LEFT, Waiting
@@ -219,7 +219,7 @@ def test_a_roster_is_drawn_by_lot_and_repeats_no_key():
 
 def test_rounds_of_populations_that_others_serve_are_left_to_them(world):
     opened = world.open()
-    others = Engine(world.store, world.bodies, population(name="books"))
+    others = RoundEngine(world.store, world.bodies, population(name="books"))
     assert not others.step(opened.deadline + 1)
     assert world.newest == opened
     assert world.finish().phase == PUBLISHED
@@ -297,7 +297,7 @@ def test_a_sum_that_is_lost_stops_its_population_and_no_other(world):
     world.open()
     lost = world.finish().result
     world.bodies.delete(lost)
-    engine = Engine(world.store, world.bodies, population(), population(name="books"))
+    engine = RoundEngine(world.store, world.bodies, population(), population(name="books"))
     for number, one in enumerate(Devices(crowd(10, 5)).identities):
         seat = drawn(f"seat of books {number}", 32)
         let_wait(world.store, "books", one.public.encode(), seat, world.now)
@@ -308,8 +308,8 @@ def test_a_sum_that_is_lost_stops_its_population_and_no_other(world):
     [told] = results(world.store, world.bodies, world.population)
     assert told.damaged.startswith(f"there is no body {lost}")
     assert told.found is None
-    desk = Desk((world.population,), world.bodies_url)
-    assert Viewer(world.store, world.bodies, desk).view(world.now).populations
+    page_settings = PageSettings((world.population,), world.bodies_url)
+    assert Viewer(world.store, world.bodies, page_settings).view(world.now).populations
 
 
 def test_a_round_that_fits_no_more_when_it_is_to_be_paid_ends_and_pays_nothing(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from engine_world import LEASE, Calls, Devices, KilledError, World, crowd, population
 from paths import SUPPORT
 
-from confidante.coordinator.rounds.engine import Engine
+from confidante.coordinator.rounds.engine import RoundEngine
 from confidante.coordinator.store import COLLECTING, PUBLISHED, Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import StoreError
@@ -179,7 +179,7 @@ def test_two_workers_in_two_threads_take_a_training_to_its_model(tmp_path):
 
     def work():
         store, clock = Store.open(world.url), world.now
-        engine = Engine(store, Bodies(world.bodies_url), world.population, lease=1e6)
+        engine = RoundEngine(store, Bodies(world.bodies_url), world.population, lease=1e6)
         try:
             while not over.is_set():
                 try:

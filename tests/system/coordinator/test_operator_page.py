@@ -14,10 +14,10 @@ from operator_world import KEY, desk_of, shown
 from run_world import defined
 
 from confidante.coordinator.config.population_file import read_population
-from confidante.coordinator.operator.charts import Point, bars, curve
+from confidante.coordinator.operator.charts import ChartPoint, bars, curve
 from confidante.coordinator.operator.pages import page
-from confidante.coordinator.operator.sessions import COOKIE, LIFETIME, Patience, Sessions
-from confidante.coordinator.operator.view import Desk, Viewer, moment
+from confidante.coordinator.operator.sessions import COOKIE, LIFETIME, LoginThrottle, Sessions
+from confidante.coordinator.operator.view import PageSettings, Viewer, moment
 from confidante.coordinator.reports.results import CurvePoint
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
@@ -153,7 +153,7 @@ def test_too_many_wrong_keys_have_to_wait(tmp_path: Path) -> None:
 
 
 def test_patience_is_by_address_and_comes_back() -> None:
-    patience = Patience(tries=2, seconds=10.0)
+    patience = LoginThrottle(tries=2, seconds=10.0)
     for _ in range(2):
         patience.wrong("a", 1.0)
     assert patience.out_of("a", 5.0)
@@ -174,7 +174,7 @@ def test_many_who_look_at_once_are_one_look(world: tuple[str, Store], tmp_path: 
             assert go_on.wait(120)
         return {}
 
-    viewer = Viewer(world[1], Bodies(f"file://{tmp_path / 'bodies'}"), Desk((), says=says))
+    viewer = Viewer(world[1], Bodies(f"file://{tmp_path / 'bodies'}"), PageSettings((), says=says))
     first = viewer.view(1.0)
     with ThreadPoolExecutor(1) as others:
         second = others.submit(viewer.view, 1000.0)
@@ -210,7 +210,7 @@ def test_a_closed_page_shows_nothing_without_a_login(tmp_path: Path) -> None:
 
 
 def test_pictures_escape_what_they_say_and_stay_inside() -> None:
-    points = [Point(float(i), value, f"<{i}>") for i, value in enumerate((0.0, 5.0, -2.0))]
+    points = [ChartPoint(float(i), value, f"<{i}>") for i, value in enumerate((0.0, 5.0, -2.0))]
     for drawn in (curve(points, 'a "title"'), bars(points, "b", [5.0, 5.0, 5.0]), curve(points[:1], "one")):
         assert "<0>" not in drawn
         assert "&lt;0&gt;" in drawn
@@ -219,7 +219,7 @@ def test_pictures_escape_what_they_say_and_stay_inside() -> None:
 
 
 def test_what_cannot_be_compared_is_on_lines_of_its_own_and_errors_are_drawn() -> None:
-    points = [Point(float(i), 0.1, "then", 0.02, ("newest", "previous")[i % 2]) for i in range(6)]
+    points = [ChartPoint(float(i), 0.1, "then", 0.02, ("newest", "previous")[i % 2]) for i in range(6)]
     drawn = curve(points, "Hit rate")
     assert drawn.count("<polyline") == 2
     assert drawn.count("stroke-dasharray") == 1
@@ -232,7 +232,7 @@ def test_quality_is_drawn_and_stands_in_a_table(world: tuple[str, Store], tmp_pa
     population = read_population(defined(tmp_path))
     view = Viewer(world[1], Bodies(f"file://{tmp_path / 'bodies'}"), desk_of(population, tmp_path)).view(1.0)
     grades = tuple(CurvePoint(86_400.0 * day, "ab" * 32, 0.1 + day / 100, 0.05, 0.01) for day in range(3))
-    drawn = curve([Point(one.at, one.hit_rate, moment(one.at)) for one in grades], "Hit rate")
+    drawn = curve([ChartPoint(one.at, one.hit_rate, moment(one.at)) for one in grades], "Hit rate")
     seen = replace(view.populations[0], quality=grades, quality_curve=drawn)
     answer = page("now.html", view=replace(view, populations=(seen,)), inside=False, token="")
     text = bytes(answer.body).decode()

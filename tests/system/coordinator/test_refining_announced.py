@@ -16,12 +16,12 @@ from refining_world import NAME, World, population_of, refining, scored, write_o
 from confidante.coordinator.refinement.gateway_keys import BOTH_SECONDS, KEY_SECONDS
 from confidante.coordinator.refinement.offering import PREVIOUS_SECONDS
 from confidante.coordinator.refinement.refinements import Refinements
-from confidante.coordinator.server.garbage_collection import Sweeper
+from confidante.coordinator.server.garbage_collection import GarbageCollector
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.backup import back_up, inspect
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import StoreError
-from confidante.wire.refinement import LOG_KIND, Offered
+from confidante.wire.refinement import LOG_KIND, RefinementOffer
 from confidante.wire.tokens import LEAST_KEY_SECONDS
 
 
@@ -59,7 +59,7 @@ def numbers(world: World) -> list[int]:
     return [one.number for one in kept]
 
 
-def ids(offered: list[Offered]) -> list[int]:
+def ids(offered: list[RefinementOffer]) -> list[int]:
     return [one.key[0] for one in offered]
 
 
@@ -226,7 +226,7 @@ def test_a_huge_file_is_refused_before_it_is_read(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def many(tmp_path: Path) -> Iterator[tuple[World, list[Offered]]]:
+def many(tmp_path: Path) -> Iterator[tuple[World, list[RefinementOffer]]]:
     with refining(tmp_path) as world:
         for items in range(31, 40):
             write_offer(tmp_path, items)
@@ -236,14 +236,16 @@ def many(tmp_path: Path) -> Iterator[tuple[World, list[Offered]]]:
         yield world, offered
 
 
-def test_the_bodies_of_the_last_eight_are_kept(many: tuple[World, list[Offered]], tmp_path: Path) -> None:
+def test_the_bodies_of_the_last_eight_are_kept(
+    many: tuple[World, list[RefinementOffer]], tmp_path: Path
+) -> None:
     world, offered = many
     kept = world.store.references()
     for one in offered[:2]:
         assert {one.model.hex(), one.table.hex()}.isdisjoint(kept)
     for one in offered[2:]:
         assert {one.model.hex(), one.table.hex()} <= kept
-    Sweeper(world.store, world.bodies)(time.time() + 7200)
+    GarbageCollector(world.store, world.bodies)(time.time() + 7200)
     with pytest.raises(StoreError):
         world.bodies.get(offered[1].model.hex())
     world.bodies.get(offered[2].model.hex())
@@ -253,9 +255,11 @@ def test_the_bodies_of_the_last_eight_are_kept(many: tuple[World, list[Offered]]
         assert http.get(f"/v1/models/{offered[1].model.hex()}").status_code == 503
 
 
-def test_the_newest_is_had_by_who_has_one_that_was_forgotten(many: tuple[World, list[Offered]]) -> None:
+def test_the_newest_is_had_by_who_has_one_that_was_forgotten(
+    many: tuple[World, list[RefinementOffer]],
+) -> None:
     world, offered = many
-    Sweeper(world.store, world.bodies)(time.time() + 7200)
+    GarbageCollector(world.store, world.bodies)(time.time() + 7200)
     with world.http() as http:
         old, new = offered[1].model.hex(), offered[-1].model.hex()
         answer = http.get(f"/v1/models/{new}", params={"from": old})

@@ -19,7 +19,7 @@ from confidante.coordinator.refinement import scorer_link
 from confidante.coordinator.refinement.gateway_keys import BOTH_SECONDS, GatewayKeys
 from confidante.coordinator.refinement.offering import PREVIOUS_SECONDS
 from confidante.coordinator.refinement.refinements import Refinements, check_installed
-from confidante.coordinator.refinement.scorer import HANDS, NoScorerError, Scorer, Vectors
+from confidante.coordinator.refinement.scorer import HANDS, NoScorerError, ScoringPool, Vectors
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import GatewayRow
@@ -332,7 +332,7 @@ def test_the_key_is_replaced_seldom_and_the_one_before_goes_on_for_a_day(tmp_pat
 
 
 def test_the_scorer_says_no_until_it_has_tables_and_after_it_is_closed(tmp_path: Path) -> None:
-    scorer = Scorer()
+    scorer = ScoringPool()
     with pytest.raises(NoScorerError):
         scorer.answer("a", b"")
     rows = np.arange(12, dtype=np.int8).reshape(4, 3)
@@ -351,7 +351,7 @@ def test_the_scorer_says_no_until_it_has_tables_and_after_it_is_closed(tmp_path:
 
 
 def test_who_waits_for_a_process_of_before_gets_one_of_after(tmp_path: Path) -> None:
-    scorer, said = Scorer(), list[bytes]()
+    scorer, said = ScoringPool(), list[bytes]()
     rows = np.arange(12, dtype=np.int8).reshape(4, 3)
     asking = PlainScheme().ask(np.array([1, 2, 3]))
     try:
@@ -374,7 +374,7 @@ def test_who_waits_for_a_process_of_before_gets_one_of_after(tmp_path: Path) -> 
 
 
 def test_the_scorer_knows_how_large_questions_are() -> None:
-    scorer = Scorer()
+    scorer = ScoringPool()
     assert scorer.question_bytes == 0
     try:
         scorer.hold(
@@ -403,7 +403,7 @@ def test_a_frame_without_bounds_ends_the_link(head: tuple[int, int]) -> None:
 
 
 def test_the_scoring_process_ends_with_its_parent() -> None:
-    scorer = Scorer()
+    scorer = ScoringPool()
     scorer.hold({"a": Vectors(PLAIN, np.ones((2, 3), dtype=np.int8))})
     assert scorer._team is not None
     for process in scorer._team._all:
@@ -413,7 +413,7 @@ def test_the_scoring_process_ends_with_its_parent() -> None:
 
 
 def test_tables_that_cannot_be_made_are_told(tmp_path: Path) -> None:
-    scorer = Scorer()
+    scorer = ScoringPool()
     with pytest.raises(NoScorerError, match="cannot be made"):
         scorer.hold({"a": Vectors("confidante.nowhere:Scheme", np.ones((2, 3), dtype=np.int8))})
     with pytest.raises(NoScorerError):

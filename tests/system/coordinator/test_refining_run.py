@@ -19,7 +19,7 @@ from confidante.crypto.binary_http import BinaryRequest, BinaryResponse
 from confidante.crypto.he.bfv import BfvScheme
 from confidante.crypto.oblivious_http import REQUEST_TYPE, Sealed
 from confidante.models.refinement.codec import decode_items, decode_query
-from confidante.wire.refinement import ALL, LOG_KIND, REFINE_PATH, Offered, Question
+from confidante.wire.refinement import ALL, LOG_KIND, REFINE_PATH, Question, RefinementOffer
 from confidante.wire.rounds import Logged, decode, encode
 
 
@@ -34,12 +34,12 @@ def defined(folder: Path, more: str = OPEN, **terms: object) -> Path:
     return file
 
 
-def announced(http: httpx.Client) -> Offered:
+def announced(http: httpx.Client) -> RefinementOffer:
     end = time.monotonic() + 120
     while time.monotonic() < end:
         said = [one.body for one in decode(http.get("/v1/log").content, list[Logged]) if one.kind == LOG_KIND]
         if said:
-            return decode(said[-1], Offered)
+            return decode(said[-1], RefinementOffer)
         time.sleep(0.1)
     raise AssertionError
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from confidante.coordinator.refinement.scorer import Scorer, Vectors
+from confidante.coordinator.refinement.scorer import ScoringPool, Vectors
 from confidante.core.errors import WireError
 from confidante.crypto.he.bfv import BfvScheme
 
@@ -23,21 +23,21 @@ FIRST = len(b"confidante bfv 1") + 2
 
 
 @pytest.fixture(scope="module")
-def scorer() -> Iterator[Scorer]:
-    made = Scorer()
+def scorer() -> Iterator[ScoringPool]:
+    made = ScoringPool()
     made.hold({"table": Vectors(BFV, ROWS)})
     yield made
     made.close()
 
 
-def lives(scorer: Scorer, pids: list[int]) -> None:
+def lives(scorer: ScoringPool, pids: list[int]) -> None:
     assert (ASKING.read(scorer.answer("table", ASKING.request), ITEMS) == ROWS.astype(int) @ QUERY).all()
     assert scorer.pids == pids
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_a_changed_question_is_answered_wrongly_or_refused(scorer: Scorer, data: st.DataObject) -> None:
+def test_a_changed_question_is_answered_wrongly_or_refused(scorer: ScoringPool, data: st.DataObject) -> None:
     pids, made = scorer.pids, bytearray(ASKING.request)
     for _ in range(data.draw(st.integers(1, 4))):
         near_a_head = data.draw(st.booleans())
@@ -58,7 +58,7 @@ def test_a_changed_question_is_answered_wrongly_or_refused(scorer: Scorer, data:
 @pytest.mark.parametrize("mode", [1, 2])
 @pytest.mark.parametrize("size", [16, 1 << 20, (1 << 63) - 1, SIZE])
 def test_a_ciphertext_that_says_it_is_compressed_or_huge_is_refused(
-    scorer: Scorer, mode: int, size: int
+    scorer: ScoringPool, mode: int, size: int
 ) -> None:
     # SEAL's head: magic, bytes of the head, two of its version, how it is compressed, two spare, its size.
     pids, made = scorer.pids, bytearray(ASKING.request)
@@ -70,7 +70,7 @@ def test_a_ciphertext_that_says_it_is_compressed_or_huge_is_refused(
     lives(scorer, pids)
 
 
-def test_what_is_cut_off_foreign_or_of_another_width_is_refused(scorer: Scorer) -> None:
+def test_what_is_cut_off_foreign_or_of_another_width_is_refused(scorer: ScoringPool) -> None:
     pids, good = scorer.pids, ASKING.request
     other = BfvScheme().ask(np.array([1, 2, 3, 4])).request
     for bad in (b"", good[:-1], good + b"\0", good[: len(good) // 2], other, bytes(len(good))):
@@ -79,7 +79,7 @@ def test_what_is_cut_off_foreign_or_of_another_width_is_refused(scorer: Scorer) 
     lives(scorer, pids)
 
 
-def test_a_ciphertext_without_a_mask_upsets_nothing(scorer: Scorer) -> None:
+def test_a_ciphertext_without_a_mask_upsets_nothing(scorer: ScoringPool) -> None:
     """All zeros, which SEAL calls transparent."""
     pids, made = scorer.pids, bytearray(ASKING.request)
     for column in range(COLUMNS):

@@ -26,7 +26,7 @@ from confidante.wire.rounds import (
     OCTETS,
     Ended,
     Logged,
-    Offered,
+    RoundOffer,
     check_in,
     decode,
     encode,
@@ -70,7 +70,7 @@ def members(held: Held) -> list:
 def test_a_round_over_http_ends_with_the_exact_sum(world: Here, held: Held, members: list) -> None:
     for index, member in enumerate(members):
         assert seated(world.check_in(index)) == held.id
-        offered = decode(member.get(offer_path(held.id)).content, Offered)
+        offered = decode(member.get(offer_path(held.id)).content, RoundOffer)
         assert offered.config == held.setup.config.encode()
         assert offered.identities() == held.setup.roster
         assert (offered.plan, offered.task) == (b"plan", b"task")

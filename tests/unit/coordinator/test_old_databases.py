@@ -18,7 +18,7 @@ from confidante.coordinator.enrolment.verifiers import Subject, verifier_of
 from confidante.coordinator.refinement.gateway_keys import GatewayKeys
 from confidante.coordinator.reports.results import results
 from confidante.coordinator.rounds.budget import standing
-from confidante.coordinator.rounds.engine import Engine, replay
+from confidante.coordinator.rounds.engine import RoundEngine, replay
 from confidante.coordinator.rounds.training_replay import Result
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.backup import back_up, restore
@@ -81,7 +81,7 @@ def test_its_waiting_devices_wait_on_and_the_round_that_ran_goes_on(old: Old) ->
     server, refused = replay(old.store, old.bodies, running)
     assert not refused
     assert not server.waiting_for
-    assert Engine(old.store, old.bodies, old.films).step(SAID["now"])
+    assert RoundEngine(old.store, old.bodies, old.films).step(SAID["now"])
     assert old.store.rounds.newest("films", 1)[0].phase == "MASK"
     assert len(old.store.rounds.payments("films")) == len(SAID["spent"]) + 1
 

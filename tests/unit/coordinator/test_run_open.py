@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from confidante.coordinator.server.serve import Hosting, serve
+from confidante.coordinator.server.serve import CoordinatorSettings, serve
 from confidante.core.errors import DataError
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "rounds.example.org"])
 def test_another_address_than_this_machine_is_refused(host: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="--insecure-http"):
-        serve(Hosting((), f"sqlite:///{tmp_path}/c.db", f"file://{tmp_path}/b", host=host, port=0))
+        serve(
+            CoordinatorSettings((), f"sqlite:///{tmp_path}/c.db", f"file://{tmp_path}/b", host=host, port=0)
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -28,4 +30,4 @@ def test_another_address_than_this_machine_is_refused(host: str, tmp_path: Path)
 def test_this_machine_a_named_proxy_or_the_operators_word_will_do(given: dict, tmp_path: Path) -> None:
     (tmp_path / "b").write_text("a file, where a folder is needed")
     with pytest.raises(Exception, match="cannot keep bodies"):  # what is looked at next
-        serve(Hosting((), f"sqlite:///{tmp_path}/c.db", f"file://{tmp_path}/b/b", **given))
+        serve(CoordinatorSettings((), f"sqlite:///{tmp_path}/c.db", f"file://{tmp_path}/b/b", **given))

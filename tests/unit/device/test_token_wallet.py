@@ -14,7 +14,7 @@ from starlette.responses import Response
 from confidante.coordinator.config.population import EnrolmentTerms
 from confidante.coordinator.enrolment.enrolment import Enrolment
 from confidante.coordinator.enrolment.verifiers import ByAddress, ByInvitation, invite
-from confidante.coordinator.http import Coordinator, Serving
+from confidante.coordinator.http import Coordinator, HttpSettings
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.entropy import SystemEntropy
@@ -71,7 +71,7 @@ def town(folder: Path, most: int = 8, invited: bool = False) -> Iterator[Town]:
             store, POPULATION, verifier, EnrolmentTerms(verifier.kind, most=most), now=lambda: clock[0]
         )
         enrolment.keep_up()
-        serving = Serving((POPULATION,), wait=0.05, poll=0.2, enrolments={POPULATION: enrolment})
+        serving = HttpSettings((POPULATION,), wait=0.05, poll=0.2, enrolments={POPULATION: enrolment})
         coordinator = Coordinator(store, Bodies(f"file://{folder / 'bodies'}"), serving)
         here = Town(store, made, enrolment, clock)
         made.app = heard(coordinator.app, here)
@@ -231,7 +231,7 @@ def test_an_answer_that_was_lost_is_asked_for_again_and_counts_once(at: Home, he
 def test_an_open_population_asks_for_nothing(at: Home, tmp_path: Path) -> None:
     with Store.open(f"sqlite:///{tmp_path / 'open.db'}") as store, door() as made:
         store.migrate()
-        coordinator = Coordinator(store, Bodies(f"file://{tmp_path / 'b'}"), Serving((POPULATION,)))
+        coordinator = Coordinator(store, Bodies(f"file://{tmp_path / 'b'}"), HttpSettings((POPULATION,)))
         made.app = coordinator.app
         to = line(at, made)
         mine = Wallet(at.vault, to, PublicLog(at.vault, to.destination), POPULATION, Purpose.TRAIN)

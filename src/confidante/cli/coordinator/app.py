@@ -98,11 +98,11 @@ def run(
     put a proxy that has one in front.
     """
     from confidante.coordinator.server.listening import operator_key
-    from confidante.coordinator.server.serve import BrokenError, Hosting, serve
+    from confidante.coordinator.server.serve import BrokenError, CoordinatorSettings, serve
 
     here = place(populations, database, bodies, operator_key_file)
     defined = here.populations()
-    hosting = Hosting(
+    hosting = CoordinatorSettings(
         defined,
         here.database,
         here.bodies,

@@ -23,7 +23,7 @@ from confidante.core.errors import ConfidanteError
 
 if TYPE_CHECKING:
     from confidante.coordinator.diagnostics.check import Check
-    from confidante.coordinator.store.backup import Told
+    from confidante.coordinator.store.backup import BackupSummary
 
 Archive = Annotated[Path, typer.Argument(metavar="FILE", help="The backup.")]
 
@@ -113,7 +113,7 @@ def restore(
         say(f"{told.running} of the rounds ran then, and ended without a sum; they stay paid for")
 
 
-def _contents(told: "Told") -> str:
+def _contents(told: "BackupSummary") -> str:
     made = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(told.made))
     return (
         f"the state of {made} UTC: {told.rounds} rounds, {told.payments} payments, "

@@ -81,7 +81,7 @@ class RefinementTerms:
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
-class Offer:
+class OfferedItems:
     """What the files say. there: bool [m], whether an item can be had; boost: float64 [m], points.
 
     content: the operator's own vectors, float32 [m, e], or None; content_name: sha256 of their file.
@@ -130,7 +130,7 @@ def refinement_terms(table: RefinementTable, beside: Path) -> RefinementTerms:
     )
 
 
-def read_offer(path: Path, vectors: Path | None = None) -> Offer:
+def read_offer(path: Path, vectors: Path | None = None) -> OfferedItems:
     """Return what the file of all items says; DataError naming file and, where it is known, line.
 
     vectors: the file of the operator's own.
@@ -144,7 +144,7 @@ def read_offer(path: Path, vectors: Path | None = None) -> Offer:
     return parse_offer(*read[0], *read[1:])
 
 
-def parse_offer(path: Path, data: bytes, vectors: tuple[Path, bytes] | None = None) -> Offer:
+def parse_offer(path: Path, data: bytes, vectors: tuple[Path, bytes] | None = None) -> OfferedItems:
     """Return what the bytes of such files say, as `read_offer` does."""
     catalogue, rest = read_items(path, data, ("stock", "boost"))
     if len(catalogue) > _MOST_ITEMS:
@@ -152,9 +152,9 @@ def parse_offer(path: Path, data: bytes, vectors: tuple[Path, bytes] | None = No
     there = np.array([_stock(path, item, said) for item, (said, _) in zip(catalogue.ids, rest, strict=True)])
     boost = np.array([_boost(path, item, said) for item, (_, said) in zip(catalogue.ids, rest, strict=True)])
     if vectors is None:
-        return Offer(catalogue, there, boost)
+        return OfferedItems(catalogue, there, boost)
     content = _parse_vectors(*vectors, len(catalogue))
-    return Offer(catalogue, there, boost, content, hashlib.sha256(vectors[1]).digest())
+    return OfferedItems(catalogue, there, boost, content, hashlib.sha256(vectors[1]).digest())
 
 
 def _parse_vectors(path: Path, data: bytes, items: int) -> NDArray[np.float32]:

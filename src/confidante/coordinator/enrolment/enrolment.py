@@ -20,7 +20,7 @@ from typing import final
 from confidante.coordinator.config.population import EnrolmentTerms
 from confidante.coordinator.enrolment.verifiers import Subject, Verifier, kind_of, verifier_of
 from confidante.coordinator.store import Store
-from confidante.coordinator.store.values import KeptKey, Spending
+from confidante.coordinator.store.values import Spending, TokenKeyRow
 from confidante.coordinator.telemetry.logs import Seldom
 from confidante.core.durations import spoken
 from confidante.core.entropy import SystemEntropy
@@ -90,7 +90,7 @@ def _announcement(population: str, public: bytes, enrolling: EnrolmentTerms, kin
     return TokenKey(population, public, enrolling.seconds, kind, enrolling.most)
 
 
-def _terms(kept: KeptKey) -> TokenKey:
+def _terms(kept: TokenKeyRow) -> TokenKey:
     return decode(kept.said, TokenKey)
 
 
@@ -115,7 +115,7 @@ class Enrolment:
         self._store, self._population, self._verifier, self._terms = store, population, verifier, enrolling
         self._now, self._entropy = now, SystemEntropy()
         self._lock = threading.Lock()
-        self._kept: tuple[KeptKey, ...] = ()
+        self._kept: tuple[TokenKeyRow, ...] = ()
         self._looked = -math.inf
         self._verifier_failed = Seldom("verifier failed")
         self._epoch = -1
@@ -161,7 +161,7 @@ class Enrolment:
         scalar = voprf.scalar_of(self._entropy.draw(voprf.RANDOM_BYTES))
         return TokenResponse(*voprf.blind_evaluate(self._key(newest.secret), asked.blinded, scalar))
 
-    def _asks_for(self, newest: KeptKey, now: float) -> str:
+    def _asks_for(self, newest: TokenKeyRow, now: float) -> str:
         """Return what evidence is asked for, also while the log says what was asked for before."""
         kind = self._verifier.kind
         if _terms(newest).evidence == kind:
@@ -213,7 +213,7 @@ class Enrolment:
     def _epoch_of(self, now: float) -> int:
         return int(now // self._terms.seconds)
 
-    def _keys(self, now: float, wanted: bytes) -> tuple[KeptKey, ...]:
+    def _keys(self, now: float, wanted: bytes) -> tuple[TokenKeyRow, ...]:
         """Return the keys that are kept, the newest last, looked up anew when it is time to."""
         with self._lock:
             known = any(key.id == wanted for key in self._kept)
@@ -222,7 +222,7 @@ class Enrolment:
                 self._keep_up(now)
             return self._kept
 
-    def _taken(self, kept: Sequence[KeptKey], now: float) -> Sequence[KeptKey]:
+    def _taken(self, kept: Sequence[TokenKeyRow], now: float) -> Sequence[TokenKeyRow]:
         """Return the keys whose tokens are taken: the newest, and for an epoch more the one before."""
         both = self._epoch_of(now) <= self._epoch_of(kept[-1].made) + 1
         return kept[-2:] if both else kept[-1:]
@@ -241,7 +241,7 @@ class Enrolment:
         self._kept = tuple(key for key in kept if key.id in taken)
         self._looked, self._epoch = now, epoch
 
-    def _old(self, kept: Sequence[KeptKey], now: float) -> list[bytes]:
+    def _old(self, kept: Sequence[TokenKeyRow], now: float) -> list[bytes]:
         """Return the keys that no worker takes any more, however long ago it looked at the database."""
         known = [key for key in kept if key.made <= now - _KEPT_SECONDS]
         if not known:
@@ -249,7 +249,7 @@ class Enrolment:
         late = self._taken(known, now - _KEPT_SECONDS)
         return [key.id for key in known if key not in late]
 
-    def _due(self, kept: Sequence[KeptKey], now: float) -> bool:
+    def _due(self, kept: Sequence[TokenKeyRow], now: float) -> bool:
         """Whether a new key is to be made: the newest is old, or says what is not true any more."""
         if not kept:
             return True
@@ -258,9 +258,9 @@ class Enrolment:
         due = not says or self._epoch_of(newest.made) + self._terms.rotate <= self._epoch_of(now)
         return due and now >= newest.made + LEAST_KEY_SECONDS
 
-    def _make(self, now: float) -> KeptKey:
+    def _make(self, now: float) -> TokenKeyRow:
         made = voprf.SecretKey.derive(self._entropy.draw(_SECRET_BYTES), self._population.encode())
-        return KeptKey(key_id(made.public), made.encode(), self._said(made.public), now)
+        return TokenKeyRow(key_id(made.public), made.encode(), self._said(made.public), now)
 
     def _said(self, public: bytes) -> bytes:
         return encode(_announcement(self._population, public, self._terms, self._verifier.kind))

@@ -12,13 +12,13 @@ from typing import final
 from starlette.applications import Starlette
 from starlette.routing import Route
 
-from confidante.coordinator.http.app_state import AppState, Serving
-from confidante.coordinator.http.check_in import Entry
-from confidante.coordinator.http.gateway import Refining
-from confidante.coordinator.http.operator_routes import Operator
-from confidante.coordinator.http.public_routes import Public
-from confidante.coordinator.http.round_routes import Rounds
-from confidante.coordinator.operator.view import Desk
+from confidante.coordinator.http.app_state import AppState, HttpSettings
+from confidante.coordinator.http.check_in import CheckInRoutes
+from confidante.coordinator.http.gateway import GatewayRoutes
+from confidante.coordinator.http.operator_routes import OperatorRoutes
+from confidante.coordinator.http.public_routes import PublicRoutes
+from confidante.coordinator.http.round_routes import RoundRoutes
+from confidante.coordinator.operator.view import PageSettings
 from confidante.coordinator.refinement.refinements import Refinements
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
@@ -35,27 +35,33 @@ class Coordinator:
         self,
         store: Store,
         bodies: Bodies,
-        serving: Serving,
+        serving: HttpSettings,
         metrics: Metrics | None = None,
         *,
         lifespan: Lifespan | None = None,
-        desk: Desk | None = None,
+        page_settings: PageSettings | None = None,
         now: Callable[[], float] = time.time,
         wake: Callable[[], None] = lambda: None,
         refinements: Refinements | None = None,
     ) -> None:
-        """desk: what the operator's page shows; wake: called when a worker may have something to do.
+        """page_settings: what the operator's page shows; wake: called when a worker may have something to do.
 
         refinements: what sealed questions are answered from, None where no list is refined.
         """
         self.metrics = metrics or Metrics()
-        self._office = office = AppState(store, bodies, serving, self.metrics, now, wake)
-        self._operator = Operator(office, desk or Desk())
-        refining = () if refinements is None else (Refining(office, refinements),)
-        rooms = (Entry(office), Rounds(office), Public(office), *refining, self._operator)
+        self._app = app_state = AppState(store, bodies, serving, self.metrics, now, wake)
+        self._operator = OperatorRoutes(app_state, page_settings or PageSettings())
+        refining = () if refinements is None else (GatewayRoutes(app_state, refinements),)
+        rooms = (
+            CheckInRoutes(app_state),
+            RoundRoutes(app_state),
+            PublicRoutes(app_state),
+            *refining,
+            self._operator,
+        )
         self.app = Starlette(
             routes=[
-                Route(path, office.answering(method, path, answer), methods=[method])
+                Route(path, app_state.answering(method, path, answer), methods=[method])
                 for room in rooms
                 for method, path, answer in room.routes
             ],
@@ -68,10 +74,10 @@ class Coordinator:
 
     def nudge(self) -> None:
         """Have long polls look again at once: this process changed a round. May be called from any thread."""
-        self._office.watch.nudge()
-        self._office.seats.nudge()
+        self._app.watch.nudge()
+        self._app.seats.nudge()
 
     def close(self) -> None:
         """Let all long polls go on at once, so that the process can end."""
-        self._office.watch.close()
-        self._office.seats.close()
+        self._app.watch.close()
+        self._app.seats.close()

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from confidante.coordinator.enrolment.enrolment import Enrolment
 from confidante.coordinator.http.long_polls import Seats, Watch
-from confidante.coordinator.http.request_body import RefusedError
+from confidante.coordinator.http.request_body import RequestRefusedError
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import Standing, reached
@@ -41,7 +41,7 @@ _KNOWN_ROUNDS = 64
 
 @final
 @dataclass(frozen=True, slots=True)
-class Serving:
+class HttpSettings:
     """How requests are answered.
 
     populations: whose devices may check in. operator_key: what `/metrics` asks for as a bearer token (empty:
@@ -84,13 +84,13 @@ class AppState:
         self,
         store: Store,
         bodies: Bodies,
-        serving: Serving,
+        serving: HttpSettings,
         metrics: Metrics,
         now: Callable[[], float] = time.time,
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         """now: seconds since 1970; wake: called when a phase has heard all, so that it is ended at once."""
-        self.store, self.bodies, self.serving, self.metrics, self.now = store, bodies, serving, metrics, now
+        self.store, self.bodies, self.settings, self.metrics, self.now = store, bodies, serving, metrics, now
         self.wake = wake
         self._limiter = CapacityLimiter(serving.threads)
         self.watch = Watch(self.standing, interval=serving.interval)
@@ -114,7 +114,7 @@ class AppState:
         return (await self.run(partial(self.round, round_id))).places
 
     def round(self, round_id: bytes) -> OpenRound:
-        """Return what of a round never changes; RefusedError when there is none."""
+        """Return what of a round never changes; RequestRefusedError when there is none."""
         known = self._known.get(round_id)
         if known is None:
             known = self._look_up(round_id)
@@ -139,7 +139,7 @@ class AppState:
             round_id = bytes.fromhex(request.path_params["id"])
             seat = bytes.fromhex(bearer(request))
         except ValueError:
-            raise RefusedError(400, Refused.MALFORMED, "rounds and seats are hexadecimal") from None
+            raise RequestRefusedError(400, Refused.MALFORMED, "rounds and seats are hexadecimal") from None
         if len(round_id) != 32:
             raise no_round()
         known = self._known.get(round_id)
@@ -147,7 +147,7 @@ class AppState:
             known = await self.run(partial(self.round, round_id))
         index = known.places.get(seat_digest(seat))
         if index is None:
-            raise RefusedError(401, Refused.NO_SEAT, "show your seat of this round, as a bearer token")
+            raise RequestRefusedError(401, Refused.NO_SEAT, "show your seat of this round, as a bearer token")
         return round_id, known, index
 
     def answering(
@@ -161,13 +161,13 @@ class AppState:
             with seconds.time():
                 try:
                     return await answer(request)
-                except RefusedError as error:
+                except RequestRefusedError as error:
                     refused = error
                 except WireError as error:
-                    refused = RefusedError(400, Refused.MALFORMED, str(error))
+                    refused = RequestRefusedError(400, Refused.MALFORMED, str(error))
                 except (StoreError, OSError) as error:
                     self._refused(problem=str(error))
-                    refused = RefusedError(503, Refused.BUSY, "not now: ask again later")
+                    refused = RequestRefusedError(503, Refused.BUSY, "not now: ask again later")
                 self.metrics.refused.labels(refused.reason).inc()
                 said = packed(Refusal(refused.reason, refused.detail[:1000]), refused.status)
                 if method != "GET":  # what is left of a body is not read
@@ -178,32 +178,32 @@ class AppState:
 
 
 def phase_of(request: Request) -> Phase:
-    """Return the phase that an address names; RefusedError when there is none such."""
+    """Return the phase that an address names; RequestRefusedError when there is none such."""
     found = next((phase for phase in PHASES if phase.word == request.path_params["phase"]), None)
     if found is None:
-        raise RefusedError(404, Refused.NO_SUCH_THING, "there is no such phase")
+        raise RequestRefusedError(404, Refused.NO_SUCH_THING, "there is no such phase")
     return found
 
 
-def missed(state: Standing, phase: Phase) -> RefusedError:
+def missed(state: Standing, phase: Phase) -> RequestRefusedError:
     """Return why a message of `phase` is not taken while the round is where it is."""
     at = reached(state.phase)
     if at < phase:
-        return RefusedError(409, Refused.EARLY, f"the round is at {state.phase}")
+        return RequestRefusedError(409, Refused.EARLY, f"the round is at {state.phase}")
     if at >= Phase.DONE:
-        return RefusedError(410, Refused.OVER, state.reason or "the round is over")
-    return RefusedError(409, Refused.LATE, f"the phase {phase.word} has ended")
+        return RequestRefusedError(410, Refused.OVER, state.reason or "the round is over")
+    return RequestRefusedError(409, Refused.LATE, f"the phase {phase.word} has ended")
 
 
 def refuse_over(state: Standing) -> None:
     """Refuse what comes for a round that is over."""
     if reached(state.phase) >= Phase.DONE:
-        raise RefusedError(410, Refused.OVER, state.reason or "the round is over")
+        raise RequestRefusedError(410, Refused.OVER, state.reason or "the round is over")
 
 
-def no_round() -> RefusedError:
+def no_round() -> RequestRefusedError:
     """Return the refusal of a round that nobody knows."""
-    return RefusedError(404, Refused.NO_ROUND, "there is no such round")
+    return RequestRefusedError(404, Refused.NO_ROUND, "there is no such round")
 
 
 def bearer(request: Request) -> str:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from confidante.coordinator.http.app_state import AppState, Routes
 from confidante.coordinator.http.group_commit import Batched
-from confidante.coordinator.http.request_body import RefusedError, read_body
+from confidante.coordinator.http.request_body import RequestRefusedError, read_body
 from confidante.coordinator.refinement.offering import Served
 from confidante.coordinator.refinement.refinements import Refinements
 from confidante.coordinator.refinement.scorer import HANDS, NoScorerError
@@ -49,13 +49,13 @@ _FRESH_FOR = "public, max-age=5"
 
 
 @final
-class Refining:
+class GatewayRoutes:
     """Questions, and what is fresh."""
 
-    def __init__(self, office: AppState, refinements: Refinements) -> None:
-        self._office, self._refinements = office, refinements
-        self._enrolments = office.serving.enrolments
-        self._spend = Batched(office.run, self._spend_all)
+    def __init__(self, app_state: AppState, refinements: Refinements) -> None:
+        self._app, self._refinements = app_state, refinements
+        self._enrolments = app_state.settings.enrolments
+        self._spend = Batched(app_state.run, self._spend_all)
         self._opening = CapacityLimiter(2)
         self._scoring = CapacityLimiter(HANDS)
         self._crowd = AddressQuota(MOST_AT_ONCE)
@@ -78,7 +78,7 @@ class Refining:
         """Return what is fresh: which items can be had, and what the operator's rules add to each."""
         offering = self._refinements.offerings.get(str(request.path_params["population"]))
         if offering is None or not offering.served:
-            raise RefusedError(404, Refused.NO_SUCH_THING, "nothing is refined here")
+            raise RequestRefusedError(404, Refused.NO_SUCH_THING, "nothing is refined here")
         served = offering.served[0]
         head = {"etag": served.tag, "cache-control": _FRESH_FOR}
         if served.tag in request.headers.get("if-none-match", ""):
@@ -97,7 +97,7 @@ class Refining:
                 if not size:  # this process has nothing to score with yet, so nothing is read
                     raise _busy()
                 most = size + size // 16 + _MORE_BYTES  # a scheme's questions may differ by a little
-                data = await read_body(request, REQUEST_TYPE, most, self._office.serving.body)
+                data = await read_body(request, REQUEST_TYPE, most, self._app.settings.body)
             finally:
                 self._coming -= 1
         finally:
@@ -108,22 +108,22 @@ class Refining:
         return data
 
     async def _ask(self, data: bytes) -> Response:
-        metrics = self._office.metrics
+        metrics = self._app.metrics
         metrics.received.inc(len(data))
         metrics.question_bytes.labels("in").inc(len(data))
         opened, reply = await self._open(data)
         del data
-        said: Scored | RefusedError
+        said: Scored | RequestRefusedError
         with metrics.question_seconds.time():
             try:
                 said, outcome = await self._answer(opened), "answered"
-            except RefusedError as error:
+            except RequestRefusedError as error:
                 outcome, said = error.reason, error
             except WireError as error:
-                said = RefusedError(400, Refused.MALFORMED, str(error))
+                said = RequestRefusedError(400, Refused.MALFORMED, str(error))
                 outcome = said.reason
             except (StoreError, NoScorerError):
-                said = RefusedError(503, Refused.BUSY, "not now: ask again later")
+                said = RequestRefusedError(503, Refused.BUSY, "not now: ask again later")
                 outcome = said.reason
         metrics.questions.labels(outcome).inc()
         sealed = await to_thread.run_sync(partial(_seal, reply, said), limiter=self._opening)
@@ -135,11 +135,11 @@ class Refining:
         try:
             return await to_thread.run_sync(partial(self._refinements.keys.open, data), limiter=self._opening)
         except WireError:
-            self._office.metrics.questions.labels("unopened").inc()
+            self._app.metrics.questions.labels("unopened").inc()
             raise
 
     async def _answer(self, opened: bytes) -> Scored:
-        """Return what is answered; RefusedError, WireError, StoreError or NoScorerError."""
+        """Return what is answered; RequestRefusedError, WireError, StoreError or NoScorerError."""
         question, served, spending = await to_thread.run_sync(
             partial(self._check, opened), limiter=self._opening
         )
@@ -160,20 +160,22 @@ class Refining:
         """Return a question that may be answered, what it is about, and the token that pays for it."""
         asked = BinaryRequest.decode(opened)
         if (asked.method, asked.path) != (b"POST", REFINE_PATH.encode()):
-            raise RefusedError(404, Refused.NO_SUCH_THING, f"questions are sent by POST to {REFINE_PATH}")
+            raise RequestRefusedError(
+                404, Refused.NO_SUCH_THING, f"questions are sent by POST to {REFINE_PATH}"
+            )
         question = decode(asked.content, Question)
         offering = self._refinements.offerings.get(question.population)
         if offering is None:
-            raise RefusedError(404, Refused.NO_POPULATION, "no such population is refined here")
+            raise RequestRefusedError(404, Refused.NO_POPULATION, "no such population is refined here")
         served = offering.find(question.about)
         if served is None:
-            raise RefusedError(409, Refused.STALE, "the vectors were replaced: read the public log")
+            raise RequestRefusedError(409, Refused.STALE, "the vectors were replaced: read the public log")
         if question.scheme not in served.offered.schemes:
-            raise RefusedError(
+            raise RequestRefusedError(
                 400, Refused.NO_SCHEME, "this server does not support that encryption scheme: read the log"
             )
         if question.bucket != ALL and question.bucket >= served.query.bucket_count:
-            raise RefusedError(404, Refused.NO_SUCH_THING, "there is no such bucket")
+            raise RequestRefusedError(404, Refused.NO_SUCH_THING, "there is no such bucket")
         return question, served, self._spending(question)
 
     def _spending(self, question: Question) -> Spending | None:
@@ -183,24 +185,26 @@ class Refining:
             return None
         found = enrolment.redeem_for(question.token, *statement(question))
         if isinstance(found, Refusal):
-            raise RefusedError(403, found.reason, found.detail)
+            raise RequestRefusedError(403, found.reason, found.detail)
         return found
 
-    def _spend_all(self, tokens: Sequence[Spending]) -> list[RefusedError | None]:
+    def _spend_all(self, tokens: Sequence[Spending]) -> list[RequestRefusedError | None]:
         """Spend tokens; return for each why it cannot be."""
-        spent = self._office.store.refinement.spend(tokens)
+        spent = self._app.store.refinement.spend(tokens)
         return [
             None if before is None else _spent(one, before) for one, before in zip(tokens, spent, strict=True)
         ]
 
 
-def _spent(token: Spending, before: bytes) -> RefusedError:
+def _spent(token: Spending, before: bytes) -> RequestRefusedError:
     if before == token.bound:
-        return RefusedError(403, Refused.REPLAYED, "this very question was answered before: ask another")
-    return RefusedError(403, Refused.SPENT_TOKEN, "this token was used before")
+        return RequestRefusedError(
+            403, Refused.REPLAYED, "this very question was answered before: ask another"
+        )
+    return RequestRefusedError(403, Refused.SPENT_TOKEN, "this token was used before")
 
 
-def _seal(reply: Reply, said: Scored | RefusedError) -> bytes:
+def _seal(reply: Reply, said: Scored | RequestRefusedError) -> bytes:
     """Return a sealed response: megabytes, so not for the thread that all else waits for."""
     if isinstance(said, Scored):
         return reply.seal(BinaryResponse(200, _FIELDS, encode(said)).encode())
@@ -208,5 +212,5 @@ def _seal(reply: Reply, said: Scored | RefusedError) -> bytes:
     return reply.seal(BinaryResponse(said.status, _FIELDS, refusal).encode(_REFUSAL_BYTES))
 
 
-def _busy() -> RefusedError:
-    return RefusedError(503, Refused.BUSY, "too many requests at once: ask again later")
+def _busy() -> RequestRefusedError:
+    return RequestRefusedError(503, Refused.BUSY, "too many requests at once: ask again later")

@@ -13,7 +13,7 @@ MOST_OF_ONE = 256
 
 
 @final
-class Wire(HttpToolsProtocol):
+class CoordinatorProtocol(HttpToolsProtocol):
     """One connection.
 
     It ends without an answer when a head is too long or comes drop by drop, or when its address has too many

@@ -13,10 +13,10 @@ from starlette.responses import RedirectResponse, Response
 
 from confidante.coordinator.config.population import Population
 from confidante.coordinator.http.app_state import AppState, Routes, bearer
-from confidante.coordinator.http.request_body import RefusedError, read_body
+from confidante.coordinator.http.request_body import RequestRefusedError, read_body
 from confidante.coordinator.operator.pages import dressed, page, static
-from confidante.coordinator.operator.sessions import COOKIE, LIFETIME, Patience, Sessions
-from confidante.coordinator.operator.view import Desk, Viewer
+from confidante.coordinator.operator.sessions import COOKIE, LIFETIME, LoginThrottle, Sessions
+from confidante.coordinator.operator.view import PageSettings, Viewer
 from confidante.coordinator.rounds.budget import BudgetStanding, standing
 from confidante.coordinator.store import Store
 from confidante.coordinator.telemetry.logs import log
@@ -32,15 +32,15 @@ Form = dict[str, str]
 
 
 @final
-class Operator:
+class OperatorRoutes:
     """Health for balancers, counters for whoever has the key, and a page for people."""
 
-    def __init__(self, office: AppState, desk: Desk) -> None:
-        self._office, self._desk = office, desk
+    def __init__(self, app_state: AppState, page_settings: PageSettings) -> None:
+        self._app, self._page = app_state, page_settings
         self.leaving = False
-        self._viewer = Viewer(office.store, office.bodies, desk)
-        self._sessions = Sessions(office.serving.operator_key)
-        self._patience = Patience()
+        self._viewer = Viewer(app_state.store, app_state.bodies, page_settings)
+        self._sessions = Sessions(app_state.settings.operator_key)
+        self._patience = LoginThrottle()
         self.routes: Routes = (
             ("GET", "/health/live", self.live),
             ("GET", "/health/ready", self.ready),
@@ -66,26 +66,28 @@ class Operator:
         """Say whether the database answers, too, and whether this process means to stay."""
         if self.leaving:
             return Response(b"leaving\n", 503, media_type="text/plain")
-        await self._office.run(partial(self._office.store.log.entries, 0, 1))
+        await self._app.run(partial(self._app.store.log.entries, 0, 1))
         return Response(b"ready\n", media_type="text/plain")
 
     async def scrape(self, request: Request) -> Response:
         """Return all counters, to whoever has the operator's key."""
-        key, shown = self._office.serving.operator_key, bearer(request)
+        key, shown = self._app.settings.operator_key, bearer(request)
         if not key or not hmac.compare_digest(key.encode(), shown.encode()):
-            raise RefusedError(401, Refused.NO_KEY, "the operator's key is asked for here, as a bearer token")
+            raise RequestRefusedError(
+                401, Refused.NO_KEY, "the operator's key is asked for here, as a bearer token"
+            )
 
         def text() -> bytes:
-            return self._office.metrics.text(_figures(self._office.store, self._desk.populations))
+            return self._app.metrics.text(_figures(self._app.store, self._page.populations))
 
-        return Response(await self._office.run(text), headers={"content-type": CONTENT_TYPE})
+        return Response(await self._app.run(text), headers={"content-type": CONTENT_TYPE})
 
     # --- people
 
     async def page(self, request: Request) -> Response:
         """Return the whole page."""
         inside = await self._inside(request)
-        if not (inside or self._desk.public):
+        if not (inside or self._page.public):
             return _to("/operator/login")
         given = request.query_params.get("again", "")
         again = max(int(given), 5) if given.isascii() and given.isdecimal() and len(given) < 5 else 0
@@ -94,7 +96,7 @@ class Operator:
 
     async def now(self, request: Request) -> Response:
         """Return the part of the page that changes."""
-        if not (self._desk.public or await self._inside(request)):
+        if not (self._page.public or await self._inside(request)):
             return page("problem.html", 401, problem="Log in to see this.")
         return await self._filled(request, "now.html")
 
@@ -102,7 +104,7 @@ class Operator:
         """Return a file that the page loads."""
         found = static(str(request.path_params["name"]))
         if found is None:
-            raise RefusedError(404, Refused.NO_SUCH_THING, "the page has no such file")
+            raise RequestRefusedError(404, Refused.NO_SUCH_THING, "the page has no such file")
         return found
 
     async def door(self, request: Request) -> Response:
@@ -131,7 +133,7 @@ class Operator:
     async def log_out(self, request: Request) -> Response:
         """Take the cookie back, and know no copy of it, nor any other that was given so far."""
         await self._inner_form(request)
-        await self._office.run(partial(self._office.store.operator.end_sessions, int(time.time() * 1000)))
+        await self._app.run(partial(self._app.store.operator.end_sessions, int(time.time() * 1000)))
         answer = _to("/")
         answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
         return answer
@@ -140,9 +142,9 @@ class Operator:
         """Open no new round of a population, or go on."""
         form = await self._inner_form(request)
         name, paused = form.get("population", ""), form.get("paused") == "yes"
-        if name not in self._office.serving.populations:
+        if name not in self._app.settings.populations:
             return page("problem.html", 404, problem="No such population is served here.")
-        await self._office.run(partial(self._office.store.operator.pause, name, paused))
+        await self._app.run(partial(self._app.store.operator.pause, name, paused))
         log("paused" if paused else "resumed", population=name)
         return self._done("paused" if paused else "resumed")
 
@@ -153,8 +155,8 @@ class Operator:
             round_id = bytes.fromhex(form.get("round", ""))
         except ValueError:
             round_id = b""
-        store, now = self._office.store, self._office.now()
-        ended = await self._office.run(partial(store.rounds.abort, round_id, _ABORTED, now))
+        store, now = self._app.store, self._app.now()
+        ended = await self._app.run(partial(store.rounds.abort, round_id, _ABORTED, now))
         if ended:
             log("round ended by operator", round=round_id.hex()[:12])
         return self._done("aborted" if ended else "over")
@@ -169,23 +171,21 @@ class Operator:
         cookie, now = request.cookies.get(COOKIE, ""), time.time()
         if not self._sessions.knows(cookie, now):
             return False
-        return self._sessions.knows(
-            cookie, now, await self._office.run(self._office.store.operator.sessions_ended)
-        )
+        return self._sessions.knows(cookie, now, await self._app.run(self._app.store.operator.sessions_ended))
 
     async def _filled(self, request: Request, template: str, **values: Any) -> Response:
         inside = await self._inside(request)
         token = self._sessions.form_token(request.cookies[COOKIE]) if inside else ""
-        view = await self._office.run(partial(self._viewer.view, time.time()))
+        view = await self._app.run(partial(self._viewer.view, time.time()))
         return page(template, view=view, inside=inside, token=token, **values)
 
     async def _form(self, request: Request) -> Form:
         """Return a form that one of our own pages sent, as the browser says."""
         if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-            raise RefusedError(
+            raise RequestRefusedError(
                 403, Refused.NO_KEY, "Another web page sent this request, which is not allowed."
             )
-        data = await read_body(request, _FORM, _MOST_FORM_BYTES, self._office.serving.body)
+        data = await read_body(request, _FORM, _MOST_FORM_BYTES, self._app.settings.body)
         found = parse_qs(data.decode("utf-8", "replace"), max_num_fields=10)
         return {name: values[0] for name, values in found.items()}
 
@@ -194,9 +194,9 @@ class Operator:
         form = await self._form(request)
         cookie = request.cookies.get(COOKIE, "")
         if not await self._inside(request):
-            raise RefusedError(401, Refused.NO_KEY, "Log in first: the session has ended.")
+            raise RequestRefusedError(401, Refused.NO_KEY, "Log in first: the session has ended.")
         if not self._sessions.form_is_ours(cookie, form.get("token", "")):
-            raise RefusedError(
+            raise RequestRefusedError(
                 403, Refused.NO_KEY, "This form does not belong to your session: reload the page."
             )
         return form
@@ -233,7 +233,7 @@ def _shown(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Reques
     async def shown(request: Request) -> Response:
         try:
             return await answer(request)
-        except RefusedError as error:
+        except RequestRefusedError as error:
             return page("problem.html", error.status, problem=error.detail)
         except StoreError:
             return page("problem.html", 503, problem="The database does not answer. Try again in a while.")

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from confidante.coordinator.http.app_state import AppState, Routes, packed
-from confidante.coordinator.http.request_body import RefusedError
+from confidante.coordinator.http.request_body import RequestRefusedError
 from confidante.core import delta
 from confidante.core.errors import StoreError, WireError
 from confidante.wire.refinement import LOG_KIND as REFINEMENT
@@ -35,11 +35,11 @@ _FOR_EVER = "public, max-age=31536000, immutable"
 
 
 @final
-class Public:
+class PublicRoutes:
     """The public log and what it names."""
 
-    def __init__(self, office: AppState) -> None:
-        self._office = office
+    def __init__(self, app_state: AppState) -> None:
+        self._app = app_state
         self.routes: Routes = (
             ("GET", "/v1/log", self.log),
             ("GET", "/v1/models/{digest}", self.model),
@@ -55,8 +55,8 @@ class Public:
         """Return the public log after number `since`, oldest first, a page at a time."""
         since = request.query_params.get("since", "0")
         if not (since.isascii() and since.isdecimal() and len(since) < 16):
-            raise RefusedError(400, Refused.MALFORMED, "since is a number of the log")
-        found = await self._office.run(partial(self._office.store.log.entries, int(since), _LOG_PAGE))
+            raise RequestRefusedError(400, Refused.MALFORMED, "since is a number of the log")
+        found = await self._app.run(partial(self._app.store.log.entries, int(since), _LOG_PAGE))
         page = _page(found)
         head = {"cache-control": "no-cache", "etag": f'"{page[-1].hash.hex() if page else "end"}"'}
         if len(page) == _LOG_PAGE or len(page) < len(found):
@@ -73,22 +73,22 @@ class Public:
         that one (`confidante.core.delta`), where it is the smaller.
         """
         digest, older = str(request.path_params["digest"]), request.query_params.get("from", "")
-        if not await self._office.run(partial(self._is_named, digest)):
-            raise RefusedError(404, Refused.NO_SUCH_THING, "the log names no such model or catalogue")
+        if not await self._app.run(partial(self._is_named, digest)):
+            raise RequestRefusedError(404, Refused.NO_SUCH_THING, "the log names no such model or catalogue")
         name, data = f'"{digest}"', b""
         try:
             difference = await self._delta(older, digest)
             if difference:
                 name = f'"{digest}.{older}"'
             if not _has(request, name):
-                data = await self._office.run(partial(self._take, difference or digest))
+                data = await self._app.run(partial(self._take, difference or digest))
         except StoreError as error:
             lost = self._deltas.pop((older, digest), "")
             if error.retry:
                 raise
             if lost:  # nothing speaks of a difference, so it may have been swept away: make it anew
                 return await self.model(request)
-            raise RefusedError(
+            raise RequestRefusedError(
                 503, Refused.BUSY, "the body is missing here: ask again once it is restored"
             ) from None
         head = {"etag": name, "cache-control": _FOR_EVER, "accept-ranges": "bytes"}
@@ -109,11 +109,11 @@ class Public:
             head["content-range"] = f"bytes {start}-{stop - 1}/{len(data)}"
             data, status = data[start:stop], 206
         if request.method != "HEAD":
-            self._office.metrics.sent.inc(len(data))
+            self._app.metrics.sent.inc(len(data))
         return Response(data, status, media_type=OCTETS, headers=head)
 
     def _beyond(self, size: int) -> Response:
-        self._office.metrics.refused.labels(Refused.NO_SUCH_THING).inc()
+        self._app.metrics.refused.labels(Refused.NO_SUCH_THING).inc()
         said = packed(Refusal(Refused.NO_SUCH_THING, f"there are {size} bytes"), 416)
         said.headers["content-range"] = f"bytes */{size}"
         return said
@@ -131,7 +131,7 @@ class Public:
             base, target, kept = self._base(older), self._take(newer), ""
             if base is not None and max(len(base), len(target)) <= delta.MOST_BYTES:
                 made = delta.make(base, target)
-                kept = self._office.bodies.put(made) if len(made) < len(target) else ""
+                kept = self._app.bodies.put(made) if len(made) < len(target) else ""
             self._deltas[older, newer] = kept
         return kept
 
@@ -151,7 +151,7 @@ class Public:
             if data is not None:
                 self._shelf.move_to_end(name)
                 return data
-        data = self._office.bodies.get(name)
+        data = self._app.bodies.get(name)
         with self._lock:
             self._shelf[name] = data
             while sum(map(len, self._shelf.values())) > _SHELF_BYTES:
@@ -162,7 +162,7 @@ class Public:
         """Whether the log names a model or catalogue, so that no other body can be asked for."""
         with self._lock:
             while digest not in self._named:
-                page = self._office.store.log.entries(self._read_to, _LOG_PAGE)
+                page = self._app.store.log.entries(self._read_to, _LOG_PAGE)
                 if not page:
                     return False
                 for name in (name for entry in page for name in _names(entry)):

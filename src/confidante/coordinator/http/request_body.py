@@ -9,7 +9,7 @@ from confidante.wire.rounds import Refused
 
 
 @final
-class RefusedError(Exception):
+class RequestRefusedError(Exception):
     """A request that is answered with a reason and changes nothing."""
 
     def __init__(self, status: int, reason: str, detail: str) -> None:
@@ -20,10 +20,13 @@ class RefusedError(Exception):
 
 
 async def read_body(request: Request, content_type: str, most: int, seconds: float) -> bytes:
-    """Return the body; RefusedError when it is of another type, above `most` bytes, or not here in time."""
+    """Return the body.
+
+    Raises RequestRefusedError when it is of another type, above `most` bytes, or not here in time.
+    """
     said = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if said != content_type:
-        raise RefusedError(415, Refused.CONTENT_TYPE, f"send {content_type}")
+        raise RequestRefusedError(415, Refused.CONTENT_TYPE, f"send {content_type}")
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > most:
         raise _oversized(most)
@@ -36,11 +39,15 @@ async def read_body(request: Request, content_type: str, most: int, seconds: flo
                     raise _oversized(most)
                 parts.append(part)
     except TimeoutError:
-        raise RefusedError(408, Refused.SLOW, f"the body did not arrive within {seconds:g} seconds") from None
+        raise RequestRefusedError(
+            408, Refused.SLOW, f"the body did not arrive within {seconds:g} seconds"
+        ) from None
     except ClientDisconnect:
-        raise RefusedError(400, Refused.MALFORMED, "the connection ended before the body did") from None
+        raise RequestRefusedError(
+            400, Refused.MALFORMED, "the connection ended before the body did"
+        ) from None
     return b"".join(parts)
 
 
-def _oversized(most: int) -> RefusedError:
-    return RefusedError(413, Refused.OVERSIZED, f"the body may have at most {most} bytes")
+def _oversized(most: int) -> RequestRefusedError:
+    return RequestRefusedError(413, Refused.OVERSIZED, f"the body may have at most {most} bytes")

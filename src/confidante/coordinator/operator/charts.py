@@ -15,7 +15,7 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 12, 26
 
 @final
 @dataclass(frozen=True, slots=True)
-class Point:
+class ChartPoint:
     """One value of a picture. x: where, in any unit; label: what a person calls this place.
 
     error: how far y may be off, to either side; line: which curve it is on.
@@ -28,7 +28,7 @@ class Point:
     line: str = ""
 
 
-def curve(points: Sequence[Point], title: str) -> str:
+def curve(points: Sequence[ChartPoint], title: str) -> str:
     """Return each line through its points, oldest first, with their errors; empty when there are none."""
     if not points:
         return ""
@@ -50,14 +50,14 @@ def curve(points: Sequence[Point], title: str) -> str:
     return _picture(title, ticks, "".join(drawn), points)
 
 
-def _dot(x: float, up: Scale, one: Point) -> str:
+def _dot(x: float, up: Scale, one: ChartPoint) -> str:
     low, high = up(one.y - one.error), up(one.y + one.error)
     whisker = f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{low:.1f}" y2="{high:.1f}"/>' if one.error else ""
     said = f"{escape(one.label)}: {one.y:.4g}" + (f" ± {one.error:.2g}" if one.error else "")
     return f'{whisker}<circle cx="{x:.1f}" cy="{up(one.y):.1f}" r="3.5"><title>{said}</title></circle>'
 
 
-def bars(points: Sequence[Point], title: str, of: Sequence[float]) -> str:
+def bars(points: Sequence[ChartPoint], title: str, of: Sequence[float]) -> str:
     """Return a bar for each point, oldest first, in front of a paler one for what it could have been."""
     if not points:
         return ""
@@ -103,7 +103,7 @@ def _round_figures(low: float, high: float) -> list[float]:
     return [step * place for place in range(math.ceil(low / step), math.floor(high / step + 1e-9) + 1)]
 
 
-def _picture(title: str, ticks: str, drawn: str, points: Sequence[Point]) -> str:
+def _picture(title: str, ticks: str, drawn: str, points: Sequence[ChartPoint]) -> str:
     foot = _HEIGHT - 8
     ends = f'<text x="{_LEFT}" y="{foot}">{escape(points[0].label)}</text>'
     if len(points) > 1:

@@ -54,7 +54,7 @@ class Sessions:
 
 
 @final
-class Patience:
+class LoginThrottle:
     """How many wrong keys an address may give in a while. Kept in memory only, and forgotten soon."""
 
     def __init__(self, tries: int = 5, seconds: float = 60.0) -> None:

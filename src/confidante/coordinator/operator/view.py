@@ -13,7 +13,7 @@ from confidante.coordinator.config.population import Population
 from confidante.coordinator.diagnostics.check import Check, guarded
 from confidante.coordinator.diagnostics.doctor import check_budget, check_clock, check_disk
 from confidante.coordinator.diagnostics.doctor_population import check_announced
-from confidante.coordinator.operator.charts import Point, bars, curve
+from confidante.coordinator.operator.charts import ChartPoint, bars, curve
 from confidante.coordinator.reports.overview import Overview, overview
 from confidante.coordinator.reports.results import CurvePoint, newest_found, quality_curve
 from confidante.coordinator.store import LogEntry, Store
@@ -32,7 +32,7 @@ _SEEN_FOR = 1.0
 
 @final
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LogLine:
     """An entry of the public log, in words."""
 
     number: int
@@ -44,7 +44,7 @@ class Entry:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Seen:
+class PopulationView:
     """A population as the page shows it.
 
     says: what its worker waits for; cohorts, quality_curve: pictures, as SVG; quality: the newest first.
@@ -65,15 +65,15 @@ class View:
     """The page at one moment. dropouts: (phase, devices) since ever."""
 
     at: float
-    populations: tuple[Seen, ...]
+    populations: tuple[PopulationView, ...]
     dropouts: tuple[tuple[str, int], ...]
-    log: tuple[Entry, ...]
+    log: tuple[LogLine, ...]
     checks: tuple[Check, ...]
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Desk:
+class PageSettings:
     """What the page knows beside the store.
 
     populations: those served; bodies: address of the bodies; says: what a worker says of each population;
@@ -90,14 +90,14 @@ class Desk:
 class Viewer:
     """Gathers the page, at most once a second however many look at it."""
 
-    def __init__(self, store: Store, bodies: Bodies, desk: Desk) -> None:
-        self._store, self._bodies, self._desk = store, bodies, desk
+    def __init__(self, store: Store, bodies: Bodies, page_settings: PageSettings) -> None:
+        self._store, self._bodies, self._page = store, bodies, page_settings
         self._looking = threading.Lock()  # a look at the whole log is for one at a time
         self._last: View | None = None
         self._seen = lru_cache(1)(self._gather)
         self._checked = lru_cache(1)(self._check)
-        self._graded = lru_cache(len(desk.populations) or 1)(self._grade)
-        self._found = lru_cache(len(desk.populations) or 1)(self._look)
+        self._graded = lru_cache(len(page_settings.populations) or 1)(self._grade)
+        self._found = lru_cache(len(page_settings.populations) or 1)(self._look)
 
     def view(self, now: float) -> View:
         """Return the page; that of a moment ago while somebody else gathers it anew. Raises StoreError."""
@@ -116,7 +116,7 @@ class Viewer:
         self._last = None
 
     def _gather(self, _moment: float) -> View:
-        store, now, says = self._store, time.time(), self._desk.says()
+        store, now, says = self._store, time.time(), self._page.says()
         dropped = {
             event.removeprefix(_MISSING).lower(): count
             for event, count in store.operator.counts().items()
@@ -124,44 +124,50 @@ class Viewer:
         }
         return View(
             now,
-            tuple(self._see(one, says.get(one.name, ""), now) for one in self._desk.populations),
+            tuple(self._see(one, says.get(one.name, ""), now) for one in self._page.populations),
             tuple((phase.word, dropped.get(phase.word, 0)) for phase in PHASES),
             tuple(_entry(one) for one in store.log.tail(LOG_SHOWN)),
             self._checked(now // _CHECKED_FOR),
         )
 
-    def _see(self, population: Population, says: str, now: float) -> Seen:
+    def _see(self, population: Population, says: str, now: float) -> PopulationView:
         found = overview(self._store, population, rounds=ROUNDS_SHOWN)
         ended = [one for one in reversed(found.rounds) if one.outcome]
-        points = [Point(one.opened, one.survivors, moment(one.opened)) for one in ended]
+        points = [ChartPoint(one.opened, one.survivors, moment(one.opened)) for one in ended]
         picture = bars(
             points, "Devices whose vectors are in each sum, by round", [one.clients for one in ended]
         )
         grades = self._graded(population.name, now // _CHECKED_FOR)
         drawn = curve(
-            [Point(one.at, one.hit_rate, moment(one.at), one.error, one.line) for one in grades],
+            [ChartPoint(one.at, one.hit_rate, moment(one.at), one.error, one.line) for one in grades],
             "Hit rate of the models that were graded, with standard errors",
         )
         newest = self._found(population.name, now // _CHECKED_FOR)
-        return Seen(found, "" if found.running else says, picture, tuple(reversed(grades)), drawn, newest)
+        return PopulationView(
+            found, "" if found.running else says, picture, tuple(reversed(grades)), drawn, newest
+        )
 
     def _grade(self, name: str, _moment: float) -> tuple[CurvePoint, ...]:
-        [population] = [one for one in self._desk.populations if one.name == name]
+        [population] = [one for one in self._page.populations if one.name == name]
         return tuple(quality_curve(self._store, self._bodies, population, GRADES_SHOWN))
 
     def _look(self, name: str, _moment: float) -> dict[str, Rows]:
-        [population] = [one for one in self._desk.populations if one.name == name]
+        [population] = [one for one in self._page.populations if one.name == name]
         return newest_found(self._store, self._bodies, population)
 
     def _check(self, _moment: float) -> tuple[Check, ...]:
-        store, desk = self._store, self._desk
+        store, page_settings = self._store, self._page
         return (
             Check("database", good=True, said="answers"),
             guarded("public log", lambda: f"holds together: {store.log.verify():,} entries"),
             check_clock(store, time.time()),
-            *(check_budget(store, one) for one in desk.populations),
-            *(found for one in desk.populations for found in check_announced(store, one, time.time())),
-            *check_disk(desk.bodies, desk.populations),
+            *(check_budget(store, one) for one in page_settings.populations),
+            *(
+                found
+                for one in page_settings.populations
+                for found in check_announced(store, one, time.time())
+            ),
+            *check_disk(page_settings.bodies, page_settings.populations),
         )
 
 
@@ -170,10 +176,10 @@ def moment(at: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.gmtime(at))
 
 
-def _entry(one: LogEntry) -> Entry:
+def _entry(one: LogEntry) -> LogLine:
     try:
         named: dict[str, Any] = msgspec.msgpack.decode(one.body, type=dict[str, Any])
     except msgspec.DecodeError:
         named = {}
     said = ", ".join(form.format(named[key]) for key, form in _NAMED if isinstance(named.get(key), str | int))
-    return Entry(one.number, one.kind, one.at, said, one.hash.hex())
+    return LogLine(one.number, one.kind, one.at, said, one.hash.hex())

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, final
 
-from confidante.coordinator.config.refinement import Offer, RefinementTerms, parse_offer
+from confidante.coordinator.config.refinement import OfferedItems, RefinementTerms, parse_offer
 from confidante.core.errors import DataError
 
 _MOST_BYTES = (512 << 20, 4 << 30)
@@ -24,7 +24,7 @@ class OfferFiles:
         self._paths = (terms.items,) if terms.vectors is None else (terms.items, terms.vectors)
         self._stamp: tuple[int, ...] = ()
         self._seen: tuple[int, ...] = ()
-        self.offer: Offer | None = None
+        self.offer: OfferedItems | None = None
         self.changed = 0.0
         self.times = 0
         self.problem = ""

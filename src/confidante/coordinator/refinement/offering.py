@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 
 from confidante.coordinator.config.population import Population
-from confidante.coordinator.config.refinement import Offer, RefinementTerms
+from confidante.coordinator.config.refinement import OfferedItems, RefinementTerms
 from confidante.coordinator.refinement.gateway_keys import config_of
 from confidante.coordinator.refinement.offer_files import OfferFiles
 from confidante.coordinator.refinement.schemes import scheme_of
@@ -33,7 +33,7 @@ from confidante.models.refinement.codec import decode_items, decode_query, encod
 from confidante.models.refinement.model import ItemSide, QuerySide
 from confidante.tasks.base import NEWEST
 from confidante.wire.catalogue import CatalogueWire
-from confidante.wire.refinement import ALL, LOG_KIND, Fresh, Offered
+from confidante.wire.refinement import ALL, LOG_KIND, Fresh, RefinementOffer
 from confidante.wire.rounds import decode, encode
 from confidante.wire.tokens import LEAST_KEY_SECONDS
 
@@ -48,7 +48,7 @@ _MADE_AS = b"confidante refinement 1\n"
 class Served:
     """Vectors that questions may be about. fresh: encoded, too; tag: names those bytes; offer: read when."""
 
-    offered: Offered
+    offered: RefinementOffer
     query: QuerySide
     items: ItemSide
     fresh: Fresh
@@ -135,7 +135,7 @@ class Offering:
 
         Returns how things stand then, and what is waited for, empty for nothing.
         """
-        said, offered = decode(row.said, Offered) if row.said else None, None
+        said, offered = decode(row.said, RefinementOffer) if row.said else None, None
         inputs, items, model, offer = row.inputs, row.items, "", self._files.offer
         if offer is not None:
             model = self._trainings.widest(next(self._trainings.models(NEWEST), ""))
@@ -186,7 +186,7 @@ class Offering:
             f"two announcements are {spoken(self._least)} apart"
         )
 
-    def _try(self, inputs: bytes, model: str, offer: Offer) -> Offered:
+    def _try(self, inputs: bytes, model: str, offer: OfferedItems) -> RefinementOffer:
         """Make the vectors; what cannot be made is not tried again before something changes."""
         try:
             return self._make(model, offer)
@@ -194,13 +194,13 @@ class Offering:
             self._tried = (inputs, str(error))
             raise
 
-    def _inputs(self, model: str, offer: Offer) -> bytes:
+    def _inputs(self, model: str, offer: OfferedItems) -> bytes:
         """Return what names the model, the items and the terms that vectors are made of."""
         terms = f"{self._terms.dimensions} {self._terms.buckets}\n".encode()
         names = bytes.fromhex(model) + CatalogueWire(offer.catalogue).digest + offer.content_name
         return hashlib.sha256(_MADE_AS + terms + names).digest()
 
-    def _make(self, model: str, offer: Offer) -> Offered:
+    def _make(self, model: str, offer: OfferedItems) -> RefinementOffer:
         published = snapshot.decode(self._bodies.get(model))
         query, items = build(
             published,
@@ -210,9 +210,9 @@ class Offering:
             buckets=self._terms.buckets,
         )
         names = [bytes.fromhex(self._bodies.put(data)) for data in (encode_query(query), encode_items(items))]
-        return self._said(Offered("none", names[0], names[1], False, ("none",), bytes(41)))
+        return self._said(RefinementOffer("none", names[0], names[1], False, ("none",), bytes(41)))
 
-    def _said(self, offered: Offered) -> Offered:
+    def _said(self, offered: RefinementOffer) -> RefinementOffer:
         """Return what is to be announced of vectors that are made."""
         terms = self._terms
         return msgspec.structs.replace(
@@ -225,7 +225,7 @@ class Offering:
             seconds=terms.seconds,
         )
 
-    def _still(self, said: Offered) -> Offered:
+    def _still(self, said: RefinementOffer) -> RefinementOffer:
         """Return what is to be announced of vectors that the log has.
 
         Terms that were these and are others now are of a host that changed them later: they stay.
@@ -238,9 +238,9 @@ class Offering:
 
     def _follow(self, row: RefinementRow, now: float) -> bool:
         """Serve what the log says, and for a while what it said before."""
-        wanted = [decode(row.said, Offered)] if row.said else []
+        wanted = [decode(row.said, RefinementOffer)] if row.said else []
         if row.previous and now < row.at + PREVIOUS_SECONDS:
-            before = decode(row.previous, Offered)
+            before = decode(row.previous, RefinementOffer)
             wanted += [before] if before.model != wanted[0].model else []
         old = {one.offered.model: one for one in self.served}
         self.served = tuple(self._serve(one, old.get(one.model)) for one in wanted)
@@ -248,7 +248,7 @@ class Offering:
             one.table(scheme, ALL) for one in old.values() for scheme in one.offered.schemes
         }
 
-    def _serve(self, offered: Offered, old: Served | None) -> Served:
+    def _serve(self, offered: RefinementOffer, old: Served | None) -> Served:
         # What the log says of schemes may be of another host's file: those that are known here are served.
         offered = msgspec.structs.replace(
             offered, schemes=tuple(name for name in offered.schemes if name in self._schemes)
@@ -268,5 +268,5 @@ class Offering:
         return self._files.offer.fresh(about, ids, self._files.changed)
 
 
-def _encoded(offered: Offered, newest: GatewayRow) -> bytes:
+def _encoded(offered: RefinementOffer, newest: GatewayRow) -> bytes:
     return encode(msgspec.structs.replace(offered, key=config_of(newest)))

@@ -13,7 +13,7 @@ from confidante.coordinator.enrolment.verifiers import verifier_of
 from confidante.coordinator.refinement.gateway_keys import GatewayKeys
 from confidante.coordinator.refinement.offering import Offering
 from confidante.coordinator.refinement.schemes import missing
-from confidante.coordinator.refinement.scorer import NoScorerError, Scorer
+from confidante.coordinator.refinement.scorer import NoScorerError, ScoringPool
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.telemetry.logs import Seldom, log
@@ -76,7 +76,7 @@ class Refinements:
         """
         self._store, self._now, self._died = store, now, died
         self.keys = GatewayKeys(store, now=now)
-        self.scorer = Scorer()
+        self.scorer = ScoringPool()
         self.offerings: Mapping[str, Offering] = {
             one.name: Offering(
                 store,

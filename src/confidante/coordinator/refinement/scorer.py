@@ -43,7 +43,7 @@ class Vectors:
 
 
 @final
-class Scorer:
+class ScoringPool:
     """Scores in processes of its own. May be used from many threads, by `HANDS` at a time without waiting."""
 
     def __init__(self) -> None:

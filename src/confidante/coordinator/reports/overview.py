@@ -9,7 +9,7 @@ from confidante.coordinator.rounds.budget import BudgetStanding, standing
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import RoundFacts, Waiters
 from confidante.core.durations import spoken
-from confidante.wire.refinement import Offered
+from confidante.wire.refinement import RefinementOffer
 from confidante.wire.rounds import decode
 
 _DAY = 86400.0
@@ -85,7 +85,7 @@ def _refinement(store: Store, population: Population, now: float) -> str:
     row, told = store.refinement.standing(population.name), list[str]()
     if row.said:
         asked = row.asked if row.day == int(now // _DAY) else 0
-        model = decode(row.said, Offered).model.hex()
+        model = decode(row.said, RefinementOffer).model.hex()
         told.append(f"{row.items:,} items, vectors {model[:12]}, {asked:,} questions today")
     if row.problem or not told:
         told.append(row.problem or "nothing was made yet")

@@ -1,4 +1,4 @@
-"""What moves rounds on. A worker calls `Engine.step` again and again; any number of workers may.
+"""What moves rounds on. A worker calls `RoundEngine.step` again and again; any number of workers may.
 
 A round is a list of messages and a phase, both in the store. To end a phase, a worker claims the round, plays
 the protocol's server again from the first message, and commits what the server says in one transaction. It
@@ -36,7 +36,7 @@ class LostError(Exception):
 
 
 @final
-class Engine:
+class RoundEngine:
     """Opens, moves on and ends the rounds of some populations, and leaves those of others alone.
 
     All workers of a database have the same version of this program.

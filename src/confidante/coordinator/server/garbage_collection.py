@@ -11,7 +11,7 @@ _EVERY = 86400.0
 
 
 @final
-class Sweeper:
+class GarbageCollector:
     """Looks at all bodies, at the first call and then once a day."""
 
     def __init__(self, store: Store, bodies: Bodies) -> None:

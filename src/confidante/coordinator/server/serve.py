@@ -19,16 +19,16 @@ import uvicorn
 from anyio import to_thread
 
 from confidante.coordinator.enrolment.enrolment import change_ahead, enrolment_of
-from confidante.coordinator.http import Coordinator, Serving
-from confidante.coordinator.http.http11 import Wire
-from confidante.coordinator.operator.view import Desk
+from confidante.coordinator.http import Coordinator, HttpSettings
+from confidante.coordinator.http.http11 import CoordinatorProtocol
+from confidante.coordinator.operator.view import PageSettings
 from confidante.coordinator.refinement.refinements import Refinements, check_installed, enrolments_of
 from confidante.coordinator.rounds.clock import SteadyClock
-from confidante.coordinator.rounds.engine import Engine
-from confidante.coordinator.server.garbage_collection import Sweeper
+from confidante.coordinator.rounds.engine import RoundEngine
+from confidante.coordinator.server.garbage_collection import GarbageCollector
 from confidante.coordinator.server.listening import check_certificate, listen, refuse_open
 from confidante.coordinator.server.supervisor import supervise
-from confidante.coordinator.server.worker import Told, Worker
+from confidante.coordinator.server.worker import LoggedSteps, Worker
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.telemetry.logs import configure, log
@@ -80,7 +80,7 @@ class BrokenError(ConfidanteError):
 
 @final
 @dataclass(frozen=True, slots=True)
-class Hosting:
+class CoordinatorSettings:
     """What to serve, where, and from what. Can be handed to another process.
 
     database, bodies: addresses of `Store` and `Bodies`. port: 0 takes a free one. certificate, key: PEM
@@ -107,7 +107,7 @@ class Hosting:
     insecure_http: bool = False
 
 
-def serve(hosting: Hosting, *, started: Callable[[str], None] = lambda _: None) -> None:
+def serve(hosting: CoordinatorSettings, *, started: Callable[[str], None] = lambda _: None) -> None:
     """Serve until SIGINT or SIGTERM. started: told the address.
 
     Raises DataError when the port is taken or the certificate cannot be used, StoreError when the database
@@ -137,7 +137,7 @@ def serve(hosting: Hosting, *, started: Callable[[str], None] = lambda _: None) 
             work(hosting, listening)
 
 
-def work(hosting: Hosting, listening: socket.socket) -> None:
+def work(hosting: CoordinatorSettings, listening: socket.socket) -> None:
     """Answer what comes in at a socket, and move rounds on in a thread beside, until told to end."""
     metrics = Metrics()
     bodies = Bodies(hosting.bodies)
@@ -148,7 +148,7 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
             server.leave()
 
     with Store.open(hosting.database) as store:
-        engine = Engine(
+        engine = RoundEngine(
             store,
             bodies,
             *hosting.populations,
@@ -163,7 +163,7 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
         }
         for one in hosting.populations:
             enrolments |= enrolments_of(store, one, now=clock.now)
-        told, sweep = Told(engine), Sweeper(store, bodies)
+        told, sweep = LoggedSteps(engine), GarbageCollector(store, bodies)
         refinements = None
         if any(one.refinement is not None for one in hosting.populations):
             refinements = Refinements(store, bodies, hosting.populations, now=clock.now, died=end)
@@ -190,8 +190,10 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
                 if refinements is not None:
                     await to_thread.run_sync(refinements.stop)
 
-        desk = Desk(hosting.populations, hosting.bodies, lambda: engine.says, hosting.public_page)
-        serving = Serving(
+        page_settings = PageSettings(
+            hosting.populations, hosting.bodies, lambda: engine.says, hosting.public_page
+        )
+        serving = HttpSettings(
             tuple(one.name for one in hosting.populations),
             hosting.operator_key,
             wait=hosting.wait,
@@ -203,14 +205,14 @@ def work(hosting: Hosting, listening: socket.socket) -> None:
             serving,
             metrics,
             lifespan=lifespan,
-            desk=desk,
+            page_settings=page_settings,
             wake=worker.wake,
             now=clock.now,
             refinements=refinements,
         )
         config = uvicorn.Config(
             coordinator.app,
-            http=Wire,
+            http=CoordinatorProtocol,
             access_log=False,  # a log of requests would link a device's address across rounds
             log_config=None,
             server_header=False,

@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Callable
 from typing import final
 
-from confidante.coordinator.rounds.engine import Engine
+from confidante.coordinator.rounds.engine import RoundEngine
 from confidante.coordinator.telemetry.logs import log
 from confidante.coordinator.telemetry.metrics import Metrics
 from confidante.core.errors import StoreError
@@ -91,10 +91,10 @@ class Worker:
 
 
 @final
-class Told:
+class LoggedSteps:
     """The steps of an engine; what it says of its populations is logged whenever it changes."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: RoundEngine) -> None:
         self._engine = engine
         self._said: dict[str, str] = {}
 

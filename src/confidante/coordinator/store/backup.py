@@ -54,7 +54,7 @@ _UNREADABLE = (
 
 @final
 @dataclass(frozen=True, slots=True)
-class Told:
+class BackupSummary:
     """What a backup holds. made: seconds since 1970; log: entries of the public log; rows: by table."""
 
     made: float
@@ -67,7 +67,7 @@ class Told:
     rows: Mapping[str, int]
 
 
-def back_up(database: Database, bodies: Bodies, path: Path, now: float) -> Told:
+def back_up(database: Database, bodies: Bodies, path: Path, now: float) -> BackupSummary:
     """Write a backup to `path`, whole or not at all, readable by its owner only.
 
     Raises StoreError when a body is missing that the database names, or the public log is damaged: such a
@@ -101,13 +101,13 @@ def back_up(database: Database, bodies: Bodies, path: Path, now: float) -> Told:
     return _told(manifest)
 
 
-def inspect(path: Path) -> Told:
+def inspect(path: Path) -> BackupSummary:
     """Check every byte of a backup, and return what it holds. Raises DataError when it is damaged."""
     with _opened(path) as archive:
         return _told(_checked(archive, path))
 
 
-def restore(path: Path, database: Database, bodies: Bodies, now: float) -> Told:
+def restore(path: Path, database: Database, bodies: Bodies, now: float) -> BackupSummary:
     """Fill an empty database and put the bodies back. Rounds that ran are ended without a sum.
 
     Raises DataError when the backup is damaged or of another version, and StoreError when the database holds
@@ -340,9 +340,9 @@ def _put_back(bodies: Bodies) -> Iterator[Callable[[bytes], None]]:
         raise
 
 
-def _told(manifest: Mapping[str, Any]) -> Told:
+def _told(manifest: Mapping[str, Any]) -> BackupSummary:
     rows = manifest["rows"]
-    return Told(
+    return BackupSummary(
         manifest["made"],
         manifest["revision"],
         rows["log"],

@@ -16,7 +16,7 @@ from confidante.coordinator.store.tables import (
     token_secret,
     token_spent,
 )
-from confidante.coordinator.store.values import KeptKey
+from confidante.coordinator.store.values import TokenKeyRow
 
 _SECRET = {
     "postgresql": postgresql.insert(token_secret).on_conflict_do_nothing(),
@@ -33,13 +33,13 @@ class TokenRepository:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def keys(self, population: str) -> list[KeptKey]:
+    def keys(self, population: str) -> list[TokenKeyRow]:
         """Return the keys that are kept, the newest last."""
         checks.text("the population", population)
         with self._database.reading() as sql:
             return _keys(sql, population)
 
-    def add_key(self, population: str, key: KeptKey, kind: str, after: bytes | None) -> bool:
+    def add_key(self, population: str, key: TokenKeyRow, kind: str, after: bytes | None) -> bool:
         """Add a key, and what is said of it to the public log, as an entry of this kind.
 
         after: name of the newest key that the caller knows. Returns False, with nothing done, when there is
@@ -97,15 +97,15 @@ class TokenRepository:
             return sql.execute(select(revoked.c.name).where(*where)).first() is not None
 
 
-def _keys(sql: Connection, population: str) -> list[KeptKey]:
+def _keys(sql: Connection, population: str) -> list[TokenKeyRow]:
     """Return the keys of a population, the newest last."""
     rows = sql.execute(
         select(token_key).where(token_key.c.population == population).order_by(token_key.c.made)
     )
-    return [KeptKey(row.id, row.secret, row.said, row.made) for row in rows]
+    return [TokenKeyRow(row.id, row.secret, row.said, row.made) for row in rows]
 
 
-def _add_key(sql: Connection, population: str, key: KeptKey, kind: str, after: bytes | None) -> bool:
+def _add_key(sql: Connection, population: str, key: TokenKeyRow, kind: str, after: bytes | None) -> bool:
     """Add a key with its entry of the public log; False when `after` is not the newest."""
     sql.execute(select(log_head.c.number).with_for_update())  # one worker at a time
     kept = _keys(sql, population)

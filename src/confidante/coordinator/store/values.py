@@ -155,7 +155,7 @@ class Waiters:
 
 @final
 @dataclass(frozen=True, slots=True)
-class KeptKey:
+class TokenKeyRow:
     """A key of anonymous tokens: sha256 of its public half, its secret scalar, its entry of the log, when."""
 
     id: bytes

@@ -40,7 +40,7 @@ from confidante.tasks.registry import read_form
 from confidante.wire.rounds import (
     SEAT_BYTES,
     CheckedIn,
-    Offered,
+    RoundOffer,
     check_in,
     decode,
     offer_path,
@@ -281,7 +281,7 @@ class Participant:
 
     def _join(self, round_id: bytes, waiting: _Waiting) -> Outcome:
         answer = look(self._line, self._purpose, waiting.seat, offer_path(round_id), "what a round is")
-        offered = decode(answer.body, Offered)
+        offered = decode(answer.body, RoundOffer)
         if RoundConfig.decode(offered.config).round_id != round_id:
             raise WireError("the coordinator offers another round than the one it seated this device in")
         self._log.catch_up(self._line, self._purpose, upto=offered.entry)
@@ -372,7 +372,7 @@ class Participant:
             agreement = self._agreement(
                 was.plan, was.task, was.catalogue, self._purpose, models=() if masked else None
             )
-            offered = Offered(was.entry, was.config, was.roster, was.plan, was.task, 0.0)
+            offered = RoundOffer(was.entry, was.config, was.roster, was.plan, was.task, 0.0)
             offer = Offer(was.config, offered.identities())
             place = Place(self._journal, lambda _fresh: was, kept)
             waiting = _Waiting(was.seed, was.seat)

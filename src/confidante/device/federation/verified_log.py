@@ -27,7 +27,7 @@ from confidante.device.federation.coordinator_client import CoordinatorClient
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
 from confidante.wire import refinement
-from confidante.wire.rounds import Announcement, Logged, Offered, decode
+from confidante.wire.rounds import Announcement, Logged, RoundOffer, decode
 from confidante.wire.transparency_log import GENESIS, LogEntry, verify
 
 FAR_AHEAD = 31 * 86_400.0
@@ -132,14 +132,14 @@ class PublicLog:
         said = [_said(entry) for kind in kinds for entry in self.entries(kind)]
         return any(digest in map(one.get, ("model", "catalogue", "table", "cohorts")) for one in said)
 
-    def refinements(self, population: str) -> tuple[tuple[float, refinement.Offered], ...]:
+    def refinements(self, population: str) -> tuple[tuple[float, refinement.RefinementOffer], ...]:
         """Return when the log announced what a population's server refines with, and what, oldest first.
 
         Their times rise: what says that it is older than what was announced before it is left out. WireError
         when one of them is malformed.
         """
         return tuple(
-            (entry.at, decode(entry.body, refinement.Offered))
+            (entry.at, decode(entry.body, refinement.RefinementOffer))
             for entry in self.entries(refinement.LOG_KIND)
             if _said(entry).get("population") == population
         )
@@ -181,7 +181,7 @@ class PublicLog:
             at, previous = self._verify_page(page, at, previous or page[0].previous, known)
             self._keep(page)
 
-    def check_offer(self, round_id: bytes, offered: Offered, population: str) -> Announcement:
+    def check_offer(self, round_id: bytes, offered: RoundOffer, population: str) -> Announcement:
         """Return a round's announcement, having held the offer against it. Catch up first.
 
         ForkedLogError when the round is not what the log announces; WireError when it was announced so long

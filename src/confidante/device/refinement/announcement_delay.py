@@ -9,11 +9,13 @@ to the next there is an hour at least, whoever reads the log, and whenever.
 
 from collections.abc import Sequence
 
-from confidante.wire.refinement import Offered
+from confidante.wire.refinement import RefinementOffer
 from confidante.wire.tokens import LEAST_KEY_SECONDS
 
 
-def settled(announced: Sequence[tuple[float, Offered]], now: float, *, whole: bool) -> Offered | None:
+def settled(
+    announced: Sequence[tuple[float, RefinementOffer]], now: float, *, whole: bool
+) -> RefinementOffer | None:
     """Return the newest announcement that counts, None when none does.
 
     announced: with their times, seconds since 1970, oldest first, none before the one before it. whole: the

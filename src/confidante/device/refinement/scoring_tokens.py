@@ -12,7 +12,7 @@ from confidante.device.privacy.http_request import render
 from confidante.device.refinement.vault_state import Setup
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
-from confidante.wire.refinement import Offered, tokens_of
+from confidante.wire.refinement import RefinementOffer, tokens_of
 
 STOCK = 16
 """Tokens that a device asks for at once, when fewer than half of that are left.
@@ -29,7 +29,7 @@ def wallet(
     return Wallet(vault, line, log, tokens_of(population), Purpose.REFINE, evidence)
 
 
-def tokens_left(vault: Vault, setup: Setup, offered: Offered) -> int | None:
+def tokens_left(vault: Vault, setup: Setup, offered: RefinementOffer) -> int | None:
     """Return how many questions can be paid for; None where none has to be."""
     if not offered.most:
         return None

@@ -31,7 +31,7 @@ from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
 from confidante.models.refinement.codec import MAX_BYTES, decode_items, decode_query
 from confidante.models.refinement.model import QuerySide
-from confidante.wire.refinement import FRESH_PATH, LOG_KIND, Fresh, Offered
+from confidante.wire.refinement import FRESH_PATH, LOG_KIND, Fresh, RefinementOffer
 from confidante.wire.rounds import decode
 
 _PURPOSE = Purpose.REFINE
@@ -101,7 +101,7 @@ class Preparing:
         if not table and offered.most:
             wallet(vault, self._line, setup.population, evidence).stock(min(STOCK, max(offered.most // 2, 1)))
 
-    def _settled(self, log: PublicLog) -> Offered:
+    def _settled(self, log: PublicLog) -> RefinementOffer:
         """Return what to go by of what was announced; what was fetched before while nothing else counts."""
         vault, population = self._vault, self._setup.population
         whole = log.whole(LOG_KIND, population)
@@ -127,7 +127,7 @@ class Preparing:
             self._vault, self._line, digest, what=what, purpose=_PURPOSE, most_bytes=MAX_BYTES, base=kept
         )
 
-    def _download(self, offered: Offered, side: QuerySide) -> tuple[bytes, Fresh]:
+    def _download(self, offered: RefinementOffer, side: QuerySide) -> tuple[bytes, Fresh]:
         """Return the server's vectors, and what is fresh."""
         data = self._body(vault_state.TABLE_BODY, offered.table, "item side")
         if decode_items(data).vectors.shape != (side.items, side.dimensions):

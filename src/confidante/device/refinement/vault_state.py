@@ -10,7 +10,7 @@ from confidante.device.refinement.download_policy import DAY, Policy
 from confidante.device.refinement.status import LastRefinement
 from confidante.device.storage.vault import Vault
 from confidante.device.values import NotRefined
-from confidante.wire.refinement import Fresh, Offered
+from confidante.wire.refinement import Fresh, RefinementOffer
 
 QUERY_BODY = "refinement query side"
 TABLE_BODY = "refinement item side"
@@ -57,7 +57,7 @@ class Prepared(msgspec.Struct, array_like=True, frozen=True):
     """
 
     at: float
-    offered: Offered
+    offered: RefinementOffer
     days: float
     items: int
     dimensions: int

@@ -26,7 +26,7 @@ from confidante.device.refinement.download_policy import Policy
 from confidante.device.refinement.vault_state import Prepared, Setup
 from confidante.device.values import NotRefined, Purpose
 from confidante.testing.plain_scoring import PlainScheme
-from confidante.wire.refinement import Offered, Question, Scored
+from confidante.wire.refinement import Question, RefinementOffer, Scored
 from confidante.wire.rounds import decode, encode
 
 KEY = GatewayKey(bytes(range(1, 33)), 3)
@@ -55,7 +55,7 @@ def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
 
 def ask(at: Home, says: Callable[[Question], bytes]) -> Any:
     about = fresh_of(SIDE).about
-    offered = Offered("films", about, SIDE.table, True, ("plain 1",), KEY.config)
+    offered = RefinementOffer("films", about, SIDE.table, True, ("plain 1",), KEY.config)
     setup = Setup("https://sums.example", "films", "https://relay.example", False, 2.0, Policy.ASK, 0.0)
     prepared = Prepared(0.0, offered, 7.0, SIDE.items, SIDE.dimensions, 0, 0, False)
     trip = Trip(cast(Any, Way(says)))

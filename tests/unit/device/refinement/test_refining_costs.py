@@ -17,7 +17,7 @@ from refine_world import Server, person, questions, server
 from confidante.coordinator.config.population import EnrolmentTerms
 from confidante.coordinator.enrolment.enrolment import Enrolment
 from confidante.coordinator.enrolment.verifiers import ByAddress
-from confidante.coordinator.http import Coordinator, Serving
+from confidante.coordinator.http import Coordinator, HttpSettings
 from confidante.coordinator.store.values import Spending
 from confidante.core.errors import ConsentError
 from confidante.device.device import Device
@@ -56,7 +56,7 @@ def enrolling(here: Server, most: int, clock: Clock | None = None) -> Iterator[E
         here.log.store, name, verifier, EnrolmentTerms(verifier.kind, most=most), now=clock or Clock()
     )
     enrolment.keep_up()
-    serving = Serving((POPULATION,), wait=0.05, poll=0.2, enrolments={name: enrolment})
+    serving = HttpSettings((POPULATION,), wait=0.05, poll=0.2, enrolments={name: enrolment})
     coordinator = Coordinator(here.log.store, here.log.bodies, serving)
     here.log.app = coordinator.app
     try:

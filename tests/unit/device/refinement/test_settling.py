@@ -18,15 +18,15 @@ from confidante.crypto.oblivious_http import GatewayKey
 from confidante.device.device import Device
 from confidante.device.refinement import vault_state
 from confidante.device.refinement.announcement_delay import settled
-from confidante.wire.refinement import Offered
+from confidante.wire.refinement import RefinementOffer
 from confidante.wire.tokens import LEAST_KEY_SECONDS
 
 HOUR = LEAST_KEY_SECONDS
 WINDOW = 8
 
 
-def offered(number: int) -> Offered:
-    return Offered("films", bytes(32), bytes(32), False, ("plain 1",), key(number))
+def offered(number: int) -> RefinementOffer:
+    return RefinementOffer("films", bytes(32), bytes(32), False, ("plain 1",), key(number))
 
 
 def key(number: int) -> bytes:
@@ -49,7 +49,7 @@ def test_what_devices_go_by_changes_once_an_hour_at_the_most(waits: list[float],
     for number, wait in enumerate(waits, 1):
         at += wait
         log.append((at, offered(number)))
-    seen: list[tuple[float, Offered]] = []
+    seen: list[tuple[float, RefinementOffer]] = []
     now, moments = 0.0, {0.0, *(at for at, _ in log), *(at + HOUR for at, _ in log)}
     while now < at + 2 * HOUR:
         moments.add(now)
