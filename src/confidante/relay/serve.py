@@ -11,7 +11,14 @@ import uvicorn
 
 from confidante.core.errors import DataError
 from confidante.relay.app import Limits, Relay
-from confidante.relay.http11 import RelayProtocol
+from confidante.wire.http11 import PublicHttpProtocol
+
+
+@final
+class RelayProtocol(PublicHttpProtocol):
+    """One connection."""
+
+    head_seconds = 10.0
 
 
 @final

@@ -19,7 +19,7 @@ from relay_world import Running, refused, relay_process
 from confidante.crypto.binary_http import BinaryRequest, BinaryResponse
 from confidante.crypto.oblivious_http import REQUEST_TYPE, RESPONSE_TYPE, Sealed
 from confidante.relay.app import Limits, Relay
-from confidante.relay.http11 import HEAD_SECONDS
+from confidante.relay.serve import RelayProtocol
 from confidante.testing.plain_scoring import PlainScheme
 from confidante.wire.refinement import REFINE_PATH, Question, Scored
 from confidante.wire.rounds import decode, encode
@@ -162,7 +162,7 @@ def test_an_envelope_that_comes_drop_by_drop_is_given_up(world: tuple[Gateway, R
 def test_a_head_that_does_not_come_is_given_up(world: tuple[Gateway, Running]) -> None:
     _, relay = world
     host, port = relay.url.removeprefix("http://").rstrip("/").split(":")
-    with socket.create_connection((host, int(port)), timeout=HEAD_SECONDS + 10) as slow:
+    with socket.create_connection((host, int(port)), timeout=RelayProtocol.head_seconds + 10) as slow:
         slow.sendall(b"POST / HTTP/1.1\r\n")
         assert slow.recv(100) == b""
 

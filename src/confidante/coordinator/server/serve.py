@@ -20,7 +20,6 @@ from anyio import to_thread
 
 from confidante.coordinator.enrolment.enrolment import change_ahead, enrolment_of
 from confidante.coordinator.http import Coordinator, HttpSettings
-from confidante.coordinator.http.http11 import CoordinatorProtocol
 from confidante.coordinator.operator.view import PageSettings
 from confidante.coordinator.refinement.refinements import Refinements, check_installed, enrolments_of
 from confidante.coordinator.rounds.clock import SteadyClock
@@ -34,6 +33,7 @@ from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.telemetry.logs import configure, log
 from confidante.coordinator.telemetry.metrics import Metrics
 from confidante.core.errors import ConfidanteError
+from confidante.wire.http11 import PublicHttpProtocol
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -212,7 +212,7 @@ def work(hosting: CoordinatorSettings, listening: socket.socket) -> None:
         )
         config = uvicorn.Config(
             coordinator.app,
-            http=CoordinatorProtocol,
+            http=PublicHttpProtocol,
             access_log=False,  # a log of requests would link a device's address across rounds
             log_config=None,
             server_header=False,

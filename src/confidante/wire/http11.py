@@ -1,26 +1,29 @@
-"""HTTP/1.1 as uvicorn speaks it, for a public address: nobody holds connections by saying little."""
+"""HTTP/1.1 as uvicorn speaks it, for a public address: nobody holds connections by saying little.
+
+Of coordinator and relay; a device, which listens to its own machine only, does without it and uvicorn.
+"""
 
 import asyncio
-from typing import ClassVar, final
+from typing import ClassVar
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from confidante.core.address_quota import AddressQuota
 
 MOST_HEAD_BYTES = 32 << 10
-HEAD_SECONDS = 20.0
 MOST_OF_ONE = 256
 
 
-@final
-class CoordinatorProtocol(HttpToolsProtocol):
+class PublicHttpProtocol(HttpToolsProtocol):
     """One connection.
 
     It ends without an answer when a head is too long or comes drop by drop, or when its address has too many
     (unless proxies were named: theirs are everybody's); and with the answer when that comes before the body.
+    head_seconds: from the first byte, or the last answer, until the head is whole.
     """
 
     crowd: ClassVar[AddressQuota] = AddressQuota(MOST_OF_ONE)
+    head_seconds: ClassVar[float] = 20.0
     _whose: str | None = None
     _head: asyncio.TimerHandle | None = None
     _size = 0
@@ -71,7 +74,7 @@ class CoordinatorProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def _await_head(self) -> None:
-        self._head = self.loop.call_later(HEAD_SECONDS, self._give_up)
+        self._head = self.loop.call_later(self.head_seconds, self._give_up)
 
     def _give_up(self) -> None:
         self.transport.abort()

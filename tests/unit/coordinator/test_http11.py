@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 import uvicorn
 
-from confidante.coordinator.http.http11 import CoordinatorProtocol
 from confidante.core.address_quota import AddressQuota
+from confidante.wire.http11 import PublicHttpProtocol
 
 HEAD = b"%s / HTTP/1.1\r\nHost: x\r\n"
 
@@ -27,7 +27,7 @@ async def app(scope, receive, send) -> None:
 def port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(
-            app, http=CoordinatorProtocol, log_config=None, lifespan="off", timeout_keep_alive=600
+            app, http=PublicHttpProtocol, log_config=None, lifespan="off", timeout_keep_alive=600
         )
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None
@@ -103,11 +103,11 @@ def test_this_machine_has_no_limit() -> None:
 
 
 def test_connections_above_the_limit_are_ended_at_once(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CoordinatorProtocol, "crowd", Strict())
+    monkeypatch.setattr(PublicHttpProtocol, "crowd", Strict())
     with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
         asked(connection, HEAD % b"GET" + b"\r\n")
         assert heard(port) == b""
-    assert CoordinatorProtocol.crowd.wait_until_left()
+    assert PublicHttpProtocol.crowd.wait_until_left()
     assert heard(port, HEAD % b"POST" + b"Content-Length: 9\r\n\r\n").endswith(b"ok")
 
 
