@@ -3,7 +3,7 @@
 A device makes a *seat*: 32 random bytes for one round, of which the coordinator learns the sha256 first. Its
 check-in is signed by the key that will stand in the roster, so nobody else can wait or be seated in its name.
 The seat itself, shown with each later request, says "I am number i of this round" and nothing of any other
-round. The messages of the round (`protocol.messages`) travel as they are.
+round. The messages of the round (`secagg.codec`) travel as they are.
 """
 
 import hashlib
@@ -87,7 +87,7 @@ class Tier(StrEnum):
 
 @final
 class Redemption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An anonymous token, bound to one check-in: see `protocol.tokens`.
+    """An anonymous token, bound to one check-in: see `wire.tokens`.
 
     key_id: of the key it was made with; nonce: what was evaluated; mac: by the output, of the check-in.
     """

@@ -2,7 +2,7 @@
 
 A `Verifier` says whom a request comes from; a subject gets so many tokens in an epoch. What it is remembered
 by is a keyed hash, whose key and rows are deleted when the epoch is over. The tokens themselves are anonymous
-(`protocol.tokens`): nothing here links a check-in to the subject that was given its token.
+(`wire.tokens`): nothing here links a check-in to the subject that was given its token.
 
 Keys are made by whichever worker comes first and announced in the public log in the same transaction. The
 newest one issues; the one before is taken for an epoch longer. Workers share all of it through the database.

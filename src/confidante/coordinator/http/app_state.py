@@ -213,5 +213,5 @@ def bearer(request: Request) -> str:
 
 
 def packed(value: Any, status: int = 200) -> Response:
-    """Return one of the shapes of `protocol.coordination` as an answer."""
+    """Return one of the shapes of `wire.rounds` as an answer."""
     return Response(encode(value), status, media_type=MSGPACK)

@@ -1,6 +1,11 @@
 """Several processes behind one listening socket. The parent only watches over them: it answers nobody.
 
 They are spawned, not forked, so that no thread or connection of the parent is half copied.
+
+Why not `uvicorn.supervisors.Multiprocess` (0.54): its workers live on when their parent is killed, and would
+answer with nobody to restart them; a worker that is busy for longer than its health check allows is killed in
+the middle of its work; and one that dies at once is started again without a pause, or ends all others. Ours
+also tells the workers where the counters of all are kept, and logs as the coordinator does.
 """
 
 import multiprocessing

@@ -167,7 +167,7 @@ class TokenKeyRow:
 @final
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """A token that was checked. bound: hash of what it is spent for (`protocol.tokens.bound_to`)."""
+    """A token that was checked. bound: hash of what it is spent for (`wire.tokens.bound_to`)."""
 
     key_id: bytes
     nonce: bytes
