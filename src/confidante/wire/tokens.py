@@ -1,11 +1,11 @@
 """Anonymous tokens: one is spent for each check-in, so that one person is not a thousand devices.
 
 A device draws nonces, blinds them and asks the coordinator to evaluate them (`voprf`); the coordinator gives
-so many to one subject in an epoch, whoever that is by its `coordinator.enrolment.verifiers.Verifier`. The output for a
-nonce is a key that only this device and the coordinator can compute. A check-in shows the nonce and a MAC of
-the check-in by that key: the coordinator computes the key anew and checks it. What it saw when it issued has
-been blinded, so it cannot say which token was whose; the MAC names identity, seat and population, so a token
-that is overheard is of no use for another check-in.
+so many to one subject in an epoch, whoever that is by its `coordinator.enrolment.verifiers.Verifier`. The
+output for a nonce is a key that only this device and the coordinator can compute. A check-in shows the nonce
+and a MAC of the check-in by that key: the coordinator computes the key anew and checks it. What it saw when
+it issued has been blinded, so it cannot say which token was whose; the MAC names identity, seat and
+population, so a token that is overheard is of no use for another check-in.
 
 Issuing with one key for one device would undo that, so the key stands in the public log, which is the same
 for all devices, and no more often than once in `LEAST_KEY_SECONDS`; the proof of `voprf` shows that it was
