@@ -18,6 +18,7 @@ from typing import final
 import msgspec
 import numpy as np
 
+from confidante.coordinator.config.measures import PREFIX
 from confidante.coordinator.config.noise import training_budget
 from confidante.coordinator.config.population import Population
 from confidante.coordinator.config.population_file import read_population
@@ -32,9 +33,11 @@ from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Retention
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.simulation import Simulator
+from confidante.models.scoring import read_scores
 from confidante.privacy.clipping import encode
 from confidante.privacy.purposes import SUM_PURPOSES
-from confidante.tasks.registry import decode_task
+from confidante.tasks.base import Stated
+from confidante.tasks.registry import decode_task, kind_of
 from confidante.training.publish import publish
 from confidante.training.recipe import train
 from confidante.wire.catalogue import CatalogueWire
@@ -50,7 +53,7 @@ catalogue = "items.csv"
 devices = {devices}
 [privacy]
 noise = {noise}
-epsilon = {epsilon}
+epsilon = {limit}
 [training]
 epsilon = {epsilon}
 every_hours = 1e6
@@ -121,15 +124,17 @@ def rehearse(
     folder: Path,
     *,
     epsilon: float | None,
+    task: str = "",
     limit: float = 1800.0,
     progress: Progress = lambda _what, _part: None,
 ) -> Rehearsal:
     """Train once over a process for each person, and compare.
 
-    epsilon: of the training; None for no noise. folder: empty or new; keeps everything. limit: seconds for
-    all of it. Raises DataError when no model comes, with what the coordinator said last.
+    epsilon: of the training, and of the task; None for no noise. task: kind of one more sum, taken with the
+    settings that a `[[task]]` of it has by itself; empty for none. folder: empty or new; keeps everything.
+    limit: seconds for all of it. Raises DataError when no model comes, with what the coordinator said last.
     """
-    population = _define(folder, catalogue, histories.people, epsilon)
+    population = _define(folder, catalogue, histories.people, epsilon, task)
     people = [folder / f"person-{person}" for person in range(histories.people)]
     for person, home in enumerate(people):
         progress("vaults", person / len(people))
@@ -143,32 +148,37 @@ def rehearse(
             for home in people
         ]
         store = stack.enter_context(Store.open(f"sqlite:///{folder / 'population.db'}"))
-        while (model := _newest_model(store)) is None:
+        while True:
+            model = _newest_model(store)
             rounds = [one for one in store.rounds.newest(population.name) if one.phase == PUBLISHED]
+            if model is not None and (not task or any(one.row.task.startswith(PREFIX) for one in rounds)):
+                break
             progress("rounds", 1 - 0.5 ** len(rounds))
             if time.monotonic() - began > limit or coordinator.poll() is not None:
                 raise DataError(
-                    f"no model within {limit:g} seconds ({len(rounds)} sums): see coordinator.log in it",
+                    f"not all sums within {limit:g} seconds, but {len(rounds)}: see coordinator.log in it",
                     path=folder,
                 )
             if any(device.poll() is not None for device in devices):
                 raise DataError("a device's process ended: see the files `said` in it", path=folder)
             time.sleep(_LOOK)
         seconds = time.monotonic() - began
-        states = [one for one in store.rounds.newest(population.name) if one.phase == PUBLISHED]
         bodies = Bodies(f"file://{folder / 'population-bodies'}")
         progress("comparing", 0.9)
-        sums = tuple(_compare(state, bodies, population, histories) for state in reversed(states))
+        sums = tuple(_compare(state, bodies, population, histories) for state in reversed(rounds))
         data = bodies.get(model.hex())
     peak = max(_peak(home / "said") for home in people)
     return Rehearsal(data, _simulate(population, histories), sums, seconds, peak)
 
 
-def _define(folder: Path, catalogue: Catalogue, devices: int, epsilon: float | None) -> Population:
+def _define(folder: Path, catalogue: Catalogue, devices: int, epsilon: float | None, task: str) -> Population:
     folder.mkdir(parents=True, exist_ok=True)
     noise, wanted = ("true", epsilon) if epsilon is not None else ("false", 1.0)
     definition = folder / "population.toml"
-    definition.write_text(_PEOPLE.format(devices=devices, noise=noise, epsilon=wanted), encoding="utf-8")
+    said = _PEOPLE.format(devices=devices, noise=noise, epsilon=wanted, limit=2 * wanted if task else wanted)
+    if task:
+        said += f"[[task]]\nkind = {json.dumps(task)}\nepsilon = {wanted}\nevery_hours = 1e6\n"
+    definition.write_text(said, encoding="utf-8")
     lines = ["item,title,labels"]
     for item, title, labels in zip(catalogue.ids, catalogue.titles, catalogue.labels, strict=True):
         row = (part.replace('"', '""') for part in (item, title, "|".join(labels)))
@@ -232,7 +242,14 @@ def _newest_model(store: Store) -> bytes | None:
 
 def _compare(state: RoundState, bodies: Bodies, population: Population, histories: Histories) -> Sum:
     plan = decode_plan(state.row.plan)
-    task = decode_task(state.row.task_body, CatalogueWire(population.catalogue))
+    catalogue = population.catalogue
+    task = decode_task(
+        state.row.task_body,
+        CatalogueWire(catalogue),
+        lambda model: read_scores(bodies.get(model.hex()), catalogue),
+    )
+    if place := kind_of(task).place:
+        task, _ = place(task, Stated({}))  # these people stated nothing
     total = np.frombuffer(Result.read(bodies.get(state.result)).total, dtype="<i8")
     dither = np.zeros(histories.people, dtype=np.uint64)
     off = (total - encode(task.client_update(histories), plan, dither).sum()).astype(np.float64)

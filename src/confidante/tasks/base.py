@@ -136,7 +136,7 @@ class TaskForm(msgspec.Struct, array_like=True, forbid_unknown_fields=True, froz
         """The models, by sha256 of their bytes, that it takes to compute the task."""
         return ()
 
-    def found(self, total: NoisySum, wire: CatalogueWire, released: bytes) -> Found | None:  # noqa: ARG002
+    def found(self, total: NoisySum, wire: CatalogueWire, released: bytes) -> Found | None:
         """Return what the sum came to; None when there is nothing to show.
 
         wire: the population's catalogue of today, which may be another one. released: what was published of
@@ -193,7 +193,7 @@ class TaskConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
         """Return what devices are asked to compute now."""
         raise NotImplementedError
 
-    def release(self, body: bytes, total: NoisySum, context: TaskContext) -> bytes:  # noqa: ARG002
+    def release(self, body: bytes, total: NoisySum, context: TaskContext) -> bytes:
         """Return what is published of a sum for devices to fetch; empty when the sum is all.
 
         body: the task as it was announced.

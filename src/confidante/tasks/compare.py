@@ -121,14 +121,14 @@ class _Form(TaskForm, tag="compare 1", frozen=True):
     def of(cls, task: CompareTask, catalogue: bytes) -> "_Form":
         return cls(catalogue, digest_of(task.a), digest_of(task.b), task.k)
 
-    def task(self, wire: CatalogueWire, models: Models) -> CompareTask:  # noqa: ARG002
+    def task(self, wire: CatalogueWire, models: Models) -> CompareTask:
         return CompareTask(models(self.a), models(self.b), self.k)
 
     @property
     def models(self) -> tuple[bytes, ...]:
         return (self.a, self.b) if self.a != self.b else (self.a,)
 
-    def found(self, total: NoisySum, wire: CatalogueWire, released: bytes) -> Comparison:  # noqa: ARG002
+    def found(self, total: NoisySum, wire: CatalogueWire, released: bytes) -> Comparison:
         return comparison(total)
 
 
@@ -144,7 +144,7 @@ class CompareConfig(GradingConfig, tag="compare", frozen=True):
         """Both."""
         return self.a, self.b
 
-    def check(self, wire: CatalogueWire) -> None:  # noqa: ARG002
+    def check(self, wire: CatalogueWire) -> None:
         """Refuse to compare a model with itself."""
         if self.a == self.b:
             raise DataError(f"task.b: {self.name or 'compare'!r} compares a model with itself: name another")

@@ -60,7 +60,7 @@ class _Form(ItemCountForm, tag="contributors 1", frozen=True):
     def of(cls, task: ContributorTask, catalogue: bytes) -> "_Form":
         return cls(catalogue, task.most_items)
 
-    def task(self, wire: CatalogueWire, models: Models) -> ContributorTask:  # noqa: ARG002
+    def task(self, wire: CatalogueWire, models: Models) -> ContributorTask:
         return ContributorTask(len(wire.catalogue), self.most_items)
 
 

@@ -146,7 +146,7 @@ class _Form(TaskForm, tag="feature pairs 1", frozen=True):
     def of(cls, task: FeaturePairTask, catalogue: bytes) -> "_Form":
         return cls(catalogue, int(task.features.shape[1]), task.window, task.half_life, task.history)
 
-    def task(self, wire: CatalogueWire, models: Models) -> FeaturePairTask:  # noqa: ARG002
+    def task(self, wire: CatalogueWire, models: Models) -> FeaturePairTask:
         matrix = _features(wire)
         require(
             matrix.shape[1] == self.features,

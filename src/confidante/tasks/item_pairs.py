@@ -189,7 +189,7 @@ class _Form(TaskForm, tag="item pairs 1", frozen=True):
         weights = task.pair_weights.astype("<f8").tobytes()
         return cls(catalogue, items_out(task.basis), weights, task.window, task.half_life, task.history)
 
-    def task(self, wire: CatalogueWire, models: Models) -> ItemPairTask:  # noqa: ARG002
+    def task(self, wire: CatalogueWire, models: Models) -> ItemPairTask:
         items = len(wire.catalogue)
         require(
             8 <= len(self.basis) <= 4 * items and len(self.pair_weights) == 2 * len(self.basis),

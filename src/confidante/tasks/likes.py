@@ -232,7 +232,7 @@ class _Form(TaskForm, tag="picks 1", frozen=True):
     def of(cls, task: LikesTask, catalogue: bytes) -> "_Form":
         return cls(catalogue, items_out(task.slate), items_out(task.columns))
 
-    def task(self, wire: CatalogueWire, models: Models) -> LikesTask:  # noqa: ARG002
+    def task(self, wire: CatalogueWire, models: Models) -> LikesTask:
         items = len(wire.catalogue)
         require(0 < len(self.slate) <= 4 * MOST_SLATE, "a task over likes has a slate out of bounds")
         slate = items_in(self.slate, items)

@@ -81,7 +81,7 @@ class ItemCounts:
     top: tuple[tuple[str, str, float], ...]
     error: float
 
-    def rows(self, models: Sequence[str]) -> Rows:  # noqa: ARG002
+    def rows(self, models: Sequence[str]) -> Rows:
         """Return an item a row."""
         rows = ((title or item, f"{value:.2f}", f"± {self.error:.2f}") for item, title, value in self.top)
         return Rows(("Item", "Count", "Noise"), tuple(rows), (1, 2))
@@ -90,7 +90,7 @@ class ItemCounts:
 class ItemCountForm(TaskForm, frozen=True):
     """The form of a task with one entry an item."""
 
-    def found(self, total: NoisySum, wire: CatalogueWire, released: bytes) -> ItemCounts | None:  # noqa: ARG002
+    def found(self, total: NoisySum, wire: CatalogueWire, released: bytes) -> ItemCounts | None:
         """Return the largest sums; None for those of another catalogue's items."""
         if self.catalogue != wire.digest:
             return None
@@ -103,10 +103,10 @@ class ItemCountForm(TaskForm, frozen=True):
 @final
 class _Form(ItemCountForm, tag="popularity 1", frozen=True):
     @classmethod
-    def of(cls, task: PopularityTask, catalogue: bytes) -> "_Form":  # noqa: ARG003
+    def of(cls, task: PopularityTask, catalogue: bytes) -> "_Form":
         return cls(catalogue)
 
-    def task(self, wire: CatalogueWire, models: Models) -> PopularityTask:  # noqa: ARG002
+    def task(self, wire: CatalogueWire, models: Models) -> PopularityTask:
         return PopularityTask(len(wire.catalogue))
 
 

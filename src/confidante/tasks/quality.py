@@ -179,14 +179,14 @@ class _Form(TaskForm, tag="quality 1", frozen=True):
     def of(cls, task: QualityTask, catalogue: bytes) -> "_Form":
         return cls(catalogue, digest_of(task.model), task.k)
 
-    def task(self, wire: CatalogueWire, models: Models) -> QualityTask:  # noqa: ARG002
+    def task(self, wire: CatalogueWire, models: Models) -> QualityTask:
         return QualityTask(models(self.model), self.k)
 
     @property
     def models(self) -> tuple[bytes, ...]:
         return (self.model,)
 
-    def found(self, total: NoisySum, wire: CatalogueWire, released: bytes) -> Quality:  # noqa: ARG002
+    def found(self, total: NoisySum, wire: CatalogueWire, released: bytes) -> Quality:
         return quality(total)
 
 

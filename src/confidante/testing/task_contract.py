@@ -5,13 +5,106 @@ task's promise (`l2_bound`) is what the plan's noise is measured by: clipping ke
 relies on it loses what it clips.
 """
 
+from dataclasses import asdict
+
+import msgspec
 import numpy as np
 
+from confidante.core.errors import WireError
 from confidante.core.values import Histories, SparseRows
-from confidante.tasks.base import Task
+from confidante.models.scoring import ModelName
+from confidante.tasks.base import Models, NoisySum, Stated, Task, TaskConfig, TaskContext, TaskKind
+from confidante.tasks.registry import decode_task, encode_task, kind_of, kinds, read_form
+from confidante.wire.catalogue import CatalogueWire
 
 ROUNDING = 1e-9
 """What float64 may add to a norm."""
+
+
+def check_kind(
+    kind: TaskKind,
+    task: Task,
+    histories: Histories,
+    wire: CatalogueWire,
+    config: TaskConfig | None = None,
+    models: Models = ModelName,
+) -> None:
+    """Check all that devices and coordinators rely on of a kind of task that is registered.
+
+    Args:
+        kind: the entry.
+        task: one of that kind over the catalogue, as a coordinator would make it.
+        histories: people over the catalogue, some of whom have something to say in it.
+        wire: the catalogue.
+        config: a table of the kind; None for one that only trainings use.
+        models: gives those that the task names, ready to score the catalogue.
+    """
+    _require(kind in kinds() and kind_of(task) is kind, task, "the kind is not registered")
+    sums = [one.entry.sums for one in kind.purposes]
+    _require(bool(sums) and all(sums), task, "a purpose is not for sums, or there is none")
+    version = kind.tag.rpartition(" ")[2]
+    _require(version.isdigit() and bool(kind.name), task, f"the tag {kind.tag!r} is not a name and a version")
+    body = encode_task(task, wire)
+    _require(encode_task(decode_task(body, wire), wire) == body, task, "what is read back has other bytes")
+    form = read_form(body)
+    _require(type(form) is kind.form and form.catalogue == wire.digest, task, "the form is another kind's")
+    for damaged in (body[:-1], body + b"\0", msgspec.msgpack.encode([kind.tag])):
+        _refused(task, damaged, wire)
+    elsewhere = form.__class__.of(task, bytes(32))
+    _refused(task, msgspec.msgpack.encode(elsewhere), wire)
+    back = decode_task(body, wire, models)
+    if kind.place is not None:
+        back, said = kind.place(back, Stated({}))
+        _require(all(isinstance(one, str) for one in said.values()), task, "a note of `place` is not text")
+    rows = check_task(back, histories)
+    _require(bool(rows.values.any()), task, "nobody has anything to say: give other histories")
+    total = np.zeros(task.length)
+    np.add.at(total, rows.indices, rows.values)
+    _check_found(task, NoisySum(total, 0.25, histories.people), wire)
+    _require((config is None) == (kind.config is None), task, "a table is given, or lacking")
+    if config is not None:
+        _check_config(task, config, TaskContext(wire, 1 << 20, form.models))
+
+
+def _refused(task: Task, data: bytes, wire: CatalogueWire) -> None:
+    try:
+        decode_task(data, wire)
+    except WireError:
+        return
+    _require(False, task, f"damaged bytes are read: {data[:40]!r}")
+
+
+def _check_found(task: Task, total: NoisySum, wire: CatalogueWire) -> None:
+    form = read_form(encode_task(task, wire))
+    found = form.found(total, wire, b"")
+    if found is None:
+        return
+    msgspec.json.encode(asdict(found))  # type: ignore[call-overload]
+    shown = found.rows([model.hex() for model in form.models])
+    _require(
+        all(len(row) == len(shown.headings) for row in shown.rows), task, "a row has too few or many cells"
+    )
+    _require(all(isinstance(cell, str) for row in shown.rows for cell in row), task, "a cell is not text")
+    _require({*shown.numbers} <= {*range(len(shown.headings))}, task, "a column of numbers is not there")
+
+
+def _check_config(task: Task, config: TaskConfig, context: TaskContext) -> None:
+    kind = kind_of(config)
+    _require(kind is kind_of(task), task, "the table is another kind's")
+    _require(config.__struct_config__.tag == kind.name, task, f"the kind of the table is not {kind.name!r}")
+    _require(f'# kind = "{kind.name}"' in kind.example, task, "the example has no table of the kind")
+    plain = msgspec.to_builtins(config)
+    _require(msgspec.convert(plain, type(config)) == config, task, "the table that is read back differs")
+    try:
+        msgspec.convert(plain | {"unheard-of": 1}, type(config))
+    except msgspec.ValidationError:
+        pass
+    else:
+        _require(False, task, "a key that the table has not is taken")
+    config.check(context.wire)
+    made = config.task(context)
+    _require(kind_of(made) is kind, task, "the table makes another kind's task")
+    encode_task(made, context.wire)
 
 
 def check_task(task: Task, histories: Histories) -> SparseRows:

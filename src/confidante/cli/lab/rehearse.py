@@ -21,6 +21,7 @@ _ITEMS, _EVENTS = 200, 20
     "rehearse",
     epilog=examples(
         "confidante lab rehearse --devices 20",
+        "confidante lab rehearse --devices 20 --task popularity --out rehearsal",
         "confidante lab rehearse train.csv --items items.csv --devices 50 --no-noise --out rehearsal",
     ),
 )
@@ -35,6 +36,9 @@ def rehearse_command(
     ] = 20,
     epsilon: Epsilon = None,
     no_noise: NoNoise = False,
+    task: Annotated[
+        str, typer.Option(metavar="KIND", help="One more sum: of a `[[task]]` of this kind.")
+    ] = "",
     seed: Seed = 0,
     out: Annotated[
         Path | None,
@@ -75,7 +79,9 @@ def rehearse_command(
     wanted = None if no_noise else DEFAULT_EPSILON if epsilon is None else epsilon
     try:
         with Bars() as bars:
-            ended = rehearse(histories, catalogue, folder, epsilon=wanted, limit=limit, progress=bars)
+            ended = rehearse(
+                histories, catalogue, folder, epsilon=wanted, task=task, limit=limit, progress=bars
+            )
     finally:
         if out is None:
             shutil.rmtree(folder, ignore_errors=True)

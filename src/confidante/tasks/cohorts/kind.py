@@ -67,7 +67,7 @@ class Groups:
             release.gate,
         )
 
-    def rows(self, models: Sequence[str]) -> Rows:  # noqa: ARG002
+    def rows(self, models: Sequence[str]) -> Rows:
         """Return a group a row."""
         rows = tuple(
             (
@@ -99,13 +99,13 @@ class _Form(TaskForm, tag="cohorts 1", frozen=True):
     def of(cls, task: CohortTask, catalogue: bytes) -> "_Form":
         return cls(catalogue, task.tree.encode(), items_out(task.columns))
 
-    def task(self, wire: CatalogueWire, models: Models) -> CohortTask:  # noqa: ARG002
+    def task(self, wire: CatalogueWire, models: Models) -> CohortTask:
         items = len(wire.catalogue)
         task = CohortTask(CohortTree.decode(self.tree), items, items_in(self.columns, items))
         require(0 < task.length <= MOST_ENTRIES, f"a task over cohorts has {task.length} entries: too many")
         return task
 
-    def found(self, total: NoisySum, wire: CatalogueWire, released: bytes) -> Groups | None:  # noqa: ARG002
+    def found(self, total: NoisySum, wire: CatalogueWire, released: bytes) -> Groups | None:
         return Groups.of(CohortRelease.decode(released)) if released else None
 
 
