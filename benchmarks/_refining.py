@@ -126,16 +126,16 @@ def model() -> bytes:
 def person(folder: Path, url: str, through: str, seed: int) -> Iterator[Device]:
     """A device that is ready to have a list refined."""
     with Device(folder, InsecurePlaintextKey()) as device:
-        device.install_model(model())
+        device.federation.install_model(model())
         rng = np.random.default_rng(seed)
         chosen = rng.choice(MODEL_ITEMS, EVENTS, replace=False)
         now = time.time()
-        device.record_many(
+        device.history.record_many(
             [Event(0, f"item-{item}", "view", now - index * 1000.0) for index, item in enumerate(chosen)]
         )
         device.consents.switch(Purpose.REFINE, True, how=PERSON)
-        device.refine_with(url, POPULATION, relay=through, policy="ask", seconds=30.0, at_once=True)
-        device.refresh_refinement()
+        device.refinement.use(url, POPULATION, relay=through, policy="ask", seconds=30.0, at_once=True)
+        device.refinement.refresh()
         device.recommend(10)
         yield device
 

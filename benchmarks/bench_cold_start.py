@@ -15,7 +15,7 @@ A new person's first half, by time, is what may be known; right is what the seco
 (`lab/cold_start`). Candidates are all items but those of the first half, the same for every line. "The newest
 event" grades only the last event of each person, with all before it no candidates, as the other benchmarks
 do. Picks: of the slate that a device shows, the three of the first half with the best ratings, then the
-newest; fewer where there are fewer. Scores are the device's own (`question.ask` over a `Library`). Cohorts:
+newest; fewer where there are fewer. Scores are the device's own (`build_query` over a `Library`). Cohorts:
 gender, then age. "Before" is the same device on a training without the sums for cohorts and picks.
 `--fade`: the group and three picks, and besides the newest 1, 5 or 20 other events of the first half (or as
 many as there are), with the fade, without it (group and picks count in full), and with a switch (neither
@@ -39,7 +39,7 @@ from confidante.core.values import Catalogue, Histories
 from confidante.device.catalog.library import Library
 from confidante.device.recommend.group_prior import GroupPrior
 from confidante.device.recommend.onboarding import slate
-from confidante.device.recommend.query import Profile, ask
+from confidante.device.recommend.query import Profile, build_query
 from confidante.lab.cold_start import (
     Cold,
     NewPerson,
@@ -166,7 +166,7 @@ def fading(
         made.picks[len(chosen) :] = 0
     kept, fade.ENOUGH = fade.ENOUGH, WAYS[way]
     try:
-        return ask(library, made).scores(np.arange(len(library)))
+        return build_query(library, made).scores(np.arange(len(library)))
     finally:
         fade.ENOUGH = kept
 
@@ -192,7 +192,7 @@ def score_all(
         return groups[place]
 
     def scored(on: Library, known: NDArray[np.int64], *, picked: bool, prior: GroupPrior | None) -> Any:
-        return ask(on, profile(known, picked=picked, prior=prior)).scores(rows)
+        return build_query(on, profile(known, picked=picked, prior=prior)).scores(rows)
 
     nothing = np.zeros(0, dtype=np.int64)
     lines: dict[str, Callable[[NewPerson], Any]] = {

@@ -64,7 +64,7 @@ with Device(sys.argv[1], InsecurePlaintextKey(), create=False) as device:
     thread = threading.Thread(target=look)
     thread.start()
     terms = Terms(CatalogueWire(catalogue), least_noise=0.1, least_devices=3, least_collusion=0.0)
-    device.participate(sys.argv[2], "films", terms, patience=2.0)
+    device.federation.participate(sys.argv[2], "films", terms, patience=2.0)
     thread.join()
     print(psutil.Process().memory_info().rss / (1 << 20), flush=True)
 """

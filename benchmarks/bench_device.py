@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from _timing import in_child, milliseconds, parser, peak_mib, seconds_of, spread, verdict
 from confidante import Device, Item
+from confidante.device.recommend.recommender import Request
 
 ITEMS, COLUMNS, KINDS, EVENTS, N = 100_000, (16, 48), 200, 200, 10
 REQUESTS, STARTS = 400, 11
@@ -82,8 +83,8 @@ def make(folder: Path, unknown: int) -> dict[str, Any]:
     """Make the profile, in a process of its own, and say what it took."""
     data = published()
     with Device(folder, PASSPHRASE) as device:
-        installed = seconds_of(lambda: device.install_model(data), 1, warm=0)[0]
-        added = seconds_of(lambda: device.add_items(new_items(unknown, "first")), 1, warm=0)[0]
+        installed = seconds_of(lambda: device.federation.install_model(data), 1, warm=0)[0]
+        added = seconds_of(lambda: device.items.add(new_items(unknown, "first")), 1, warm=0)[0]
         for k in np.random.default_rng(3).integers(0, ITEMS, EVENTS).tolist():
             device.record(f"item-{k:06d}")
     return {"install_model_s": installed, "first_unknown_item_s": added, "snapshot_bytes": len(data)}
@@ -96,8 +97,8 @@ def new_items(count: int, name: str) -> list[Item]:
 def answers(folder: Path) -> dict[str, Any]:
     """Measure what is only read, in turn with the reference."""
     with Device(folder, PASSPHRASE, create=False) as device:
-        liked = [event.item for event in device.history(limit=5)]
-        newest = device.history(limit=1)[0].number
+        liked = [event.item for event in device.history.events(limit=5)]
+        newest = device.history.events(limit=1)[0].number
         best = device.recommend(N).suggestions[0].item.id
         work: dict[str, Callable[[], object]] = {
             "recommend": lambda: device.recommend(N),
@@ -105,8 +106,8 @@ def answers(folder: Path) -> dict[str, Any]:
             "recommend, one label": lambda: device.recommend(N, labels=("label 7",)),
             "recommend, diversity 0.5": lambda: device.recommend(N, diversity=0.5),
             "recommend, filter": lambda: device.recommend(N, filter=lambda item: len(item.title) > 12),
-            "what_if": lambda: device.what_if(without=[newest], n=N),
-            "session": lambda: device.session(liked, N),
+            "what_if": lambda: device.recommender.what_if(without=[newest], n=N),
+            "session": lambda: device.recommender.session(liked, N),
         }
         spent: dict[str, list[float]] = {name: [] for name in work}
         for k in range(REQUESTS + 20):
@@ -117,7 +118,7 @@ def answers(folder: Path) -> dict[str, Any]:
                     spent[name].append(1e3 * (time.perf_counter() - start))
         found: dict[str, Any] = {name: percentiles(values) for name, values in spent.items()}
         found["explain"] = milliseconds(lambda: device.explain(best), 9)
-        found["similar_items"] = milliseconds(lambda: device.similar_items(best, N), 9)
+        found["similar_items"] = milliseconds(lambda: device.recommender.similar_items(best, N), 9)
         library, index = device._serving.library, device._serving.index
         errors = [abs(s.unexplained) for s in device.recommend(N).suggestions]
         return {
@@ -134,7 +135,7 @@ def reference(device: Device) -> Callable[[], NDArray[np.int64]]:
     library = device._serving.library
     parts = library.model.parts[: len(COLUMNS)]
     floats = np.concatenate([part.vectors * part.item_weights[:, None] for part in parts], axis=1)
-    profile = device._profile()
+    profile = device.recommender.query(Request()).profile
     ages = np.arange(len(profile.rows), dtype=np.float64)[::-1]
     queries = library.model.queries(profile.rows, ages, profile.weights)[: len(COLUMNS)]
     query = np.concatenate(queries).astype(np.float32)
@@ -168,25 +169,25 @@ def changes(folder: Path) -> dict[str, Any]:
             lambda: (device.record(f"item-{next(items):06d}"), device.recommend(N)), 25
         )
         spent["forget one event"] = milliseconds(
-            lambda: device.forget(event=device.history(limit=1)[0].number), 5
+            lambda: device.forget(event=device.history.events(limit=1)[0].number), 5
         )
         spent["forget one event, undo in a minute"] = milliseconds(
-            lambda: device.forget(event=device.history(limit=1)[0].number, undo_seconds=60), 9
+            lambda: device.forget(event=device.history.events(limit=1)[0].number, undo_seconds=60), 9
         )
         spent["less_like, then recommend"] = milliseconds(
-            lambda: (device.less_like(f"item-{next(items):06d}"), device.recommend(N)), 7
+            lambda: (device.taste.less(f"item-{next(items):06d}"), device.recommend(N)), 7
         )
         spent["add_items of 1, the first unknown one"] = milliseconds_once(
-            lambda: device.add_items(new_items(1, "unknown"))
+            lambda: device.items.add(new_items(1, "unknown"))
         )
         batches = iter(range(1000))
         spent["add_items of 1"] = milliseconds(
-            lambda: device.add_items(new_items(1, f"one {next(batches)}")), 7
+            lambda: device.items.add(new_items(1, f"one {next(batches)}")), 7
         )
         spent["add_items of 1,000"] = milliseconds(
-            lambda: device.add_items(new_items(1000, f"many {next(batches)}")), 3
+            lambda: device.items.add(new_items(1000, f"many {next(batches)}")), 3
         )
-        spent["find_items"] = milliseconds(lambda: device.find_items("brand"), 5)
+        spent["find_items"] = milliseconds(lambda: device.items.find("brand"), 5)
     spent["close, with rows to store"] = spread([time_to_close(folder)])
     return {
         "spent": spent,
@@ -201,7 +202,7 @@ def milliseconds_once(work: Callable[[], object]) -> dict[str, float]:
 
 def time_to_close(folder: Path) -> float:
     device = Device(folder, PASSPHRASE, create=False)
-    device.add_items(new_items(1, "last"))
+    device.items.add(new_items(1, "last"))
     start = time.perf_counter()
     device.close()
     return 1e3 * (time.perf_counter() - start)

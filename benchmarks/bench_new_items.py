@@ -25,7 +25,7 @@ import _movielens as movielens
 from confidante.core.values import Catalogue, Histories
 from confidante.device.catalog.build import extended
 from confidante.device.catalog.text import best_available
-from confidante.device.recommend.query import ask
+from confidante.device.recommend.query import build_query
 from confidante.lab.cold_start import NewPerson, later_ranks, ranks_of
 from confidante.lab.experiment import run_training
 from confidante.lab.metrics import estimate, hr_at_k, ndcg_at_k, recall_at_k
@@ -114,7 +114,10 @@ def scored(made: World) -> list[Scores]:
         best_available(),
     )
     rows = np.arange(len(items))
-    return [ask(library, movielens.profile(known), exclude=p.first).scores(rows) for known, p in made.people]
+    return [
+        build_query(library, movielens.profile(known), exclude=p.first).scores(rows)
+        for known, p in made.people
+    ]
 
 
 def graded(made: World, scores: list[Scores]) -> dict[str, Any]:

@@ -42,12 +42,12 @@ def measure(data: Data, most_people: int) -> dict[str, Any]:
         tempfile.TemporaryDirectory() as folder,
         Device(Path(folder) / "profile", InsecurePlaintextKey()) as device,
     ):
-        device.install_model(movielens.trained(data, EPSILON))
+        device.federation.install_model(movielens.trained(data, EPSILON))
         for person in people.tolist():
             rng = np.random.default_rng(person)
             for at, row in enumerate(data.history(person)[-LONGEST:].tolist()):
                 device.record(data.catalogue.ids[row], at=float(at))
-            events = [event.number for event in device.history(limit=LONGEST)]  # newest first
+            events = [event.number for event in device.history.events(limit=LONGEST)]  # newest first
             for suggestion in device.recommend(TOP).suggestions:
                 items += 1
                 for size in SIZES:
@@ -90,7 +90,7 @@ def strongest(suggestion: Suggestion, size: int) -> list[int]:
 
 
 def leaves(device: Device, item: str, without: Collection[int]) -> bool:
-    answer = device.what_if(without=without, n=TOP)
+    answer = device.recommender.what_if(without=without, n=TOP)
     return all(suggestion.item.id != item for suggestion in answer.suggestions)
 
 

@@ -45,8 +45,8 @@ def one(url: str, through: str, folder: Path, repeats: int, *pids: int) -> dict[
     whole, with_it, without, rest, spent_by = [], [], [], [], []
     with person(folder, url, through, 1) as device:
         for index in range(WARM + repeats):
-            if not device.refinement_status().tokens:
-                device.refresh_refinement()
+            if not device.refinement.status().tokens:
+                device.refinement.refresh()
                 device.recommend(10, refine=True).refined()  # what was fetched is read once
             before = processors(pids)
             began = time.perf_counter()
@@ -65,7 +65,7 @@ def one(url: str, through: str, folder: Path, repeats: int, *pids: int) -> dict[
                 without.append(1e3 * alone)
                 after = processors(pids)
                 spent_by.append({name: 1e3 * (after[name] - before[name]) for name in after})
-                last = device.refinement_status().last
+                last = device.refinement.status().last
                 rest.append((last.up, last.down) if last else (0, 0))
     return {
         "refined_ms": spread(whole),

@@ -32,7 +32,7 @@ from confidante.core.entropy import SystemEntropy
 from confidante.core.values import Catalogue
 from confidante.device.catalog.library import Library
 from confidante.device.recommend.counterfactual import rank
-from confidante.device.recommend.query import Added, Question, ask
+from confidante.device.recommend.query import Added, ScoringQuery, build_query
 from confidante.device.refinement.bucket import choose
 from confidante.device.refinement.merging import REFINE_SPREAD, Heard, added
 from confidante.lab.metrics import UNREACHED, Ranks, estimate, hr_at_k, ndcg_at_k
@@ -134,67 +134,66 @@ def ways(made: World, person: int, *, tune: bool) -> Iterator[tuple[str, int]]:
     else:
         had, gone = made.place[events], made.place[hidden]
         yield REFUSED, place_of(scored(made.refused, had[had >= 0], gone[gone >= 0]), there)
-    question = scored(made.placed, events, hidden)
-    yield PLACED, place_of(question, held_out)
-    yield REFINED, place_of(question.with_added(refinement(made.server, question)), held_out)
-    yield EQUAL, place_of(question.with_added(refinement(made.equal, question)), held_out)
-    yield BUCKET, place_of(question.with_added(in_bucket(made.server, question)), held_out)
+    query = scored(made.placed, events, hidden)
+    yield PLACED, place_of(query, held_out)
+    yield REFINED, place_of(query.with_added(refinement(made.server, query)), held_out)
+    yield EQUAL, place_of(query.with_added(refinement(made.equal, query)), held_out)
+    yield BUCKET, place_of(query.with_added(in_bucket(made.server, query)), held_out)
     if tune:
-        more = refinement(made.server, question)
+        more = refinement(made.server, query)
         for spread in SPREADS:
-            grown = refinement(made.server, question, spread / REFINE_SPREAD)
-            yield f"spread {spread:g}", place_of(question.with_added(grown), held_out)
-        twice = refinement(made.server, question, 2.0).refinement
+            grown = refinement(made.server, query, spread / REFINE_SPREAD)
+            yield f"spread {spread:g}", place_of(query.with_added(grown), held_out)
+        twice = refinement(made.server, query, 2.0).refinement
         points = twice - more.refinement  # without what merging takes off
         for spread in ADDED:
             only = replace(more, refinement=points * spread / REFINE_SPREAD)
-            yield f"only added, spread {spread:g}", place_of(question.with_added(only), held_out)
-    candidates = np.flatnonzero(question.allowed)
-    heard = points_of(made.server, question)
+            yield f"only added, spread {spread:g}", place_of(query.with_added(only), held_out)
+    candidates = np.flatnonzero(query.allowed)
+    heard = points_of(made.server, query)
     yield ALONE, int(np.count_nonzero(heard[candidates] >= heard[held_out]))
     yield WIDE, place_of(scored(made.wide, events, hidden), held_out)
 
 
-def scored(library: Library, events: NDArray[np.int64], hidden: NDArray[np.int64]) -> Question:
-    return ask(library, movielens.profile(events), exclude=hidden)
+def scored(library: Library, events: NDArray[np.int64], hidden: NDArray[np.int64]) -> ScoringQuery:
+    return build_query(library, movielens.profile(events), exclude=hidden)
 
 
-def points_of(server: tuple[QuerySide, ItemSide], question: Question) -> NDArray[np.float64]:
+def points_of(server: tuple[QuerySide, ItemSide], query: ScoringQuery) -> NDArray[np.float64]:
     """Return what a server answers, by the integers of the encrypted path."""
     side, items = server
-    query = side.query(question.profile.rows, question.ages, question.weights)
-    rounded = side.rounded(query)
+    rounded = side.rounded(side.query(query.profile.rows, query.ages, query.weights))
     return side.points(items.scores(rounded), rounded.scale)
 
 
-def refinement(server: tuple[QuerySide, ItemSide], question: Question, times: float = 1.0) -> Added:
+def refinement(server: tuple[QuerySide, ItemSide], query: ScoringQuery, times: float = 1.0) -> Added:
     """Return what a device merges, the server's points so many times."""
-    points = points_of(server, question) * times
-    return merged(server, question, points, np.arange(len(points)))
+    points = points_of(server, query) * times
+    return merged(server, query, points, np.arange(len(points)))
 
 
-def in_bucket(server: tuple[QuerySide, ItemSide], question: Question) -> Added:
+def in_bucket(server: tuple[QuerySide, ItemSide], query: ScoringQuery) -> Added:
     """Return what a device merges that named one bucket."""
     side, _ = server
-    rounded = side.rounded(side.query(question.profile.rows, question.ages, question.weights))
+    rounded = side.rounded(side.query(query.profile.rows, query.ages, query.weights))
     rows = side.in_bucket(choose(side.centroids, rounded.values, CHOICE, SystemEntropy()))
-    return merged(server, question, points_of(server, question)[rows], rows)
+    return merged(server, query, points_of(server, query)[rows], rows)
 
 
 def merged(
     server: tuple[QuerySide, ItemSide],
-    question: Question,
+    query: ScoringQuery,
     points: NDArray[np.float64],
     rows: NDArray[np.int64],
 ) -> Added:
     items = server[0].items
     heard = Heard(rows, points, np.zeros(items), np.ones(items, dtype=np.bool_))
-    return added(server[0], heard, question, np.arange(items))
+    return added(server[0], heard, query, np.arange(items))
 
 
-def place_of(question: Question, held_out: int) -> int:
+def place_of(query: ScoringQuery, held_out: int) -> int:
     """Return the rank of the held-out row."""
-    ranking = rank(question, held_out)
+    ranking = rank(query, held_out)
     own = ranking.scores[np.searchsorted(ranking.rows, held_out)]
     return int(np.count_nonzero(ranking.scores >= own))
 

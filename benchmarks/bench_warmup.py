@@ -6,7 +6,7 @@
 Needs the data sets in the folder that CONFIDANTE_SHARED names; without it, says so and stops. Leave-one-out
 on the frozen splits: the held-out event is ranked among all items that the person did not have before, while
 the device knows only the last events before it. People with at least 30 events; the same people and the same
-candidates for every point. Scores are the device's own (`question.ask` and `rank` over a `Library`), ties
+candidates for every point. Scores are the device's own (`build_query` and `rank` over a `Library`), ties
 lose, and lists are compared with those of a real `Device` for some people. The federated model is trained
 once on the visible part, at epsilon 8 and delta 1e-5 against the coordinator; a device adds the words of
 titles and labels to it, and `its model alone` is without them. `--tune` grades choices of the text part on
@@ -30,7 +30,7 @@ from confidante.device.catalog.index import FlatIndex
 from confidante.device.catalog.library import Library
 from confidante.device.device import Device
 from confidante.device.recommend.counterfactual import rank
-from confidante.device.recommend.query import answer, ask
+from confidante.device.recommend.query import build_query, top_k
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.lab.baselines import fit_popularity
 from confidante.lab.metrics import Ranks, estimate, hr_at_k, ndcg_at_k
@@ -59,7 +59,7 @@ def ranks(data: Data, library: Library, people: NDArray[np.int64], known: int) -
     found = np.empty(len(people), dtype=np.int64)
     for place, person in enumerate(people.tolist()):
         events, older, held_out = split_of(data, person, known)
-        ranking = rank(ask(library, movielens.profile(events), exclude=older), held_out)
+        ranking = rank(build_query(library, movielens.profile(events), exclude=older), held_out)
         own = ranking.scores[np.searchsorted(ranking.rows, held_out)]
         found[place] = np.count_nonzero(ranking.scores >= own)
     return Ranks(np.arange(len(people) + 1), found)
@@ -97,13 +97,13 @@ def same_as_device(data: Data, library: Library, published: bytes | None, people
         Device(Path(folder) / "profile", InsecurePlaintextKey()) as device,
     ):
         if published is None:
-            device.add_items(data.items)
+            device.items.add(data.items)
         else:
-            device.install_model(published)
+            device.federation.install_model(published)
         for person in people:
             for known in KNOWN:
                 events, older, _ = split_of(data, person, known)
-                ours = answer(ask(library, movielens.profile(events), exclude=older), index, 10)
+                ours = top_k(build_query(library, movielens.profile(events), exclude=older), index, 10)
                 for at, row in enumerate(events.tolist()):
                     device.record(data.catalogue.ids[row], at=float(at))
                 theirs = device.recommend(10, exclude=[data.catalogue.ids[row] for row in older.tolist()])

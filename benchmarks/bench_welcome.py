@@ -55,10 +55,10 @@ def main() -> None:
             tempfile.TemporaryDirectory() as folder,
             Device(Path(folder) / "p", InsecurePlaintextKey()) as device,
         ):
-            device.add_items(made_up(count))
-            shown = [item.id for item in device.welcome_slate()]
-            first = median_ms(device.welcome_slate, given.repeat)
-            others = median_ms(lambda: device.welcome_slate(after=shown), given.repeat)  # noqa: B023
+            device.items.add(made_up(count))
+            shown = [item.id for item in device.onboarding.slate()]
+            first = median_ms(device.onboarding.slate, given.repeat)
+            others = median_ms(lambda: device.onboarding.slate(after=shown), given.repeat)  # noqa: B023
             print(
                 f"{count:>7,} items: {len(shown)} titles in {first[0]:.1f} ms ({first[1]:.1f} ms of work), "
                 f"others in {others[0]:.1f} ms ({others[1]:.1f} ms)"

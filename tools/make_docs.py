@@ -285,7 +285,7 @@ def coordinator_page() -> str:
         "# Coordinator and relay over HTTP",
         "",
         "Devices speak to a coordinator in msgpack; [wire](wire.md) has the shapes. An app never needs",
-        "these endpoints: `device.participate` and its like speak to them.",
+        "these endpoints: `device.federation.participate` and its like speak to them.",
         "",
         "## Coordinator",
         "",

@@ -55,11 +55,11 @@ def test_for_you(page: Page, device: Device) -> None:
 
     press(page, f"Save: {best[0].item.title}")
     said(page, "Saved")
-    assert [item.id for item in device.saved] == [best[0].item.id]
+    assert [item.id for item in device.taste.saved] == [best[0].item.id]
     expect(page.get_by_role("heading", name="Saved for later")).to_be_visible()
     press(page, f"Take off the list: {best[0].item.title}")
     said(page, "off the list")
-    assert device.saved == ()
+    assert device.taste.saved == ()
 
     press(page, f"Not this one: {best[0].item.title}")
     said(page, "will not be suggested again")
@@ -70,19 +70,19 @@ def test_for_you(page: Page, device: Device) -> None:
     press(page, f"Less like this: {gone}")
     said(page, "less like")
     expect(page.get_by_role("heading", name=gone)).to_have_count(0)
-    assert {kind for kind, _ in device.wishes()} == {"less", "never"}
+    assert {kind for kind, _ in device.taste.refused} == {"less", "never"}
 
     known = first_card(page)
     press(page, f"I know it: {known}")
     said(page, "Noted that you know")
-    assert device.item(device.history(limit=1)[0].item).title == known
+    assert device.items.get(device.history.events(limit=1)[0].item).title == known
 
     page.get_by_label("Find something you know").fill("vinyl")
     press(page, "Search")
     expect(page.get_by_role("heading", name="Titles with “vinyl”")).to_be_visible()
     press(page, "I know it: The Vinyl")
     said(page, "Noted")
-    assert device.item(device.history(limit=1)[0].item).title.startswith("The Vinyl")
+    assert device.items.get(device.history.events(limit=1)[0].item).title.startswith("The Vinyl")
     press(page, "Close the search")
     expect(page.get_by_role("heading", name="Titles with")).to_have_count(0)
 
@@ -104,22 +104,22 @@ def test_why(page: Page, device: Device) -> None:
     page.get_by_role("button", name="Show the list").click()
     expect(page.get_by_role("heading", name="Without 3 things")).to_be_visible()
     numbers = [int(tick.get_attribute("value") or "") for tick in page.get_by_role("checkbox").all()[:3]]
-    expected = [one.item.title for one in device.what_if(without=numbers, n=10).suggestions]
+    expected = [one.item.title for one in device.recommender.what_if(without=numbers, n=10).suggestions]
     listed = page.locator("#lists section").last.locator("li").all_inner_texts()
     assert [text.removesuffix(" (new)") for text in listed] == expected
-    assert device.event_count == 5
+    assert device.history.count == 5
 
     press(page, "Forget:")
     said(page, "Forgot 1 thing")
-    assert device.event_count == 4
+    assert device.history.count == 4
     press(page, "Undo")
     said(page, "Taken back")
-    assert device.event_count == 5
+    assert device.history.count == 5
     press(page, "Less like this")
     said(page, "less like")
     press(page, "Allow it again")
     said(page, "may be suggested again")
-    assert device.wishes() == ()
+    assert device.taste.refused == ()
     press(page, "Not this one")
     said(page, "not be suggested")
     page.get_by_role("link", name="Back to the list").click()
@@ -127,18 +127,18 @@ def test_why(page: Page, device: Device) -> None:
 
 
 def test_what_i_know_tastes_and_wishes(page: Page, device: Device) -> None:
-    device.not_this("cr1")
+    device.taste.never("cr1")
     tab(page, "What I know")
     press(page, "More: Cooking")
     said(page, "counts more")
-    assert {taste.label: taste.level for taste in device.tastes()}["Cooking"] == 1
+    assert {taste.label: taste.level for taste in device.taste.list()}["Cooking"] == 1
     press(page, "Less: Cooking")
     said(page, "as you lived it")
     press(page, "Less: Cooking")
     said(page, "counts less")
     press(page, "Leave untouched: Cooking")
     said(page, "as you lived it")
-    assert {taste.label: taste.level for taste in device.tastes()}["Cooking"] == 0
+    assert {taste.label: taste.level for taste in device.taste.list()}["Cooking"] == 0
     press(page, "Remove: Space")
     said(page, "Nothing with “Space”")
     assert not [one for one in device.recommend(40).suggestions if "Space" in one.item.labels]
@@ -147,7 +147,7 @@ def test_what_i_know_tastes_and_wishes(page: Page, device: Device) -> None:
     assert [one for one in device.recommend(40).suggestions if "Space" in one.item.labels]
     press(page, "Allow again")
     said(page, "may be suggested again")
-    assert device.wishes() == ()
+    assert device.taste.refused == ()
 
 
 def test_what_i_know_history(page: Page, device: Device) -> None:
@@ -160,21 +160,21 @@ def test_what_i_know_history(page: Page, device: Device) -> None:
 
     press(page, "Forget: The Probe")
     said(page, "Forgot 1 thing")
-    assert device.event_count == 4
+    assert device.history.count == 4
     expect(page.get_by_role("region", name="Undo")).to_contain_text("It can be taken back until")
     press(page, "Undo")
     said(page, "Taken back")
-    assert device.event_count == 5
+    assert device.history.count == 5
 
     press(page, "All of it: forget everything about The Oven")
     said(page, "Forgot 1 thing")
-    assert "co2" not in {event.item for event in device.history()}
+    assert "co2" not in {event.item for event in device.history.events()}
 
     page.locator("#from").fill("2026-05-29")
     page.locator("#to").fill("2026-05-31")
     press(page, "Forget these days")
     said(page, "Forgot 2 things")
-    assert device.event_count == 2
+    assert device.history.count == 2
 
     page.get_by_role("link", name="Forget everything").click()
     page.get_by_role("link", name="Keep it").click()
@@ -182,12 +182,12 @@ def test_what_i_know_history(page: Page, device: Device) -> None:
     page.get_by_role("link", name="Forget everything").click()
     press(page, "Forget everything")
     expect(page.locator("main")).to_contain_text("Not one thing you did is kept here")
-    assert device.event_count == 0
+    assert device.history.count == 0
     while page.get_by_role("button", name="Undo").count():
         left = page.get_by_role("button", name="Undo").count()
         press(page, "Undo")
         expect(page.get_by_role("button", name="Undo")).to_have_count(left - 1)
-    assert device.event_count == 5
+    assert device.history.count == 5
 
 
 def test_what_i_know_import_and_export(page: Page, device: Device, tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_what_i_know_import_and_export(page: Page, device: Device, tmp_path: Pat
         page.get_by_role("button", name=button, exact=True).click()
         expect(page.get_by_role("heading", name="What came of the file")).to_be_visible()
         expect(page.locator("#report")).to_contain_text("Never heard of it")
-        assert device.event_count == events
+        assert device.history.count == events
     with page.expect_download() as download:
         page.get_by_role("link", name="Save the file").click()
     assert "The Heist (1980)" in download.value.path().read_text()
@@ -237,22 +237,26 @@ def test_switches(page: Page, device: Device) -> None:
             expect(page.locator(f"#switch-{purpose.value}")).to_have_attribute("aria-checked", expected)
     page.locator("#no-profiling").click()
     said(page, "use nothing of yours")
-    assert device.no_profiling
+    assert device.settings.no_profiling
     page.locator("#no-profiling").click()
     said(page, "yours again")
-    assert not device.no_profiling
+    assert not device.settings.no_profiling
     for button in ("For an hour", "For a day", "Until I resume"):
         press(page, button)
         said(page, "Learning is paused")
-        assert device.paused_until is not None
+        assert device.settings.paused_until is not None
         press(page, "Resume now")
         said(page, "Learning goes on")
-        assert device.paused_until is None
+        assert device.settings.paused_until is None
     page.get_by_label("How many things, at most").fill("3")
     page.get_by_label("Oldest, in days").fill("900")
     press(page, "Keep it so")
     said(page, "The newest 3 things are kept")
-    assert (device.retention.events, device.retention.days, device.event_count) == (3, 900, 3)
+    assert (device.settings.retention.events, device.settings.retention.days, device.history.count) == (
+        3,
+        900,
+        3,
+    )
     with page.expect_download():
         page.get_by_role("link", name="Save the file").click()
 
@@ -272,12 +276,12 @@ def test_erasing_everything_ends_the_server(browser: Browser, device: Device) ->
 
 
 def test_an_api_key_can_be_made_worthless(browser: Browser, device: Device) -> None:
-    key = new_api_key(device)
+    key = new_api_key(device.settings)
     with served(device) as (link, _), visiting(browser, link) as page:
         tab(page, "Switches")
         press(page, "Lock apps out")
         said(page, "opens nothing any more")
-        assert not Gate(1, device).opens(key)
+        assert not Gate(1, device.settings).opens(key)
 
 
 def test_by_keyboard_alone(browser: Browser, device: Device) -> None:
@@ -297,7 +301,7 @@ def test_by_keyboard_alone(browser: Browser, device: Device) -> None:
                 break
         page.keyboard.press("Enter")
         said(page, "Noted that you know")
-        assert device.item(device.history(limit=1)[0].item).title.startswith("The Vinyl")
+        assert device.items.get(device.history.events(limit=1)[0].item).title.startswith("The Vinyl")
         assert page.evaluate("document.activeElement !== document.body")  # focus is not lost by the swap
         tab(page, "Switches")
         page.locator("#no-profiling").focus()
@@ -321,10 +325,10 @@ def test_the_time_left_to_undo_counts_down_and_the_bar_goes(browser: Browser, de
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1100, 360])
 def test_every_tab_is_accessible_and_fits(browser: Browser, device: Device, scheme: str, width: int) -> None:
-    device.save("cr2")
-    device.less_like("cr3")
-    device.edit_taste("Cooking", level=1)
-    device.edit_taste("Drama", removed=True)
+    device.taste.save("cr2")
+    device.taste.less("cr3")
+    device.taste.edit("Cooking", level=1)
+    device.taste.edit("Drama", removed=True)
     device.consents.switch(Purpose.REFINE, True, how=PERSON)
     device.ledger.write(
         Purpose.REFINE, "refine", "https://example.org", b"sealed", {"items": 3}, "that you asked"

@@ -41,13 +41,13 @@ def titles(page: Page) -> list[str]:
 
 
 def picked(device: Device) -> set[str]:
-    return {device.item(event.item).title for event in device.picks()}
+    return {device.items.get(event.item).title for event in device.onboarding.picks}
 
 
 def test_three_are_picked_and_the_list_names_them(page: Page, device: Device) -> None:
     heading(page, "Pick three you love")
     shown = titles(page)
-    assert shown == [item.title for item in device.welcome_slate()]
+    assert shown == [item.title for item in device.onboarding.slate()]
     page.get_by_label(shown[0]).check()
     press(page, "Show me others")
     expect(page.get_by_role("heading", name="Ticked before")).to_be_visible()
@@ -73,7 +73,7 @@ def test_the_first_screen_can_be_skipped_and_comes_back_when_asked(page: Page, d
     press(page, "Skip")
     said(page, "Skipped")
     heading(page, "For you")
-    assert device.event_count == 0
+    assert device.history.count == 0
     page.reload()
     heading(page, "For you")
     page.get_by_role("link", name="Pick three that you love").click()
@@ -81,23 +81,23 @@ def test_the_first_screen_can_be_skipped_and_comes_back_when_asked(page: Page, d
     page.locator(".pick").first.click()
     press(page, "Show my list")
     heading(page, "For you")
-    assert len(device.picks()) == 1
+    assert len(device.onboarding.picks) == 1
 
 
 def test_picks_are_taken_back_one_by_one_and_together_and_that_can_be_undone(
     page: Page, device: Device
 ) -> None:
-    device.pick(["sp1", "co2", "mu3"])
+    device.onboarding.pick(["sp1", "co2", "mu3"])
     page.goto(page.url + "welcome")
     press(page, "Take back: The Star")
     said(page, "Forgot 1 thing")
     assert picked(device) == {"The Oven (1982)", "The Encore (1983)"}
     press(page, "Take all picks back")
     said(page, "Forgot 2 things")
-    assert device.picks() == ()
+    assert device.onboarding.picks == ()
     page.get_by_role("region", name="Undo").last.get_by_role("button").click()
     said(page, "Taken back: 2 things")
-    assert len(device.picks()) == 2
+    assert len(device.onboarding.picks) == 2
 
 
 def test_nothing_ticked_and_no_title_found_are_said(page: Page, device: Device) -> None:
@@ -106,7 +106,7 @@ def test_nothing_ticked_and_no_title_found_are_said(page: Page, device: Device) 
     page.get_by_label("Or find a title").fill("zzz")
     press(page, "Search")
     expect(page.locator("main")).to_contain_text("No title here has these words.")
-    assert device.event_count == 0
+    assert device.history.count == 0
 
 
 def test_by_keyboard_alone_with_progress_read_aloud(browser: Browser, device: Device) -> None:
@@ -124,7 +124,7 @@ def test_by_keyboard_alone_with_progress_read_aloud(browser: Browser, device: De
         page.get_by_role("button", name="Show my list").focus()
         page.keyboard.press("Enter")
         heading(page, "For you")
-        assert len(device.picks()) == 3
+        assert len(device.onboarding.picks) == 3
         assert page.evaluate("document.activeElement !== document.body")
 
 
@@ -154,7 +154,7 @@ def test_the_first_screen_is_accessible_and_fits(
         expect(page.locator("#count")).to_have_text("1 of 3 picked")
         for name in ("welcome", "welcome-again"):
             if name == "welcome-again":
-                device.pick(["sp1", "co2"])
+                device.onboarding.pick(["sp1", "co2"])
                 page.goto(link.partition("?")[0] + "welcome")
                 heading(page, "Pick what you love")
             found = Axe().run(page).response["violations"]

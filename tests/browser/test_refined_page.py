@@ -134,9 +134,9 @@ def test_the_local_list_is_there_at_once_and_nothing_is_asked_while_it_is_off(
     assert "/refined" not in client.get("/").text
     assert "Nothing is asked: the switch" in client.get("/switches").text
     device.consents.switch(Purpose.REFINE, True, how=PERSON)
-    device.no_profiling = True
+    device.settings.no_profiling = True
     assert "/refined" not in client.get("/").text
-    device.no_profiling = False
+    device.settings.no_profiling = False
     assert len(questions(device)) == asked
     assert re.search(r'hx-get="/refined"|Refined: what', client.get("/").text)
 
@@ -165,10 +165,10 @@ def test_a_server_is_chosen_and_left_on_the_page(device: Device, here: Server) -
     assert "What refining takes is here" in page
     page = post(client, "/refining", do="off")
     assert "No list is refined any more" in page
-    assert not device.refinement_status().set_up
+    assert not device.refinement.status().set_up
     page = post(client, "/refining", do="setup", url=here.url, population="films", relay=here.relay.url)
     assert "Nothing was sent yet" in page
-    assert device.refinement_status().relay == here.relay.url
+    assert device.refinement.status().relay == here.relay.url
     for wrong in (
         {"do": "setup", "url": "ftp://x", "population": "films", "relay": here.relay.url},
         {"do": "setup", "url": here.url, "population": "films"},

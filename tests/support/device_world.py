@@ -113,8 +113,8 @@ class Clock:
 def _built(repeat: bool) -> tempfile.TemporaryDirectory[str]:
     kept = tempfile.TemporaryDirectory(prefix="profile-")
     with Device(Path(kept.name) / "profile", InsecurePlaintextKey(), clock=Clock()) as device:
-        device.install_model(snapshot(repeat))
-        device.add_items(films()[KNOWN:])
+        device.federation.install_model(snapshot(repeat))
+        device.items.add(films()[KNOWN:])
         device.recommend(1)
     return kept
 

@@ -77,7 +77,7 @@ def _device(folder: Path) -> Iterator[dict[str, Any]]:
     with open_device(folder / "my-profile", clock=time.time) as device:
         watch(device, ["m0", "m5", "m10", "m1"])
         yield {"device": device}
-        for one in device.backgrounds:
+        for one in device.federation.backgrounds:
             one.close()
 
 

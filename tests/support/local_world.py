@@ -39,7 +39,7 @@ def small_library() -> list[Item]:
 def small_device(folder: Path, *, events: bool = True) -> Device:
     """Somebody who likes space, and once cooked. The profile is for tests: its key lies beside it."""
     device = Device(folder, InsecurePlaintextKey())
-    device.add_items(small_library())
+    device.items.add(small_library())
     if events:
         for hours, item in enumerate(("sp0", "sp1", "co2", "sp3", "sp4")):
             device.record(item, "view", at=1_780_000_000.0 + 86_400 * hours)
@@ -48,14 +48,14 @@ def small_device(folder: Path, *, events: bool = True) -> Device:
 
 def api_client(device: Device) -> TestClient:
     """An app with the key, behind the guard."""
-    key = new_api_key(device)
-    app = make_app(device, Gate(PORT, device), user="ada")
+    key = new_api_key(device.settings)
+    app = make_app(device, Gate(PORT, device.settings), user="ada")
     return TestClient(app, base_url=HERE, headers={"x-api-key": key})
 
 
 def page_client(device: Device) -> TestClient:
     """A browser that has followed the link, without scripts."""
-    gate = Gate(PORT, device)
+    gate = Gate(PORT, device.settings)
     client = TestClient(make_app(device, gate), base_url=HERE, headers={"sec-fetch-site": "same-origin"})
     parts = urlsplit(gate.link())
     assert client.get(f"{parts.path}?{parts.query}").status_code == 200

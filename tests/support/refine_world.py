@@ -166,9 +166,9 @@ def person(
             device.consents.switch(Purpose.REFINE, True, how=PERSON)
         if here is not None:
             given = {"relay": here.relay.url, "policy": "ask", "seconds": 10.0, "at_once": True, **setup}
-            device.refine_with(here.url, POPULATION, **given)
+            device.refinement.use(here.url, POPULATION, **given)
             if prepared:
-                device.refresh_refinement()
+                device.refinement.refresh()
         yield device
 
 

@@ -39,5 +39,5 @@ if __name__ == "__main__":
     off = float(skew[0]) if skew else 0.0
     with Device(Path(folder), InsecurePlaintextKey(), clock=lambda: time.time() + off) as device:
         terms = Terms(least_noise=0.1, least_devices=2, least_collusion=0.0)
-        outcome = device.participate(url, "films", terms, patience=90.0)
+        outcome = device.federation.participate(url, "films", terms, patience=90.0)
         print(json.dumps([outcome.state, outcome.why]))

@@ -131,11 +131,12 @@ def walk_parts(folder: Path) -> None:
 
 
 def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
-    """Return what to do with each public member of `Device`, in the order in which to do it.
+    """Return what to do with each public member of a device and its components, in the order to do it in.
 
-    A new member of `Device` belongs here; `test_silence.py` fails until it is.
+    A new member belongs here; `test_silence.py` fails until it is.
     """
     from confidante.core.values import Item
+    from confidante.device.recommend.recommender import Request
     from confidante.device.values import Retention
 
     films = [Item(f"m{i}", f"Film {i}", ("Horror", "Drama")[i % 2 :]) for i in range(30)]
@@ -144,75 +145,95 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "protection": lambda device: device.protection,
         "folder": lambda device: device.folder,
         "now": lambda device: device.now(),
-        "has_model": lambda device: device.has_model,
-        "add_items": lambda device: device.add_items(films),
-        "list_items": lambda device: device.list_items(5, "m3"),
-        "set_setting": lambda device: device.set_setting("colour", b"green"),
-        "setting": lambda device: device.setting("colour"),
-        "record_many": lambda device: device.record_many(device.history(limit=2)),
-        "erase_due": lambda device: device.erase_due(),
-        "items": lambda device: device.items,
-        "item": lambda device: device.item("m1"),
-        "find_items": lambda device: device.find_items("Film"),
-        "install_model": lambda device: _refused(device.install_model, b"no model"),
+        "federation.has_model": lambda device: device.federation.has_model,
+        "items.add": lambda device: device.items.add(films),
+        "items.list": lambda device: device.items.list(5, "m3"),
+        "settings.set": lambda device: device.settings.set("colour", b"green"),
+        "settings.get": lambda device: device.settings.get("colour"),
+        "history.record_many": lambda device: device.history.record_many(device.history.events(limit=2)),
+        "history.erase_due": lambda device: device.history.erase_due(),
+        "items.count": lambda device: device.items.count,
+        "items.get": lambda device: device.items.get("m1"),
+        "items.find": lambda device: device.items.find("Film"),
+        "federation.install_model": lambda device: _refused(device.federation.install_model, b"no model"),
         "record": lambda device: [device.record(f"m{i}") for i in range(8)],
-        "history": lambda device: device.history(search="Film"),
-        "event_count": lambda device: device.event_count,
+        "history.events": lambda device: device.history.events(search="Film"),
+        "history.count": lambda device: device.history.count,
         "recommend": lambda device: (
             device.recommend(5, diversity=0.3),
             device.recommend(5, refine=True).refined(),
         ),
-        "session": lambda device: device.session(["m1", "m2"], 5),
-        "what_if": lambda device: device.what_if(without=[1]),
+        "recommender.session": lambda device: device.recommender.session(["m1", "m2"], 5),
+        "recommender.what_if": lambda device: device.recommender.what_if(without=[1]),
         "explain": lambda device: device.explain("m20"),
-        "similar_items": lambda device: device.similar_items("m1"),
-        "less_like": lambda device: device.less_like("m9"),
-        "not_this": lambda device: device.not_this("m10"),
-        "allow": lambda device: device.allow("m9"),
-        "save": lambda device: device.save("m11"),
-        "saved": lambda device: device.saved,
-        "unsave": lambda device: device.unsave("m11"),
-        "wishes": lambda device: device.wishes(),
-        "tastes": lambda device: device.tastes(),
-        "edit_taste": lambda device: device.edit_taste("Drama", level=1),
-        "welcome_due": lambda device: device.welcome_due(),
-        "welcome_slate": lambda device: device.welcome_slate(5),
-        "pick": lambda device: device.pick(["m12", "m13"]),
-        "picks": lambda device: device.picks(),
-        "skip_welcome": lambda device: device.skip_welcome(),
-        "set_attributes": lambda device: device.set_attributes({"age": "25-34"}),
-        "attributes": lambda device: device.attributes,
-        "cohort_attributes": lambda device: device.cohort_attributes,
-        "cohort": lambda device: device.cohort,
-        "pause": lambda device: device.pause(60),
-        "paused_until": lambda device: device.paused_until,
-        "resume": lambda device: device.resume(),
-        "no_profiling": lambda device: (setattr(device, "no_profiling", True), device.recommend(3)),
+        "recommender.similar_items": lambda device: device.recommender.similar_items("m1"),
+        "taste.less": lambda device: device.taste.less("m9"),
+        "taste.never": lambda device: device.taste.never("m10"),
+        "taste.allow": lambda device: device.taste.allow("m9"),
+        "taste.save": lambda device: device.taste.save("m11"),
+        "taste.saved": lambda device: device.taste.saved,
+        "taste.unsave": lambda device: device.taste.unsave("m11"),
+        "taste.refused": lambda device: device.taste.refused,
+        "taste.list": lambda device: device.taste.list(),
+        "taste.edit": lambda device: device.taste.edit("Drama", level=1),
+        "onboarding.due": lambda device: device.onboarding.due,
+        "onboarding.slate": lambda device: device.onboarding.slate(5),
+        "onboarding.pick": lambda device: device.onboarding.pick(["m12", "m13"]),
+        "onboarding.picks": lambda device: device.onboarding.picks,
+        "onboarding.skip": lambda device: device.onboarding.skip(),
+        "settings.attributes": lambda device: setattr(device.settings, "attributes", {"age": "25-34"}),
+        "cohorts.attributes": lambda device: device.cohorts.attributes,
+        "cohorts.current": lambda device: device.cohorts.current,
+        "settings.pause": lambda device: device.settings.pause(60),
+        "settings.paused_until": lambda device: device.settings.paused_until,
+        "settings.resume": lambda device: device.settings.resume(),
+        "settings.no_profiling": lambda device: (
+            setattr(device.settings, "no_profiling", True),
+            device.recommend(3),
+        ),
         "consents": lambda device: (device.consents.state(), device.consents.verify()),
         "ledger": lambda device: (device.ledger.departures(), device.ledger.budget(), device.ledger.verify()),
-        "alarms": lambda device: device.alarms(),
-        "dismiss_alarm": lambda device: _refused(device.dismiss_alarm, 1),
-        "refine_with": lambda device: device.refine_with(
+        "federation.alarms": lambda device: device.federation.alarms(),
+        "federation.dismiss_alarm": lambda device: _refused(device.federation.dismiss_alarm, 1),
+        "refinement.use": lambda device: device.refinement.use(
             "https://127.0.0.1:9", "films", relay="https://127.0.0.2:9"
         ),
-        "refresh_refinement": lambda device: _refused(device.refresh_refinement),
-        "refinement_status": lambda device: device.refinement_status(),
-        "update_model": lambda device: _refused(device.update_model, "https://127.0.0.1:9", "films"),
-        "identity": lambda device: device.identity("https://example.org"),
-        "join": _join_with_its_switch_off,
-        "participate": lambda device: _refused(device.participate, "https://127.0.0.1:9", "films"),
-        "participate_in_background": lambda device: device.participate_in_background(
+        "refinement.refresh": lambda device: _refused(device.refinement.refresh),
+        "refinement.status": lambda device: device.refinement.status(),
+        "federation.update_model": lambda device: _refused(
+            device.federation.update_model, "https://127.0.0.1:9", "films"
+        ),
+        "federation.identity": lambda device: device.federation.identity("https://example.org"),
+        "federation.join": _join_with_its_switch_off,
+        "federation.participate": lambda device: _refused(
+            device.federation.participate, "https://127.0.0.1:9", "films"
+        ),
+        "federation.participate_in_background": lambda device: device.federation.participate_in_background(
             "https://127.0.0.1:9", "films", probes=()
         ),
-        "backgrounds": lambda device: device.backgrounds[0].close(),
+        "federation.backgrounds": lambda device: device.federation.backgrounds[0].close(),
         "export": lambda device: device.export(exported),
         "import_history": lambda device: device.import_history(exported),
         "backup": lambda device: device.backup(folder / "backup"),
         "forget": lambda device: device.forget(item="m1"),
         "undo": lambda device: device.undo(device.forget(item="m2", undo_seconds=60).undo),
-        "purge": lambda device: device.purge(),
-        "retention": lambda device: setattr(device, "retention", Retention(3)),
-        "remove_items": lambda device: device.remove_items(["m3"]),
+        "history.purge": lambda device: device.history.purge(),
+        "settings.retention": lambda device: setattr(device.settings, "retention", Retention(3)),
+        "items.remove": lambda device: device.items.remove(["m3"]),
+        "settings.learning": lambda device: device.settings.learning,
+        "recommender.explain": lambda device: device.recommender.explain("m20", 3),
+        "recommender.query": lambda device: device.recommender.query(Request()),
+        "recommender.top_k": lambda device: device.recommender.top_k(
+            device.recommender.query(Request()), Request()
+        ),
+        "cohorts.prior": lambda device: device.cohorts.prior(device.recommender.query(Request()).library),
+        "cohorts.installed": lambda device: device.cohorts.installed(),
+        "refinement.begin": lambda device: device.refinement.begin(
+            device.recommend(3), device.recommender.query(Request()), Request()
+        ).refined(),
+        "refinement.refresh_with": lambda device: device.refinement.refresh_with(None, None),
+        "refinement.stop": lambda device: device.refinement.stop(),
+        "federation.stop": lambda device: device.federation.stop(),
         "close": lambda device: device.close(),
         "erase": lambda device: _reopened(device, folder).erase(),
     }
@@ -224,8 +245,13 @@ def _join_with_its_switch_off(device: Any) -> None:
     from confidante.device.federation.agreement import Offer
     from confidante.device.federation.participation import Route
 
-    roster = (device.identity("https://example.org"), *(other(index).public for index in range(1, PEOPLE)))
-    _refused(device.join, AGREEMENT, Offer(config().encode(), roster), Route("https://example.org"))
+    roster = (
+        device.federation.identity("https://example.org"),
+        *(other(index).public for index in range(1, PEOPLE)),
+    )
+    _refused(
+        device.federation.join, AGREEMENT, Offer(config().encode(), roster), Route("https://example.org")
+    )
 
 
 def _refused(call: Callable[..., object], *arguments: object) -> None:

@@ -76,7 +76,7 @@ def make_profile(
     mine = history.slice(person, person + 1)
     with Device(folder, InsecurePlaintextKey()) as device:
         (folder / NOTE).write_text(_WORDS)
-        device.install_model(publish(learnt, catalogue))
+        device.federation.install_model(publish(learnt, catalogue))
         for item, at in zip(mine.items.tolist(), mine.times.tolist(), strict=True):
             device.record(catalogue.ids[item], "rated", at=float(at))
         device.consents.switch(Purpose.QUALITY, True, how="app")
@@ -93,7 +93,7 @@ def _round(device: Device, ids: tuple[str, ...], learnt: Learnt, others: Histori
     cohort = Cohort(others.people + 1)
     plan = plan_sum(task.name, task.length, task.l2_bound, task.linf_bound, noise, cohort, 32)
     peers = [Identity.from_seed(SystemEntropy().draw(SEED_BYTES)) for _ in range(others.people)]
-    roster = (device.identity(COORDINATOR), *(peer.public for peer in peers))
+    roster = (device.federation.identity(COORDINATOR), *(peer.public for peer in peers))
     setup = RoundSetup(
         RoundConfig.of_plan(plan, SystemEntropy().draw(ROUND_ID_BYTES), SystemEntropy().draw(SEED_BYTES)),
         roster,
@@ -106,7 +106,7 @@ def _round(device: Device, ids: tuple[str, ...], learnt: Learnt, others: Histori
         plan, task, ids, Purpose.QUALITY, "lists graded, hits, and hits by their place in the list"
     )
     route = Route(COORDINATOR, seen="It stayed within the process of the demo: no network was used.")
-    mine = device.join(agreement, Offer(setup.config.encode(), roster), route)
+    mine = device.federation.join(agreement, Offer(setup.config.encode(), roster), route)
     server = Server(setup)
     incoming: dict[int, bytes] = dict.fromkeys(range(cohort.devices), b"")
     sent = 0

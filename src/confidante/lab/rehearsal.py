@@ -194,12 +194,12 @@ def _move_in(home: Path, person: Histories, catalogue: Catalogue) -> None:
     """Make a vault with a person's history, who lets training have everything."""
     with Device(home, InsecurePlaintextKey()) as device:
         met = person.items.tolist()
-        device.retention = Retention(max(len(met), 1))  # as the simulator, which forgets nothing
-        device.add_items(
+        device.settings.retention = Retention(max(len(met), 1))  # as the simulator, which forgets nothing
+        device.items.add(
             Item(catalogue.ids[item], catalogue.titles[item], catalogue.labels[item])
             for item in dict.fromkeys(met)
         )
-        device.record_many(
+        device.history.record_many(
             Event(0, catalogue.ids[item], "view", float(at))
             for item, at in zip(met, person.times.tolist(), strict=True)
         )

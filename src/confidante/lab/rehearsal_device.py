@@ -30,7 +30,7 @@ def main(folder: str, url: str, population: str) -> None:
     with Device(Path(folder), InsecurePlaintextKey(), create=False) as device:
         while True:
             try:
-                outcome = device.participate(url, population, terms, patience=_PATIENCE)
+                outcome = device.federation.participate(url, population, terms, patience=_PATIENCE)
             except EgressError as error:  # the coordinator may come back
                 _say(state="unreachable", why=str(error))
                 continue

@@ -46,7 +46,7 @@ def test_without_a_terminal_the_titles_are_listed_and_nothing_is_asked(call, fol
     assert "[f" in lines[0]
     assert "nothing was picked" in lines[-1]
     with opened(folder) as device:
-        assert device.event_count == 0
+        assert device.history.count == 0
 
 
 def test_pages_show_others(call, folder):
@@ -68,8 +68,8 @@ def test_picks_are_noted_and_listed(call, folder):
     code, out, _ = call("profile", "welcome", folder, "--pick", "f1")
     assert "noted on this device that you love The Bread" in out
     with opened(folder) as device:
-        assert {event.item for event in device.picks()} == {"f0", "f6", "f12", "f1"}
-        device.pause()
+        assert {event.item for event in device.onboarding.picks} == {"f0", "f6", "f12", "f1"}
+        device.settings.pause()
     code, out, _ = call("profile", "welcome", folder, "--pick", "f2")
     assert "learning is off or paused" in out
 
@@ -79,7 +79,7 @@ def test_an_unknown_pick_is_an_error_and_keeps_nothing(call, folder):
     assert (code, out) == (2, "")
     assert "there is no item 'nothing'" in err
     with opened(folder) as device:
-        assert device.event_count == 0
+        assert device.history.count == 0
 
 
 def answers(*lines):
@@ -89,8 +89,8 @@ def answers(*lines):
 
 def test_a_choice_by_numbers(folder, capsys):
     with opened(folder) as device:
-        slate = device.welcome_slate(4)
-        others = device.welcome_slate(4, after=[item.id for item in slate])
+        slate = device.onboarding.slate(4)
+        others = device.onboarding.slate(4, after=[item.id for item in slate])
         choice = Choice(device, slate, 4, [])
         chosen = choice.ask(answers("1, 3 1", "99", "what", "o", "5", "-3", "/encore", "/zzz", "9", ""))
         assert chosen == (slate[0].id, others[0].id, "f14")
@@ -103,7 +103,7 @@ def test_a_choice_by_numbers(folder, capsys):
 
 def test_others_end(folder, capsys):
     with opened(folder) as device:
-        assert Choice(device, device.welcome_slate(15), 15, []).ask(answers("o", "")) == ()
+        assert Choice(device, device.onboarding.slate(15), 15, []).ask(answers("o", "")) == ()
     assert "there are no others" in capsys.readouterr().out
 
 
@@ -135,7 +135,7 @@ def test_in_a_real_terminal_a_person_is_asked(folder):
     assert asked.wait(30) == 0
     assert b"noted on this device that you love" in said
     with opened(folder) as device:
-        assert len(device.picks()) == 2
+        assert len(device.onboarding.picks) == 2
 
 
 def test_attributes_are_stated_shown_and_removed(call, folder):

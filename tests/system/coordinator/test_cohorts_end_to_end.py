@@ -40,7 +40,7 @@ def member(folder: Path, index: int) -> Device:
     device = person(folder, index, on=False)
     device.consents.switch(Purpose.COHORT, True, how="person")
     device.ledger.set_budget(NO_LIMIT)
-    device.set_attributes({"age": AGES[index]} if AGES[index] else {})
+    device.settings.attributes = {"age": AGES[index]} if AGES[index] else {}
     return device
 
 
@@ -94,14 +94,14 @@ def test_devices_of_different_groups_say_the_same_and_each_reads_its_own_table(t
         assert said == [*["age 18-24"] * 4, *["age 25-34"] * 3, "everyone"]
 
         for device in devices:
-            assert device.cohort is None
-            device.update_model(running.url, "films", purpose=Purpose.COHORT)
+            assert device.cohorts.current is None
+            device.federation.update_model(running.url, "films", purpose=Purpose.COHORT)
         asked = [
             [(one.content, one.size, one.visible) for one in device.ledger.departures(2)]
             for device in devices
         ]
         assert all(one == asked[0] for one in asked), "everybody fetches all tables"
-        assert [device.cohort and device.cohort.name for device in devices] == [
+        assert [device.cohorts.current and device.cohorts.current.name for device in devices] == [
             *["age 18-24"] * 4,
             *["age 25-34"] * 3,
             "everyone",
@@ -111,9 +111,9 @@ def test_devices_of_different_groups_say_the_same_and_each_reads_its_own_table(t
             {"people like: age 25-34"},
         ]
         assert subjects(devices[7]) == {""}
-        devices[7].set_attributes({"age": "35+"})
-        assert devices[7].cohort is not None
-        assert devices[7].cohort.folded
+        devices[7].settings.attributes = {"age": "35+"}
+        assert devices[7].cohorts.current is not None
+        assert devices[7].cohorts.current.folded
         shown = results_of(running.folder)
     assert "everyone (folded)" in shown
     assert "age 18-24" in shown

@@ -87,7 +87,7 @@ def coordinator(
 
 def person(folder: Path, index: int, on: bool = True) -> Device:
     device = Device(folder / f"person-{index}", InsecurePlaintextKey())
-    device.add_items(map(Item, IDS, CATALOGUE.titles, CATALOGUE.labels))
+    device.items.add(map(Item, IDS, CATALOGUE.titles, CATALOGUE.labels))
     for item in met(index):
         device.record(IDS[item], at=1_700_000_000.0 + item)
     device.ledger.set_budget(100.0)
@@ -107,7 +107,7 @@ def all_take_part(
 
     def one(place: int) -> None:
         try:
-            ended[place] = devices[place].participate(url, "films", terms, patience=patience)
+            ended[place] = devices[place].federation.participate(url, "films", terms, patience=patience)
         except ConfidanteError as error:
             ended[place] = error
 
@@ -149,7 +149,7 @@ def test_a_round_of_real_devices_over_http_is_published_and_nothing_links_them(t
                 "REVEAL",
             ]
             assert sent[0].receipt["status"] == 200
-        keys = [device.identity(running.url) for device in devices]
+        keys = [device.federation.identity(running.url) for device in devices]
         seats = state.row.seats
     whole = "".join(running.said)
     for line in running.said[1].splitlines():
@@ -166,7 +166,7 @@ def test_a_switch_that_is_off_and_a_spent_budget_send_not_one_byte(tmp_path: Pat
             spent.ledger.set_budget(0.0)
             for device, why in ((off, "switched off"), (spent, "budget")):
                 with pytest.raises(ConsentError, match=why):
-                    device.participate(running.url, "films", TERMS, patience=5)
+                    device.federation.participate(running.url, "films", TERMS, patience=5)
                 assert device.ledger.departures() == ()
         with running.store() as store:
             assert store.pool.all("films") == []

@@ -39,7 +39,7 @@ def others_take_part(devices: list[Device], url: str) -> tuple[list[threading.Th
     ended: list[Outcome] = []
 
     def one(device: Device) -> None:
-        ended.append(device.participate(url, "films", TERMS, patience=90.0))
+        ended.append(device.federation.participate(url, "films", TERMS, patience=90.0))
 
     threads = [threading.Thread(target=one, args=(device,)) for device in devices]
     for thread in threads:

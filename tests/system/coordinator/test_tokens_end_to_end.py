@@ -63,7 +63,7 @@ def test_without_an_invitation_nobody_is_let_in(tmp_path: Path, code: bytes) -> 
     with coordinator(tmp_path / "coordinator", DEVICES, more=more) as running, person(tmp_path, 0) as device:
         evidence = Evidence("invitation", code) if code else Evidence()
         with pytest.raises(EgressError, match="invitation"):
-            device.participate(running.url, "films", TERMS, patience=10, evidence=evidence)
+            device.federation.participate(running.url, "films", TERMS, patience=10, evidence=evidence)
 
 
 def test_a_verifier_that_was_changed_is_told_to_the_operator_and_rightly_to_devices(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_verifier_that_was_changed_is_told_to_the_operator_and_rightly_to_devi
         assert "its file says: by invitation" in said
         for evidence, told in ((Evidence(), "was changed to: invitation"), (CODE, "try again in an hour")):
             with pytest.raises(EgressError, match=told):
-                device.participate(now.url, "films", TERMS, patience=10, evidence=evidence)
+                device.federation.participate(now.url, "films", TERMS, patience=10, evidence=evidence)
 
 
 def test_who_had_to_show_something_is_let_in_where_nothing_is_asked_for_any_more(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_who_had_to_show_something_is_let_in_where_nothing_is_asked_for_any_more
     with coordinator(folder, more=BY_ADDRESS.format(tokens=8)):
         pass
     with coordinator(folder) as now, person(tmp_path, 0) as device:
-        assert device.participate(now.url, "films", TERMS, patience=3).state == "not chosen"
+        assert device.federation.participate(now.url, "films", TERMS, patience=3).state == "not chosen"
 
 
 def test_a_code_that_the_command_wrote_lets_one_in(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_code_that_the_command_wrote_lets_one_in(tmp_path: Path) -> None:
         codes = said.stdout.split()
         assert len(codes) == len(set(codes)) == 2, said.stderr
         evidence = Evidence("invitation", codes[1].encode())
-        ended = device.participate(running.url, "films", TERMS, patience=10, evidence=evidence)
+        ended = device.federation.participate(running.url, "films", TERMS, patience=10, evidence=evidence)
         assert ended.state == "not chosen"
         with running.store() as store:
             assert len(store.pool.all("films")) == 1

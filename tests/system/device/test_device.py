@@ -49,31 +49,41 @@ def answers(device):
         "diverse": device.recommend(7, diversity=0.6, context={"place": "home"}),
         "some": device.recommend(5, labels=["Food"], exclude=["m2"], filter=lambda film: film.id != "m7"),
         "repeats": device.recommend(60, repeats=True),
-        "what if": device.what_if(without=[2, 3], n=9),
+        "what if": device.recommender.what_if(without=[2, 3], n=9),
         "explain": [device.explain(item) for item in ("m35", "m0", "m59", "m30")],
-        "similar": device.similar_items("m35", 60),
-        "session": device.session(["m4", "m9"]),
-        "history": device.history(),
-        "tastes": device.tastes(),
-        "saved": device.saved,
-        "wishes": device.wishes(),
-        "settings": (device.retention, device.no_profiling, device.paused_until, device.protection),
-        "items": (device.items, device.event_count, device.find_items("the", 100), device.item("m3")),
+        "similar": device.recommender.similar_items("m35", 60),
+        "session": device.recommender.session(["m4", "m9"]),
+        "history": device.history.events(),
+        "tastes": device.taste.list(),
+        "saved": device.taste.saved,
+        "wishes": device.taste.refused,
+        "settings": (
+            device.settings.retention,
+            device.settings.no_profiling,
+            device.settings.paused_until,
+            device.protection,
+        ),
+        "items": (
+            device.items.count,
+            device.history.count,
+            device.items.find("the", 100),
+            device.items.get("m3"),
+        ),
     }
 
 
 def test_closing_and_opening_in_between_changes_no_answer(device):
     said = [
-        lambda d: d.less_like("m30"),
-        lambda d: d.not_this("m31"),
-        lambda d: d.save("m32"),
-        lambda d: d.edit_taste("Food", level=2),
-        lambda d: d.edit_taste("Sea", removed=True),
-        lambda d: d.add_items([Item("new", "A Star over the Harbour", ("Space", "Sea"))]),
+        lambda d: d.taste.less("m30"),
+        lambda d: d.taste.never("m31"),
+        lambda d: d.taste.save("m32"),
+        lambda d: d.taste.edit("Food", level=2),
+        lambda d: d.taste.edit("Sea", removed=True),
+        lambda d: d.items.add([Item("new", "A Star over the Harbour", ("Space", "Sea"))]),
         lambda d: d.record("new", "dislike", context={"place": "home"}),
-        lambda d: d.remove_items(["m40"]),
+        lambda d: d.items.remove(["m40"]),
         lambda d: d.forget(item="m22"),
-        lambda d: d.pause(500),
+        lambda d: d.settings.pause(500),
     ]
     folder = device._vault.folder
     for change in said:
@@ -125,25 +135,25 @@ NONSENSE = {
     "diversity 1.1": (lambda d: d.recommend(3, diversity=1.1), "diversity is 0 to 1"),
     "diversity nan": (lambda d: d.recommend(3, diversity=math.nan), "diversity is 0 to 1"),
     "exclude": (lambda d: d.recommend(3, exclude=["x"]), "no item 'x'"),
-    "what if -1": (lambda d: d.what_if(n=-1), "give 0 to 1000"),
+    "what if -1": (lambda d: d.recommender.what_if(n=-1), "give 0 to 1000"),
     "explain": (lambda d: d.explain("x"), "no item 'x'"),
     "explain -1": (lambda d: d.explain("m0", n=-1), "give 0 to 1000"),
-    "similar": (lambda d: d.similar_items("x"), "no item 'x'"),
-    "similar -1": (lambda d: d.similar_items("m0", -1), "give 0 to 1000"),
-    "similar 1001": (lambda d: d.similar_items("m0", 1001), "give 0 to 1000"),
-    "session": (lambda d: d.session(["m0", "x"]), "no item 'x'"),
-    "session -1": (lambda d: d.session(["m0"], -1), "give 0 to 1000"),
-    "item": (lambda d: d.item("x"), "no item 'x'"),
-    "find": (lambda d: d.find_items("x", -1), "cannot find -1 items"),
-    "history -1": (lambda d: d.history(limit=-1), "cannot list -1 events"),
-    "history nan": (lambda d: d.history(since=math.nan), "not a number"),
-    "history before": (lambda d: d.history(before=10**9), "no longer exists"),
-    "history far": (lambda d: d.history(before=-(2**70)), "no longer exists"),
-    "long title": (lambda d: d.add_items([Item("y", "x" * 10_000_000)]), "has 10,000,000 characters"),
-    "long about": (lambda d: d.add_items([Item("y", "t", (), "x" * 10_000_000)]), "10,000,000 characters"),
-    "no id": (lambda d: d.add_items([Item("", "t")]), "has 0 characters"),
-    "half": (lambda d: d.add_items([Item("y", "\ud800")]), "half of a surrogate pair"),
-    "many labels": (lambda d: d.add_items([Item("y", "t", tuple(map(str, range(99))))]), "has 99 labels"),
+    "similar": (lambda d: d.recommender.similar_items("x"), "no item 'x'"),
+    "similar -1": (lambda d: d.recommender.similar_items("m0", -1), "give 0 to 1000"),
+    "similar 1001": (lambda d: d.recommender.similar_items("m0", 1001), "give 0 to 1000"),
+    "session": (lambda d: d.recommender.session(["m0", "x"]), "no item 'x'"),
+    "session -1": (lambda d: d.recommender.session(["m0"], -1), "give 0 to 1000"),
+    "item": (lambda d: d.items.get("x"), "no item 'x'"),
+    "find": (lambda d: d.items.find("x", -1), "cannot find -1 items"),
+    "history -1": (lambda d: d.history.events(limit=-1), "cannot list -1 events"),
+    "history nan": (lambda d: d.history.events(since=math.nan), "not a number"),
+    "history before": (lambda d: d.history.events(before=10**9), "no longer exists"),
+    "history far": (lambda d: d.history.events(before=-(2**70)), "no longer exists"),
+    "long title": (lambda d: d.items.add([Item("y", "x" * 10_000_000)]), "has 10,000,000 characters"),
+    "long about": (lambda d: d.items.add([Item("y", "t", (), "x" * 10_000_000)]), "10,000,000 characters"),
+    "no id": (lambda d: d.items.add([Item("", "t")]), "has 0 characters"),
+    "half": (lambda d: d.items.add([Item("y", "\ud800")]), "half of a surrogate pair"),
+    "many labels": (lambda d: d.items.add([Item("y", "t", tuple(map(str, range(99))))]), "has 99 labels"),
 }
 
 
@@ -161,38 +171,43 @@ def test_nonsense_is_refused_in_a_sentence_and_changes_nothing(device, what):
 def test_one_bad_item_among_many_adds_none(device):
     before = answers(device)
     with pytest.raises(DataError, match="item 'bad'"):
-        device.add_items([Item("good", "Good"), Item("bad", "x" * 10**7), Item("fine", "Fine")])
+        device.items.add([Item("good", "Good"), Item("bad", "x" * 10**7), Item("fine", "Fine")])
     assert answers(device) == before
-    device.add_items([Item("other", "A Comet")])  # takes the key that was given back
+    device.items.add([Item("other", "A Comet")])  # takes the key that was given back
     assert "Good" not in {s.item.title for s in everything(device).suggestions}
 
 
 def test_events_that_never_were_are_not_missed(device):
-    assert device.what_if(without=[10**6, -5, 2**70]) == device.what_if()
+    assert device.recommender.what_if(without=[10**6, -5, 2**70]) == device.recommender.what_if()
 
 
 def test_nothing_is_asked_for_and_nothing_comes(device):
     assert device.recommend(0).suggestions == device.recommend(0, diversity=1.0).suggestions == ()
     assert device.recommend(0, filter=lambda _: True).suggestions == ()
-    assert device.history(limit=0) == device.find_items("the", 0) == device.similar_items("m0", 0) == ()
+    assert (
+        device.history.events(limit=0)
+        == device.items.find("the", 0)
+        == device.recommender.similar_items("m0", 0)
+        == ()
+    )
 
 
 def test_history_is_searched_paged_and_bounded(device):
-    whole = device.history()
+    whole = device.history.events()
     assert [event.item for event in whole] == MIXED[::-1]
-    page, pages = device.history(limit=2), []
+    page, pages = device.history.events(limit=2), []
     while page:
         pages += page
-        page = device.history(limit=2, before=page[-1].number)
+        page = device.history.events(limit=2, before=page[-1].number)
     assert tuple(pages) == whole
-    assert [event.item for event in device.history(search="STAR")] == ["m5"]
+    assert [event.item for event in device.history.events(search="STAR")] == ["m5"]
     middle = whole[3].at
-    assert device.history(since=middle) + device.history(until=middle) == whole
+    assert device.history.events(since=middle) + device.history.events(until=middle) == whole
 
 
 def test_an_event_is_given_back_as_it_was_recorded(device):
     said = device.record("m7", "rated", at=START, value=4.5, context={"place": "home", "with": "Bo"})
-    assert device.history(limit=1) == (said,)
+    assert device.history.events(limit=1) == (said,)
     assert (said.item, said.kind, said.at, said.value) == ("m7", "rated", START, 4.5)
     assert dict(said.context) == {"place": "home", "with": "Bo"}
 
@@ -217,7 +232,7 @@ def test_a_second_process_and_a_second_device_are_refused(device):
 
 
 def test_threads_may_do_everything_at_once(device):
-    first = device.event_count
+    first = device.history.count
 
     def work(seed):
         rng = np.random.default_rng(seed)
@@ -232,19 +247,19 @@ def test_threads_may_do_everything_at_once(device):
                 case 3:
                     device.explain(item)
                 case 4:
-                    device.less_like(item)
-                    device.allow(item)
+                    device.taste.less(item)
+                    device.taste.allow(item)
                 case 5:
-                    device.add_items([Item(f"t{seed}-{step}", f"Comet {seed} {step}", ("Space",))])
+                    device.items.add([Item(f"t{seed}-{step}", f"Comet {seed} {step}", ("Space",))])
                     assert f"t{seed}-{step}" in ids(device.recommend(1000))
                 case 6:
-                    device.tastes(), device.history(), device.saved, device.event_count
+                    device.taste.list(), device.history.events(), device.taste.saved, device.history.count
         return kept
 
     with ThreadPoolExecutor(8) as threads:
         kept = sum(threads.map(work, range(8)))
-    assert device.event_count == first + kept
-    assert len({event.number for event in device.history(limit=1000)}) == first + kept
+    assert device.history.count == first + kept
+    assert len({event.number for event in device.history.events(limit=1000)}) == first + kept
     before = everything(device)
     device.close()
     with open_device(device._vault.folder, fresh=False) as again:
@@ -270,13 +285,13 @@ def test_erasing_leaves_nothing_and_a_new_profile_can_be_made_there(tmp_path):
     with pytest.raises(VaultError, match="no vault here"):
         Device(tmp_path / "p", InsecurePlaintextKey(), create=False)
     with Device(tmp_path / "p", InsecurePlaintextKey()) as fresh:
-        assert (fresh.items, fresh.event_count) == (0, 0)
+        assert (fresh.items.count, fresh.history.count) == (0, 0)
 
 
 def test_a_passphrase_opens_what_it_closed_and_another_does_not(tmp_path):
     with Device(tmp_path / "p", "correct horse", clock=Clock()) as device:
         assert device.protection == "passphrase"
-        device.add_items(films())
+        device.items.add(films())
         device.record("m0")
         assert "horse" not in repr(device)
         before = everything(device)
@@ -310,44 +325,44 @@ def offer_to(device, agreement):
         max_collusion=plan.cohort.max_collusion,
     )
     others = (Identity.from_seed(bytes([index]) * 32).public for index in range(1, 32))
-    return Offer(made.encode(), (device.identity(COORDINATOR), *others))
+    return Offer(made.encode(), (device.federation.identity(COORDINATOR), *others))
 
 
 def test_each_coordinator_knows_other_keys_and_the_same_ones_again(device):
-    mine = device.identity(COORDINATOR)
-    assert device.identity("https://example.net") != mine
+    mine = device.federation.identity(COORDINATOR)
+    assert device.federation.identity("https://example.net") != mine
     device.close()
     with open_device(device._vault.folder, fresh=False) as again:
-        assert again.identity(COORDINATOR) == mine
+        assert again.federation.identity(COORDINATOR) == mine
 
 
 def test_joining_needs_its_switch_and_the_agreed_round_and_writes_before_it_speaks(device):
     agreement = sum_of()
     offer, route = offer_to(device, agreement), Route(COORDINATOR)
     with pytest.raises(ConsentError, match="switched off"):
-        device.join(agreement, offer, route)
+        device.federation.join(agreement, offer, route)
     device.consents.switch(Purpose.QUALITY, True, how=PERSON)
     with pytest.raises(ConsentError, match="switched off"):
-        device.join(agreement, offer, route)
+        device.federation.join(agreement, offer, route)
     device.consents.switch(Purpose.TRAIN, True, how=PERSON)
     other = RoundConfig.decode(offer.config)
     assert other.length == agreement.plan.length
     with pytest.raises(PlanError):
-        device.join(agreement, Offer(offer.config, offer.roster[:-1]), route)
+        device.federation.join(agreement, Offer(offer.config, offer.roster[:-1]), route)
     assert device.ledger.departures() == ()
-    mine = device.join(agreement, offer, route)
+    mine = device.federation.join(agreement, offer, route)
     outgoing = mine.answer(b"")
     (departure,) = device.ledger.departures()
     assert (departure.number, departure.size) == (outgoing.departure.number, len(outgoing.data))
     with pytest.raises(ConsentError, match="before"):
-        device.join(agreement, offer, route)
+        device.federation.join(agreement, offer, route)
 
 
 def test_a_model_and_a_library_of_another_world_do_not_disturb_each_other(tmp_path):
     with Device(tmp_path / "p", InsecurePlaintextKey(), clock=Clock()) as device:
-        device.add_items([Item("b1", "A book of bread"), Item("b2", "A book of stars")])
+        device.items.add([Item("b1", "A book of bread"), Item("b2", "A book of stars")])
         device.record("b1")
-        device.install_model(snapshot())
+        device.federation.install_model(snapshot())
         assert {"b2", "m0", "m47"} <= set(ids(everything(device)))
         assert "b1" not in ids(everything(device))
-        assert device.history()[0].item == "b1"
+        assert device.history.events()[0].item == "b1"

@@ -83,7 +83,7 @@ def refreshed(device: Device) -> RefinementStatus:
     end = time.monotonic() + 60
     while True:
         try:
-            return device.refresh_refinement()
+            return device.refinement.refresh()
         except EgressError:
             if time.monotonic() > end:
                 raise
@@ -94,19 +94,19 @@ def device_at(folder: Path, coordinator: Running, **setup: object) -> Device:
     device = Device(folder, InsecurePlaintextKey())
     model = made_up_model(catalogue_of(KNOWN), 16)
     assert decode(model).catalogue == catalogue_of(KNOWN)
-    device.install_model(model)
+    device.federation.install_model(model)
     for item in (3, 4, 11):
         device.record(f"item-{item}")
     device.consents.switch(Purpose.REFINE, True, how=PERSON)
-    device.refine_with(coordinator.url, NAME, seconds=20.0, at_once=True, **setup)  # type: ignore[arg-type]
+    device.refinement.use(coordinator.url, NAME, seconds=20.0, at_once=True, **setup)  # type: ignore[arg-type]
     return device
 
 
 def test_a_list_is_refined_through_a_relay(tmp_path: Path, coordinator: Running, relay: RelayRunning) -> None:
     with device_at(tmp_path / "mine", coordinator, relay=relay.url) as device:
-        assert device.items == KNOWN
+        assert device.items.count == KNOWN
         status = refreshed(device)
-        assert (device.items, status.items, status.dimensions) == (OFFERED, OFFERED, 12)
+        assert (device.items.count, status.items, status.dimensions) == (OFFERED, OFFERED, 12)
         assert status.secret
         assert status.decision is not None
         assert status.decision.way == "ask"
@@ -126,7 +126,7 @@ def test_a_list_is_refined_through_a_relay(tmp_path: Path, coordinator: Running,
         (boosted,) = (one for one in refined.suggestions if one.item.id == BOOSTED)
         rule = next(r for r in boosted.reasons if r.kind is ReasonKind.RULE)
         assert rule.points == pytest.approx(2.5, abs=0.02)
-        assert device.refinement_status().tokens == had - 1
+        assert device.refinement.status().tokens == had - 1
         (sent,) = (one for one in device.ledger.departures(500) if one.receipt.get("refined"))
         assert relay.url.startswith(sent.destination)
         assert sent.content["to"] == coordinator.url

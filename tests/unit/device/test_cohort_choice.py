@@ -24,7 +24,7 @@ def device(tmp_path: Path) -> Iterator[Device]:
 
 def install(device: Device, shift: int = 0) -> None:
     cohorts.keep(device._vault, HERE, "films", release(shift).encode(), WIRE.catalogue.ids)
-    device._cohorts_changed()
+    device.cohorts.installed()
 
 
 def popular(answer: Answer) -> set[str]:
@@ -46,8 +46,8 @@ def unexplained(answer: Answer) -> float:
 
 def test_without_tables_the_models_own_popularity_serves(tmp_path: Path) -> None:
     with open_device(tmp_path / "person") as device:
-        assert device.cohort is None
-        device.set_attributes({"age": "18-24"})
+        assert device.cohorts.current is None
+        device.settings.attributes = {"age": "18-24"}
         assert popular(device.recommend(5)) == {""}
 
 
@@ -56,7 +56,7 @@ def test_the_group_is_the_one_that_was_stated_at_once_and_after_a_restart(
 ) -> None:
     everyone = device.recommend(8)
     assert popular(everyone) == {""}
-    assert device.cohort == Cohort(
+    assert device.cohorts.current == Cohort(
         "everyone",
         ("everyone",),
         "nothing that you said or picked puts you in a smaller group",
@@ -64,32 +64,32 @@ def test_the_group_is_the_one_that_was_stated_at_once_and_after_a_restart(
         pytest.approx(0.0, abs=0.1),  # type: ignore[arg-type]
         False,
     )
-    device.set_attributes({"age": "18-24"})
+    device.settings.attributes = {"age": "18-24"}
     young = device.recommend(8)
     assert genres(young)[:5] == ["Space"] * 5
     assert popular(young) == {"people like: age 18-24"}
     assert unexplained(young) < 1e-9
-    found = device.cohort
+    found = device.cohorts.current
     assert found is not None
     assert (found.name, found.why, found.folded) == ("age 18-24", "you said age 18-24", False)
     assert found.size == pytest.approx(320), "those below are part of it"
     device.close()
     with open_device(tmp_path / "person") as again:
-        assert again.cohort == found
+        assert again.cohorts.current == found
         assert again.recommend(8) == young
-        again.set_attributes({})
+        again.settings.attributes = {}
         assert again.recommend(8) == everyone
 
 
 def test_a_group_that_is_too_small_is_served_by_the_one_above(device: Device) -> None:
-    device.set_attributes({"age": "25-34"})
-    found = device.cohort
+    device.settings.attributes = {"age": "25-34"}
+    found = device.cohorts.current
     assert found is not None
     assert (found.name, found.path, found.folded) == ("everyone", ("age 25-34", "everyone"), True)
     assert popular(device.recommend(3)) == {""}
-    device.set_attributes({"age": "18-24"})
+    device.settings.attributes = {"age": "18-24"}
     device.record(of_genre("Sea")[0], "pick")
-    found = device.cohort
+    found = device.cohorts.current
     assert found is not None
     assert found.path == ("young sailors", "age 18-24", "everyone")
     assert (found.name, found.folded) == ("age 18-24", True)
@@ -99,27 +99,27 @@ def test_a_group_that_is_too_small_is_served_by_the_one_above(device: Device) ->
 def test_picks_decide_and_are_taken_back_with_their_events(device: Device) -> None:
     sea, food = of_genre("Sea"), of_genre("Food")
     device.record(food[0])
-    assert device.cohort is not None
-    assert device.cohort.name == "everyone", "only picks count"
+    assert device.cohorts.current is not None
+    assert device.cohorts.current.name == "everyone", "only picks count"
     device.record(food[1], "pick")
-    assert device.cohort.name == "food lovers"
+    assert device.cohorts.current.name == "food lovers"
     picked = [device.record(one, "pick") for one in sea[:2]]
-    assert device.cohort.name == "sea lovers"
+    assert device.cohorts.current.name == "sea lovers"
     answer = device.recommend(5)
     assert popular(answer) == {"people like: sea lovers"}
     assert unexplained(answer) < 1e-9
     numbers = [one.number for one in picked if one is not None]
-    fewer = device.what_if(without=numbers, n=5)
+    fewer = device.recommender.what_if(without=numbers, n=5)
     assert popular(fewer) == {"people like: food lovers"}
     device.forget(events=numbers)
-    assert device.cohort.name == "food lovers"
+    assert device.cohorts.current.name == "food lovers"
     scores = {one.item.id: one.score for one in device.recommend(KNOWN).suggestions}
     for one in fewer.suggestions:
         assert one.score == pytest.approx(scores[one.item.id], abs=1e-9)
 
 
 def test_a_counterfactual_holds_though_the_pick_chose_the_group(device: Device) -> None:
-    device.set_attributes({})
+    device.settings.attributes = {}
     device.record(of_genre("Sea")[0], "pick")
     watch(device, [of_genre("Crime")[3]])
     held = 0
@@ -127,7 +127,7 @@ def test_a_counterfactual_holds_though_the_pick_chose_the_group(device: Device) 
         explained = device.explain(one.item.id, n=5)
         taken = explained.counterfactual.events
         if explained.rank is not None and explained.rank <= 5 and taken:
-            left = device.what_if(without=taken, n=5)
+            left = device.recommender.what_if(without=taken, n=5)
             assert one.item.id not in [other.item.id for other in left.suggestions]
             held += 1
     assert held
@@ -135,22 +135,22 @@ def test_a_counterfactual_holds_though_the_pick_chose_the_group(device: Device) 
 
 def test_no_profiling_reads_everyones(device: Device) -> None:
     nobody = device.recommend(6)
-    device.set_attributes({"age": "18-24"})
+    device.settings.attributes = {"age": "18-24"}
     assert device.recommend(6) != nobody
-    device.no_profiling = True
+    device.settings.no_profiling = True
     assert [one.item for one in device.recommend(6).suggestions] == [one.item for one in nobody.suggestions]
     assert popular(device.recommend(6)) == {""}
-    assert device.cohort is not None
-    assert (device.cohort.name, device.cohort.why) == ("everyone", "nothing of you is used")
-    device.no_profiling = False
-    assert popular(device.session([of_genre("Sea")[0]], 3)) == {""}, "a session is of nobody"
+    assert device.cohorts.current is not None
+    assert (device.cohorts.current.name, device.cohorts.current.why) == ("everyone", "nothing of you is used")
+    device.settings.no_profiling = False
+    assert popular(device.recommender.session([of_genre("Sea")[0]], 3)) == {""}, "a session is of nobody"
 
 
 def test_scores_stay_exact_with_everything_on(device: Device) -> None:
-    device.set_attributes({"age": "18-24"})
+    device.settings.attributes = {"age": "18-24"}
     watch(device, [*of_genre("Sea")[:3], *of_genre("Food")[:2]])
-    device.less_like(of_genre("Crime")[0])
-    device.edit_taste("Comedy", level=2)
+    device.taste.less(of_genre("Crime")[0])
+    device.taste.edit("Comedy", level=2)
     for answer in (
         device.recommend(20),
         device.recommend(20, repeats=True),
@@ -174,33 +174,33 @@ def test_items_that_the_table_does_not_know_keep_what_the_model_says_of_them(dev
 
     new, known = films()[KNOWN].id, films()[0].id
     before = prior_of(new), prior_of(known)
-    device.set_attributes({"age": "18-24"})
+    device.settings.attributes = {"age": "18-24"}
     after = prior_of(new), prior_of(known)
     assert before[0] == after[0]
     assert before[1] != after[1]
     largest = max(prior_of(film.id) for film in films()[:KNOWN])
-    device.set_attributes({})
+    device.settings.attributes = {}
     assert largest == pytest.approx(max(prior_of(film.id) for film in films()[:KNOWN]), rel=1e-6)
-    device.set_attributes({"age": "18-24"})
-    device.add_items([replace(films()[0], id="newer", title="Newer (2030)")])
+    device.settings.attributes = {"age": "18-24"}
+    device.items.add([replace(films()[0], id="newer", title="Newer (2030)")])
     assert popular(device.recommend(3)) == {"people like: age 18-24"}
     assert unexplained(device.recommend(61)) < 1e-9
 
 
 def test_other_tables_serve_at_once(device: Device) -> None:
-    device.set_attributes({"age": "18-24"})
+    device.settings.attributes = {"age": "18-24"}
     assert set(genres(device.recommend(5))) == {"Space"}
     install(device, shift=2)
     assert set(genres(device.recommend(5))) <= {"Food", "Crime"}
     cohorts.keep(device._vault, HERE, "films", None)
-    device._cohorts_changed()
-    assert device.cohort is None
+    device.cohorts.installed()
+    assert device.cohorts.current is None
     assert popular(device.recommend(5)) == {""}
 
 
 def test_the_place_in_the_tree_is_what_a_round_reads(device: Device) -> None:
     assert cohorts.leaf_here(device._vault, TREE) == 0
-    device.set_attributes({"age": "18-24", "sex": "unsaid"})
+    device.settings.attributes = {"age": "18-24", "sex": "unsaid"}
     assert cohorts.leaf_here(device._vault, TREE) == 1
     device.record(of_genre("Sea")[0], "pick")
     assert cohorts.leaf_here(device._vault, TREE) == 5

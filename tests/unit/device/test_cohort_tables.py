@@ -53,7 +53,7 @@ def shown(tmp_path: Path, place: Door) -> Iterator[Log]:
 def person(folder: Path, **stated: str) -> Device:
     device = open_device(folder)
     device.consents.switch(Purpose.TRAIN, True, how=PERSON)
-    device.set_attributes(stated)
+    device.settings.attributes = stated
     return device
 
 
@@ -67,28 +67,28 @@ def kept(device: Device) -> bytes | None:
 
 def test_the_newest_tables_are_kept_and_serve_at_once(tmp_path: Path, place: Door, shown: Log) -> None:
     with person(tmp_path / "person", **YOUNG) as device:
-        device.update_model(place.url, POPULATION)
-        assert device.cohort is None
+        device.federation.update_model(place.url, POPULATION)
+        assert device.cohorts.current is None
         before = top(device)
         publish(shown, release().encode(), announce(shown))
-        assert device.update_model(place.url, POPULATION) is False, "no newer model"
-        assert device.cohort is not None
-        assert device.cohort.name == "age 18-24"
+        assert device.federation.update_model(place.url, POPULATION) is False, "no newer model"
+        assert device.cohorts.current is not None
+        assert device.cohorts.current.name == "age 18-24"
         first = top(device)
         assert first != before
         asked = len(place.asked)
-        device.update_model(place.url, POPULATION)
+        device.federation.update_model(place.url, POPULATION)
         assert all(target.startswith("/v1/log") for target, _ in place.asked[asked:])
         publish(shown, release(2).encode(), announce(shown, salt=1))
-        device.update_model(place.url, POPULATION)
+        device.federation.update_model(place.url, POPULATION)
         assert top(device) != first
         assert device.ledger.departures(1)[0].content == {"question": "a cohort table", "from byte": 0}
         older = hashlib.sha256(release().encode()).hexdigest()
         assert place.asked[-1][0].endswith(f"?from={older}"), "a difference to the last will do"
         device.ledger.verify()
     with open_device(tmp_path / "person") as again:
-        assert again.cohort is not None
-        assert again.cohort.name == "age 18-24"
+        assert again.cohorts.current is not None
+        assert again.cohorts.current.name == "age 18-24"
         assert kept(again) == release(2).encode()
 
 
@@ -99,7 +99,7 @@ def test_what_is_asked_for_says_nothing_of_the_group(tmp_path: Path, place: Door
         place.asked.clear()
         with person(tmp_path / f"person-{number}", **stated) as device:
             device.record(films()[4 * number].id, "pick")
-            device.update_model(place.url, POPULATION)
+            device.federation.update_model(place.url, POPULATION)
             sent = [(one.size, one.content, one.visible) for one in device.ledger.departures()]
         seen.append((list(place.asked), sent))
     assert all(one == seen[0] for one in seen)
@@ -112,12 +112,12 @@ def test_a_device_without_a_catalogue_fetches_the_one_that_was_announced(
         bare.now = NOW
         place.app = bare.app
         device.consents.switch(Purpose.TRAIN, True, how=PERSON)
-        device.add_items([Item(one.id, one.title, one.labels) for one in films()])
-        device.set_attributes(YOUNG)
+        device.items.add([Item(one.id, one.title, one.labels) for one in films()])
+        device.settings.attributes = YOUNG
         publish(bare, release().encode(), announce(bare))
-        device.update_model(place.url, POPULATION)
-        assert device.cohort is not None
-        assert device.cohort.name == "age 18-24"
+        device.federation.update_model(place.url, POPULATION)
+        assert device.cohorts.current is not None
+        assert device.cohorts.current.name == "age 18-24"
         labels = [one.item.labels[0] for one in device.recommend(5).suggestions]
         assert set(labels) == {"Space"}
         assert [target for target, _ in place.asked if WIRE.digest.hex() in target]
@@ -130,22 +130,22 @@ def test_whoever_takes_part_in_the_background_keeps_them_fresh(
     with person(tmp_path / "person", **YOUNG) as device:
         way = CoordinatorClient(device.ledger, place.url)
         way.allow(60)
-        device._refresh_model(way, POPULATION)
+        device.federation._refresh_model(way, POPULATION)
         assert kept(device) == release().encode()
-        assert device.cohort is not None
-        assert device.cohort.name == "age 18-24"
+        assert device.cohorts.current is not None
+        assert device.cohorts.current.name == "age 18-24"
 
 
 def test_tables_go_with_their_population(tmp_path: Path, place: Door, shown: Log) -> None:
     with person(tmp_path / "person", **YOUNG) as device:
         publish(shown, release().encode(), announce(shown))
-        device.update_model(place.url, POPULATION)
-        assert device.cohort is not None
+        device.federation.update_model(place.url, POPULATION)
+        assert device.cohorts.current is not None
         shown.add("model", population="books", model=hashlib.sha256(snapshot()).digest())
-        device.update_model(place.url, "books")
-        assert device.cohort is None
-        device.update_model(place.url, POPULATION)
-        assert device.cohort is not None
+        device.federation.update_model(place.url, "books")
+        assert device.cohorts.current is None
+        device.federation.update_model(place.url, POPULATION)
+        assert device.cohorts.current is not None
 
 
 def test_cohorts_of_a_round_of_long_ago_are_still_checked(tmp_path: Path, place: Door, shown: Log) -> None:
@@ -153,7 +153,7 @@ def test_cohorts_of_a_round_of_long_ago_are_still_checked(tmp_path: Path, place:
     for salt in range(150):
         shown.announce(salt)
     with person(tmp_path / "person", **YOUNG) as device:
-        device.update_model(place.url, POPULATION)
+        device.federation.update_model(place.url, POPULATION)
         assert hashlib.sha256(kept(device) or b"").digest() == digest
 
 
@@ -199,15 +199,15 @@ def test_tables_that_are_not_what_was_announced_are_thrown_away(
 ) -> None:
     with person(tmp_path / "person", **YOUNG) as device:
         publish(shown, release().encode(), announce(shown))
-        device.update_model(place.url, POPULATION)
-        before, list_before, group = kept(device), top(device), device.cohort
+        device.federation.update_model(place.url, POPULATION)
+        before, list_before, group = kept(device), top(device), device.cohorts.current
         publish(shown, data(), announce(shown, salt=1))
         for _ in range(2):
             with pytest.raises(WireError, match=said):
-                device.update_model(place.url, POPULATION)
-        assert (kept(device), top(device), device.cohort) == (before, list_before, group)
+                device.federation.update_model(place.url, POPULATION)
+        assert (kept(device), top(device), device.cohorts.current) == (before, list_before, group)
         publish(shown, release(2).encode(), announce(shown, salt=2))
-        device.update_model(place.url, POPULATION)
+        device.federation.update_model(place.url, POPULATION)
         assert kept(device) == release(2).encode()
 
 
@@ -216,8 +216,8 @@ def test_a_task_that_is_of_no_cohorts_makes_no_table(tmp_path: Path, place: Door
     with person(tmp_path / "person") as device:
         publish(shown, replace(release(), task=task).encode(), announce(shown, task))
         with pytest.raises(WireError, match="another tree"):
-            device.update_model(place.url, POPULATION)
-        assert device.cohort is None
+            device.federation.update_model(place.url, POPULATION)
+        assert device.cohorts.current is None
 
 
 @pytest.mark.parametrize("how", ["no round", "another population", "no bytes"])
@@ -226,7 +226,7 @@ def test_a_log_that_names_tables_of_no_announced_round_is_refused(
 ) -> None:
     with person(tmp_path / "person", **YOUNG) as device:
         publish(shown, release().encode(), announce(shown))
-        device.update_model(place.url, POPULATION)
+        device.federation.update_model(place.url, POPULATION)
         before = kept(device)
         if how == "another population":
             publish(shown, release(2).encode(), announce(shown, population="books", salt=1))
@@ -235,9 +235,9 @@ def test_a_log_that_names_tables_of_no_announced_round_is_refused(
         else:
             publish(shown, release(2).encode(), bytes(32))
         with pytest.raises(WireError, match=r"entry \d+ of the public log has cohorts of"):
-            device.update_model(place.url, POPULATION)
+            device.federation.update_model(place.url, POPULATION)
         assert kept(device) == before
-        assert device.cohort is not None
+        assert device.cohorts.current is not None
 
 
 def test_a_body_that_the_log_does_not_name_sounds_an_alarm(tmp_path: Path, place: Door, shown: Log) -> None:
@@ -253,9 +253,9 @@ def test_a_body_that_the_log_does_not_name_sounds_an_alarm(tmp_path: Path, place
     place.app = crooked
     with person(tmp_path / "person", **YOUNG) as device:
         with pytest.raises(ForkedLogError, match="cohort table that is not the one"):
-            device.update_model(place.url, POPULATION)
-        assert device.cohort is None
-        assert len(device.alarms()) == 1
+            device.federation.update_model(place.url, POPULATION)
+        assert device.cohorts.current is None
+        assert len(device.federation.alarms()) == 1
 
 
 class Breaks:
@@ -277,21 +277,21 @@ def test_an_update_goes_on_after_a_restart_where_it_was_cut_off(
 ) -> None:
     wire, large = large_world()
     with person(tmp_path / "person", **YOUNG) as device:
-        device.update_model(place.url, POPULATION)
+        device.federation.update_model(place.url, POPULATION)
         digest = publish(shown, large.encode(), announce(shown, large.task, wire=wire))
         place.app = Breaks(shown.app, 3)
         with pytest.raises(EgressError):
-            device.update_model(place.url, POPULATION, patience=1.0)
-        assert device.cohort is None
+            device.federation.update_model(place.url, POPULATION, patience=1.0)
+        assert device.cohorts.current is None
     place.app = shown.app
     place.asked.clear()
     with open_device(tmp_path / "person") as again:
-        again.update_model(place.url, POPULATION)
+        again.federation.update_model(place.url, POPULATION)
         parts = [part for target, part in place.asked if digest.hex() in target]
         assert parts
         assert f"bytes=0-{RANGE - 1}" not in parts
-        assert again.cohort is not None
-        assert again.cohort.name == "age 18-24"
+        assert again.cohorts.current is not None
+        assert again.cohorts.current.name == "age 18-24"
 
 
 def large_world() -> tuple[CatalogueWire, CohortRelease]:

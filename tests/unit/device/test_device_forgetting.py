@@ -33,9 +33,9 @@ def answers(device):
         ],
         ids(device.recommend(9, diversity=0.5, context={"place": "home"})),
         ids(device.recommend(60, repeats=True)),
-        device.tastes(),
-        [(event.item, event.at) for event in device.history()],
-        device.event_count,
+        device.taste.list(),
+        [(event.item, event.at) for event in device.history.events()],
+        device.history.count,
     )
 
 
@@ -76,13 +76,13 @@ def test_forgetting_everything_forgets_wishes_too_and_the_item_stays_known(tmp_p
         expected = everything(fresh)
     with open_device(tmp_path / "p") as device:
         watch(device, EVENTS)
-        device.less_like("m30")
-        device.save("m31")
-        device.edit_taste("Food", removed=True)
+        device.taste.less("m30")
+        device.taste.save("m31")
+        device.taste.edit("Food", removed=True)
         device.forget(everything=True)
         assert everything(device) == expected
-        assert (device.wishes(), device.saved, device.tastes()) == ((), (), ())
-        assert device.items == len(films())
+        assert (device.taste.refused, device.taste.saved, device.taste.list()) == ((), (), ())
+        assert device.items.count == len(films())
 
 
 STATED = {"age": "25-34", "gender": "F"}
@@ -90,14 +90,14 @@ STATED = {"age": "25-34", "gender": "F"}
 
 def test_forgetting_everything_forgets_what_was_stated_at_once_and_with_its_key(tmp_path):
     with open_device(tmp_path / "p") as device:
-        device.set_attributes(STATED)
+        device.settings.attributes = STATED
         generation = device._vault.generation
         device.forget(everything=True)
-        assert (device.attributes, device._vault.generation) == ({}, generation + 1)
-        device.set_attributes(STATED)
+        assert (device.settings.attributes, device._vault.generation) == ({}, generation + 1)
+        device.settings.attributes = STATED
         watch(device, EVENTS)
         device.forget(item="m1")
-        assert device.attributes == STATED
+        assert device.settings.attributes == STATED
         device.forget(everything=True, undo_seconds=60)
         device.forget(everything=True)
         assert device._vault.rows("SELECT name FROM setting WHERE CAST(value AS TEXT) LIKE '%25-34%'") == []
@@ -107,33 +107,33 @@ def test_forgetting_everything_forgets_what_was_stated_at_once_and_with_its_key(
 def test_what_was_stated_comes_back_with_an_undo_unless_it_was_stated_anew(tmp_path, again):
     clock = Clock()
     with open_device(tmp_path / "p", clock=clock) as device:
-        device.set_attributes(STATED)
+        device.settings.attributes = STATED
         hidden = device.forget(everything=True, undo_seconds=60)
-        assert device.attributes == {}
-        device.set_attributes(again)
+        assert device.settings.attributes == {}
+        device.settings.attributes = again
         device.undo(hidden.undo)
-        assert device.attributes == (again or STATED)
+        assert device.settings.attributes == (again or STATED)
         assert device._vault.renewal_due == bool(again)
-        device.set_attributes(STATED)
+        device.settings.attributes = STATED
         device.forget(everything=True, undo_seconds=60)
         clock.now += 61
         device.recommend(1)
-        assert device.attributes == {}
+        assert device.settings.attributes == {}
         assert device._vault.rows("SELECT name FROM setting WHERE CAST(value AS TEXT) LIKE '%25-34%'") == []
 
 
 def test_what_is_stated_no_more_goes_with_its_key_when_the_profile_is_closed(tmp_path):
     with open_device(tmp_path / "p") as device:
-        device.set_attributes({"age": "25-34"})
-        device.set_attributes(STATED)
-        device.set_attributes(STATED)
+        device.settings.attributes = {"age": "25-34"}
+        device.settings.attributes = STATED
+        device.settings.attributes = STATED
         assert not device._vault.renewal_due
         generation = device._vault.generation
-        device.set_attributes({"age": "25-34"})
+        device.settings.attributes = {"age": "25-34"}
         assert device._vault.renewal_due
     with open_device(tmp_path / "p", fresh=False) as device:
         assert device._vault.generation == generation + 1
-        device.set_attributes({})
+        device.settings.attributes = {}
         assert device._vault.renewal_due
 
 
@@ -142,15 +142,15 @@ def test_undo_restores_exactly_until_its_time_is_over(tmp_path, everything_):
     clock = Clock()
     with open_device(tmp_path / "p", clock=clock) as device:
         watch(device, EVENTS)
-        device.less_like("m30")
-        before = answers(device), device.wishes()
+        device.taste.less("m30")
+        before = answers(device), device.taste.refused
         hidden = device.forget(everything=everything_, item=None if everything_ else "m1", undo_seconds=60)
         assert hidden.until == clock.now + 60
         assert answers(device) != before[0]
         assert ("m1" in ids(everything(device))) or everything_
         clock.now += 59
         assert device.undo(hidden.undo) == hidden.events
-        assert (answers(device), device.wishes()) == before
+        assert (answers(device), device.taste.refused) == before
         with pytest.raises(DataError, match="can no longer be undone"):
             device.undo(hidden.undo)
 
@@ -185,11 +185,11 @@ def test_purging_erases_at_once_what_could_still_be_undone(tmp_path):
     with open_device(tmp_path / "p") as device:
         watch(device, EVENTS)
         hidden = device.forget(item="m1", undo_seconds=60)
-        assert device.purge() == 2
-        assert device.purge() == 0
+        assert device.history.purge() == 2
+        assert device.history.purge() == 0
         with pytest.raises(DataError, match="can no longer be undone"):
             device.undo(hidden.undo)
-        assert device.event_count == len(EVENTS) - 2
+        assert device.history.count == len(EVENTS) - 2
 
 
 def test_nothing_to_forget_is_no_error_but_an_unclear_wish_is(tmp_path):
@@ -225,8 +225,8 @@ def test_nothing_is_kept_while_paused(tmp_path):
     with open_device(tmp_path / "p", clock=clock) as device:
         watch(device, EVENTS)
         before = answers(device)
-        device.pause(100)
-        assert device.paused_until == clock.now + 100
+        device.settings.pause(100)
+        assert device.settings.paused_until == clock.now + 100
         assert device.record("m9") is None
         with pytest.raises(DataError):
             device.record("nothing")
@@ -235,15 +235,15 @@ def test_nothing_is_kept_while_paused(tmp_path):
         with open_device(tmp_path / "p", clock=clock, fresh=False) as again:
             assert again.record("m9") is None
             clock.now += 100
-            assert again.paused_until is None
+            assert again.settings.paused_until is None
             assert again.record("m9") is not None
-            again.pause()
-            assert again.paused_until == math.inf
+            again.settings.pause()
+            assert again.settings.paused_until == math.inf
             clock.now += 10**8
             assert again.record("m9") is None
-            again.resume()
+            again.settings.resume()
             assert again.record("m9") is not None
-            assert again.event_count == len(EVENTS) + 2
+            assert again.history.count == len(EVENTS) + 2
 
 
 def test_nothing_is_kept_with_learning_switched_off_and_what_is_known_still_counts(tmp_path):
@@ -259,11 +259,11 @@ def test_nothing_is_kept_with_learning_switched_off_and_what_is_known_still_coun
 
 def test_the_newest_five_hundred_are_kept_by_default(tmp_path):
     with open_device(tmp_path / "p") as device:
-        assert device.retention == Retention(500, None)
+        assert device.settings.retention == Retention(500, None)
         with device._vault.write():  # one write, for speed
             numbers = watch(device, [f"m{place % 60}" for place in range(510)])
-        assert device.event_count == 500
-        assert [event.number for event in device.history(limit=600)] == numbers[:9:-1]
+        assert device.history.count == 500
+        assert [event.number for event in device.history.events(limit=600)] == numbers[:9:-1]
         explained = device.explain("m59").suggestion
         assert {r.event for r in explained.reasons if r.event} <= set(numbers[10:])
 
@@ -273,19 +273,19 @@ def test_fewer_or_younger_events_are_kept_when_asked_also_after_reopening(tmp_pa
     with open_device(tmp_path / "few") as few, open_device(tmp_path / "p", clock=clock) as device:
         watch(few, EVENTS[-3:], start=FIRST + 4 * 3600)
         watch(device, EVENTS)
-        device.retention = Retention(3)
+        device.settings.retention = Retention(3)
         assert answers(device) == answers(few)
         device.record("m9", at=FIRST + 3600 * 3.5)  # older than all that is kept
         assert answers(device) == answers(few)
-        device.retention = Retention(100, days=2.0)
+        device.settings.retention = Retention(100, days=2.0)
         clock.now += 86_400
-        assert device.event_count == 3
+        assert device.history.count == 3
         device.close()
         with open_device(tmp_path / "p", clock=clock, fresh=False) as again:
-            assert again.retention == Retention(100, days=2.0)
+            assert again.settings.retention == Retention(100, days=2.0)
             clock.now += 86_400
             again.record("m20")
-            assert [event.item for event in again.history()] == ["m20"]
+            assert [event.item for event in again.history.events()] == ["m20"]
 
 
 @pytest.mark.parametrize(
@@ -300,15 +300,15 @@ def test_a_clock_that_jumps_neither_loses_nor_reorders_what_was_recorded(tmp_pat
             numbers.append(device.record(f"m{place}").number)
             if not math.isfinite(told[0]):
                 told[0] = START
-        order = [event.item for event in device.history()]
+        order = [event.item for event in device.history.events()]
         assert order == ["m3", "m2", "m1", "m0"]
         before = answers(device)
     told[0] = START - 10**9
     with open_device(tmp_path / "p", clock=lambda: told[0], fresh=False) as again:
-        assert [event.number for event in again.history()] == numbers[::-1]
+        assert [event.number for event in again.history.events()] == numbers[::-1]
         assert answers(again) == before
-        assert again.record("m4").at >= again.history(limit=2)[1].at
-        assert again.history(limit=1)[0].item == "m4"
+        assert again.record("m4").at >= again.history.events(limit=2)[1].at
+        assert again.history.events(limit=1)[0].item == "m4"
 
 
 def test_a_forgotten_event_leaves_no_reason_anywhere(tmp_path):

@@ -28,6 +28,7 @@ from confidante.core.errors import DataError, WireError
 from confidante.core.values import Catalogue, Item
 from confidante.device.device import Device
 from confidante.device.recommend.query import TASTE_STEP, unit_vectors
+from confidante.device.storage.items import require_key
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import ReasonKind
 from confidante.models.served import ServedModel
@@ -85,7 +86,7 @@ def test_the_most_diverse_answer_is_less_alike_and_still_begins_with_the_best(de
     keys = device._serving.library.keys
 
     def likeness(answer):
-        rows = np.searchsorted(keys, [device._key(item) for item in ids(answer)])
+        rows = np.searchsorted(keys, [require_key(device._vault, item) for item in ids(answer)])
         vectors = unit_vectors(library, rows)
         return float((vectors @ vectors.T)[np.triu_indices(len(rows), 1)].mean())
 
@@ -111,7 +112,7 @@ def test_events_of_the_same_context_count_more(tmp_path):
             return next(r.points for r in suggestion.reasons if r.event == event)
 
         plain = everything(device)
-        first = device.history(limit=10)[-1]
+        first = device.history.events(limit=10)[-1]
         assert weight(boat, sea[0], first.number) == pytest.approx(weight(plain, sea[0], first.number))
         assert weight(kitchen, sea[0], first.number) == pytest.approx(weight(plain, sea[0], first.number) / 4)
         assert scores(device.recommend(1000, context={})) == scores(plain)
@@ -119,33 +120,37 @@ def test_events_of_the_same_context_count_more(tmp_path):
 
 def test_new_items_are_recommendable_at_once_and_removed_ones_never_come(device):
     new = Item("new", "The Comet of the Orbit (1971)", ("Space", "Fresh"), "A story of space and a comet.")
-    assert device.add_items([new]) == 1
+    assert device.items.add([new]) == 1
     assert "new" in ids(everything(device))
-    space, food = device.session(["m5"], 60), device.session(["m2"], 60)
+    space, food = device.recommender.session(["m5"], 60), device.recommender.session(["m2"], 60)
     assert ids(space).index("new") < ids(food).index("new")
     assert ids(device.recommend(5, labels=["Fresh"])) == ["new"]
     assert device.explain("new").rank is not None
-    assert device.similar_items("new", 3)[0][0].labels[0] == "Space"
-    assert [item.id for item in device.find_items("comet of the")] == ["new"]
+    assert device.recommender.similar_items("new", 3)[0][0].labels[0] == "Space"
+    assert [item.id for item in device.items.find("comet of the")] == ["new"]
     device.record("new")
     assert "new" not in ids(everything(device))
     best = ids(everything(device))[0]
-    assert device.remove_items(["new", best, "unknown"]) == 2
-    for answer in (everything(device), device.recommend(1000, repeats=True), device.session(["m5"], 60)):
+    assert device.items.remove(["new", best, "unknown"]) == 2
+    for answer in (
+        everything(device),
+        device.recommend(1000, repeats=True),
+        device.recommender.session(["m5"], 60),
+    ):
         assert not {"new", best} & set(ids(answer))
-    assert best not in [item.id for item, _ in device.similar_items("m5", 1000)]
+    assert best not in [item.id for item, _ in device.recommender.similar_items("m5", 1000)]
     assert device.explain(best).note == "It was taken out of the library."
-    assert device.items == len(films()) - 1
-    assert device.history(limit=1)[0].item == "new"  # its event stays until it is forgotten
-    device.add_items([device.item(best)])
+    assert device.items.count == len(films()) - 1
+    assert device.history.events(limit=1)[0].item == "new"  # its event stays until it is forgotten
+    device.items.add([device.items.get(best)])
     assert best in ids(everything(device))
 
 
 def test_replaced_items_are_found_under_their_new_name_and_labels(device):
-    before = device.history()
-    device.add_items([Item("m5", "Bread and Broth", ("Food",)), Item("m30", "Soup", ("Kitchen sink",))])
-    assert device.history() == before
-    assert device.item("m5").title == "Bread and Broth"
+    before = device.history.events()
+    device.items.add([Item("m5", "Bread and Broth", ("Food",)), Item("m30", "Soup", ("Kitchen sink",))])
+    assert device.history.events() == before
+    assert device.items.get("m5").title == "Bread and Broth"
     assert ids(device.recommend(5, labels=["Kitchen sink"])) == ["m30"]
     assert "m30" not in ids(device.recommend(1000, labels=["Space"]))
     said = {r.subject for s in everything(device).suggestions for r in s.reasons if r.item == "m5"}
@@ -153,38 +158,40 @@ def test_replaced_items_are_found_under_their_new_name_and_labels(device):
 
 
 def test_similar_items_are_alike_and_do_not_read_the_history(device):
-    alike = device.similar_items("m35", 8)
+    alike = device.recommender.similar_items("m35", 8)
     assert "m35" not in [item.id for item, _ in alike]
     assert [likeness for _, likeness in alike] == sorted((likeness for _, likeness in alike), reverse=True)
     assert all(-1 <= likeness <= 1 for _, likeness in alike)
     assert sum("Space" in item.labels for item, _ in alike) >= 5
-    assert len(device.similar_items("m35", 1000)) == len(films()) - 1
+    assert len(device.recommender.similar_items("m35", 1000)) == len(films()) - 1
     device.forget(everything=True)
-    assert device.similar_items("m35", 8) == alike
-    device.remove_items(["m35"])
-    assert len(device.similar_items("m35", 1000)) == len(films()) - 1
-    assert device.similar_items("m35", 0) == ()
+    assert device.recommender.similar_items("m35", 8) == alike
+    device.items.remove(["m35"])
+    assert len(device.recommender.similar_items("m35", 1000)) == len(films()) - 1
+    assert device.recommender.similar_items("m35", 0) == ()
 
 
 def test_twins_are_wholly_alike(device):
-    device.add_items([Item(name, "Nothing but words", ("Words",), "words") for name in ("one", "two")])
-    (twin, likeness), *_ = device.similar_items("one")
+    device.items.add([Item(name, "Nothing but words", ("Words",), "words") for name in ("one", "two")])
+    (twin, likeness), *_ = device.recommender.similar_items("one")
     assert (twin.id, likeness) == ("two", pytest.approx(1.0))
     assert likeness <= 1.0
 
 
 def test_a_session_is_answered_from_its_items_alone(device):
-    answer = device.session(["m2", "m7"], 5)
+    answer = device.recommender.session(["m2", "m7"], 5)
     with open_device(device._vault.folder.parent / "other") as other:
-        assert other.session(["m2", "m7"], 5) == answer
+        assert other.recommender.session(["m2", "m7"], 5) == answer
     assert not answer.personal
     assert not {"m2", "m7"} & set(ids(answer))
     assert {r.item for s in answer.suggestions for r in s.reasons if r.kind is ReasonKind.EVENT} <= {
         "m2",
         "m7",
     }
-    assert ids(device.session(["m7", "m2"], 5)) != []
-    assert {r.kind for s in device.session([], 5).suggestions for r in s.reasons} == {ReasonKind.POPULARITY}
+    assert ids(device.recommender.session(["m7", "m2"], 5)) != []
+    assert {r.kind for s in device.recommender.session([], 5).suggestions for r in s.reasons} == {
+        ReasonKind.POPULARITY
+    }
 
 
 # --- without any model
@@ -198,12 +205,12 @@ def test_words_alone_give_sensible_answers_with_and_without_the_text_extra(tmp_p
     with Device(tmp_path / "p", InsecurePlaintextKey(), clock=lambda: START) as device:
         assert device.recommend(5).note.startswith("There is nothing to recommend yet")
         with pytest.raises(DataError, match="no item 'm0'"):
-            device.similar_items("m0")
-        device.add_items(films())
+            device.recommender.similar_items("m0")
+        device.items.add(films())
         assert "wordllama" in device._serving.library.text.encoder or extra == "without"
         for film in ("m0", "m1", "m2", "m53"):
-            genre = device.item(film).labels[0]
-            assert sum(genre in item.labels for item, _ in device.similar_items(film, 5)) >= 4
+            genre = device.items.get(film).labels[0]
+            assert sum(genre in item.labels for item, _ in device.recommender.similar_items(film, 5)) >= 4
         watch(device, of_genre("Sea")[:3])
         answer = device.recommend(5)
         assert sum("Sea" in s.item.labels for s in answer.suggestions) >= 4
@@ -214,7 +221,7 @@ def test_words_alone_give_sensible_answers_with_and_without_the_text_extra(tmp_p
         assert everything(again) == whole
     monkeypatch.undo()
     with Device(tmp_path / "p", InsecurePlaintextKey(), clock=lambda: START) as other:
-        other.add_items([Item("late", "The Harbour of Whales", ("Sea",), "A story of sea and a whale.")])
+        other.items.add([Item("late", "The Harbour of Whales", ("Sea",), "A story of sea and a whale.")])
         assert "late" in ids(other.recommend(12))
 
 
@@ -269,31 +276,31 @@ HOSTILE = {
 
 @pytest.mark.parametrize("problem", HOSTILE)
 def test_a_model_that_cannot_be_used_is_refused_and_changes_nothing(device, problem):
-    before = everything(device), device.items, device.item("m0")
+    before = everything(device), device.items.count, device.items.get("m0")
     with pytest.raises(WireError):
-        device.install_model(HOSTILE[problem]())
-    assert (everything(device), device.items, device.item("m0")) == before
+        device.federation.install_model(HOSTILE[problem]())
+    assert (everything(device), device.items.count, device.items.get("m0")) == before
     device.close()
     with open_device(device._vault.folder, fresh=False) as again:
-        assert (everything(again), again.items, again.item("m0")) == before
-        again.add_items([Item("new", "New", ("Space",))])
+        assert (everything(again), again.items.count, again.items.get("m0")) == before
+        again.items.add([Item("new", "New", ("Space",))])
         assert "new" in ids(everything(again))
 
 
 def test_another_model_keeps_history_wishes_descriptions_and_what_was_removed(device):
-    device.less_like("m30")
-    device.remove_items(["m20", "m50"])
-    device.add_items([Item("mine", "My Own Film", ("Space",), "Only here.")])
-    device.add_items([Item("m2", "A better title", ("Better",), "A long description.")])
-    before, answer = device.history(), everything(device)
-    digest = device.install_model(snapshot(seed=2))
+    device.taste.less("m30")
+    device.items.remove(["m20", "m50"])
+    device.items.add([Item("mine", "My Own Film", ("Space",), "Only here.")])
+    device.items.add([Item("m2", "A better title", ("Better",), "A long description.")])
+    before, answer = device.history.events(), everything(device)
+    digest = device.federation.install_model(snapshot(seed=2))
     assert digest == decode(snapshot(seed=2)).digest
-    assert device.history() == before
-    assert [item.id for _, item in device.wishes()] == ["m30"]
+    assert device.history.events() == before
+    assert [item.id for _, item in device.taste.refused] == ["m30"]
     assert set(ids(everything(device))) == set(ids(answer))
     assert scores(everything(device)) != scores(answer)
-    assert device.item("m2") == Item("m2", films()[2].title, films()[2].labels, "A long description.")
-    assert device.item("mine").description == "Only here."
+    assert device.items.get("m2") == Item("m2", films()[2].title, films()[2].labels, "A long description.")
+    assert device.items.get("mine").description == "Only here."
     whole = everything(device)
     device.close()
     with open_device(device._vault.folder, fresh=False) as again:
@@ -302,11 +309,11 @@ def test_another_model_keeps_history_wishes_descriptions_and_what_was_removed(de
 
 def test_installing_the_same_model_again_changes_no_answer(tmp_path):
     with Device(tmp_path / "p", InsecurePlaintextKey(), clock=lambda: START) as device:
-        device.install_model(snapshot())
-        assert device.items == KNOWN
+        device.federation.install_model(snapshot())
+        assert device.items.count == KNOWN
         watch(device, MIXED)
         before = everything(device)
-        device.install_model(snapshot())
+        device.federation.install_model(snapshot())
         assert everything(device) == before
 
 
@@ -332,19 +339,19 @@ class Reference(RuleBasedStateMachine):
     def add(self, genre, words):
         item = Item(f"new{self.made}", f"New {words} {self.made}", (genre,))
         self.made += 1
-        self.device.add_items([item])
+        self.device.items.add([item])
         self.items[item.id] = item
 
     @rule(item=any_item, label=any_label)
     def replace(self, item, label):
         if item in self.items:
             self.items[item] = Item(item, f"Again {item}", (label,))
-            self.device.add_items([self.items[item]])
+            self.device.items.add([self.items[item]])
             self.removed.discard(item)
 
     @rule(item=any_item)
     def remove(self, item):
-        assert self.device.remove_items([item]) == (item in self.items)
+        assert self.device.items.remove([item]) == (item in self.items)
         if item in self.items:
             self.removed.add(item)
 
@@ -364,22 +371,22 @@ class Reference(RuleBasedStateMachine):
             self.device.forget(item=item)
             self.events = [event for event in self.events if event[1] != item]
 
-    @rule(item=any_item, what=st.sampled_from(["less_like", "not_this", "allow"]))
+    @rule(item=any_item, what=st.sampled_from(["less", "never", "allow"]))
     def wish(self, item, what):
         if item not in self.items:
             with pytest.raises(DataError):
-                getattr(self.device, what)(item)
+                getattr(self.device.taste, what)(item)
             return
-        getattr(self.device, what)(item)
+        getattr(self.device.taste, what)(item)
         if what == "allow":
             self.less.discard(item)
             self.never.discard(item)
         else:
-            (self.less if what == "less_like" else self.never).add(item)
+            (self.less if what == "less" else self.never).add(item)
 
     @rule(label=any_label, level=st.integers(-2, 2), removed=st.booleans())
     def edit(self, label, level, removed):
-        self.device.edit_taste(label, level=level, removed=removed)
+        self.device.taste.edit(label, level=level, removed=removed)
         self.levels[label] = 0 if removed else level
         (self.gone.add if removed else self.gone.discard)(label)
 
@@ -396,7 +403,10 @@ class Reference(RuleBasedStateMachine):
             return
         library = self.device._serving.library
         model = library.model
-        row_of = {item: int(np.searchsorted(library.keys, self.device._key(item))) for item in self.items}
+        row_of = {
+            item: int(np.searchsorted(library.keys, require_key(self.device._vault, item)))
+            for item in self.items
+        }
 
         def follows(event_item, item, age):
             e, j, total = row_of[event_item], row_of[item], 0.0

@@ -39,20 +39,20 @@ class Ticking:
 def full(tmp_path):
     """A device of which everything that can be said was said."""
     with open_device(tmp_path / "full", clock=Ticking()) as device:
-        device.add_items(Item(f"nasty{place}", title) for place, title in enumerate(NASTY))
-        device.add_items([Item("twin", films()[0].title, ("Other",), "The same title, another film.")])
-        device.retention = Retention(700, 4000.0)
+        device.items.add(Item(f"nasty{place}", title) for place, title in enumerate(NASTY))
+        device.items.add([Item("twin", films()[0].title, ("Other",), "The same title, another film.")])
+        device.settings.retention = Retention(700, 4000.0)
         watch(device, ["m1", "m0", "m0", "twin", "nasty0", "nasty4"])
         for kind in ("view", "rated", "view"):  # at the same moment
             device.record("m5", kind, at=START - 50, value=2.5, context={"place": "home"})
         for item in ("m9", "nasty1", "m3"):
-            device.save(item)
-        device.less_like("m30")
-        device.not_this("m31")
-        device.edit_taste("Food", level=-2)
-        device.edit_taste("Sea", removed=True)
-        device.remove_items(["m12"])
-        device.set_attributes({"age": "25-34", NASTY[0][:60]: NASTY[1][:100]})
+            device.taste.save(item)
+        device.taste.less("m30")
+        device.taste.never("m31")
+        device.taste.edit("Food", level=-2)
+        device.taste.edit("Sea", removed=True)
+        device.items.remove(["m12"])
+        device.settings.attributes = {"age": "25-34", NASTY[0][:60]: NASTY[1][:100]}
         device.consents.switch(Purpose.TRAIN, True, how=PERSON)
         yield device
 
@@ -77,12 +77,12 @@ def fingerprint(device, tmp_path):
     return (
         lines(tmp_path / "now.jsonl")[1:],
         everything(device),
-        device.tastes(),
-        device.saved,
-        device.items,
-        device.retention,
-        device.no_profiling,
-        device.attributes,
+        device.taste.list(),
+        device.taste.saved,
+        device.items.count,
+        device.settings.retention,
+        device.settings.no_profiling,
+        device.settings.attributes,
     )
 
 
@@ -95,10 +95,10 @@ def test_a_fresh_device_gives_back_the_export_that_it_was_given(full, tmp_path):
         assert report.added == 67
         fresh.export(tmp_path / "second.jsonl")
         assert told(tmp_path / "second.jsonl") == told(tmp_path / "first.jsonl")
-        assert fresh.retention == Retention(700, 4000.0)
-        assert fresh.saved == full.saved
-        assert fresh.attributes == full.attributes != {}
-        assert fresh.wishes() == full.wishes()
+        assert fresh.settings.retention == Retention(700, 4000.0)
+        assert fresh.taste.saved == full.taste.saved
+        assert fresh.settings.attributes == full.settings.attributes != {}
+        assert fresh.taste.refused == full.taste.refused
         fresh.consents.verify()
         assert not fresh.consents.allowed(Purpose.TRAIN)
         again = fresh.import_history(tmp_path / "first.jsonl")
@@ -121,9 +121,9 @@ def test_more_events_than_the_usual_come_back_when_the_export_says_so(tmp_path):
     keep = {"type": "setting", "name": "retention", "value": {"events": 550, "days": None}}
     with Device(tmp_path / "p", InsecurePlaintextKey()) as device:
         report = device.import_history(tell(tmp_path / "out.jsonl", item, *events, keep))
-        assert device.event_count == report.matched == 550
+        assert device.history.count == report.matched == 550
         assert [(one.rows, one.line) for one in report.skipped] == [(50, 3)]
-        assert device.history(limit=1)[0].at == START + 599
+        assert device.history.events(limit=1)[0].at == START + 599
 
 
 def test_a_dry_run_says_the_same_and_changes_nothing(full, tmp_path):
@@ -148,11 +148,11 @@ def test_other_peoples_formats_are_matched_by_title_and_taken_once(tmp_path):
     with open_device(tmp_path / "p") as device:
         report = device.import_history(path)
         assert (report.matched, report.unmatched, report.examples) == (1, 1, ("Never heard of",))
-        assert [event.item for event in device.history()] == ["m0"]
+        assert [event.item for event in device.history.events()] == ["m0"]
         assert device.import_history(path).duplicates == 1
         assert device.import_history(path, add_missing=True).added == 1
-        assert device.event_count == 2
-        assert "Never heard of" in {device.item(e.item).title for e in device.history()}
+        assert device.history.count == 2
+        assert "Never heard of" in {device.items.get(e.item).title for e in device.history.events()}
         device.recommend(5)
 
 
@@ -191,15 +191,15 @@ def test_a_hostile_export_is_refused_and_leaves_the_device_as_it_was(tmp_path, p
     path = tell(tmp_path / "hostile.jsonl", ITEM, fair, gone, EVENT, *HOSTILE[problem])
     with open_device(tmp_path / "p") as device:
         watch(device, ["m1", "m0", "m5"])
-        device.save("m9")
+        device.taste.save("m9")
         before = fingerprint(device, tmp_path)
         with pytest.raises(DataError):
             device.import_history(path)
         assert fingerprint(device, tmp_path) == before
-        device.add_items([Item("other", "Another Comet", ("Space",))])  # takes the keys that were given back
+        device.items.add([Item("other", "Another Comet", ("Space",))])  # takes the keys that were given back
         assert "New" not in {s.item.title for s in everything(device).suggestions}
     with open_device(tmp_path / "p", fresh=False) as again:
-        assert [item.id for item in again.saved] == ["m9"]
+        assert [item.id for item in again.taste.saved] == ["m9"]
         assert again.recommend(3).personal
 
 
@@ -228,9 +228,9 @@ def test_other_hostile_files_are_refused_and_leave_the_device_as_it_was(tmp_path
 
 def test_formulas_and_markup_in_titles_are_only_text(full, tmp_path):
     for place, title in enumerate(NASTY):
-        assert full.item(f"nasty{place}").title == title
-    assert [item.id for item in full.find_items("<script>")] == ["nasty1"]
-    assert [event.item for event in full.history(search="=HYPER")] == ["nasty0"]
+        assert full.items.get(f"nasty{place}").title == title
+    assert [item.id for item in full.items.find("<script>")] == ["nasty1"]
+    assert [event.item for event in full.history.events(search="=HYPER")] == ["nasty0"]
     titles = {suggestion.item.title for suggestion in everything(full).suggestions}
     assert set(NASTY) - titles == {NASTY[0], NASTY[4]}  # those that were watched
     full.export(tmp_path / "out.jsonl")
@@ -266,4 +266,4 @@ def test_a_backup_opens_with_the_same_key_and_answers_the_same(full, tmp_path):
     full.backup(tmp_path / "backup")
     with Device(tmp_path / "backup", InsecurePlaintextKey(), create=False, clock=Ticking()) as backup:
         assert scores(everything(backup)) == scores(everything(full))
-        assert backup.event_count == full.event_count
+        assert backup.history.count == full.history.count

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from confidante.core.errors import DataError
-from confidante.device.recommend.query import Profile, against, ask
+from confidante.device.recommend.query import Profile, against, build_query
 from confidante.device.recommend.reasons import suggestions
 from confidante.device.recommend.recommender import NAMED
 from confidante.device.values import ReasonKind
@@ -61,12 +61,10 @@ def test_reasons_add_up_to_the_score_whatever_is_asked_and_name_only_what_is_the
         less_points=against(library, less, np.arange(60)).sum(axis=1).astype(np.float32),
         levels=drawn["levels"],
     )
-    question = ask(library, profile, context=drawn["asked"], repeats=drawn["repeats"])
+    query = build_query(library, profile, context=drawn["asked"], repeats=drawn["repeats"])
     rows = np.arange(60)
-    said = suggestions(
-        question, rows, lambda wanted: {int(r): films()[r] for r in wanted}, most=drawn["most"]
-    )
-    for suggestion, score in zip(said, question.scores(rows), strict=True):
+    said = suggestions(query, rows, lambda wanted: {int(r): films()[r] for r in wanted}, most=drawn["most"])
+    for suggestion, score in zip(said, query.scores(rows), strict=True):
         assert suggestion.score == score
         assert adds_up(suggestion)
         named = [reason for reason in suggestion.reasons if reason.kind is ReasonKind.EVENT]
@@ -93,9 +91,9 @@ def test_reasons_add_up_to_the_score_whatever_is_asked_and_name_only_what_is_the
 def test_a_device_names_its_own_events_and_adds_up_the_rest(tmp_path):
     with open_device(tmp_path / "p") as device:
         numbers = watch(device, [*MIXED, *SPACE])
-        device.less_like("m2")
-        device.edit_taste("Comedy", level=1)
-        known = {event.number: event for event in device.history()}
+        device.taste.less("m2")
+        device.taste.edit("Comedy", level=1)
+        known = {event.number: event for event in device.history.events()}
         for suggestion in everything(device).suggestions:
             named = [reason for reason in suggestion.reasons if reason.kind is ReasonKind.EVENT]
             assert all(known[reason.event].item == reason.item for reason in named)
@@ -114,7 +112,7 @@ def test_the_heaviest_event_is_the_one_whose_absence_moves_the_score_most(tmp_pa
         best = device.recommend(1).suggestions[0]
         heaviest = next(reason for reason in best.reasons if reason.kind is ReasonKind.EVENT)
         moved = {
-            number: best.score - scores(device.what_if(without=[number], n=1000))[best.item.id]
+            number: best.score - scores(device.recommender.what_if(without=[number], n=1000))[best.item.id]
             for number in numbers
         }
         assert max(moved, key=moved.get) == heaviest.event
@@ -125,12 +123,12 @@ def test_what_if_answers_what_a_device_answers_that_never_met_these(tmp_path, ta
     with open_device(tmp_path / "whole") as whole, open_device(tmp_path / "less") as less:
         numbers = watch(whole, MIXED)
         watch(less, [item for place, item in enumerate(MIXED) if place not in taken])
-        supposed = whole.what_if(without=[numbers[place] for place in taken], n=1000)
+        supposed = whole.recommender.what_if(without=[numbers[place] for place in taken], n=1000)
         others = less.recommend(1000, exclude=MIXED)
         assert ids(supposed) == ids(others)
         assert scores(supposed) == pytest.approx(scores(others), rel=1e-12)
         assert scores(supposed) != pytest.approx(scores(everything(whole)), rel=1e-6)
-        assert ids(whole.what_if(n=1000)) == ids(everything(whole))
+        assert ids(whole.recommender.what_if(n=1000)) == ids(everything(whole))
 
 
 @settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -138,20 +136,20 @@ def test_what_if_answers_what_a_device_answers_that_never_met_these(tmp_path, ta
 def test_a_counterfactual_does_what_it_says_and_nothing_smaller_does(tmp_path_factory, events):
     with open_device(tmp_path_factory.mktemp("c") / "p") as device:
         watch(device, events)
-        numbers = [event.number for event in device.history()]
+        numbers = [event.number for event in device.history.events()]
         for suggestion in device.recommend(3).suggestions:
             item = suggestion.item.id
             found = device.explain(item, n=3).counterfactual
             assert (found.item, found.n) == (item, 3)
 
             def stays(without, item=item):
-                return item in ids(device.what_if(without=without, n=3))
+                return item in ids(device.recommender.what_if(without=without, n=3))
 
             if found.events:
                 assert not stays(found.events)
                 assert all(
-                    f"“{device.item(e.item).title}”" in found.sentence
-                    for e in device.history()
+                    f"“{device.items.get(e.item).title}”" in found.sentence
+                    for e in device.history.events()
                     if e.number in found.events
                 )
                 if found.smallest:

@@ -12,7 +12,7 @@ from confidante.device.catalog.index import FlatIndex
 from confidante.device.catalog.text import best_available
 from confidante.device.recommend.counterfactual import counterfactual, rank
 from confidante.device.recommend.group_prior import GroupPrior
-from confidante.device.recommend.query import Profile, answer, ask
+from confidante.device.recommend.query import Profile, build_query, top_k
 from confidante.device.recommend.reasons import suggestions
 from confidante.device.values import ReasonKind
 from confidante.models.fade import group_share
@@ -103,13 +103,13 @@ def item_of(rows):
 @pytest.mark.parametrize(("picked", "events"), [(3, 0), (3, 5), (0, 4), (0, 0)])
 def test_reasons_add_up_and_lists_are_those_of_the_scores(library, grouped, picked, events):
     person = known(library, picked, events, group(library) if grouped else None)
-    question = ask(library, person)
-    rows = np.flatnonzero(question.allowed)
-    scores = question.scores(rows)
+    query = build_query(library, person)
+    rows = np.flatnonzero(query.allowed)
+    scores = query.scores(rows)
     best = rows[np.lexsort((rows, -scores))][:10]
-    assert answer(question, FlatIndex(library.model), 10).tolist() == best.tolist()
+    assert top_k(query, FlatIndex(library.model), 10).tolist() == best.tolist()
     share = group_share(person.weights, person.picks)
-    for suggestion, row in zip(suggestions(question, best, item_of), best.tolist(), strict=True):
+    for suggestion, row in zip(suggestions(query, best, item_of), best.tolist(), strict=True):
         assert sum(reason.points for reason in suggestion.reasons) == pytest.approx(
             suggestion.score, abs=1e-9
         )
@@ -122,35 +122,35 @@ def test_reasons_add_up_and_lists_are_those_of_the_scores(library, grouped, pick
 def test_events_of_another_context_fade_the_group_and_the_picks_by_the_same_lesser_share(library):
     made = known(library, 3, 4, group(library))
     person = replace(made, contexts=({},) * 3 + ({"place": "home"},) * 4)
-    question = ask(library, person, context={"place": "work"})
+    query = build_query(library, person, context={"place": "work"})
     share = group_share(np.array([0.25] * 4), None)
     assert share > group_share(person.weights, person.picks)
-    rows = np.flatnonzero(question.allowed)
+    rows = np.flatnonzero(query.allowed)
     own = library.model.prior[rows]
-    assert question.prior(rows) == pytest.approx(own + share * (person.prior.points[rows] - own))
+    assert query.prior(rows) == pytest.approx(own + share * (person.prior.points[rows] - own))
     place = library.model.names.index(PICK_PART)
-    assert question.part_weights[:3, place] == pytest.approx(0.25 * share)
-    scores = question.scores(rows)
+    assert query.part_weights[:3, place] == pytest.approx(0.25 * share)
+    scores = query.scores(rows)
     best = rows[np.lexsort((rows, -scores))][:10].tolist()
-    assert answer(question, FlatIndex(library.model), 10).tolist() == best
+    assert top_k(query, FlatIndex(library.model), 10).tolist() == best
     for row in best:
-        found = counterfactual(question, rank(question, row), item_of([row])[row], 10, str)
+        found = counterfactual(query, rank(query, row), item_of([row])[row], 10, str)
         if found.events:
-            asked = ask(library, person.without(found.events), context={"place": "work"})
-            without = replace(asked, allowed=question.allowed)
-            assert row not in answer(without, FlatIndex(library.model), 10).tolist()
+            asked = build_query(library, person.without(found.events), context={"place": "work"})
+            without = replace(asked, allowed=query.allowed)
+            assert row not in top_k(without, FlatIndex(library.model), 10).tolist()
 
 
 def test_a_pick_speaks_in_its_own_part_and_an_event_of_the_same_item_does_not(library):
     person = known(library, 3, 0)
     rows = np.arange(ITEMS)
     place = library.model.names.index(PICK_PART)
-    by_picks = ask(library, person).part_weights
-    by_events = ask(library, replace(person, picks=None)).part_weights
+    by_picks = build_query(library, person).part_weights
+    by_events = build_query(library, replace(person, picks=None)).part_weights
     assert (by_picks[:, place] == 1).all()
     assert (by_events[:, place] == 0).all()
-    assert np.abs(ask(library, person).scores(rows) - library.model.prior).max() > 0
-    mixed = ask(library, known(library, 3, 5)).part_weights
+    assert np.abs(build_query(library, person).scores(rows) - library.model.prior).max() > 0
+    mixed = build_query(library, known(library, 3, 5)).part_weights
     assert 0 < mixed[0, place] < 1
 
 
@@ -160,20 +160,20 @@ def test_without_picks_and_groups_nothing_changes(library):
     parts = tuple(part for part in library.model.parts if part.name != PICK_PART)
     plain = replace(library, model=replace(library.model, parts=parts))
     rows = np.arange(ITEMS)
-    assert np.array_equal(ask(library, person).scores(rows), ask(plain, person).scores(rows))
+    assert np.array_equal(build_query(library, person).scores(rows), build_query(plain, person).scores(rows))
 
 
 def test_a_counterfactual_fades_as_the_list_without_the_events_would(library):
     person = known(library, 3, 2, group(library))
-    question = ask(library, person)
+    query = build_query(library, person)
     index = FlatIndex(library.model)
     told = 0
-    for row in answer(question, index, 10).tolist():
+    for row in top_k(query, index, 10).tolist():
         item = item_of([row])[row]
-        found = counterfactual(question, rank(question, row), item, 10, str)
+        found = counterfactual(query, rank(query, row), item, 10, str)
         if found.events:
-            without = replace(ask(library, person.without(found.events)), allowed=question.allowed)
-            assert row not in answer(without, index, 10).tolist()
+            without = replace(build_query(library, person.without(found.events)), allowed=query.allowed)
+            assert row not in top_k(without, index, 10).tolist()
             told += 1
     assert told
 

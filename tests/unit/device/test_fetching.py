@@ -241,19 +241,19 @@ def person(folder: Path, *, on: bool = True) -> Device:
 def test_the_newest_model_of_the_log_is_installed_once(tmp_path: Path, place: Door, shown: Log) -> None:
     newer, shown.now = snapshot(seed=2), NOW
     with person(tmp_path / "person") as device:
-        items = device.items
+        items = device.items.count
         shown.add("round", catalogue=bytes(32))
-        assert device.update_model(place.url, POPULATION) is False
+        assert device.federation.update_model(place.url, POPULATION) is False
         shown.publish(snapshot())  # the one that is installed
-        assert device.update_model(place.url, POPULATION) is False
+        assert device.federation.update_model(place.url, POPULATION) is False
         shown.publish(newer)
         shown.add("model", population="books", model=bytes(32))
         before = device.recommend(5)
-        assert device.update_model(place.url, POPULATION) is True
+        assert device.federation.update_model(place.url, POPULATION) is True
         assert device.recommend(5) != before
-        assert device.items == items
+        assert device.items.count == items
         asked = len(place.asked)
-        assert device.update_model(place.url, POPULATION) is False
+        assert device.federation.update_model(place.url, POPULATION) is False
         assert all(target.startswith("/v1/log") for target, _ in place.asked[asked:])
         device.ledger.verify()
         assert [one for one in device.ledger.departures() if "model" in one.task]
@@ -265,27 +265,27 @@ def test_a_population_that_the_log_does_not_know_is_an_error(tmp_path: Path, pla
         with pytest.raises(
             DataError, match=f"{place.url} does not name a population 'film' .it names none yet"
         ):
-            device.update_model(place.url, "film")
+            device.federation.update_model(place.url, "film")
         shown.publish(snapshot())
         shown.add("model", population="books", model=bytes(32))
         with pytest.raises(DataError, match=f"'film' .it names books, {POPULATION}.: check the name"):
-            device.update_model(place.url, "film")
+            device.federation.update_model(place.url, "film")
 
 
 def test_a_device_without_any_model_gets_one_with_its_items(tmp_path: Path, place: Door, shown: Log) -> None:
     shown.publish(snapshot())
     with Device(tmp_path / "new", InsecurePlaintextKey()) as device:
         device.consents.switch(TRAIN, True, how=PERSON)
-        assert device.update_model(place.url, POPULATION) is True
-        assert device.has_model
-        assert device.items == KNOWN
-        assert device.item("m1").title == films()[1].title
+        assert device.federation.update_model(place.url, POPULATION) is True
+        assert device.federation.has_model
+        assert device.items.count == KNOWN
+        assert device.items.get("m1").title == films()[1].title
 
 
 def test_with_the_switch_off_nothing_is_asked(tmp_path: Path, place: Door, shown: Log) -> None:
     with person(tmp_path / "person", on=False) as device:
         with pytest.raises(ConsentError):
-            device.update_model(place.url, POPULATION)
+            device.federation.update_model(place.url, POPULATION)
         assert (device.ledger.departures(), place.asked) == ((), [])
 
 
@@ -296,7 +296,7 @@ def test_a_logged_model_that_is_no_model_is_refused_and_the_old_one_stays(
     with person(tmp_path / "person") as device:
         before = device.recommend(5)
         with pytest.raises(WireError):
-            device.update_model(place.url, POPULATION)
+            device.federation.update_model(place.url, POPULATION)
         assert device.recommend(5) == before
 
 
@@ -312,11 +312,11 @@ def test_what_an_alarm_stops_goes_on_when_the_person_says_so(tmp_path: Path, pla
     with person(tmp_path / "person") as device:
         place.app = swapped
         with pytest.raises(ForkedLogError):
-            device.update_model(place.url, POPULATION)
+            device.federation.update_model(place.url, POPULATION)
         place.app = shown.app
         with pytest.raises(ForkedLogError):
-            device.update_model(place.url, POPULATION)
-        [alarm] = device.alarms()
-        device.dismiss_alarm(alarm.number)
-        assert device.update_model(place.url, POPULATION) is True
-        assert device.alarms() == ()
+            device.federation.update_model(place.url, POPULATION)
+        [alarm] = device.federation.alarms()
+        device.federation.dismiss_alarm(alarm.number)
+        assert device.federation.update_model(place.url, POPULATION) is True
+        assert device.federation.alarms() == ()

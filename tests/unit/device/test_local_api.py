@@ -56,20 +56,20 @@ def test_explain_says_what_the_device_says_also_for_ids_with_a_slash(
 
 
 def test_what_if_changes_nothing(device: Device, client: TestClient) -> None:
-    numbers = [event.number for event in device.history()]
+    numbers = [event.number for event in device.history.events()]
     answer = client.post("/api/v1/what-if", json={"without": numbers[:2], "n": 5}).json()
-    expected = device.what_if(without=numbers[:2], n=5)
+    expected = device.recommender.what_if(without=numbers[:2], n=5)
     assert [one["item"]["id"] for one in answer["suggestions"]] == [
         one.item.id for one in expected.suggestions
     ]
-    assert device.event_count == len(numbers)
+    assert device.history.count == len(numbers)
 
 
 def test_forgetting_can_be_undone_while_there_is_time(device: Device, client: TestClient) -> None:
     forgotten = client.post("/api/v1/forget", json={"everything": True, "undo_seconds": 60}).json()
-    assert (forgotten["events"], device.event_count) == (5, 0)
+    assert (forgotten["events"], device.history.count) == (5, 0)
     assert client.post("/api/v1/undo", json={"undo": forgotten["undo"]}).json() == {"events": 5}
-    assert device.event_count == 5
+    assert device.history.count == 5
     assert client.post("/api/v1/undo", json={"undo": forgotten["undo"]}).status_code == HTTPStatus.BAD_REQUEST
 
 
@@ -81,7 +81,7 @@ def test_a_part_can_be_forgotten(
     device: Device, client: TestClient, what: dict[str, object], left: int
 ) -> None:
     assert client.post("/api/v1/forget", json=what).json()["undo"] is None
-    assert device.event_count == left
+    assert device.history.count == left
 
 
 @pytest.mark.parametrize("what", [{}, {"event": 1, "item": "sp0"}, {"event": 999}, {"all": True}])
@@ -130,23 +130,23 @@ def test_tastes_are_told_and_edited(device: Device, client: TestClient) -> None:
 
 def test_pausing_and_going_on(device: Device, client: TestClient) -> None:
     assert client.put("/api/v1/pause", json={"paused": True, "seconds": 60}).json()["paused"]
-    assert client.get("/api/v1/pause").json()["paused_until"] == device.paused_until
+    assert client.get("/api/v1/pause").json()["paused_until"] == device.settings.paused_until
     forever = client.put("/api/v1/pause", json={"paused": True}).json()
     assert (forever["paused"], forever["paused_until"]) == (True, None)
     assert not client.put("/api/v1/pause", json={"paused": False}).json()["paused"]
-    assert device.paused_until is None
+    assert device.settings.paused_until is None
 
 
 def test_health_counts(device: Device, client: TestClient) -> None:
     state = client.get("/api/v1/health").json()
-    assert (state["items"], state["events"], state["has_model"]) == (device.items, 5, False)
+    assert (state["items"], state["events"], state["has_model"]) == (device.items.count, 5, False)
     assert state["protection"] == "beside"
 
 
 def test_export_is_lines_of_json_with_every_event(device: Device, client: TestClient) -> None:
     answer = client.get("/api/v1/export")
     lines = [json.loads(line) for line in answer.text.splitlines()]
-    assert len(lines) > device.event_count
+    assert len(lines) > device.history.count
     assert answer.headers["content-type"].startswith("application/jsonl")
 
 
@@ -182,7 +182,7 @@ def test_no_telemetry_learns_of_a_request(device: Device, monkeypatch: pytest.Mo
 
 
 def test_a_real_server_answers_on_loopback_names_no_software_and_stops(device: Device) -> None:
-    key = new_api_key(device)
+    key = new_api_key(device.settings)
     links: list[str] = []
     stops = []
     listening = threading.Event()

@@ -27,7 +27,7 @@ def client(device: Device) -> TestClient:
 
 def test_a_slate_is_shown_and_others_after_it(device: Device, client: TestClient) -> None:
     first = client.get("/api/v1/welcome", params={"n": 8}).json()
-    assert [item["id"] for item in first] == [item.id for item in device.welcome_slate(8)]
+    assert [item["id"] for item in first] == [item.id for item in device.onboarding.slate(8)]
     shown = [item["id"] for item in first]
     others = client.get("/api/v1/welcome", params={"n": 8, "after": shown}).json()
     assert len(others) == 8
@@ -46,8 +46,8 @@ def test_picks_are_noted_and_taken_back(device: Device, client: TestClient) -> N
     assert answer.status_code == HTTPStatus.NOT_FOUND
     too_many = client.post("/api/v1/picks", json={"items": ["mu1"] * 101})
     assert too_many.status_code == HTTPStatus.BAD_REQUEST
-    assert device.event_count == 1
-    device.pause()
+    assert device.history.count == 1
+    device.settings.pause()
     assert client.post("/api/v1/picks", json={"items": ["mu1"]}).json() == {"events": []}
 
 
@@ -58,14 +58,14 @@ def test_what_is_stated_is_kept_and_removed(device: Device, client: TestClient) 
     for wrong in ({"age": ""}, {"age": "x" * 101}, {"": "x"}, {"age": "a\nb"}, {"age": 3}):
         answer = client.put("/api/v1/about", json={"attributes": wrong})
         assert answer.status_code == HTTPStatus.BAD_REQUEST
-    assert device.attributes == {"age": "25-34"}
+    assert device.settings.attributes == {"age": "25-34"}
     assert client.put("/api/v1/about", json={"attributes": {}}).json()["attributes"] == {}
 
 
 def test_the_group_that_is_used_is_told_with_why(tmp_path: Path) -> None:
     with open_device(tmp_path / "person") as device:
         cohorts.keep(device._vault, "https://films.example", "films", release().encode(), WIRE.catalogue.ids)
-        device._cohorts_changed()
+        device.cohorts.installed()
         client = api_client(device)
         about = client.put("/api/v1/about", json={"attributes": {"age": "18-24"}}).json()
         assert about["asked"] == {"age": ["18-24", "25-34"]}

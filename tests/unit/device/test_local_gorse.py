@@ -46,12 +46,12 @@ def test_health_needs_no_key(client: TestClient) -> None:
 
 
 def test_feedback_goes_in_and_comes_out(device: Device, client: TestClient) -> None:
-    before = device.event_count
+    before = device.history.count
     answer = client.post(
         "/api/feedback", json=[feedback("cr1", Value=4.0, Comment="with Bo"), feedback("cr2")]
     )
     assert answer.json() == {"RowAffected": 2}
-    assert device.event_count == before + 2
+    assert device.history.count == before + 2
     kept = {
         "FeedbackType": "star",
         "UserId": "ada",
@@ -77,24 +77,24 @@ def test_post_leaves_what_exists_and_put_replaces_it(client: TestClient) -> None
 
 def test_putting_the_same_again_changes_nothing(device: Device, client: TestClient) -> None:
     client.put("/api/feedback", json=[feedback("cr1")])
-    number = device.history(limit=1)[0].number
+    number = device.history.events(limit=1)[0].number
     client.put("/api/feedback", json=[feedback("cr1")])
-    assert number in {event.number for event in device.history()}
+    assert number in {event.number for event in device.history.events()}
 
 
 def test_feedback_on_an_unknown_item_makes_the_item(device: Device, client: TestClient) -> None:
     client.post("/api/feedback", json=[feedback("gorse-io:gorse")])
-    assert device.item("gorse-io:gorse").title == "gorse-io:gorse"
+    assert device.items.get("gorse-io:gorse").title == "gorse-io:gorse"
 
 
 def test_nothing_is_kept_while_learning_is_off_or_paused(device: Device, client: TestClient) -> None:
-    before, items = device.event_count, device.items
-    device.pause()
+    before, items = device.history.count, device.items.count
+    device.settings.pause()
     assert client.post("/api/feedback", json=[feedback("new")]).json() == {"RowAffected": 0}
-    device.resume()
+    device.settings.resume()
     device.consents.switch(Purpose.LEARN, False, how=PERSON)
     assert client.put("/api/feedback", json=[feedback("new")]).json() == {"RowAffected": 0}
-    assert (device.event_count, device.items) == (before, items)
+    assert (device.history.count, device.items.count) == (before, items)
 
 
 def test_feedback_is_listed_by_pages(device: Device, client: TestClient) -> None:
@@ -106,7 +106,7 @@ def test_feedback_is_listed_by_pages(device: Device, client: TestClient) -> None
         cursor = page["Cursor"]
         if not cursor:
             break
-    assert [one["ItemId"] for one in found] == [event.item for event in device.history()]
+    assert [one["ItemId"] for one in found] == [event.item for event in device.history.events()]
     assert client.get("/api/feedback/view", params={"n": 100}).json()["Feedback"] == found
     assert client.get("/api/feedback/star").json() == {"Cursor": "", "Feedback": []}
 
@@ -116,7 +116,7 @@ def test_deleting_feedback_forgets_it(device: Device, client: TestClient) -> Non
     assert client.delete("/api/feedback/read/me/cr1").json() == {"RowAffected": 1}
     assert client.delete("/api/feedback/me/sp0").json() == {"RowAffected": 2}
     assert client.delete("/api/feedback/me/nothing").json() == {"RowAffected": 0}
-    kept = [(event.kind, event.item) for event in device.history()]
+    kept = [(event.kind, event.item) for event in device.history.events()]
     assert ("star", "cr1") in kept
     assert ("read", "cr1") not in kept
     assert "sp0" not in {item for _, item in kept}
@@ -139,47 +139,49 @@ def test_recommend_returns_ids_as_the_device_ranks_them(device: Device, client: 
     assert client.get("/api/recommend/ada", params={"n": 2, "offset": 3}).json() == best[3:5]
     crime = client.get("/api/recommend/me/Crime", params={"n": 40}).json()
     assert crime
-    assert all("Crime" in device.item(one).labels for one in crime)
+    assert all("Crime" in device.items.get(one).labels for one in crime)
     both = client.get("/api/recommend/me", params={"category": ["Crime", "Comedy"], "n": 40}).json()
     assert both
-    assert all({"Crime", "Comedy"} <= set(device.item(one).labels) for one in both)
+    assert all({"Crime", "Comedy"} <= set(device.items.get(one).labels) for one in both)
 
 
 def test_write_back_keeps_what_was_returned_as_feedback(device: Device, client: TestClient) -> None:
     params = {"n": 2, "write-back-type": "read", "write-back-delay": "1h0m0s"}
     first = client.get("/api/recommend/me", params=params).json()
-    assert {event.item for event in device.history() if event.kind == "read"} == set(first)
+    assert {event.item for event in device.history.events() if event.kind == "read"} == set(first)
     assert not set(first) & set(client.get("/api/recommend/me", params={"n": 2}).json())
     assert client.get("/api/recommend/me", params={"write-back-delay": "soon"}).status_code == 400
 
 
 def test_alike_items_under_both_names(device: Device, client: TestClient) -> None:
-    alike = [{"Id": item.id, "Score": score} for item, score in device.similar_items("sp0", 4)]
+    alike = [{"Id": item.id, "Score": score} for item, score in device.recommender.similar_items("sp0", 4)]
     assert client.get("/api/item/sp0/neighbors", params={"n": 4}).json() == alike
     assert client.get("/api/item-to-item/whatever/sp0", params={"n": 4}).json() == alike
     assert client.get("/api/item/sp0/neighbors", params={"n": 2, "offset": 1}).json() == alike[1:3]
     unseen = client.get("/api/item/sp0/neighbors", params={"n": 40, "user-id": "me"}).json()
-    assert not {one["Id"] for one in unseen} & {event.item for event in device.history()}
+    assert not {one["Id"] for one in unseen} & {event.item for event in device.history.events()}
     assert client.get("/api/item/nothing/neighbors").status_code == 404
 
 
 def test_without_profiling_alike_items_are_the_same_for_everybody(device: Device, client: TestClient) -> None:
-    device.no_profiling = True
+    device.settings.no_profiling = True
     for path in ("/api/item/sp0/neighbors", "/api/item-to-item/whatever/sp0"):
         anybody = client.get(path, params={"n": 40}).json()
-        assert {one["Id"] for one in anybody} & {event.item for event in device.history()}
+        assert {one["Id"] for one in anybody} & {event.item for event in device.history.events()}
         assert client.get(path, params={"n": 40, "user-id": "me"}).json() == anybody
 
 
 def test_a_session_is_answered_from_itself_alone_and_leaves_no_trace(
     device: Device, client: TestClient
 ) -> None:
-    before = device.history()
+    before = device.history.events()
     body = [feedback("co0", UserId="somebody"), feedback("unknown")]
     answer = client.post("/api/session/recommend", json=body, params={"n": 3}).json()
-    expected = [{"Id": one.item.id, "Score": one.score} for one in device.session(["co0"], 3).suggestions]
+    expected = [
+        {"Id": one.item.id, "Score": one.score} for one in device.recommender.session(["co0"], 3).suggestions
+    ]
     assert answer == expected
-    assert device.history() == before
+    assert device.history.events() == before
 
 
 def test_items_come_and_go(device: Device, client: TestClient) -> None:
@@ -194,11 +196,11 @@ def test_items_come_and_go(device: Device, client: TestClient) -> None:
     kept = client.get("/api/item/new").json()
     assert (kept["ItemId"], kept["Comment"], kept["Labels"]) == ("new", "A new one", ["Space", "Noir", "Ada"])
     assert client.patch("/api/item/new", json={"Comment": "Another"}).json() == {"RowAffected": 1}
-    assert device.item("new").title == "Another"
-    assert device.item("new").labels == ("Space", "Noir", "Ada")
+    assert device.items.get("new").title == "Another"
+    assert device.items.get("new").labels == ("Space", "Noir", "Ada")
     client.put("/api/item/new/category/Jazz")
     client.delete("/api/item/new/category/Noir")
-    assert device.item("new").labels == ("Space", "Ada", "Jazz")
+    assert device.items.get("new").labels == ("Space", "Ada", "Jazz")
     client.patch("/api/item/new", json={"IsHidden": True})
     assert "new" not in client.get("/api/recommend/me", params={"n": 100}).json()
     assert client.get("/api/item/nothing").status_code == 404
@@ -207,7 +209,7 @@ def test_items_come_and_go(device: Device, client: TestClient) -> None:
 
 def test_deleting_an_item_forgets_the_feedback_on_it(device: Device, client: TestClient) -> None:
     assert client.delete("/api/item/sp0").json() == {"RowAffected": 1}
-    assert "sp0" not in {event.item for event in device.history()}
+    assert "sp0" not in {event.item for event in device.history.events()}
     assert "sp0" not in client.get("/api/recommend/me", params={"n": 100}).json()
     assert client.delete("/api/item/nothing").json() == {"RowAffected": 0}
 
@@ -220,14 +222,14 @@ def test_items_are_listed_by_pages(device: Device, client: TestClient) -> None:
         cursor = page["Cursor"]
         if not cursor:
             break
-    assert len(found) == len(set(found)) == device.items
+    assert len(found) == len(set(found)) == device.items.count
 
 
 def test_the_user_is_the_person(device: Device, client: TestClient) -> None:
     assert client.post("/api/user", json={"UserId": "ada"}).json() == {"RowAffected": 1}
     assert client.get("/api/user/me").json()["UserId"] == "ada"
     assert client.delete("/api/user/ada").json() == {"RowAffected": 1}
-    assert device.event_count == 0
+    assert device.history.count == 0
 
 
 @pytest.mark.parametrize(
@@ -249,16 +251,16 @@ def test_the_user_is_the_person(device: Device, client: TestClient) -> None:
 def test_nonsense_is_refused_with_a_sentence_and_changes_nothing(
     device: Device, client: TestClient, body: bytes
 ) -> None:
-    before = device.event_count, device.items
+    before = device.history.count, device.items.count
     for path in ("/api/feedback", "/api/session/recommend"):
         answer = client.post(path, content=body, headers={"content-type": "application/json"})
         assert answer.status_code == 400
         assert answer.json()["error"]["what"]
         assert "Traceback" not in answer.text
-    assert (device.event_count, device.items) == before
+    assert (device.history.count, device.items.count) == before
 
 
 def test_a_time_that_go_writes_for_none_is_now(device: Device, client: TestClient) -> None:
     for item, time in (("cr1", "0001-01-01T00:00:00Z"), ("cr2", "")):
         client.post("/api/feedback", json=[feedback(item, Timestamp=time)])
-        assert device.history(limit=1)[0].item == item
+        assert device.history.events(limit=1)[0].item == item

@@ -59,8 +59,8 @@ def keys() -> dict[str, str]:
 @pytest.fixture
 def api(tmp_path: Path, keys: dict[str, str]) -> Iterator[BaseSchema]:
     with small_device(tmp_path / "profile") as device:
-        keys["X-API-Key"] = new_api_key(device)
-        app = make_app(device, Gate(PORT, device))
+        keys["X-API-Key"] = new_api_key(device.settings)
+        app = make_app(device, Gate(PORT, device.settings))
         yield schemathesis.openapi.from_asgi("/openapi.json", app, headers={"host": f"127.0.0.1:{PORT}"})
 
 

@@ -16,6 +16,9 @@ from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 
 from confidante.device import web
+from confidante.device.privacy.consent import Consents
+from confidante.device.privacy.settings import Settings
+from confidante.device.storage.access import VaultAccess
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.storage.vault import Vault
 from confidante.device.web import security
@@ -36,15 +39,15 @@ def refuse(api: bool, status: HTTPStatus, text: str) -> Response:
 
 
 @pytest.fixture
-def vault(tmp_path: Path) -> Iterator[Vault]:
+def settings(tmp_path: Path) -> Iterator[Settings]:
     opened = Vault.open(tmp_path / "profile", InsecurePlaintextKey(), create=True)
-    yield opened
+    yield Settings(VaultAccess(opened), Consents(opened))
     opened.close()
 
 
 @pytest.fixture
-def gate(vault: Vault) -> Gate:
-    return Gate(PORT, vault)
+def gate(settings: Settings) -> Gate:
+    return Gate(PORT, settings)
 
 
 def client_of(gate: Gate, **headers: str) -> TestClient:
@@ -157,9 +160,9 @@ def test_another_page_may_not_even_look(gate: Gate, site: str) -> None:
         assert visitor(gate).get(path, headers={"sec-fetch-site": site}).status_code == HTTPStatus.FORBIDDEN
 
 
-def test_the_api_opens_with_its_key_in_either_header_and_with_nothing_else(vault: Vault) -> None:
-    key = new_api_key(vault)
-    gate = Gate(PORT, vault)
+def test_the_api_opens_with_its_key_in_either_header_and_with_nothing_else(settings: Settings) -> None:
+    key = new_api_key(settings)
+    gate = Gate(PORT, settings)
     client = visitor(gate)
     assert client.get("/api/feedback").status_code == HTTPStatus.UNAUTHORIZED  # a cookie is no key
     stranger = client_of(gate)
@@ -176,20 +179,20 @@ def test_the_api_opens_with_its_key_in_either_header_and_with_nothing_else(vault
     assert stranger.get("/", headers={"x-api-key": key}).status_code == HTTPStatus.UNAUTHORIZED
 
 
-def test_a_key_lasts_until_a_new_one_is_made_or_it_is_dropped(vault: Vault) -> None:
-    old = new_api_key(vault)
-    assert Gate(PORT, vault).opens(old)
-    new = new_api_key(vault)
-    gate = Gate(PORT, vault)
+def test_a_key_lasts_until_a_new_one_is_made_or_it_is_dropped(settings: Settings) -> None:
+    old = new_api_key(settings)
+    assert Gate(PORT, settings).opens(old)
+    new = new_api_key(settings)
+    gate = Gate(PORT, settings)
     assert (gate.opens(old), gate.opens(new)) == (False, True)
     gate.close_api()
     assert not gate.opens(new)
-    assert not Gate(PORT, vault).opens(new)
+    assert not Gate(PORT, settings).opens(new)
 
 
-def test_the_vault_keeps_a_digest_of_the_key_and_not_the_key(vault: Vault) -> None:
-    key = new_api_key(vault)
-    kept = vault.rows("SELECT value FROM setting")
+def test_the_vault_keeps_a_digest_of_the_key_and_not_the_key(settings: Settings) -> None:
+    key = new_api_key(settings)
+    kept = settings._access.vault.rows("SELECT value FROM setting")
     assert all(key.encode() not in bytes(value) for (value,) in kept)
     assert (hashlib.sha256(key.encode()).digest(),) in [(bytes(value),) for (value,) in kept]
 
@@ -220,10 +223,10 @@ def test_every_answer_is_dressed_also_a_refusal(gate: Gate) -> None:
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
-def test_a_preflight_gets_no_permission(vault: Vault) -> None:
-    new_api_key(vault)
+def test_a_preflight_gets_no_permission(settings: Settings) -> None:
+    new_api_key(settings)
     headers = {"origin": "http://evil.example", "access-control-request-headers": "x-api-key"}
-    answer = client_of(Gate(PORT, vault)).options("/api/feedback", headers=headers)
+    answer = client_of(Gate(PORT, settings)).options("/api/feedback", headers=headers)
     assert answer.status_code == HTTPStatus.FORBIDDEN
     assert not [name for name in answer.headers if name.startswith("access-control")]
 
@@ -284,9 +287,9 @@ def test_an_answer_may_take_longer_than_its_question(gate: Gate, monkeypatch: py
     assert got == ["http.request", "http.disconnect"]
 
 
-def test_nothing_secret_is_in_what_a_gate_shows_of_itself(vault: Vault) -> None:
-    key = new_api_key(vault)
-    gate = Gate(PORT, vault)
+def test_nothing_secret_is_in_what_a_gate_shows_of_itself(settings: Settings) -> None:
+    key = new_api_key(settings)
+    gate = Gate(PORT, settings)
     token = gate.link().partition("token=")[2]
     for secret in (key, token, gate.form_secret):
         assert secret not in repr(gate)

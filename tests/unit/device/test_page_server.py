@@ -58,7 +58,13 @@ def client(device: Device) -> TestClient:
 
 def test_a_form_without_its_secret_does_nothing(device: Device, client: TestClient) -> None:
     def state() -> tuple[object, ...]:
-        return device.history(), device.tastes(), device.wishes(), device.consents.state(), device.retention
+        return (
+            device.history.events(),
+            device.taste.list(),
+            device.taste.refused,
+            device.consents.state(),
+            device.settings.retention,
+        )
 
     before = state()
     fields = {"everything": "1", "word": "ERASE", "purpose": "train", "on": "1", "events": "1"}
@@ -77,9 +83,9 @@ def test_looking_at_an_address_that_changes_things_changes_nothing(client: TestC
 
 def test_hostile_titles_are_shown_as_text(device: Device, client: TestClient) -> None:
     hostile = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'{{ 7*7 }}"
-    device.add_items([Item('x"><script>', hostile, ("<b>Space</b>",), hostile)])
+    device.items.add([Item('x"><script>', hostile, ("<b>Space</b>",), hostile)])
     device.record('x"><script>', 'k"><i>', context={"<i>": "<i>"})
-    device.save('x"><script>')
+    device.taste.save('x"><script>')
     pages = [client.get(path).text for path in TABS]
     pages.append(post(client, "/find", text="<script>"))
     handle = re.search(r'/why\?item=([0-9a-f]+)"[^>]*>&lt;script', pages[-1])
@@ -96,7 +102,7 @@ def test_hostile_titles_are_shown_as_text(device: Device, client: TestClient) ->
 def test_addresses_and_titles_of_pages_hold_nothing_personal(device: Device, client: TestClient) -> None:
     post(client, "/find", text="Vinyl")
     post(client, "/history", search="Orbit", do="show")
-    ids = {event.item for event in device.history()} | {
+    ids = {event.item for event in device.history.events()} | {
         one.item.id for one in device.recommend(12).suggestions
     }
     for path in TABS:
@@ -138,9 +144,9 @@ def test_states_are_said_in_words(device: Device, client: TestClient, tmp_path: 
     assert "Nothing has ever left this device." in client.get("/left").text
     assert "not protected" in client.get("/switches").text
     assert "No shared model is installed" in client.get("/").text
-    device.no_profiling = True
+    device.settings.no_profiling = True
     assert "the same for everybody" in client.get("/").text
-    device.pause()
+    device.settings.pause()
     assert "Learning is paused" in client.get("/").text
     assert "until you resume it" in client.get("/switches").text
     with Device(tmp_path / "empty", "a passphrase") as empty:
@@ -156,7 +162,7 @@ def test_the_first_screen_shows_hostile_titles_as_text_and_nothing_of_them_in_ad
 ) -> None:
     hostile = "<script>alert(1)</script>\"'{{ 7*7 }}"
     with small_device(tmp_path / "p", events=False) as device:
-        device.add_items([Item("x<b>", hostile, ("<i>Space</i>",))])
+        device.items.add([Item("x<b>", hostile, ("<i>Space</i>",))])
         client = page_client(device)
         page = post(client, "/welcome", do="find", text="script")
         assert html.escape(hostile) in page or html.escape(hostile, quote=False)[:20] in page
@@ -166,26 +172,26 @@ def test_the_first_screen_shows_hostile_titles_as_text_and_nothing_of_them_in_ad
         handle = re.search(r'name="pick" value="([0-9a-f]{24})"><span><b>&lt;script', page)
         assert handle is not None
         assert "&lt;script&gt;" in post(client, "/welcome", do="done", pick=handle[1])
-        assert [event.item for event in device.picks()] == ["x<b>"]
+        assert [event.item for event in device.onboarding.picks] == ["x<b>"]
 
 
 def test_the_first_screen_is_shown_only_while_it_makes_sense(tmp_path: Path) -> None:
     with small_device(tmp_path / "p", events=False) as device:
         client = page_client(device)
         assert "Pick three you love" in client.get("/").text
-        device.pause()
+        device.settings.pause()
         assert "Pick three you love" not in client.get("/").text
         page = client.get("/welcome").text
         handle = re.search(r'name="pick" value="([0-9a-f]{24})"', page)
         assert handle is not None
         assert "nothing was noted" in post(client, "/welcome", do="done", pick=handle[1])
-        assert device.event_count == 0
-        device.resume()
-        device.no_profiling = True
+        assert device.history.count == 0
+        device.settings.resume()
+        device.settings.no_profiling = True
         assert "Pick three you love" not in client.get("/").text
-        device.no_profiling = False
+        device.settings.no_profiling = False
         post(client, "/welcome", do="tick")  # nothing is ticked any more
-        device.remove_items([item.id for item in device.list_items()])
+        device.items.remove([item.id for item in device.items.list()])
         assert "Nothing to suggest yet" in client.get("/").text
         assert "There is nothing to pick from" in client.get("/welcome").text
 
@@ -206,16 +212,16 @@ def test_what_a_person_states_is_shown_and_removed(device: Device, client: TestC
     assert "There are no tables of groups here yet" in client.get("/know").text
     page = post(client, "/state", name="age", value="25-34 <b>")
     assert "25-34 &lt;b&gt;" in page
-    assert device.attributes == {"age": "25-34 <b>"}
+    assert device.settings.attributes == {"age": "25-34 <b>"}
     assert "Nothing was stated" in post(client, "/state", name="region", value="")
     assert "is stated no more" in post(client, "/state", name="age", do="remove")
-    assert device.attributes == {}
+    assert device.settings.attributes == {}
 
 
 def test_the_group_that_is_used_is_shown_with_why(tmp_path: Path) -> None:
     with open_device(tmp_path / "person") as device:
         cohorts.keep(device._vault, "https://films.example", "films", release().encode(), WIRE.catalogue.ids)
-        device._cohorts_changed()
+        device.cohorts.installed()
         client = page_client(device)
         page = client.get("/know").text
         assert "<option>18-24</option><option>25-34</option>" in page
@@ -224,7 +230,7 @@ def test_the_group_that_is_used_is_shown_with_why(tmp_path: Path) -> None:
         assert "Popular with whom: <b>age 18-24</b>" in page
         assert "because you said age 18-24" in page
         assert "<option>" not in page[page.index('id="stated"') : page.index('id="history"')]
-        device.skip_welcome()
+        device.onboarding.skip()
         assert "popular with people like: age 18-24" in client.get("/").text
         page = post(client, "/state", name="age", do="remove")
         page = post(client, "/state", name="age", value="25-34")
@@ -234,14 +240,14 @@ def test_the_group_that_is_used_is_shown_with_why(tmp_path: Path) -> None:
 def test_a_pause_is_said_to_spare_imports_and_does(device: Device, client: TestClient) -> None:
     said = "a file that you import yourself still is"
     assert said in client.get("/switches").text
-    device.pause()
+    device.settings.pause()
     assert said in client.get("/switches").text
     assert device.record("co1") is None
-    before = device.event_count
+    before = device.history.count
     rows = "title,date\nThe Heist (1980),2026-05-01\n"
     fields = {"secret": secret_of(client), "do": "import"}
     client.post("/import", data=fields, files={"file": ("my.csv", rows)})
-    assert device.event_count == before + 1
+    assert device.history.count == before + 1
 
 
 def test_what_left_is_shown_with_what_it_was_and_who_saw_what(device: Device, client: TestClient) -> None:
@@ -285,7 +291,7 @@ def test_an_alarm_stands_above_all_else_that_left_until_it_is_dismissed(
     after = post(client, "/alarm", alarm="1")
     assert "The alarm is dismissed" in after
     assert 'id="alarms"' not in after
-    assert device.alarms() == ()
+    assert device.federation.alarms() == ()
 
 
 def test_a_file_is_imported_and_leaves_no_copy(
@@ -295,7 +301,7 @@ def test_a_file_is_imported_and_leaves_no_copy(
     place.mkdir()
     monkeypatch.setattr(private_folders, "_MEMORY", place)
     rows = "title,date\nThe Heist (1980),2026-05-01\nNever heard of it,2026-05-02\n"
-    before = device.event_count
+    before = device.history.count
     for do, events in (("look", before), ("import", before + 1), ("import", before + 1)):
         answer = client.post(
             "/import", data={"secret": secret_of(client), "do": do}, files={"file": ("../../my.csv", rows)}
@@ -303,7 +309,7 @@ def test_a_file_is_imported_and_leaves_no_copy(
         assert answer.status_code == HTTPStatus.OK
         assert "What came of the file" in answer.text
         assert "Never heard of it" in answer.text
-        assert device.event_count == events
+        assert device.history.count == events
         assert list(place.iterdir()) == []
 
 
@@ -344,13 +350,13 @@ def test_what_a_killed_import_left_is_swept_away_by_the_next_server_and_by_erasi
 def test_a_file_that_is_no_history_is_refused_in_words(
     device: Device, client: TestClient, name: str, data: bytes
 ) -> None:
-    before = device.event_count
+    before = device.history.count
     answer = client.post(
         "/import", data={"secret": secret_of(client), "do": "import"}, files={"file": (name, data)}
     )
     assert answer.status_code == HTTPStatus.BAD_REQUEST
     assert "Traceback" not in answer.text
-    assert device.event_count == before
+    assert device.history.count == before
 
 
 def test_the_export_is_a_download_of_everything(client: TestClient) -> None:
@@ -396,7 +402,7 @@ def test_nonsense_is_refused_in_words(client: TestClient, path: str, fields: dic
 
 def test_erasing_needs_the_word_and_then_leaves_nothing(device: Device, client: TestClient) -> None:
     assert "Nothing was erased" in post(client, "/erase", word="erase")
-    assert device.event_count == 5
+    assert device.history.count == 5
     assert "Nothing is left to show" in post(client, "/erase", word="ERASE")
 
 

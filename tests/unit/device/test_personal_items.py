@@ -17,7 +17,7 @@ SECRET, OTHER, SHARED = "A Very Private Film", "Another Private Film", "Known To
 def _device(tmp_path: Path, clock: list[float] | None = None) -> Device:
     now = clock or [1_700_000_000.0]
     device = Device(tmp_path / "profile", InsecurePlaintextKey(), clock=lambda: now[0])
-    device.add_items([Item("s1", SHARED, ("Drama",)), Item("s2", "On The Shelf", ("Comedy",))])
+    device.items.add([Item("s1", SHARED, ("Drama",)), Item("s2", "On The Shelf", ("Comedy",))])
     rows = [("Title", "Date"), (SECRET, "1/2/24"), (SHARED, "1/3/24"), (OTHER, "1/25/24")]
     (tmp_path / "ViewingHistory.csv").write_text("".join(f'"{a}","{b}"\n' for a, b in rows))
     report = device.import_history(tmp_path / "ViewingHistory.csv", add_missing=True)
@@ -37,28 +37,28 @@ def test_forgetting_everything_forgets_them_and_keeps_the_catalogue(tmp_path: Pa
         device.forget(everything=True)
         assert _titles(device, tmp_path / "out.jsonl") == {SHARED, "On The Shelf"}
         assert {s.item.title for s in device.recommend(10).suggestions} == {SHARED, "On The Shelf"}
-        assert not device.find_items("private")
+        assert not device.items.find("private")
 
 
 def test_forgetting_an_item_forgets_that_it_was_known(tmp_path: Path) -> None:
     with _device(tmp_path) as device:
-        (secret,) = device.find_items(SECRET)
+        (secret,) = device.items.find(SECRET)
         device.forget(item=secret.id)
         assert _titles(device, tmp_path / "out.jsonl") == {SHARED, OTHER, "On The Shelf"}
 
 
 def test_one_that_is_saved_stays_until_it_is_not_wanted_any_more(tmp_path: Path) -> None:
     with _device(tmp_path) as device:
-        (secret,) = device.find_items(SECRET)
-        device.save(secret.id)
+        (secret,) = device.items.find(SECRET)
+        device.taste.save(secret.id)
         device.forget(item=secret.id)
-        assert [item.title for item in device.saved] == [SECRET]
+        assert [item.title for item in device.taste.saved] == [SECRET]
 
 
 def test_one_that_the_catalogue_has_as_well_stays(tmp_path: Path) -> None:
     with _device(tmp_path) as device:
-        (secret,) = device.find_items(SECRET)
-        device.add_items([secret])
+        (secret,) = device.items.find(SECRET)
+        device.items.add([secret])
         device.forget(everything=True)
         assert SECRET in _titles(device, tmp_path / "out.jsonl")
 
@@ -81,26 +81,26 @@ def test_nothing_of_them_is_left_in_what_was_derived(tmp_path: Path, title: str)
         device.recommend(3)
         device.forget(everything=True)
     with Device(tmp_path / "profile", InsecurePlaintextKey()) as device:
-        assert device.items == 2
+        assert device.items.count == 2
         assert title not in {s.item.title for s in device.recommend(10).suggestions}
 
 
 def test_a_clock_alone_erases_what_is_too_old_to_be_kept(tmp_path: Path) -> None:
     clock = [1_800_000_000.0]
     with Device(tmp_path / "profile", InsecurePlaintextKey(), clock=lambda: clock[0]) as device:
-        device.add_items([Item("s1", SHARED), Item("s2", OTHER)])
+        device.items.add([Item("s1", SHARED), Item("s2", OTHER)])
         device.record("s1")
-        device.retention = Retention(days=30)
+        device.settings.retention = Retention(days=30)
         clock[0] += 29 * 86_400
         device.record("s2")
         clock[0] += 2 * 86_400
-        assert [event.item for event in device.history()] == ["s2"]
+        assert [event.item for event in device.history.events()] == ["s2"]
         assert {r.subject for r in device.recommend(1).suggestions[0].reasons if r.event} == {OTHER}
 
 
 def test_nobody_in_particular_is_shown_what_only_this_person_knows(tmp_path: Path) -> None:
     with _device(tmp_path) as device:
-        device.no_profiling = True
+        device.settings.no_profiling = True
         answer = device.recommend(10)
         assert not answer.personal
         assert {s.item.title for s in answer.suggestions} == {SHARED, "On The Shelf"}
@@ -108,12 +108,12 @@ def test_nobody_in_particular_is_shown_what_only_this_person_knows(tmp_path: Pat
 
 def test_rows_that_are_too_old_to_be_kept_make_no_items(tmp_path: Path) -> None:
     with Device(tmp_path / "profile", InsecurePlaintextKey()) as device:
-        device.retention = Retention(events=3)
+        device.settings.retention = Retention(events=3)
         rows = "".join(f'"Film number {day}","1/{day}/24"\n' for day in range(1, 29))
         (tmp_path / "ViewingHistory.csv").write_text("Title,Date\n" + rows)
         report = device.import_history(tmp_path / "ViewingHistory.csv", add_missing=True)
-        assert (report.matched, report.added, device.items) == (3, 3, 3)
-        assert {device.item(event.item).title for event in device.history()} == {
+        assert (report.matched, report.added, device.items.count) == (3, 3, 3)
+        assert {device.items.get(event.item).title for event in device.history.events()} == {
             f"Film number {day}" for day in (26, 27, 28)
         }
 
@@ -121,7 +121,7 @@ def test_rows_that_are_too_old_to_be_kept_make_no_items(tmp_path: Path) -> None:
 def test_a_backup_made_after_the_time_to_undo_holds_nothing_of_what_was_forgotten(tmp_path: Path) -> None:
     clock = [1_800_000_000.0]
     with Device(tmp_path / "profile", InsecurePlaintextKey(), clock=lambda: clock[0]) as device:
-        device.add_items([Item("s1", SHARED)])
+        device.items.add([Item("s1", SHARED)])
         device.record("s1")
         device.forget(item="s1", undo_seconds=60)
         clock[0] += 61

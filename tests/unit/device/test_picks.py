@@ -13,7 +13,7 @@ LOVED = ("m0", "m6", "m12")
 
 
 def pick(device, items, at=START):
-    return device.record_many([Event(0, item, "pick", at) for item in items])
+    return device.history.record_many([Event(0, item, "pick", at) for item in items])
 
 
 def test_what_was_picked_together_is_of_one_age_and_other_events_of_their_own():
@@ -32,7 +32,7 @@ def test_the_order_of_picks_changes_no_score(tmp_path, repeat):
             found.append(scores(device.recommend(60, repeats=repeat)))
     assert all(one == pytest.approx(found[0], abs=1e-12) for one in found)
     with open_device(tmp_path / "views", repeat=repeat) as device:
-        device.record_many([Event(0, item, "view", START) for item in LOVED])
+        device.history.record_many([Event(0, item, "view", START) for item in LOVED])
         assert scores(device.recommend(60, repeats=repeat)) != pytest.approx(found[0], abs=1e-3)
 
 
@@ -49,11 +49,11 @@ def test_a_counterfactual_without_some_picks_is_what_the_list_without_them_says(
         for item in ids(device.recommend(5)):
             fewest = device.explain(item, n=5).counterfactual
             assert fewest.events
-            assert item not in ids(device.what_if(without=fewest.events, n=5))
+            assert item not in ids(device.recommender.what_if(without=fewest.events, n=5))
             for number in fewest.events:
                 rest = [other for other in fewest.events if other != number]
                 if fewest.smallest:
-                    assert item in ids(device.what_if(without=rest, n=5))
+                    assert item in ids(device.recommender.what_if(without=rest, n=5))
 
 
 def test_an_older_choice_counts_less_than_a_newer_one(tmp_path):
@@ -72,5 +72,5 @@ def test_picks_are_of_one_age_in_the_picture_of_tastes(tmp_path):
     for order in (LOVED, LOVED[::-1]):
         with open_device(tmp_path / order[0]) as device:
             pick(device, order)
-            shares.append({taste.label: taste.share for taste in device.tastes()})
+            shares.append({taste.label: taste.share for taste in device.taste.list()})
     assert shares[0] == shares[1]

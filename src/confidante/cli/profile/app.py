@@ -78,13 +78,13 @@ def new(
     with new_profile(folder, passphrase_file, unprotected=unprotected) as device:
         try:
             if published is not None:
-                device.install_model(published)
+                device.federation.install_model(published)
             if wanted is not None:
-                device.add_items(wanted)
+                device.items.add(wanted)
         except ConfidanteError:
             device.erase()  # nothing is in it, and it would stand in the way of the next try
             raise
-        say(f"made a profile with {device.items:,} items, guarded by: {device.protection}")
+        say(f"made a profile with {device.items.count:,} items, guarded by: {device.protection}")
 
 
 @profile.command(
@@ -223,7 +223,7 @@ def forget(
 
     with open_profile(folder, passphrase_file) as device:
         if everything and not yes:
-            typer.confirm(f"Forget all {device.event_count} events?", abort=True, err=True)
+            typer.confirm(f"Forget all {device.history.count} events?", abort=True, err=True)
         forgotten = device.forget(
             event=event, item=item, since=_seconds(since), until=_seconds(until), everything=everything
         )
@@ -246,7 +246,10 @@ def history(
     from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
-        events = [(event, device.item(event.item)) for event in device.history(search=search, limit=limit)]
+        events = [
+            (event, device.items.get(event.item))
+            for event in device.history.events(search=search, limit=limit)
+        ]
     if as_json:
         print_json(
             {
@@ -282,7 +285,7 @@ def left(
 
     with open_profile(folder, passphrase_file) as device:
         gone, budget = device.ledger.departures(limit=limit), device.ledger.budget()
-        alarms = device.alarms()
+        alarms = device.federation.alarms()
     if as_json:
         print_json(
             {
@@ -345,7 +348,7 @@ def dismiss(
     from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
-        device.dismiss_alarm(alarm)
+        device.federation.dismiss_alarm(alarm)
     if as_json:
         print_json({"dismissed": alarm})
     else:

@@ -58,14 +58,14 @@ class Choice:
             say(f"  {item.title}")
 
     def _others(self) -> None:
-        others = self._device.welcome_slate(self._size, after=self._before)
+        others = self._device.onboarding.slate(self._size, after=self._before)
         if not others:
             say("there are no others")
         self._before += [item.id for item in others]
         self._list(others)
 
     def _search(self, words: str) -> None:
-        found = self._device.find_items(words, _FOUND) if words else ()
+        found = self._device.items.find(words, _FOUND) if words else ()
         if not found:
             say("no title has these words")
         self._list(found)

@@ -24,7 +24,7 @@ def cohort_command(
     from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
-        found = device.cohort
+        found = device.cohorts.current
     if as_json:
         print_json({"cohort": None if found is None else asdict(found)})
         return

@@ -118,7 +118,7 @@ def participate_command(
     with open_profile(folder, passphrase_file) as device:
         if background:
             state = _watch(
-                device.participate_in_background(
+                device.federation.participate_in_background(
                     url,
                     population,
                     terms,
@@ -131,7 +131,7 @@ def participate_command(
             if state.problem:  # nobody closed it
                 raise typer.Exit(1)
             return
-        outcome = device.participate(
+        outcome = device.federation.participate(
             url,
             population,
             terms,

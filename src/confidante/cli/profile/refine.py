@@ -71,7 +71,7 @@ def setup(
 
     trusted = "" if certificate is None else read_file(certificate).strip().decode("ascii", "replace")
     with open_profile(folder, passphrase_file) as device:
-        device.refine_with(
+        device.refinement.use(
             url,
             population,
             relay=relay,
@@ -82,7 +82,7 @@ def setup(
             certificates=trusted,
             at_once=at_once,
         )
-        status = device.refinement_status()
+        status = device.refinement.status()
     _show(status, as_json=as_json)
 
 
@@ -107,7 +107,7 @@ def refresh(
 
     evidence = None if invitation is None else Evidence("invitation", read_file(invitation).strip())
     with open_profile(folder, passphrase_file) as device:
-        status = device.refresh_refinement(patience=patience, evidence=evidence)
+        status = device.refinement.refresh(patience=patience, evidence=evidence)
     _show(status, as_json=as_json)
 
 
@@ -119,7 +119,7 @@ def status_command(
     from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
-        status = device.refinement_status()
+        status = device.refinement.status()
     _show(status, as_json=as_json)
 
 
@@ -129,8 +129,8 @@ def off(*, folder: Folder = None, passphrase_file: PassphraseFile = None, as_jso
     from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
-        device.refine_with(None)
-        status = device.refinement_status()
+        device.refinement.use(None)
+        status = device.refinement.status()
     _show(status, as_json=as_json)
 
 

@@ -50,10 +50,10 @@ def update_command(
     tls = None if certificate is None else trusting(certificate)
     with open_profile(folder, passphrase_file) as device:
         on = (one for one in Purpose if one.sends and device.consents.allowed(one))
-        newer = device.update_model(
+        newer = device.federation.update_model(
             url, population, purpose=next(on, Purpose.TRAIN), patience=patience, tls=tls
         )
-        has_model, items = device.has_model, device.items
+        has_model, items = device.federation.has_model, device.items.count
     if as_json:
         print_json({"installed": newer, "has_model": has_model, "items": items})
         return

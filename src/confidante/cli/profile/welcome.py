@@ -42,16 +42,16 @@ def welcome_command(
     with open_profile(folder, passphrase_file) as device:
         before: list[str] = []
         for _ in range(page - 1):
-            before += [item.id for item in device.welcome_slate(slate, after=before)]
-        shown_items = device.welcome_slate(slate, after=before)
+            before += [item.id for item in device.onboarding.slate(slate, after=before)]
+        shown_items = device.onboarding.slate(slate, after=before)
         chosen = tuple(pick or ())
         if not chosen and not as_json and sys.stdin.isatty():
             chosen = Choice(device, shown_items, slate, before).ask(typed)
         elif not chosen and not as_json:
             for item in shown_items:
                 say(f"{named(item)}  [{item.id}]")
-        events = device.pick(chosen)
-        titles = [device.item(item_id).title for item_id in dict.fromkeys(chosen)]
+        events = device.onboarding.pick(chosen)
+        titles = [device.items.get(item_id).title for item_id in dict.fromkeys(chosen)]
     if as_json:
         print_json(
             {
@@ -98,13 +98,13 @@ def attributes_command(
 
     new = dict(_pair(text) for text in stated or ())
     with open_profile(folder, passphrase_file) as device:
-        now = dict(device.attributes)
+        now = dict(device.settings.attributes)
         for name in remove or ():
             if now.pop(name, None) is None:
                 raise DataError(f"there is no statement called {name!r} to remove")
         if new or remove:
-            device.set_attributes(now | new)
-        now = dict(device.attributes)
+            device.settings.attributes = now | new
+        now = dict(device.settings.attributes)
     if as_json:
         print_json({"attributes": now})
         return

@@ -12,7 +12,7 @@ from confidante.core.values import Item
 from confidante.device.catalog.index import Index, choose
 from confidante.device.catalog.library import Library, pack, unpack
 from confidante.device.storage import items
-from confidante.device.storage.vault import Vault
+from confidante.device.storage.access import VaultAccess
 from confidante.models.served import ServedModel
 
 if TYPE_CHECKING:  # building is not loaded by a start that finds its rows ready
@@ -27,8 +27,9 @@ MODEL_BODY = "model"
 class Serving:
     """Reads rows when they are first needed, and writes them when the device closes."""
 
-    def __init__(self, vault: Vault, graph_bytes: int | None = None) -> None:
-        self._vault = vault
+    def __init__(self, access: VaultAccess, graph_bytes: int | None = None) -> None:
+        access.on_change(self._drop_forgotten)
+        self._vault = access.vault
         self._graph_bytes = graph_bytes
         self._library: Library | None = None
         self._index: Index | None = None
@@ -90,13 +91,6 @@ class Serving:
         self._unsaved = True
         return len(removed)
 
-    def drop_forgotten(self) -> None:
-        """Let the rows be built anew if items were erased with the history."""
-        if self._library is None or self._vault.setting(items.STALE) is None:
-            return
-        if not np.isin(self._library.keys, items.keys(self._vault)).all():
-            self._library, self._index, self._unsaved = None, None, False
-
     def install(self, data: bytes) -> str:
         """Take a published model, its catalogue first; return its digest.
 
@@ -143,6 +137,13 @@ class Serving:
                 self._vault.write_body(items.LIBRARY, pack(self._library))
                 self._vault.set_setting(items.STALE, None)
             self._unsaved = False
+
+    def _drop_forgotten(self) -> None:
+        """Let the rows be built anew if items were erased with the history."""
+        if self._library is None or self._vault.setting(items.STALE) is None:
+            return
+        if not np.isin(self._library.keys, items.keys(self._vault)).all():
+            self._library, self._index, self._unsaved = None, None, False
 
     def _stored(self) -> Library | None:
         if self._vault.setting(items.STALE) is not None:

@@ -16,6 +16,7 @@ from confidante.core.errors import WireError
 from confidante.device.catalog.library import Library
 from confidante.device.recommend.group_prior import GroupPrior
 from confidante.device.storage import items, settings
+from confidante.device.storage.access import VaultAccess
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Cohort
 
@@ -45,24 +46,25 @@ class _Pick:
 
 @final
 class Cohorts:
-    """What is kept of cohorts, read when it is first needed, and again when told that it changed."""
+    """The groups whose tables are on this device: read when first needed, and again when they changed.
 
-    def __init__(self, vault: Vault) -> None:
-        self._vault = vault
+    Stability: provisional
+    """
+
+    def __init__(self, access: VaultAccess) -> None:
+        access.on_change(self._changed)
+        self._access, self._vault = access, access.vault
         self._kept: tuple[CohortRelease, tuple[str, ...]] | None = None
         self._read = False
         self._picked: list[_Pick] | None = None
         self._rows: tuple[Library, NDArray[np.int64]] | None = None
         self._priors: dict[int, NDArray[np.float32]] = {}
 
-    def changed(self) -> None:
-        """Look anew at what the person states and picked."""
-        self._picked = None
-
     def installed(self) -> None:
         """Read the tables anew."""
         self._kept, self._read, self._rows = None, False, None
         self._priors.clear()
+        self._access.changed()
 
     def prior(self, library: Library, without: Collection[int] = ()) -> GroupPrior | None:
         """Return what stands in place of the model's prior; None without tables.
@@ -84,33 +86,41 @@ class Cohorts:
             return GroupPrior("", library.model.prior, less)
         return GroupPrior(table.tree.groups[by].name, self._points(library, by), less)
 
-    def shown(self, *, nobody: bool = False) -> Cohort | None:
-        """Return the group that is used, and why; None without tables.
+    @property
+    def current(self) -> Cohort | None:
+        """The group whose popularity is used, found here and told nobody; None before there are tables.
 
-        nobody: as for somebody of whom nothing may be used.
+        It follows from what the person states and picks. With no profiling it is everyone.
         """
-        kept = self._tables()
-        if kept is None:
-            return None
-        release, table = kept[0], kept[0].table
-        leaf = _EVERYONE if nobody else self._leaf(table.tree)
-        by = table.serves[leaf]
-        names = tuple(table.tree.groups[group].name for group in table.tree.path(leaf))
-        why = "nothing of you is used" if nobody else self._why(table.tree, leaf)
-        return Cohort(
-            table.tree.groups[by].name, names, why, release.sizes[by], release.spreads[by], by != leaf
-        )
+        with self._vault.lock:
+            kept = self._tables()
+            if kept is None:
+                return None
+            release, table = kept[0], kept[0].table
+            nobody = settings.no_profiling(self._vault)
+            leaf = _EVERYONE if nobody else self._leaf(table.tree)
+            by = table.serves[leaf]
+            names = tuple(table.tree.groups[group].name for group in table.tree.path(leaf))
+            why = "nothing of you is used" if nobody else self._why(table.tree, leaf)
+            return Cohort(
+                table.tree.groups[by].name, names, why, release.sizes[by], release.spreads[by], by != leaf
+            )
 
-    def asked(self) -> dict[str, tuple[str, ...]]:
-        """Return what a person may state to be placed, with the values of the groups."""
-        kept = self._tables()
-        found: dict[str, dict[str, None]] = {}
-        for group in () if kept is None else kept[0].table.tree.groups:
-            if group.attribute:
-                found.setdefault(group.attribute, {}).update(dict.fromkeys(group.values))
-        return {name: tuple(values) for name, values in found.items()}
+    @property
+    def attributes(self) -> dict[str, tuple[str, ...]]:
+        """What the groups ask a person to state, with the values they know; empty before there are tables."""
+        with self._vault.lock:
+            kept = self._tables()
+            found: dict[str, dict[str, None]] = {}
+            for group in () if kept is None else kept[0].table.tree.groups:
+                if group.attribute:
+                    found.setdefault(group.attribute, {}).update(dict.fromkeys(group.values))
+            return {name: tuple(values) for name, values in found.items()}
 
     # --- within
+
+    def _changed(self) -> None:
+        self._picked = None
 
     def _tables(self) -> "tuple[CohortRelease, tuple[str, ...]] | None":
         if not self._read:

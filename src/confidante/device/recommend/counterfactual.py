@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.values import Item
-from confidante.device.recommend.query import Question, event_ages, faded_prior
+from confidante.device.recommend.query import ScoringQuery, event_ages, faded_prior
 from confidante.device.values import Counterfactual
 from confidante.models.fade import part_weights
 from confidante.models.sequential import PICK_PART
@@ -33,7 +33,7 @@ _NO_WEIGHT = 1e-6  # an event whose terms weigh less than this, of the newest ev
 
 
 def counterfactual(
-    question: Question, ranking: "Ranking", item: Item, n: int, title_of: Callable[[int], str]
+    query: ScoringQuery, ranking: "Ranking", item: Item, n: int, title_of: Callable[[int], str]
 ) -> Counterfactual:
     """Return the fewest events that keep `item`, whose ranking is given, in the top `n`, if they are few.
 
@@ -47,10 +47,10 @@ def counterfactual(
 
     if ranking.rank is None or ranking.rank > n:
         return nothing(f"{name} is not in your top {n}.")
-    heaviest = _by_weight(question, row)
+    heaviest = _by_weight(query, row)
     if not heaviest:
         return nothing(f"None of your own events is behind {name}.")
-    trial = _Trial(question, ranking, n)
+    trial = _Trial(query, ranking, n)
     places, smallest = _search(trial, heaviest)
     if not places:
         tried = min(MOST_EVENTS, len(heaviest))
@@ -58,7 +58,7 @@ def counterfactual(
             f"No few of your events keep {name} in your top {n}: it would stay there without "
             + ("your only event." if tried == 1 else f"the {tried} that speak most for it.")
         )
-    numbers = tuple(int(question.profile.numbers[place]) for place in places)
+    numbers = tuple(int(query.profile.numbers[place]) for place in places)
     titles = list(dict.fromkeys(f"“{title_of(number)}”" for number in numbers))
     listed = titles[0] if len(titles) == 1 else f"{', '.join(titles[:-1])} and {titles[-1]}"
     return Counterfactual(
@@ -85,33 +85,31 @@ class Ranking:
     scores: NDArray[np.float64]
 
 
-def rank(question: Question, row: int) -> Ranking:
+def rank(query: ScoringQuery, row: int) -> Ranking:
     """Return the place of `row` among the candidates."""
-    if not question.allowed[row]:
+    if not query.allowed[row]:
         return Ranking(row, None, np.zeros(0, dtype=np.int64), np.zeros(0))
-    rows = np.flatnonzero(question.allowed)
+    rows = np.flatnonzero(query.allowed)
     blocks = np.array_split(rows, max(1, len(rows) // _BLOCK))
-    scores = np.concatenate([question.scores(block) for block in blocks])
+    scores = np.concatenate([query.scores(block) for block in blocks])
     here = int(np.searchsorted(rows, row))
     better = np.count_nonzero(scores > scores[here]) + np.count_nonzero(scores[:here] == scores[here])
     return Ranking(row, int(better) + 1, rows, scores)
 
 
-def _by_weight(question: Question, row: int) -> list[int]:
+def _by_weight(query: ScoringQuery, row: int) -> list[int]:
     """Return the places of the events that can matter, those that speak most for `row` first."""
-    events = len(question.profile.rows)
-    slowest = max(part.half_life for part in question.library.model.parts if part.name != PICK_PART)
-    own = question.library.model.own if question.repeats else None
+    events = len(query.profile.rows)
+    slowest = max(part.half_life for part in query.library.model.parts if part.name != PICK_PART)
+    own = query.library.model.own if query.repeats else None
     if own is not None:
         slowest = max(slowest, own.half_life)
-    recent = 0.5 ** (question.ages[:events] / slowest) >= _NO_WEIGHT
-    matter = np.flatnonzero(
-        recent if question.profile.picks is None else recent | (question.profile.picks > 0)
-    )
-    shares = question.library.model.contributions(
-        question.profile.rows, question.ages, question.part_weights, np.array([row])
+    recent = 0.5 ** (query.ages[:events] / slowest) >= _NO_WEIGHT
+    matter = np.flatnonzero(recent if query.profile.picks is None else recent | (query.profile.picks > 0))
+    shares = query.library.model.contributions(
+        query.profile.rows, query.ages, query.part_weights, np.array([row])
     )[0].sum(axis=1)[matter]
-    shares = shares + question.own_points(np.array([row]))[0][matter]
+    shares = shares + query.own_points(np.array([row]))[0][matter]
     return [int(place) for place in matter[np.argsort(-shares, kind="stable")]]
 
 
@@ -129,23 +127,23 @@ def _search(trial: "_Trial", heaviest: Sequence[int]) -> tuple[tuple[int, ...], 
 
 @final
 class _Trial:
-    """The best candidates of a question, ready to be scored again without some events."""
+    """The best candidates of a query, ready to be scored again without some events."""
 
-    def __init__(self, question: Question, ranking: Ranking, n: int) -> None:
+    def __init__(self, query: ScoringQuery, ranking: Ranking, n: int) -> None:
         rows = ranking.rows
         if len(rows) > _POOL:
             rows = np.sort(rows[np.argpartition(-ranking.scores, _POOL)[:_POOL]])
-        model = question.library.model
-        self._question, self._n = question, n
+        model = query.library.model
+        self._query, self._n = query, n
         self._rows = rows
         self._here = int(np.searchsorted(rows, ranking.row))
         self._parts = [
             part.item_weights[rows].astype(np.float64)[:, None] * part.vectors[rows] for part in model.parts
         ]
-        fixed = question.prior(rows)
-        for label, points in question.steps.items():
-            fixed[np.isin(rows, question.library.rows_with(label))] += points
-        self._fixed = fixed + question.less_points(rows).sum(axis=1)
+        fixed = query.prior(rows)
+        for label, points in query.steps.items():
+            fixed[np.isin(rows, query.library.rows_with(label))] += points
+        self._fixed = fixed + query.less_points(rows).sum(axis=1)
 
     def first(self, sets: Iterator[tuple[int, ...]]) -> tuple[int, ...]:
         """Return the first set of events (places in the profile) that makes the item leave, or none."""
@@ -160,23 +158,23 @@ class _Trial:
 
     def _scores(self, sets: Sequence[tuple[int, ...]]) -> NDArray[np.float64]:
         """Return scores without each set, float64 [candidates, sets]."""
-        question = self._question
-        events = len(question.profile.rows)
-        model = question.library.model
+        query = self._query
+        events = len(query.profile.rows)
+        model = query.library.model
         scores = np.repeat(self._fixed[:, None], len(sets), axis=1)
         queries: list[tuple[NDArray[np.float64], ...]] = []
         for column, taken in enumerate(sets):
             keep = np.ones(events, dtype=np.bool_)
             keep[list(taken)] = False
-            kept, weights = question.profile.rows[keep], question.weights[keep]
-            picks = None if question.profile.picks is None else question.profile.picks[keep]
+            kept, weights = query.profile.rows[keep], query.weights[keep]
+            picks = None if query.profile.picks is None else query.profile.picks[keep]
             ages = event_ages(len(kept), picks)
             queries.append(model.queries(kept, ages, part_weights(model, kept, weights, picks)))
             scores[:, column] += self._regrouped(~keep)
-            if question.repeats:
+            if query.repeats:
                 scores[:, column] += model.own_points(kept, ages, self._rows, weights).sum(axis=1)
         for place, vectors in enumerate(self._parts):
-            scores += vectors @ np.stack([query[place] for query in queries], axis=1)
+            scores += vectors @ np.stack([one[place] for one in queries], axis=1)
         return scores
 
     def _regrouped(self, taken: NDArray[np.bool_]) -> NDArray[np.float64] | float:
@@ -184,12 +182,12 @@ class _Trial:
 
         Fewer events leave the group a larger share, and without some picks it may be another group.
         """
-        profile, library = self._question.profile, self._question.library
+        profile, library = self._query.profile, self._query.library
         prior, picks = profile.prior, profile.picks
         if prior is None:
             return 0.0
         if picks is not None and (taken & (picks > 0)).any():
             prior = prior.without(profile.numbers[taken].tolist())
         left = None if picks is None else picks[~taken]
-        found = faded_prior(library, prior, self._rows, self._question.weights[~taken], left)
-        return found - self._question.prior(self._rows)
+        found = faded_prior(library, prior, self._rows, self._query.weights[~taken], left)
+        return found - self._query.prior(self._rows)

@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
 from confidante.core.values import Event, Item
-from confidante.device.base import Opened, one_at_a_time
 from confidante.device.catalog.library import Library
+from confidante.device.catalog.serving import Serving
 from confidante.device.recommend.person import PICK
 from confidante.device.recommend.query import unit_vectors
 from confidante.device.storage import history, items, settings, wishes
+from confidante.device.storage.access import VaultAccess, exclusive
 from confidante.device.storage.text import folded
 from confidante.models.sequential import PICK_PART
 
@@ -48,15 +49,32 @@ _NUMBER = re.compile(r"[\s,]+(part|episode|vol|volume|season|book)?\.?\s*(\d{1,3
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
-class Onboarding(Opened):
-    """The part of a `Device` that gets to know a new person."""
+@final
+class Onboarding:
+    """Gets to know a new person.
 
-    @one_at_a_time
-    def welcome_slate(self, n: int = SLATE, *, after: Collection[str] = ()) -> tuple[Item, ...]:
-        """Return up to `n` items that are popular and of all tastes, for a person to choose from.
+    Stability: provisional
+    """
 
-        after: ids of items that are left out with all of their series, such as those shown before. Nothing of
-        the person is used, nor any item that is known from their history alone.
+    def __init__(self, access: VaultAccess, serving: Serving, learning: Callable[[], bool]) -> None:
+        self._access, self._vault = access, access.vault
+        self._serving, self._learning = serving, learning
+
+    @exclusive
+    def slate(self, n: int = SLATE, *, after: Collection[str] = ()) -> tuple[Item, ...]:
+        """Return items that are popular and of all tastes, for a person to choose from.
+
+        Nothing of the person is used, nor any item that is known from their history alone.
+
+        Args:
+            n: The most items to return, 0 to 100.
+            after: Ids of items to leave out with all of their series, such as those shown before.
+
+        Returns:
+            The items, in the order in which to show them.
+
+        Raises:
+            DataError: `n` is out of range.
         """
         library = self._serving.library
         known = items.keys_of(self._vault, after)
@@ -69,18 +87,24 @@ class Onboarding(Opened):
         rows = slate(library, item_of, n, shown=shown[shown >= 0], left_out=own[own >= 0])
         return tuple(item_of(rows))
 
-    @one_at_a_time
+    @exclusive
     def pick(self, item_ids: Collection[str]) -> tuple[int, ...]:
-        """Remember what the person chose as loved, all at one time; return the numbers of the events.
+        """Remember what the person chose as loved, all at one time. To take picks back, forget the events.
 
-        item_ids: up to MOST_PICKS; one given twice counts once, and one that was picked before counts as it
-        does already: its event is returned, and no other made. Nothing is kept, and nothing returned, while
-        learning is paused or switched off. To take picks back, forget the events.
+        Args:
+            item_ids: Ids of up to 100 items. One given twice counts once, and one that was picked before
+                counts as it does already: its event is returned, and no other made.
+
+        Returns:
+            The numbers of the events; none while learning is paused or switched off, when nothing is kept.
+
+        Raises:
+            DataError: An item is unknown, or there are too many.
         """
         chosen = list(dict.fromkeys(item_ids))
         if len(chosen) > MOST_PICKS:
             raise DataError(f"{len(chosen):,} items were picked at once: give at most {MOST_PICKS}")
-        keys = [self._key(item_id) for item_id in chosen]
+        keys = [items.require_key(self._vault, item_id) for item_id in chosen]
         if not keys or not self._learning():
             return ()
         at = self._vault.now()
@@ -92,30 +116,30 @@ class Onboarding(Opened):
             )
             there.update(zip(new, made, strict=True))
             history.expire(self._vault, settings.retention(self._vault))
-        self._serving.drop_forgotten()
-        self._person.changed()
+        self._access.changed()
         return tuple(there[key] for key in keys)
 
-    @one_at_a_time
-    def welcome_due(self) -> bool:
-        """Return whether to ask a person what they love: nothing is known of them, and asking makes sense.
+    @property
+    @exclusive
+    def picks(self) -> tuple[Event, ...]:
+        """The events that were picked, newest first."""
+        return history.events(self._vault, kind=PICK, limit=settings.MAX_EVENTS)
 
-        It makes none where nothing would be kept or used, or after `skip_welcome`.
+    @property
+    @exclusive
+    def due(self) -> bool:
+        """Whether to ask a person what they love: nothing is known of them, and asking makes sense.
+
+        It makes none where nothing would be kept or used, or after `skip`.
         """
         if settings.welcomed(self._vault) or settings.no_profiling(self._vault) or not self._learning():
             return False
-        return history.count(self._vault) == 0 and not any(
-            wishes.subjects(self._vault, kind) for kind in wishes.KINDS
-        )
+        wished = any(wishes.subjects(self._vault, kind) for kind in wishes.KINDS)
+        return history.count(self._vault) == 0 and not wished
 
-    def skip_welcome(self) -> None:
+    def skip(self) -> None:
         """Note that the person does not want to be asked."""
         settings.set_welcomed(self._vault)
-
-    @one_at_a_time
-    def picks(self) -> tuple[Event, ...]:
-        """Return the events that were picked, newest first."""
-        return history.events(self._vault, kind=PICK, limit=settings.MAX_EVENTS)
 
 
 def slate(

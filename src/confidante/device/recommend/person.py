@@ -1,20 +1,18 @@
 """What the vault knows of the person, as rows of the library; read once, and again when it changed."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.core.errors import VaultError
 from confidante.device.catalog.library import Library
 from confidante.device.recommend.cohorts import PICK as PICK
 from confidante.device.recommend.cohorts import Cohorts
 from confidante.device.recommend.query import Profile, against
 from confidante.device.storage import history, items, settings, wishes
-from confidante.device.storage.vault import Vault
+from confidante.device.storage.access import VaultAccess
 
 AGAINST = frozenset({"dislike", "hide", "thumbs-down"})
 """Kinds of event that speak against their item and what is like it."""
@@ -24,32 +22,12 @@ _BLOCK = 8192
 
 @final
 class Person:
-    """Reads the profile and keeps it until told that it changed. cohorts: says whose popularity is used."""
+    """Reads the profile and keeps it until it changed. cohorts: says whose popularity is used."""
 
-    def __init__(self, vault: Vault) -> None:
-        self._vault = vault
-        self.cohorts = Cohorts(vault)
+    def __init__(self, access: VaultAccess, cohorts: Cohorts) -> None:
+        access.on_change(self._changed)
+        self._vault, self._cohorts = access.vault, cohorts
         self._kept: tuple[Library, Profile] | None = None
-        self._due = self._next_due()
-
-    def changed(self) -> None:
-        """Read the vault again before the next answer."""
-        self._kept = None
-        self.cohorts.changed()
-        self._due = self._next_due()
-
-    def tidy(self) -> bool:
-        """Erase what is too old to be kept, or too long forgotten to be undone; return whether any was due.
-
-        Where there is no room to destroy the old key, that is done later; it is no reason not to answer.
-        """
-        if self._due is None or self._due > self._vault.now():
-            return False
-        with suppress(VaultError):
-            history.expire(self._vault, settings.retention(self._vault))
-            history.purge(self._vault)
-        self.changed()
-        return True
 
     def profile(self, library: Library) -> Profile:
         """Return the profile in the rows of `library`."""
@@ -57,10 +35,8 @@ class Person:
             self._kept = library, self._read(library)
         return self._kept[1]
 
-    def _next_due(self) -> float | None:
-        kept = settings.retention(self._vault)
-        times = [history.next_purge(self._vault), history.next_expiry(self._vault, kept)]
-        return min((time for time in times if time is not None), default=None)
+    def _changed(self) -> None:
+        self._kept = None
 
     def _read(self, library: Library) -> Profile:
         newest = history.newest(self._vault, settings.retention(self._vault).events)
@@ -85,7 +61,7 @@ class Person:
             levels={label: level for label, level in levels.items() if level != wishes.REMOVED},
             removed=frozenset(label for label, level in levels.items() if level == wishes.REMOVED),
             picks=_choices(newest, known),
-            prior=self.cohorts.prior(library),
+            prior=self._cohorts.prior(library),
         )
 
     def _wished(self, library: Library, kind: str) -> NDArray[np.int64]:

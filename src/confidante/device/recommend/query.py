@@ -103,7 +103,7 @@ class Added:
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
-class Question:
+class ScoringQuery:
     """A request, ready to be answered.
 
     ages, weights: of the profile's events, float64 [events]; an event of another context than the request's
@@ -123,8 +123,8 @@ class Question:
     repeats: bool
     added: Added | None = None
 
-    def with_added(self, added: Added) -> "Question":
-        """Return the question with what a server adds, without what cannot be had."""
+    def with_added(self, added: Added) -> "ScoringQuery":
+        """Return the query with what a server adds, without what cannot be had."""
         more = (added.refinement + added.rule).astype(np.float32)
         bonus = more if self.bonus is None else self.bonus + more
         return replace(self, added=added, bonus=bonus, allowed=self.allowed & added.there)
@@ -164,7 +164,7 @@ class Question:
         return self.library.model.own_points(self.profile.rows, self.ages, rows, self.weights)
 
 
-def ask(
+def build_query(
     library: Library,
     profile: Profile,
     *,
@@ -172,8 +172,8 @@ def ask(
     labels: Collection[str] = (),
     exclude: NDArray[np.int64] | None = None,
     repeats: bool = False,
-) -> Question:
-    """Return the question: who asks, and which items may be in the answer.
+) -> ScoringQuery:
+    """Return the query: who asks, and which items may be in the answer.
 
     context: events of the same context count fully, others a quarter. labels: only items with one of them.
     exclude: rows. repeats: own items are candidates too.
@@ -198,7 +198,7 @@ def ask(
     if not repeats:
         allowed[profile.rows] = False
     steps = {label: level * TASTE_STEP * library.spread for label, level in profile.levels.items() if level}
-    return Question(
+    return ScoringQuery(
         library,
         profile,
         ages,
@@ -211,8 +211,8 @@ def ask(
     )
 
 
-def answer(
-    question: Question,
+def top_k(
+    query: ScoringQuery,
     index: Index,
     n: int,
     *,
@@ -227,17 +227,17 @@ def answer(
     wanted = n if diversity == 0 else n * _RELEVANCE_POOL
     reach = wanted if keep is None else 4 * wanted
     while True:
-        found, _ = index.search(question.queries, reach, allowed=question.allowed, bonus=question.bonus)
+        found, _ = index.search(query.queries, reach, allowed=query.allowed, bonus=query.bonus)
         exhausted = len(found) < reach
         kept = found if keep is None else found[keep(found)]
         if len(kept) >= wanted or exhausted:
             break
         reach *= 4
-    scores = question.scores(kept)
+    scores = query.scores(kept)
     kept = kept[np.lexsort((kept, -scores))][:wanted]
     if diversity == 0 or len(kept) <= 1:
         return kept[:n]
-    return _diverse(question, kept, n, diversity)
+    return _diverse(query, kept, n, diversity)
 
 
 def unit_vectors(library: Library, rows: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -265,7 +265,7 @@ def faded_prior(
 ) -> NDArray[np.float64]:
     """Return what popularity gives to rows, float64: the model's, and a group's by what it still says.
 
-    weights: of the person's events in this request, as in `Question`; picks: as in `Profile`.
+    weights: of the person's events in this request, as in `ScoringQuery`; picks: as in `Profile`.
     """
     everyone = library.model.prior[rows].astype(np.float64)
     if prior is None or not prior.group:
@@ -323,11 +323,11 @@ def _bonus(
     return bonus
 
 
-def _diverse(question: Question, rows: NDArray[np.int64], n: int, diversity: float) -> NDArray[np.int64]:
+def _diverse(query: ScoringQuery, rows: NDArray[np.int64], n: int, diversity: float) -> NDArray[np.int64]:
     """Return `n` of `rows` by maximal marginal relevance (Carbonell and Goldstein 1998), best score first."""
-    scores = question.scores(rows)
+    scores = query.scores(rows)
     relevance = (scores - scores.min()) / (np.ptp(scores) or 1.0)
-    vectors = unit_vectors(question.library, rows)
+    vectors = unit_vectors(query.library, rows)
     alike = vectors @ vectors.T
     chosen = [0]
     nearest = alike[0].copy()

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.values import Item
-from confidante.device.recommend.query import Profile, Question
+from confidante.device.recommend.query import Profile, ScoringQuery
 from confidante.device.values import Reason, ReasonKind, Suggestion
 
 OWN_HISTORY = "taken before"
@@ -17,7 +17,7 @@ RULE = "the operator's rule"
 
 
 def suggestions(
-    question: Question,
+    query: ScoringQuery,
     rows: NDArray[np.int64],
     item_of: Callable[[NDArray[np.int64]], Mapping[int, Item]],
     *,
@@ -30,29 +30,29 @@ def suggestions(
     """
     if len(rows) == 0:
         return ()
-    profile, model = question.profile, question.library.model
-    shares = model.contributions(profile.rows, question.ages, question.part_weights, rows)
-    own, less = question.own_points(rows), question.less_points(rows)
+    profile, model = query.profile, query.library.model
+    shares = model.contributions(profile.rows, query.ages, query.part_weights, rows)
+    own, less = query.own_points(rows), query.less_points(rows)
     points = shares.sum(axis=2) + own
     named = _heaviest(points, most)
     rest = points.copy()
     np.put_along_axis(rest, named, 0.0, axis=1)
     together, others = rest.sum(axis=1).tolist(), np.count_nonzero(rest, axis=1).tolist()
     items = item_of(np.unique(np.concatenate((rows, profile.rows[named.ravel()], profile.less))))
-    names = (*model.names, OWN_HISTORY) if question.repeats else model.names
-    if question.repeats:
+    names = (*model.names, OWN_HISTORY) if query.repeats else model.names
+    if query.repeats:
         shares = np.concatenate((shares, own[:, :, None]), axis=2)
-    priors, scores = question.prior(rows).tolist(), question.scores(rows).tolist()
+    priors, scores = query.prior(rows).tolist(), query.scores(rows).tolist()
     group = "" if profile.prior is None else profile.prior.group
     popular = PEOPLE_LIKE.format(group) if group else ""
     events = _events(profile, items, names, named, points, shares)
-    by_server = _by_server(question, rows)
-    labelled = {label: np.isin(rows, question.library.rows_with(label)) for label in question.steps}
+    by_server = _by_server(query, rows)
+    labelled = {label: np.isin(rows, query.library.rows_with(label)) for label in query.steps}
     found = []
     for place, (row, of_events) in enumerate(zip(rows.tolist(), events, strict=True)):
         reasons = [Reason(ReasonKind.POPULARITY, popular, priors[place])]
         reasons += [
-            Reason(ReasonKind.TASTE, label, question.steps[label])
+            Reason(ReasonKind.TASTE, label, query.steps[label])
             for label, carried in labelled.items()
             if carried[place]
         ]
@@ -105,13 +105,13 @@ def _events(
         yield reasons
 
 
-def _by_server(question: Question, rows: NDArray[np.int64]) -> list[list[Reason]]:
+def _by_server(query: ScoringQuery, rows: NDArray[np.int64]) -> list[list[Reason]]:
     """Return for each row what a server adds to it: nothing where none was asked, or it says nothing."""
-    if question.added is None:
+    if query.added is None:
         return [[] for _ in rows]
     shares = (
-        (ReasonKind.REFINEMENT, SERVER, question.added.refinement[rows].tolist()),
-        (ReasonKind.RULE, RULE, question.added.rule[rows].tolist()),
+        (ReasonKind.REFINEMENT, SERVER, query.added.refinement[rows].tolist()),
+        (ReasonKind.RULE, RULE, query.added.rule[rows].tolist()),
     )
     return [
         [Reason(kind, subject, points[place]) for kind, subject, points in shares if points[place]]

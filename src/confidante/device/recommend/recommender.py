@@ -1,6 +1,7 @@
-"""From a question to what the caller gets: items, their reasons, their place, and a word where one is due."""
+"""From a query to what the caller gets: items, their reasons, their place, and a word where one is due."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import final
 
@@ -12,10 +13,18 @@ from confidante.core.values import NO_CONTEXT, Item
 from confidante.device.catalog.library import Library
 from confidante.device.catalog.serving import Serving
 from confidante.device.recommend.counterfactual import counterfactual, rank
-from confidante.device.recommend.query import Profile, Question, answer, ask, unit_vectors
+from confidante.device.recommend.person import Person
+from confidante.device.recommend.query import (
+    NOBODY,
+    Profile,
+    ScoringQuery,
+    build_query,
+    top_k,
+    unit_vectors,
+)
 from confidante.device.recommend.reasons import suggestions
-from confidante.device.storage import history, items
-from confidante.device.storage.vault import Vault
+from confidante.device.storage import history, items, settings
+from confidante.device.storage.access import VaultAccess, exclusive
 from confidante.device.values import Answer, Explanation
 
 MAX_ANSWER = 1000
@@ -27,74 +36,86 @@ _REMEMBERED = 10_000  # items
 
 
 @final
-class Recommender:
-    """Recommender from a vault's library. Knows no person but the one in the question."""
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a caller of `Device.recommend` asks for; kept until a refined list is made for it, too."""
 
-    def __init__(self, vault: Vault, serving: Serving) -> None:
-        self._vault = vault
-        self._serving = serving
+    n: int = 10
+    keep: Callable[[Item], bool] | None = None
+    labels: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    context: Mapping[str, str] | None = None
+    diversity: float = 0.0
+    repeats: bool = False
+
+
+@final
+class Recommender:
+    """Lists and reasons, made from the library and the profile as they are when it is asked.
+
+    Stability: provisional
+    """
+
+    def __init__(self, access: VaultAccess, serving: Serving, person: Person) -> None:
+        self._access, self._vault = access, access.vault
+        self._serving, self._person = serving, person
         self._seen: dict[int, Item] = {}
         self._seen_of: Library | None = None
 
-    def rows(self, item_ids: Collection[str]) -> NDArray[np.int64]:
-        """Return the rows of items, int64; `DataError` for an unknown one."""
-        if not item_ids:
-            return np.zeros(0, dtype=np.int64)
-        known = items.keys_of(self._vault, item_ids)
-        unknown = [item_id for item_id in item_ids if item_id not in known]
-        if unknown:
-            raise DataError(f"there is no item {unknown[0]!r}: add it with add_items first")
-        return self._serving.library.rows_of(np.array([known[i] for i in item_ids], dtype=np.int64))
+    @exclusive
+    def session(self, item_ids: Sequence[str], n: int = 10) -> Answer:
+        """Recommend what suits some items, without reading the history.
 
-    def best(
-        self,
-        question: Question,
-        n: int,
-        *,
-        personal: bool,
-        diversity: float = 0.0,
-        keep: Callable[[Item], bool] | None = None,
-    ) -> Answer:
-        """Return the `n` best items with their reasons."""
-        _check(n)
-        if not 0 <= diversity <= 1:
-            raise DataError(f"diversity is 0 to 1, not {diversity}")
-        kept = None if keep is None else partial(self._kept, keep)
-        rows = answer(question, self._serving.index, n, diversity=diversity, keep=kept)
-        note = ""
-        if len(question.library) == 0:
-            note = "There is nothing to recommend yet: add items, or install a model."
-        elif len(rows) < n:
-            note = f"Only {len(rows)} items fit what was asked."
-        elif personal and len(question.profile.rows) == 0:
-            note = "Nothing is known of you yet: these are what everyone gets."
-        return Answer(suggestions(question, rows, self._items, most=NAMED), personal, note)
+        Args:
+            item_ids: Ids of the items, oldest first.
+            n: The most items to return, 0 to 1,000.
 
-    def of_session(self, item_ids: Sequence[str], n: int) -> Answer:
-        """Return what suits these items, oldest first."""
-        rows = self.rows(item_ids)
+        Returns:
+            The list with its reasons; it is not personal.
+
+        Raises:
+            DataError: An item is unknown, or `n` is out of range.
+        """
+        rows = self._rows(item_ids)
         nobody = np.zeros(len(rows), dtype=np.int64)  # numbers of no event
         profile = Profile(nobody, rows, np.ones(len(rows)), (NO_CONTEXT,) * len(rows))
-        return self.best(ask(self._serving.library, profile), n, personal=False)
+        return self.top_k(build_query(self._serving.library, profile), Request(n), personal=False)
 
-    def explained(self, profile: Profile, item_id: str, n: int) -> Explanation:
-        """Return why an item scores what it scores for this profile, and what its place hangs on."""
-        _check(n)
-        (row,) = self.rows([item_id]).tolist()
-        question = ask(self._serving.library, profile)
-        (suggestion,) = suggestions(question, np.array([row]), self._items)
-        ranking = rank(question, row)
-        hangs_on = counterfactual(
-            question, ranking, suggestion.item, n, partial(history.title_of, self._vault)
-        )
-        why_not = "" if ranking.rank else self._why_no_candidate(row, profile)
-        return Explanation(suggestion, ranking.rank, hangs_on, why_not)
+    @exclusive
+    def what_if(self, *, without: Collection[int] = (), n: int = 10) -> Answer:
+        """Recommend as if some events had never happened. Nothing is changed.
 
-    def alike(self, item_id: str, n: int) -> tuple[tuple[Item, float], ...]:
-        """Return the items most like one, with their likeness in [-1, 1]."""
+        Args:
+            without: Numbers of own events.
+            n: The most items to return, 0 to 1,000.
+
+        Returns:
+            The list with its reasons; the items of these events stay out of it.
+
+        Raises:
+            DataError: `n` is out of range.
+        """
+        whole = self._profile()
+        query = build_query(self._serving.library, whole.without(without), exclude=whole.rows)
+        return self.top_k(query, Request(n))
+
+    @exclusive
+    def similar_items(self, item_id: str, n: int = 10) -> tuple[tuple[Item, float], ...]:
+        """Return the items most like one, without reading the history.
+
+        Args:
+            item_id: Id of the item.
+            n: The most items to return, 0 to 1,000.
+
+        Returns:
+            Items and their likeness in [-1, 1], the most alike first.
+
+        Raises:
+            DataError: The item is unknown, or `n` is out of range.
+        """
         _check(n)
         library = self._serving.library
-        (row,) = self.rows([item_id]).tolist()
+        (row,) = self._rows([item_id]).tolist()
         this = unit_vectors(library, np.array([row]))[0]
         blocks = np.array_split(np.flatnonzero(library.live), max(1, len(library) // _BLOCK))
         rows = np.concatenate(blocks)
@@ -104,6 +125,71 @@ class Recommender:
         best = np.lexsort((rows, -likeness))[:n]
         found = self._items(rows[best])
         return tuple((found[int(rows[k])], float(likeness[k])) for k in best)
+
+    @exclusive
+    def explain(self, item_id: str, n: int) -> Explanation:
+        """Return why an item scores what it scores, and what its place hangs on; see `Device.explain`."""
+        _check(n)
+        (row,) = self._rows([item_id]).tolist()
+        profile = self._profile()
+        query = build_query(self._serving.library, profile)
+        (suggestion,) = suggestions(query, np.array([row]), self._items)
+        ranking = rank(query, row)
+        hangs_on = counterfactual(query, ranking, suggestion.item, n, partial(history.title_of, self._vault))
+        why_not = "" if ranking.rank else self._why_no_candidate(row, profile)
+        return Explanation(suggestion, ranking.rank, hangs_on, why_not)
+
+    def query(self, request: Request) -> ScoringQuery:
+        """Return a request's query, of library and profile as they are now; the vault is held."""
+        return build_query(
+            self._serving.library,
+            self._profile(),
+            context=None if settings.no_profiling(self._vault) else request.context,
+            labels=request.labels,
+            exclude=self._rows(request.exclude),
+            repeats=request.repeats,
+        )
+
+    def top_k(self, query: ScoringQuery, request: Request, *, personal: bool | None = None) -> Answer:
+        """Return the best items of a query with their reasons; the vault is held.
+
+        personal: whether the query is of this person; unless in no-profiling mode when left out.
+        """
+        _check(request.n)
+        if not 0 <= request.diversity <= 1:
+            raise DataError(f"diversity is 0 to 1, not {request.diversity}")
+        if personal is None:
+            personal = not settings.no_profiling(self._vault)
+        kept = None if request.keep is None else partial(self._kept, request.keep)
+        rows = top_k(query, self._serving.index, request.n, diversity=request.diversity, keep=kept)
+        note = ""
+        if len(query.library) == 0:
+            note = "There is nothing to recommend yet: add items, or install a model."
+        elif len(rows) < request.n:
+            note = f"Only {len(rows)} items fit what was asked."
+        elif personal and len(query.profile.rows) == 0:
+            note = "Nothing is known of you yet: these are what everyone gets."
+        return Answer(suggestions(query, rows, self._items, most=NAMED), personal, note)
+
+    # --- within
+
+    def _profile(self) -> Profile:
+        """Return the profile that answers may use: nobody's in no-profiling mode."""
+        library = self._serving.library
+        if not settings.no_profiling(self._vault):
+            return self._person.profile(library)
+        own = library.rows_of(items.personal_keys(self._vault))
+        return replace(NOBODY, never=own[own >= 0])  # what only this person made known is for nobody
+
+    def _rows(self, item_ids: Collection[str]) -> NDArray[np.int64]:
+        """Return the rows of items, int64; `DataError` for an unknown one."""
+        if not item_ids:
+            return np.zeros(0, dtype=np.int64)
+        known = items.keys_of(self._vault, item_ids)
+        unknown = [item_id for item_id in item_ids if item_id not in known]
+        if unknown:
+            items.require_key(self._vault, unknown[0])
+        return self._serving.library.rows_of(np.array([known[i] for i in item_ids], dtype=np.int64))
 
     def _items(self, rows: NDArray[np.int64]) -> Mapping[int, Item]:
         """Return items by row, these and perhaps others: those of the last answers are remembered."""

@@ -8,7 +8,7 @@ of what the parts of the same name say here: said by both, it would count twice 
 wishes (on MovieLens-1M that cost most of the gain: benchmarks/bench_refinement_gain.py). A part that
 the device does not have is simply added. `gain` brings what an event adds at the server to the spread of
 what it adds here. Nothing else changes: who may be in the list, wishes, tastes and reasons are those of the
-local list (`question`), and one reason carries the difference, so the points of all reasons add up to the
+local list (`query`), and one reason carries the difference, so the points of all reasons add up to the
 score as they do there.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import WireError
-from confidante.device.recommend.query import Added, Question
+from confidante.device.recommend.query import Added, ScoringQuery
 from confidante.models.refinement.model import QuerySide
 
 REFINE_SPREAD = 0.4
@@ -53,25 +53,25 @@ class Heard:
     there: NDArray[np.bool_]
 
 
-def event_weights(side: QuerySide, question: Question) -> NDArray[np.float64]:
+def event_weights(side: QuerySide, query: ScoringQuery) -> NDArray[np.float64]:
     """Return what each event counts in each part of a server's, float64 [events, parts].
 
     As in the device's own part of that name, so that picks and events are told apart as they are here.
     """
-    own, names = question.part_weights, question.library.model.names
+    own, names = query.part_weights, query.library.model.names
     if own.ndim == 1:
         return np.repeat(own[:, None], len(side.parts), axis=1)
-    columns = [own[:, names.index(p.name)] if p.name in names else question.weights for p in side.parts]
+    columns = [own[:, names.index(p.name)] if p.name in names else query.weights for p in side.parts]
     return np.stack(columns, axis=1)
 
 
-def added(side: QuerySide, heard: Heard, question: Question, places: NDArray[np.int64]) -> Added:
-    """Return what is added to each row of the question's library.
+def added(side: QuerySide, heard: Heard, query: ScoringQuery, places: NDArray[np.int64]) -> Added:
+    """Return what is added to each row of the query's library.
 
     places: int64 [m], the library's row of each of the server's items, -1 for none. WireError for points out
     of all proportion.
     """
-    library = question.library
+    library = query.library
     spread = REFINE_SPREAD if len(heard.rows) == side.items else BUCKET_SPREAD
     gain = spread * library.spread / side.spread
     points = heard.points * gain
@@ -82,7 +82,7 @@ def added(side: QuerySide, heard: Heard, question: Question, places: NDArray[np.
     there = np.ones(len(library), dtype=np.bool_)
     scored = places[heard.rows]
     known = scored >= 0
-    said = _said(question, {part.name for part in side.parts}, scored[known])
+    said = _said(query, {part.name for part in side.parts}, scored[known])
     refinement[scored[known]] = points[known] - said
     here = places >= 0
     rule[places[here]] = heard.rule[here]
@@ -90,14 +90,14 @@ def added(side: QuerySide, heard: Heard, question: Question, places: NDArray[np.
     return Added(refinement, rule, there)
 
 
-def _said(question: Question, names: set[str], rows: NDArray[np.int64]) -> NDArray[np.float64]:
+def _said(query: ScoringQuery, names: set[str], rows: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return what the named parts of the device's own model say of rows, float64 like `rows`."""
     said = np.zeros(len(rows))
-    for part, query in zip(question.library.model.parts, question.queries, strict=True):
+    for part, vector in zip(query.library.model.parts, query.queries, strict=True):
         if part.name not in names:
             continue
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
-            products = part.vectors[block].astype(np.float64) @ query
+            products = part.vectors[block].astype(np.float64) @ vector
             said[start : start + _BLOCK] += part.item_weights[block] * products
     return said

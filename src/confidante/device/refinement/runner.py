@@ -26,7 +26,7 @@ from confidante.device.catalog.library import Library
 from confidante.device.privacy.consent import Consents
 from confidante.device.privacy.egress import Egress
 from confidante.device.privacy.ledger import EgressState, Ledger
-from confidante.device.recommend.query import Added, Question
+from confidante.device.recommend.query import Added, ScoringQuery
 from confidante.device.refinement import vault_state
 from confidante.device.refinement.client import MOST_BYTES, Asker, NotRefinedError, Trip, trusted
 from confidante.device.refinement.download_policy import Policy, Way
@@ -59,7 +59,7 @@ _SENTENCES = {
 class Merge(Protocol):
     """Makes the refined list, with the vault held."""
 
-    def __call__(self, add: Callable[[Question], Added], /) -> Answer:
+    def __call__(self, add: Callable[[ScoringQuery], Added], /) -> Answer:
         """Return the list. add: gives what is added to the rows of a library."""
         ...
 
@@ -86,7 +86,7 @@ class _Job:
     handle: Refinement
     setup: Setup
     prepared: Prepared
-    question: Question
+    question: ScoringQuery
     merge: Merge
     trip: Trip
     thread: threading.Thread | None = field(default=None)
@@ -103,7 +103,7 @@ class Refiner:
         self._stopped = False
         self._material: _Material | None = None
 
-    def begin(self, question: Question, merge: Merge, *, nobody: bool) -> Refinement:
+    def begin(self, question: ScoringQuery, merge: Merge, *, nobody: bool) -> Refinement:
         """Begin to refine the answer to a question, and return at once. nobody: in no-profiling mode."""
         setup, prepared = vault_state.setup(self._vault), vault_state.prepared(self._vault)
         handle = Refinement(setup.seconds if setup is not None else 1.0)
@@ -181,7 +181,7 @@ class Refiner:
         query = side.query(events[met], question.ages[met], event_weights(side, question)[met])
         heard = self._heard(job, material, query)
 
-        def add(now: Question) -> Added:
+        def add(now: ScoringQuery) -> Added:
             return added(side, heard, now, places if now.library is library else material.places(now.library))
 
         with self._vault.lock:

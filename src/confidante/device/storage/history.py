@@ -1,8 +1,8 @@
-"""What the person did: adding events and reading them. `forgetting.py` takes them away again."""
+"""`device.history`, and the events in a vault below it. `forgetting.py` takes them away again."""
 
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import msgspec
@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
 from confidante.core.values import NO_CONTEXT, Event
+from confidante.device.storage import items, settings
+from confidante.device.storage.access import VaultAccess, exclusive
 from confidante.device.storage.forgetting import expire, forget, next_expiry, next_purge, purge, undo
 from confidante.device.storage.text import check_text, folded
 from confidante.device.storage.vault import LATEST, Sql, Vault
@@ -20,6 +22,7 @@ MAX_CONTEXT, MAX_CONTEXT_NAME, MAX_CONTEXT_TEXT = 8, 64, 256
 _LARGEST = 2**63 - 1  # of SQLite's numbers
 
 __all__ = [
+    "History",
     "NewEvent",
     "Newest",
     "add_event",
@@ -64,6 +67,108 @@ class Newest:
     at: NDArray[np.float64]
     kinds: tuple[str, ...]
     contexts: tuple[str, ...]
+
+
+@final
+class History:
+    """What the person did on this device.
+
+    Stability: provisional
+    """
+
+    def __init__(self, access: VaultAccess, learning: Callable[[], bool]) -> None:
+        self._access, self._learning = access, learning
+
+    @exclusive
+    def record_many(self, new: Iterable[Event]) -> tuple[Event, ...]:
+        """Remember events, all or none.
+
+        Args:
+            new: The events. Their own numbers do not matter.
+
+        Returns:
+            The events with the numbers they were given; none while learning is paused or switched off, when
+            nothing is kept.
+
+        Raises:
+            DataError: An item is unknown, or a kind, time, value or context cannot be kept.
+        """
+        given, vault = list(new), self._access.vault
+        keys = [items.require_key(vault, event.item) for event in given]
+        if not self._learning():
+            return ()
+        with vault.write():
+            numbers = add_events(
+                vault,
+                [
+                    NewEvent(key, event.kind, event.at, event.value, event.context)
+                    for key, event in zip(keys, given, strict=True)
+                ],
+            )
+            expire(vault, settings.retention(vault))
+        self._access.changed()
+        return tuple(replace(event, number=n) for event, n in zip(given, numbers, strict=True))
+
+    @exclusive
+    def events(
+        self,
+        *,
+        search: str = "",
+        kind: str = "",
+        since: float | None = None,
+        until: float | None = None,
+        limit: int = 50,
+        before: int | None = None,
+    ) -> tuple[Event, ...]:
+        """List events, newest first.
+
+        Args:
+            search: Part of the title of the event's item; case and accents do not matter.
+            kind: Only events of this kind; of any when empty.
+            since: Only events at this time or later, in seconds since 1970.
+            until: Only events before this time, in seconds since 1970.
+            limit: The most events to return, 0 or more.
+            before: Number of the last event of the page before.
+
+        Returns:
+            The events that fit all that is given.
+
+        Raises:
+            DataError: `limit` is below 0, a time is not a number, or the event `before` is gone.
+        """
+        return events(
+            self._access.vault,
+            search=search,
+            kind=kind,
+            since=since,
+            until=until,
+            limit=limit,
+            before=None if before is None else max(before, 0),
+        )
+
+    @property
+    def count(self) -> int:
+        """Number of remembered events."""
+        return count(self._access.vault)
+
+    def erase_due(self) -> None:
+        """Erase what is too old, or too long forgotten to be undone; every other call does so as well."""
+        with self._access.vault.lock:
+            self._access.erase_due()
+
+    def purge(self) -> int:
+        """Erase now what waits for its time to undo to pass.
+
+        Returns:
+            How many events that were.
+
+        Raises:
+            VaultError: There is no room to destroy the old key; it is destroyed at the next start.
+        """
+        with self._access.vault.lock:
+            gone = purge(self._access.vault, even_if_undoable=True)
+            self._access.changed()
+            return gone
 
 
 def add_event(

@@ -104,6 +104,14 @@ def key_of(vault: Vault, item_id: str) -> int | None:
     return keys_of(vault, [item_id]).get(item_id)
 
 
+def require_key(vault: Vault, item_id: str) -> int:
+    """Return the key of an item, removed or not; DataError for an unknown one."""
+    key = key_of(vault, item_id)
+    if key is None:
+        raise DataError(f"there is no item {item_id!r}: add it with device.items.add first")
+    return key
+
+
 def keys_of(vault: Vault, ids: Collection[str]) -> dict[str, int]:
     """Return the keys of those items that are known, removed or not, by id."""
     rows = vault.rows(

@@ -43,25 +43,25 @@ class Actions:
     def wish(self, fields: Fields) -> Response:
         """Less like this, not this one, allow, save, unsave, or "I know it"."""
         device, what = self._device, fields.text("wish")
-        item = device.item(self._page.item_id(fields.text("item")))
+        item = device.items.get(self._page.item_id(fields.text("item")))
         said = f"Learning is off or paused: it was not noted that you know “{item.title}”."
         if what == "know":
             if device.record(item.id) is not None:
                 said = f"Noted that you know “{item.title}”."
         elif what == "less":
-            device.less_like(item.id)
+            device.taste.less(item.id)
             said = f"You will see less like “{item.title}”."
         elif what == "never":
-            device.not_this(item.id)
+            device.taste.never(item.id)
             said = f"“{item.title}” will not be suggested again."
         elif what == "allow":
-            device.allow(item.id)
+            device.taste.allow(item.id)
             said = f"“{item.title}” may be suggested again."
         elif what == "save":
-            device.save(item.id)
+            device.taste.save(item.id)
             said = f"Saved “{item.title}” for later."
         elif what == "unsave":
-            device.unsave(item.id)
+            device.taste.unsave(item.id)
             said = f"“{item.title}” is off the list."
         else:
             raise DataError(f"there is no button {what!r}")
@@ -71,10 +71,10 @@ class Actions:
         """Raise, lower, remove a taste, or leave it untouched."""
         label, do = fields.text("label"), fields.text("do")
         if do == "remove":
-            self._device.edit_taste(label, removed=True)
+            self._device.taste.edit(label, removed=True)
             return self._back(fields, "/know", f"Nothing with “{label}” will be suggested.")
         level = fields.whole("do") or 0
-        self._device.edit_taste(label, level=level)
+        self._device.taste.edit(label, level=level)
         how = "counts as you lived it" if level == 0 else f"counts {'more' if level > 0 else 'less'} now"
         return self._back(fields, "/know", f"“{label}” {how}.")
 
@@ -102,7 +102,7 @@ class Actions:
         elif item:
             forgotten = device.forget(item=self._page.item_id(item), undo_seconds=UNDO_SECONDS)
         elif fields.text("picks"):
-            numbers = [pick.number for pick in device.picks()]
+            numbers = [pick.number for pick in device.onboarding.picks]
             forgotten = device.forget(events=numbers, undo_seconds=UNDO_SECONDS)
         elif fields.text("everything"):
             forgotten = device.forget(everything=True, undo_seconds=UNDO_SECONDS)
@@ -172,8 +172,8 @@ class Actions:
 
     def profiling(self, fields: Fields) -> Response:
         """Turn the no-profiling mode on or off."""
-        self._device.no_profiling = bool(fields.text("on"))
-        on = self._device.no_profiling
+        self._device.settings.no_profiling = bool(fields.text("on"))
+        on = self._device.settings.no_profiling
         said = "Suggestions use nothing of yours now." if on else "Suggestions are yours again."
         return self._back(fields, "/switches", said)
 
@@ -181,9 +181,9 @@ class Actions:
         """Stop learning for a while, or go on."""
         how = fields.text("for")
         if how == "resume":
-            self._device.resume()
+            self._device.settings.resume()
             return self._back(fields, "/switches", "Learning goes on.")
-        self._device.pause(None if how == "ever" else fields.number("for"))
+        self._device.settings.pause(None if how == "ever" else fields.number("for"))
         return self._back(fields, "/switches", "Learning is paused.")
 
     def retention(self, fields: Fields) -> Response:
@@ -191,7 +191,7 @@ class Actions:
         events, days = fields.whole("events"), fields.number("days")
         if events is None:
             raise DataError("keep how many things? give a number")
-        self._device.retention = Retention(events, days)
+        self._device.settings.retention = Retention(events, days)
         age = "of any age" if days is None else f"none older than {days:g} days"
         return self._back(fields, "/switches", f"The newest {events} things are kept, {age}.")
 
@@ -208,7 +208,7 @@ class Actions:
         number = fields.whole("alarm")
         if number is None:
             raise DataError("which alarm? give its number")
-        self._device.dismiss_alarm(number)
+        self._device.federation.dismiss_alarm(number)
         return self._back(fields, "/left", "The alarm is dismissed. That coordinator is dealt with again.")
 
     def close_api(self, fields: Fields) -> Response:

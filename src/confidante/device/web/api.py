@@ -73,17 +73,17 @@ def _answer_routes(device: "Device") -> APIRouter:
     @router.post("/what-if")
     def what_if(question: WhatIf) -> AnswerShape:
         """Return the list as if these events had never happened. Nothing is changed."""
-        return answer_shape(device.what_if(without=question.without, n=question.n))
+        return answer_shape(device.recommender.what_if(without=question.without, n=question.n))
 
     @router.get("/tastes")
     def tastes() -> list[TasteShape]:
         """Return the labels that the recent history is made of, and every one that was set by hand."""
-        return [taste_shape(taste) for taste in device.tastes()]
+        return [taste_shape(taste) for taste in device.taste.list()]
 
     @router.put("/tastes")
     def edit_taste(edit: TasteEdit) -> TasteShape:
         """Raise, lower, remove a taste, or leave it untouched."""
-        return taste_shape(device.edit_taste(edit.label, level=edit.level, removed=edit.removed))
+        return taste_shape(device.taste.edit(edit.label, level=edit.level, removed=edit.removed))
 
     return router
 
@@ -141,13 +141,13 @@ def _control_routes(device: "Device") -> APIRouter:
     router = _router("control")
 
     def state() -> State:
-        until = device.paused_until
+        until = device.settings.paused_until
         return State(
-            items=device.items,
-            events=device.event_count,
-            has_model=device.has_model,
+            items=device.items.count,
+            events=device.history.count,
+            has_model=device.federation.has_model,
             protection=device.protection,
-            no_profiling=device.no_profiling,
+            no_profiling=device.settings.no_profiling,
             paused=until is not None,
             paused_until=None if until is None or math.isinf(until) else until,
         )
@@ -201,9 +201,9 @@ def _control_routes(device: "Device") -> APIRouter:
     def put_pause(pause: Pause) -> State:
         """Pause learning, or go on."""
         if pause.paused:
-            device.pause(pause.seconds)
+            device.settings.pause(pause.seconds)
         else:
-            device.resume()
+            device.settings.resume()
         return state()
 
     return router

@@ -72,7 +72,7 @@ def refining_routes(device: "Device") -> APIRouter:
     @router.get("/refinement")
     def refinement() -> RefinementShape:
         """Return through whom lists are refined, the policy's figures, and what came of the last one."""
-        status = device.refinement_status()
+        status = device.refinement.status()
         decision, last = status.decision, status.last
         return RefinementShape(
             set_up=status.set_up,

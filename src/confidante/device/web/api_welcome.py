@@ -68,9 +68,9 @@ def welcome_routes(device: "Device") -> APIRouter:
 
     def about() -> About:
         return About(
-            attributes=dict(device.attributes),
-            asked={name: list(values) for name, values in device.cohort_attributes.items()},
-            cohort=_cohort(device.cohort),
+            attributes=dict(device.settings.attributes),
+            asked={name: list(values) for name, values in device.cohorts.attributes.items()},
+            cohort=_cohort(device.cohorts.current),
         )
 
     @router.get("/welcome")
@@ -79,19 +79,19 @@ def welcome_routes(device: "Device") -> APIRouter:
         after: Annotated[list[Name], Query(max_length=1000, description="ids that were shown before")] = [],  # noqa: B006
     ) -> list[ItemShape]:
         """Return popular items of all tastes to choose from: the same for everybody with this library."""
-        return [item_shape(item) for item in device.welcome_slate(n, after=after)]
+        return [item_shape(item) for item in device.onboarding.slate(n, after=after)]
 
     @router.get("/picks")
     def picks() -> list[PickShape]:
         """Return what was picked, newest first. POST /api/v1/forget takes one back, by its event."""
-        return [PickShape(event=one.number, item=one.item, at=one.at) for one in device.picks()]
+        return [PickShape(event=one.number, item=one.item, at=one.at) for one in device.onboarding.picks]
 
     @router.post("/picks")
     def pick(chosen: Picks) -> Picked:
         """Remember that the person loves these, all at one time."""
         for item in chosen.items:
             known(device, item)
-        return Picked(events=list(device.pick(chosen.items)))
+        return Picked(events=list(device.onboarding.pick(chosen.items)))
 
     @router.get("/about")
     def get_about() -> About:
@@ -101,7 +101,7 @@ def welcome_routes(device: "Device") -> APIRouter:
     @router.put("/about")
     def put_about(stated: Stated) -> About:
         """State these in place of all that was stated before."""
-        device.set_attributes(stated.attributes)
+        device.settings.attributes = stated.attributes
         return about()
 
     return router

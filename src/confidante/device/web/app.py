@@ -85,7 +85,7 @@ def _lifespan(device: "Device", ready: Callable[[], None]) -> Callable[[FastAPI]
             while True:  # what waits for its undo is erased when its time is over, also when nobody looks
                 await asyncio.sleep(_TICK_SECONDS)
                 with suppress(VaultError):  # no room, say: it stays due
-                    await run_in_threadpool(device.erase_due)
+                    await run_in_threadpool(device.history.erase_due)
 
         ticking = asyncio.create_task(tick())
         ready()

@@ -12,23 +12,23 @@ if TYPE_CHECKING:
 def stated(device: "Device") -> dict[str, Any]:
     """Return what the template shows: what is stated, what may be, and the group that is used."""
     return {
-        "attributes": dict(sorted(device.attributes.items())),
-        "asked": device.cohort_attributes,
-        "cohort": device.cohort,
+        "attributes": dict(sorted(device.settings.attributes.items())),
+        "asked": device.cohorts.attributes,
+        "cohort": device.cohorts.current,
     }
 
 
 def state(device: "Device", fields: Fields) -> str:
     """State or remove one attribute, and return what was done, in words."""
     name = fields.text("name")
-    now = dict(device.attributes)
+    now = dict(device.settings.attributes)
     if fields.text("do") == "remove":
         if now.pop(name, None) is None:
             raise DataError("that was stated no more")
-        device.set_attributes(now)
+        device.settings.attributes = now
         return f"“{name}” is stated no more."
     value = fields.text("value")
     if not value:
         return "Nothing was stated: choose or write something first."
-    device.set_attributes(now | {name: value})
+    device.settings.attributes = now | {name: value}
     return f"Stated, on this device: {name} {value}."

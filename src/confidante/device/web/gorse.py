@@ -149,18 +149,18 @@ def _recommend_routes(device: "Device", person: Callable[[str], None]) -> APIRou
         now = device.now()
         done = sorted(feedback, key=lambda one: parse_time(one.timestamp) or now)
         known_ids = [one.item_id for one in done if _find(device, one.item_id) is not None]
-        return scores_of(device.session(known_ids, min(offset + n, MAX_N)).suggestions[offset:])
+        return scores_of(device.recommender.session(known_ids, min(offset + n, MAX_N)).suggestions[offset:])
 
     def neighbours(item_id: str, n: int, offset: int, categories: list[str], user_id: str) -> list[Score]:
         known(device, item_id)
         seen: set[str] = set()
         if user_id:
             person(user_id)
-            seen = set() if device.no_profiling else {event.item for event in _events(device)}
+            seen = set() if device.settings.no_profiling else {event.item for event in _events(device)}
         keep = _carries(categories)
         alike = [
             Score(id=item.id, score=score)
-            for item, score in device.similar_items(item_id, MAX_N)
+            for item, score in device.recommender.similar_items(item_id, MAX_N)
             if item.id not in seen and (keep is None or keep(item))
         ]
         return alike[offset : offset + n]
@@ -197,7 +197,7 @@ def _feedback_routes(device: "Device", user: str, person: Callable[[str], None])
     def insert(batch: list[Feedback], *, overwrite: bool) -> Success:
         for one in batch:
             person(one.user_id)
-        learns = device.consents.allowed(Purpose.LEARN) and device.paused_until is None
+        learns = device.consents.allowed(Purpose.LEARN) and device.settings.paused_until is None
         if not learns:
             return Success(row_affected=0)
         unknown = [
@@ -205,7 +205,7 @@ def _feedback_routes(device: "Device", user: str, person: Callable[[str], None])
             for item_id in dict.fromkeys(one.item_id for one in batch)
             if _find(device, item_id) is None
         ]
-        device.add_items((Item(item_id, item_id) for item_id in unknown), personal=True)
+        device.items.add((Item(item_id, item_id) for item_id in unknown), personal=True)
         kept = {(event.kind, event.item): event for event in reversed(list(_events(device)))}
         now, new = device.now(), dict[tuple[str, str], Event]()
         for one in batch:
@@ -218,7 +218,7 @@ def _feedback_routes(device: "Device", user: str, person: Callable[[str], None])
             new[name] = Event(
                 0, one.item_id, one.feedback_type, now if when is None else when, one.value, context
             )
-        device.record_many(new.values())
+        device.history.record_many(new.values())
         replaced = [kept[name].number for name in new if name in kept]
         if replaced:
             device.forget(events=replaced)
@@ -329,8 +329,8 @@ def _item_routes(device: "Device") -> APIRouter:
     @router.post("/items")
     def post_items(items: Annotated[list[NewItem], Field(max_length=MAX_BATCH)]) -> Success:
         """Add items, or replace them. A hidden one is recommended no more."""
-        device.add_items(item_of(one) for one in items)
-        device.remove_items({one.item_id for one in items if one.is_hidden})
+        device.items.add(item_of(one) for one in items)
+        device.items.remove({one.item_id for one in items if one.is_hidden})
         return Success(row_affected=len(items))
 
     @router.get("/items")
@@ -341,7 +341,7 @@ def _item_routes(device: "Device") -> APIRouter:
         """Return items in the order in which they came."""
         if cursor:
             known(device, cursor)
-        found = device.list_items(n + 1, cursor)
+        found = device.items.list(n + 1, cursor)
         more = n > 0 and len(found) > n
         return ItemPage(cursor=found[n - 1].id if more else "", items=[kept_item(one) for one in found[:n]])
 
@@ -354,9 +354,9 @@ def _item_routes(device: "Device") -> APIRouter:
     def patch_item(item_id: Name, patch: ItemPatch) -> Success:
         """Change an item."""
         item = known(device, item_id)
-        device.add_items([patched(item, patch)])
+        device.items.add([patched(item, patch)])
         if patch.is_hidden:
-            device.remove_items([item_id])
+            device.items.remove([item_id])
         return Success(row_affected=1)
 
     @router.delete("/item/{item_id}")
@@ -365,20 +365,20 @@ def _item_routes(device: "Device") -> APIRouter:
         if _find(device, item_id) is None:
             return Success(row_affected=0)
         device.forget(item=item_id)
-        return Success(row_affected=device.remove_items([item_id]))
+        return Success(row_affected=device.items.remove([item_id]))
 
     @router.put("/item/{item_id}/category/{category}")
     def put_category(item_id: Name, category: Name) -> Success:
         """Add a label to an item."""
         item = known(device, item_id)
-        device.add_items([replace(item, labels=tuple(dict.fromkeys((*item.labels, category))))])
+        device.items.add([replace(item, labels=tuple(dict.fromkeys((*item.labels, category))))])
         return Success(row_affected=1)
 
     @router.delete("/item/{item_id}/category/{category}")
     def delete_category(item_id: Name, category: Name) -> Success:
         """Take a label off an item."""
         item = known(device, item_id)
-        device.add_items([replace(item, labels=tuple(one for one in item.labels if one != category))])
+        device.items.add([replace(item, labels=tuple(one for one in item.labels if one != category))])
         return Success(row_affected=1)
 
     return router
@@ -412,7 +412,7 @@ def _user_routes(device: "Device", user: str, person: Callable[[str], None]) -> 
 def _events(device: "Device", before: int | None = None) -> Iterator[Event]:
     """Yield the events before one, newest first."""
     while True:
-        page = device.history(limit=_PAGE, before=before)
+        page = device.history.events(limit=_PAGE, before=before)
         yield from page
         if len(page) < _PAGE:
             return
@@ -421,7 +421,7 @@ def _events(device: "Device", before: int | None = None) -> Iterator[Event]:
 
 def _find(device: "Device", item_id: str) -> Item | None:
     try:
-        return device.item(item_id)
+        return device.items.get(item_id)
     except DataError:
         return None
 

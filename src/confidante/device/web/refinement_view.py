@@ -38,7 +38,7 @@ class Refining:
         it is kept in memory. wait: until that is decided, or its time is up.
         """
         device = self._device
-        status = device.refinement_status()
+        status = device.refinement.status()
         local = device.recommend(n)
         found: dict[str, Any] = {"answer": local, "refining": "", "moves": {}, "refused": "", "asked": True}
         if not (status.set_up and status.allowed and local.personal and local.suggestions):
@@ -61,7 +61,7 @@ class Refining:
 
     def panel(self) -> dict[str, Any]:
         """Return what the switches' page shows of it."""
-        status = self._device.refinement_status()
+        status = self._device.refinement.status()
         return {"refine": Purpose.REFINE, "refinement": status, "figures": _figures(status)}
 
     def act(self, fields: "Fields") -> Response:
@@ -71,15 +71,15 @@ class Refining:
             self._asked = None
             return RedirectResponse("/", HTTPStatus.SEE_OTHER)
         if do == "setup":
-            device.refine_with(
+            device.refinement.use(
                 fields.text("url"), fields.text("population"), relay=fields.text("relay") or None
             )
             says.append("That server is chosen. Nothing was sent yet: fetch what it takes when you like.")
         elif do == "refresh":
-            device.refresh_refinement(patience=PATIENCE)
+            device.refinement.refresh(patience=PATIENCE)
             says.append("What refining takes is here.")
         elif do == "off":
-            device.refine_with(None)
+            device.refinement.use(None)
             says.append("No list is refined any more, and what was fetched for it is erased.")
         else:
             raise DataError(f"there is no button {do!r}")

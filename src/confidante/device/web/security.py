@@ -14,7 +14,7 @@ import hmac
 import secrets
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, final
 
 from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
@@ -24,6 +24,8 @@ from starlette.responses import RedirectResponse
 if TYPE_CHECKING:
     from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from confidante.device.privacy.settings import Settings
 
 FORM_LIMIT = 1 << 16
 API_LIMIT = 1 << 24
@@ -54,20 +56,10 @@ Refuse = Callable[[bool, HTTPStatus, str], "Response"]
 """(asked by the API, status, sentence) -> what the caller is shown."""
 
 
-class Settings(Protocol):
-    """The part of a vault that keeps the digest of the API key."""
-
-    def setting(self, name: str) -> bytes | None:
-        """Look a setting up."""
-
-    def set_setting(self, name: str, value: bytes | None) -> None:
-        """Keep a setting, or drop it."""
-
-
-def new_api_key(vault: Settings) -> str:
-    """Make the API key of this vault, in place of an earlier one. The vault keeps its digest only."""
+def new_api_key(settings: "Settings") -> str:
+    """Make the API key in place of an earlier one. The vault keeps its digest only."""
     key = secrets.token_urlsafe(32)
-    vault.set_setting(_KEY_SETTING, _digest(key))
+    settings.set(_KEY_SETTING, _digest(key))
     return key
 
 
@@ -75,10 +67,10 @@ def new_api_key(vault: Settings) -> str:
 class Gate:
     """The secrets of one run, and whether a request may pass. Nothing of it is ever logged or shown.
 
-    port: that of the listening socket; requests must name it. vault: holds the digest of the API key, if any.
+    port: that of the listening socket; requests must name it. settings: hold the digest of the key.
     """
 
-    def __init__(self, port: int, vault: Settings) -> None:
+    def __init__(self, port: int, settings: "Settings") -> None:
         self.hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
         self.cookie = (
             f"confidante-{port}"  # two profiles, two ports, one browser: cookies are shared by ports
@@ -87,8 +79,8 @@ class Gate:
         self._session = secrets.token_urlsafe(32)
         self._link: str | None = None
         self._started = False
-        self._vault = vault
-        self._api_key = vault.setting(_KEY_SETTING)
+        self._settings = settings
+        self._api_key = settings.get(_KEY_SETTING)
         self._port = port
 
     def link(self) -> str:
@@ -118,7 +110,7 @@ class Gate:
 
     def close_api(self) -> None:
         """Let no key open the API any more, until a new one is made."""
-        self._vault.set_setting(_KEY_SETTING, None)
+        self._settings.set(_KEY_SETTING, None)
         self._api_key = None
 
 

@@ -31,7 +31,7 @@ def open_page(
     new_key: make an API key in place of an earlier one, and print it once. user: the name that apps may use
     for the person, beside "me". Raises `DataError` when the port is taken.
     """
-    key = new_api_key(device) if new_key else None
+    key = new_api_key(device.settings) if new_key else None
 
     def say(link: str) -> None:
         write = sys.stdout.write
@@ -57,7 +57,7 @@ def serve(
     """Serve in this thread. started: told the address; stopper: told how to end it from another thread."""
     sweep(device.folder)
     with _listen(port) as listening:
-        gate = Gate(listening.getsockname()[1], device)
+        gate = Gate(listening.getsockname()[1], device.settings)
         servers: list[uvicorn.Server] = []
 
         def stop() -> None:

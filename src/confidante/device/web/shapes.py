@@ -67,7 +67,7 @@ KEYED = [
 def known(device: "Device", item_id: str) -> "Item":
     """Return an item; 404 when there is none."""
     try:
-        return device.item(item_id)
+        return device.items.get(item_id)
     except DataError as error:
         raise HTTPException(404, error.problem) from error
 

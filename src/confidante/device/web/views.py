@@ -114,7 +114,7 @@ class Page:
     def title_of(self, item_id: str) -> str:
         """Return an item's title, its id when it has none any more."""
         try:
-            return self.device.item(item_id).title
+            return self.device.items.get(item_id).title
         except DataError:
             return item_id
 
@@ -133,7 +133,7 @@ class Page:
     def for_you(self, request: "Request") -> HTMLResponse:
         """The first tab; before anything is known, the welcome."""
         device = self.device
-        if not self.visit.find and device.welcome_due():
+        if not self.visit.find and device.onboarding.due:
             welcome = self.welcome.shown()
             if welcome["choice"]:
                 return self._show(request, "welcome.html", "/", **welcome)
@@ -142,17 +142,17 @@ class Page:
     def _list(self, request: "Request", *, wait: bool = False) -> HTMLResponse:
         device, find = self.device, self.visit.find
         shown = self.refining.shown(SUGGESTIONS, wait=wait)
-        saved = device.saved
+        saved = device.taste.saved
         return self._show(
             request,
             "for_you.html",
             "/",
             **shown,
-            events=device.event_count,
-            picked=bool(device.picks()),
-            learnt=device.has_model,
+            events=device.history.count,
+            picked=bool(device.onboarding.picks),
+            learnt=device.federation.has_model,
             find=find,
-            found=device.find_items(find, ROWS) if find else (),
+            found=device.items.find(find, ROWS) if find else (),
             saved=saved,
             saved_ids={item.id for item in saved},
         )
@@ -165,16 +165,16 @@ class Page:
         offered = _numbers(request, "of")
         without = offered - _numbers(request, "keep")
         named = [r.event for r in explanation.suggestion.reasons if r.event is not None]
-        by_number = {event.number: event for event in device.history(limit=1000)}
+        by_number = {event.number: event for event in device.history.events(limit=1000)}
         events = [by_number[number] for number in named if number in by_number][:8]
-        before = device.what_if(n=LIST).suggestions if events else ()
-        after = device.what_if(without=without, n=LIST).suggestions if events else ()
+        before = device.recommender.what_if(n=LIST).suggestions if events else ()
+        after = device.recommender.what_if(without=without, n=LIST).suggestions if events else ()
         return self._show(
             request,
             "why.html",
             "/",
             explanation=explanation,
-            set_aside=any(item.id == item_id for _, item in device.wishes()),
+            set_aside=any(item.id == item_id for _, item in device.taste.refused),
             events=events,
             without=without,
             before=before,
@@ -187,26 +187,26 @@ class Page:
         """The second tab."""
         device, visit = self.device, self.visit
         before = _number(request, "before")
-        history = device.history(
+        history = device.history.events(
             search=visit.search,
             since=wording.day_start(visit.since),
             until=wording.day_start(visit.until, after=True),
             limit=ROWS + 1,
             before=before,
         )
-        tastes = device.tastes()
+        tastes = device.taste.list()
         report, visit.report = visit.report, None
         return self._show(
             request,
             "know.html",
             "/know",
-            events=device.event_count,
-            items=device.items,
+            events=device.history.count,
+            items=device.items.count,
             kept=_KEPT[device.protection],
             tastes=tastes,
             widest=max((taste.share for taste in tastes), default=0) or 1,
             levels=_LEVELS,
-            wishes=device.wishes(),
+            wishes=device.taste.refused,
             **stated(device),
             history=history[:ROWS],
             more=len(history) > ROWS,
@@ -236,14 +236,14 @@ class Page:
             budget=budget,
             spent=0.0 if budget.epsilon_spent == 0 else 100 * min(share, 1.0),
             damage=damage,
-            alarms=self.device.alarms(),
+            alarms=self.device.federation.alarms(),
             meaning=MEANING,
         )
 
     def switches(self, request: "Request") -> HTMLResponse:
         """The fourth tab."""
         device, consents = self.device, self.device.consents
-        until = device.paused_until
+        until = device.settings.paused_until
         return self._show(
             request,
             "switches.html",
@@ -253,9 +253,9 @@ class Page:
             receipts=len(consents.records()),
             damage=_damage(consents.verify),
             gpc=consents.gpc,
-            no_profiling=device.no_profiling,
+            no_profiling=device.settings.no_profiling,
             paused_text="" if until is None or math.isinf(until) else wording.time_words(until),
-            retention=device.retention,
+            retention=device.settings.retention,
             protection=device.protection,
             locks=_LOCKS,
             has_api=self.gate.has_api,
@@ -263,11 +263,11 @@ class Page:
 
     def forget_everything(self, request: "Request") -> HTMLResponse:
         """Ask once more."""
-        return self._show(request, "forget_everything.html", "/know", events=self.device.event_count)
+        return self._show(request, "forget_everything.html", "/know", events=self.device.history.count)
 
     def erase(self, request: "Request") -> HTMLResponse:
         """Ask once more, and for a word."""
-        return self._show(request, "erase.html", "/switches", events=self.device.event_count)
+        return self._show(request, "erase.html", "/switches", events=self.device.history.count)
 
     def _show(self, request: "Request", template: str, tab: str, **values: Any) -> HTMLResponse:
         device, visit = self.device, self.visit
@@ -283,7 +283,7 @@ class Page:
                 "here": request.url.path + query if request.method == "GET" else tab,
                 "says": says,
                 "undos": visit.undos,
-                "paused": device.paused_until is not None,
+                "paused": device.settings.paused_until is not None,
                 "learns": any(on for purpose, on in state.items() if not purpose.sends),
                 "sending": sum(on for purpose, on in state.items() if purpose.sends),
                 "form_secret": self.gate.form_secret,

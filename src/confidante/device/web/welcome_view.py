@@ -56,10 +56,10 @@ class Welcome:
             now.before = []
             self._page.visit.says.append("There are no others: these are the first ones again.")
             slate = self._slate()
-        found = device.find_items(now.find, FOUND) if now.find else ()
+        found = device.items.find(now.find, FOUND) if now.find else ()
         on_screen = {item.id for item in (*found, *slate)}
         carried = self._items(item_id for item_id in now.ticked if item_id not in on_screen)
-        due = device.welcome_due()
+        due = device.onboarding.due
         wanted = WANTED if due else 0
         found_ids = {item.id for item in found}
         return {
@@ -73,7 +73,7 @@ class Welcome:
             "count": len(now.ticked),
             "wanted": wanted,
             "due": due,
-            "picks": device.picks(),
+            "picks": device.onboarding.picks,
         }
 
     def act(self, fields: "Fields") -> Response:
@@ -89,8 +89,8 @@ class Welcome:
             now.find = ""
         elif do == "skip":
             self._choosing = Choosing()
-            if self._device.welcome_due():
-                self._device.skip_welcome()
+            if self._device.onboarding.due:
+                self._device.onboarding.skip()
                 page.visit.says.append("Skipped. You can choose later, under “Pick what you love”.")
             return _to("/")
         elif do == "done":
@@ -105,7 +105,7 @@ class Welcome:
         if not chosen:
             says.append("Nothing is ticked yet. Tick what you love, or skip.")
             return _to("/welcome")
-        if not self._device.pick([item.id for item in chosen]):
+        if not self._device.onboarding.pick([item.id for item in chosen]):
             says.append("Learning is off or paused: nothing was noted.")
             return _to("/welcome")
         self._choosing = Choosing()
@@ -117,16 +117,16 @@ class Welcome:
     def _slate(self) -> tuple[Item, ...]:
         """Return titles, without what this person has had or set aside."""
         device = self._device
-        known = [event.item for event in device.history(limit=_KNOWN)]
-        known += [item.id for _, item in device.wishes()]
-        return device.welcome_slate(after=[*self._choosing.before, *known])
+        known = [event.item for event in device.history.events(limit=_KNOWN)]
+        known += [item.id for _, item in device.taste.refused]
+        return device.onboarding.slate(after=[*self._choosing.before, *known])
 
     def _items(self, ids: Iterable[str]) -> tuple[Item, ...]:
         """Return those items that there still are."""
         found = []
         for item_id in ids:
             try:
-                found.append(self._device.item(item_id))
+                found.append(self._device.items.get(item_id))
             except DataError:
                 continue
         return tuple(found)

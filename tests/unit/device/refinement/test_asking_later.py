@@ -29,7 +29,7 @@ def reason(device: Device) -> NotRefined | None:
 def test_a_question_waits_for_some_minutes_after_a_refresh(tmp_path: Path) -> None:
     clock = Clock()
     with server(tmp_path) as here, person(tmp_path, here, at_once=False, clock=clock) as device:
-        until = device.refinement_status().not_before
+        until = device.refinement.status().not_before
         assert until is not None
         assert START + LEAST_REST <= until <= START + MOST_REST
         for now in (START, until - 1):
@@ -38,9 +38,9 @@ def test_a_question_waits_for_some_minutes_after_a_refresh(tmp_path: Path) -> No
         assert (questions(device), here.relay.heard) == ([], [])
         assert vault_state.use(device._vault).days == {}  # they were no questions
         clock.now = until
-        assert device.refinement_status().not_before is None
+        assert device.refinement.status().not_before is None
         assert reason(device) is None
-        device.refresh_refinement()
+        device.refinement.refresh()
         assert reason(device) is NotRefined.TOO_SOON
 
 
@@ -48,8 +48,8 @@ def test_how_long_is_drawn_anew_each_time(tmp_path: Path) -> None:
     with server(tmp_path) as here, person(tmp_path, here, at_once=False) as device:
         seen = set()
         for _ in range(5):
-            device.refresh_refinement()
-            seen.add(device.refinement_status().not_before)
+            device.refinement.refresh()
+            seen.add(device.refinement.status().not_before)
         assert len(seen) == 5
 
 
@@ -58,10 +58,10 @@ def test_a_refresh_that_failed_was_seen_too(tmp_path: Path) -> None:
         server(tmp_path, announced=False) as here,
         person(tmp_path, here, at_once=False, prepared=False) as device,
     ):
-        assert device.refinement_status().not_before is None
+        assert device.refinement.status().not_before is None
         with pytest.raises(EgressError):
-            device.refresh_refinement()
-        assert device.refinement_status().not_before is not None
+            device.refinement.refresh()
+        assert device.refinement.status().not_before is not None
 
 
 @pytest.mark.parametrize("setup", [{"relay": None, "direct": True}, {"policy": "download"}])
@@ -81,7 +81,7 @@ def test_the_page_asks_by_itself_once_it_may(tmp_path: Path) -> None:
         client = page_client(device)
         assert "could guess whose question is" in client.get("/refined").text
         assert "could guess whose question is" in client.get("/refined").text
-        until = device.refinement_status().not_before
+        until = device.refinement.status().not_before
         assert until is not None
         clock.now = until
         assert "Refined: what a server knows" in client.get("/refined").text

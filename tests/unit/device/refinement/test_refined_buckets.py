@@ -8,7 +8,7 @@ from confidante.core.errors import WireError
 from confidante.core.values import Item
 from confidante.device.catalog.build import build
 from confidante.device.catalog.text import best_available
-from confidante.device.recommend.query import Profile, ask
+from confidante.device.recommend.query import Profile, build_query
 from confidante.device.refinement.merging import BUCKET_SPREAD, REFINE_SPREAD, Heard, added
 from confidante.models.snapshot import decode
 
@@ -16,7 +16,7 @@ ROWS = np.array([1, 4, 6])
 ITEMS = [Item(*row) for row in zip(SERVED.ids, SERVED.titles, SERVED.labels, strict=True)]
 EVERY = np.arange(len(ITEMS))
 LIBRARY = build(ITEMS, EVERY, np.zeros(len(ITEMS), dtype=np.bool_), decode(snapshot()), best_available)
-QUESTION = ask(LIBRARY, Profile(np.arange(3), ROWS, np.ones(3), ({},) * 3))
+QUESTION = build_query(LIBRARY, Profile(np.arange(3), ROWS, np.ones(3), ({},) * 3))
 
 
 def heard(side, rows, points):

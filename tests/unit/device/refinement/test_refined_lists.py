@@ -86,7 +86,7 @@ def test_downloading_gives_the_very_list_that_asking_in_secret_gives(tmp_path: P
 
 def test_auto_downloads_what_is_public_and_asks_for_what_is_secret(tmp_path: Path) -> None:
     with server(tmp_path / "public", BfvScheme()) as here, person(tmp_path, here, policy="auto") as device:
-        status = device.refinement_status()
+        status = device.refinement.status()
         assert status.decision is not None
         assert status.decision.way == "download"
         assert status.decision.break_even == 1
@@ -97,14 +97,14 @@ def test_auto_downloads_what_is_public_and_asks_for_what_is_secret(tmp_path: Pat
         server(tmp_path / "secret", BfvScheme(), secret=True) as here,
         person(tmp_path / "two", here, policy="auto") as device,
     ):
-        status = device.refinement_status()
+        status = device.refinement.status()
         assert status.secret
         assert status.decision is not None
         assert status.decision.way == "ask"
         assert why(device.recommend(5, refine=True).refined()) is None
         assert len(questions(device)) == 1
-        device.refine_with(here.url, "films", policy="download")
-        device.refresh_refinement()
+        device.refinement.use(here.url, "films", policy="download")
+        device.refinement.refresh()
         answer = device.recommend(5, refine=True)
         assert answer.refined() == answer
         assert why(answer) is NotRefined.NOT_PREPARED
@@ -113,13 +113,13 @@ def test_auto_downloads_what_is_public_and_asks_for_what_is_secret(tmp_path: Pat
 
 def test_items_that_only_the_server_had_are_recommendable_after_a_refresh(tmp_path: Path) -> None:
     with server(tmp_path) as here, person(tmp_path, here, prepared=False) as device:
-        assert device.items == 60
-        device.refresh_refinement()
-        assert device.items == 70
+        assert device.items.count == 60
+        device.refinement.refresh()
+        assert device.items.count == 70
         assert set(NEW) <= set(ids(device.recommend(100)))
-        device.remove_items([NEW[0]])
-        device.refresh_refinement()
-        assert device.items == 69
+        device.items.remove([NEW[0]])
+        device.refinement.refresh()
+        assert device.items.count == 69
 
 
 def test_how_long_vectors_last_is_counted_by_vectors_not_by_keys(tmp_path: Path) -> None:
@@ -127,12 +127,12 @@ def test_how_long_vectors_last_is_counted_by_vectors_not_by_keys(tmp_path: Path)
     with server(tmp_path) as here, person(tmp_path, here, clock=clock) as device:
         clock.now = START + 3 * 86_400
         here.announce(at=START + 86_400, most=4)
-        figures = device.refresh_refinement().decision
+        figures = device.refinement.refresh().decision
         assert figures is not None
         assert figures.days == USUAL_DAYS
         here.offer_only(66)
         here.announce(at=START + 2 * 86_400)
-        figures = device.refresh_refinement().decision
+        figures = device.refinement.refresh().decision
         assert figures is not None
         assert figures.days == 2.0
 
@@ -143,20 +143,20 @@ def test_items_go_and_come_back_with_the_servers_catalogue(tmp_path: Path) -> No
         here.offer_only(66)
         here.announce(at=START + DAY)
         clock.now += DAY
-        device.refresh_refinement()
-        assert device.items == 66
+        device.refinement.refresh()
+        assert device.items.count == 66
         assert set(NEW[6:]) & set(ids(device.recommend(100))) == set()
-        device.remove_items([NEW[1]])
+        device.items.remove([NEW[1]])
         here.offer_only(50)  # of which the device knew all before: they stay
         here.announce(at=START + 2 * DAY)
         clock.now += DAY
-        device.refresh_refinement()
-        assert device.items == 60
+        device.refinement.refresh()
+        assert device.items.count == 60
         here.offer_only(70)
         here.announce(at=START + 3 * DAY)
         clock.now += DAY
-        device.refresh_refinement()
-        assert device.items == 69  # but what was taken out here stays out
+        device.refinement.refresh()
+        assert device.items.count == 69  # but what was taken out here stays out
         assert NEW[1] not in ids(device.recommend(100))
         assert why(device.recommend(5, refine=True).refined()) is None
 
@@ -183,10 +183,10 @@ def test_what_cannot_be_had_leaves_the_list_and_a_rule_is_a_reason(tmp_path: Pat
 
 def test_wishes_filters_and_tastes_hold_in_the_refined_list(tmp_path: Path) -> None:
     with server(tmp_path) as here, person(tmp_path, here) as device:
-        device.not_this("m25")
-        device.less_like("m30")
-        device.edit_taste("Crime", removed=True)
-        device.edit_taste("Sea", level=2)
+        device.taste.never("m25")
+        device.taste.less("m30")
+        device.taste.edit("Crime", removed=True)
+        device.taste.edit("Sea", level=2)
         answer = device.recommend(
             60,
             refine=True,
@@ -218,7 +218,7 @@ def test_a_wish_that_comes_meanwhile_holds(tmp_path: Path) -> None:
         first = ids(device.recommend(80, refine=True).refined())[0]
         here.relay.manner, here.relay.pause = Manner.SLOW, 0.8
         answer = device.recommend(80, refine=True)
-        device.not_this(first)
+        device.taste.never(first)
         assert first not in ids(answer.refined())
         assert why(answer) is None
         answer = device.recommend(80, refine=True)
@@ -226,7 +226,7 @@ def test_a_wish_that_comes_meanwhile_holds(tmp_path: Path) -> None:
         assert answer.refined() == answer
         assert why(answer) is NotRefined.STOPPED
         answer = device.recommend(80, refine=True)
-        device.no_profiling = True
+        device.settings.no_profiling = True
         assert answer.refined() == answer
         assert why(answer) is NotRefined.NO_PROFILING
 
@@ -234,30 +234,30 @@ def test_a_wish_that_comes_meanwhile_holds(tmp_path: Path) -> None:
 def test_nothing_is_asked_for_nobody_nor_without_consent_server_or_preparation(tmp_path: Path) -> None:
     with server(tmp_path) as here, person(tmp_path, None) as device:
         assert why(device.recommend(5, refine=True)) is NotRefined.NO_SERVER
-        device.refine_with(here.url, "films", relay=here.relay.url, policy="ask", at_once=True)
+        device.refinement.use(here.url, "films", relay=here.relay.url, policy="ask", at_once=True)
         assert why(device.recommend(5, refine=True)) is NotRefined.NOT_PREPARED
-        device.refresh_refinement()
+        device.refinement.refresh()
         before = device.ledger.head
-        device.no_profiling = True
+        device.settings.no_profiling = True
         answer = device.recommend(5, refine=True)
         assert why(answer) is NotRefined.NO_PROFILING
         assert answer.refined() == answer
         assert not answer.personal
-        device.no_profiling = False
+        device.settings.no_profiling = False
         device.consents.switch(Purpose.REFINE, False, how=PERSON)
         assert why(device.recommend(5, refine=True)) is NotRefined.SWITCHED_OFF
-        last = device.refinement_status().last
+        last = device.refinement.status().last
         assert last is not None
         assert last.reason is NotRefined.SWITCHED_OFF
         with pytest.raises(ConsentError):
-            device.refresh_refinement()
+            device.refinement.refresh()
         assert device.ledger.head == before
         assert here.gateway.questions == []
-        device.refine_with(None)
-        assert not device.refinement_status().set_up
+        device.refinement.use(None)
+        assert not device.refinement.status().set_up
         device.consents.switch(Purpose.REFINE, True, how=PERSON)
         with pytest.raises(DataError):
-            device.refresh_refinement()
+            device.refinement.refresh()
 
 
 def test_without_a_library_nothing_is_asked_and_downloads_still_work(
@@ -317,7 +317,7 @@ def test_the_ledger_says_what_left_that_it_was_ciphertext_and_through_whom(tmp_p
         assert receipt["bytes received"] == receipt["size"] > 30_000
         assert 0 < receipt["seconds"] < 10
         assert "cannot open" in departure.visible
-        status = device.refinement_status()
+        status = device.refinement.status()
         assert (status.asked, status.up, status.down) == (1, departure.size, receipt["size"])
         assert status.last is not None
         assert status.last.departure == departure.number
@@ -361,29 +361,31 @@ def test_a_setting_that_does_not_hold_together_is_refused(tmp_path: Path) -> Non
             {"direct": True, "certificates": "no certificate"},
         ):
             with pytest.raises(DataError):
-                device.refine_with("https://sums.example", "films", **wrong)
+                device.refinement.use("https://sums.example", "films", **wrong)
         with pytest.raises(DataError):
-            device.refine_with("https://sums.example", direct=True)
+            device.refinement.use("https://sums.example", direct=True)
         for url, relay in (("http://sums.example", None), ("https://sums.example", "ftp://r.example")):
             with pytest.raises(EgressError):
-                device.refine_with(url, "films", relay=relay, direct=relay is None)
-        assert not device.refinement_status().set_up
+                device.refinement.use(url, "films", relay=relay, direct=relay is None)
+        assert not device.refinement.status().set_up
 
 
 def test_a_setting_is_kept_and_what_was_fetched_goes_with_its_server(tmp_path: Path) -> None:
     with server(tmp_path) as here:
         with person(tmp_path, here) as device:
-            assert device.refinement_status().items == 70
+            assert device.refinement.status().items == 70
         from device_world import open_device
 
         with open_device(tmp_path / "profile") as device:
-            status = device.refinement_status()
+            status = device.refinement.status()
             assert (status.server, status.items, status.dimensions) == (here.url, 70, 16)
             assert why(device.recommend(5, refine=True).refined()) is None
-            device.refine_with(here.url, "films", relay=here.relay.url, policy="ask", at_once=True, seconds=3)
-            assert device.refinement_status().prepared_at is not None
-            device.refine_with("https://other.example", "films", relay=here.relay.url)
-            assert device.refinement_status().prepared_at is None
+            device.refinement.use(
+                here.url, "films", relay=here.relay.url, policy="ask", at_once=True, seconds=3
+            )
+            assert device.refinement.status().prepared_at is not None
+            device.refinement.use("https://other.example", "films", relay=here.relay.url)
+            assert device.refinement.status().prepared_at is None
             assert why(device.recommend(5, refine=True)) is NotRefined.NOT_PREPARED
 
 

@@ -8,7 +8,7 @@ from device_world import films, snapshot
 
 from confidante.device.catalog.build import build as build_library
 from confidante.device.catalog.text import best_available
-from confidante.device.recommend.query import Profile, ask
+from confidante.device.recommend.query import Profile, build_query
 from confidante.device.refinement.merging import _said, event_weights
 from confidante.models.refinement.build import build
 from confidante.models.sequential import PICK_PART
@@ -39,9 +39,9 @@ def test_a_server_that_knows_no_more_says_the_same_of_picks_and_events(picks: li
     rows = np.array([0, 5, 8])
     marks = None if picks is None else np.array(picks)
     person = Profile(np.arange(1, 4), rows, np.ones(3), ({},) * 3, picks=marks)
-    question = ask(library, person)
-    query = side.rounded(side.query(places[rows], question.ages, event_weights(side, question)))
-    server = side.points(table.scores(query), query.scale)[places]
-    here = _said(question, {part.name for part in side.parts}, np.arange(len(known)))
+    query = build_query(library, person)
+    rounded = side.rounded(side.query(places[rows], query.ages, event_weights(side, query)))
+    server = side.points(table.scores(rounded), rounded.scale)[places]
+    here = _said(query, {part.name for part in side.parts}, np.arange(len(known)))
     assert np.abs(here).max() > 0
     assert np.abs(server - here).max() < 0.03 * np.abs(here).max()

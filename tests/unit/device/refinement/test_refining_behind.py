@@ -20,7 +20,7 @@ from confidante.device.values import Purpose
 def behind(device: Device, door: Door, *, comes: bool) -> bool:
     """Take part for a while; return whether what refining takes came with it."""
     pace = Pace(patience=0.3, retry=0.05, rest=0.05)
-    background = device.participate_in_background(door.url, POPULATION, pace=pace, probes=())
+    background = device.federation.participate_in_background(door.url, POPULATION, pace=pace, probes=())
 
     def tried() -> int:
         return sum(path == "/v1/check-in" for path, _ in door.asked)
@@ -28,11 +28,11 @@ def behind(device: Device, door: Door, *, comes: bool) -> bool:
     end = time.monotonic() + 30
     try:
         while time.monotonic() < end:
-            if device.refinement_status().prepared_at is not None or (not comes and tried() >= 4):
+            if device.refinement.status().prepared_at is not None or (not comes and tried() >= 4):
                 break
             time.sleep(0.02)
         assert background.state.problem == ""
-        return device.refinement_status().prepared_at is not None
+        return device.refinement.status().prepared_at is not None
     finally:
         background.close()
 
@@ -42,7 +42,7 @@ def test_a_background_fetches_it_only_if_the_person_allows_to_refine(tmp_path: P
     with server(tmp_path) as here, person(tmp_path, here, allowed=allowed, prepared=False) as device:
         device.consents.switch(Purpose.TRAIN, True, how=PERSON)
         assert behind(device, here.door, comes=allowed) is allowed
-        assert device.items == (70 if allowed else 60)
+        assert device.items.count == (70 if allowed else 60)
 
 
 def test_a_background_of_another_coordinator_fetches_nothing_of_it(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ DAY = 86_400.0
 
 def enrolment_keys(device: Device) -> set[bytes]:
     """Which keys the tokens are of that are left."""
-    line = CoordinatorClient(device.ledger, device.refinement_status().server)
+    line = CoordinatorClient(device.ledger, device.refinement.status().server)
     return {one.key_id for one in wallet(device._vault, line, POPULATION)._purse().tokens}
 
 
@@ -71,13 +71,13 @@ def asked_for_tokens(device: Device) -> list[EgressRecord]:
 
 def test_each_question_is_paid_for_with_a_token_that_fits_no_other(tmp_path: Path) -> None:
     with server(tmp_path, most=4) as here, enrolling(here, 4) as enrolment, person(tmp_path, here) as device:
-        had = device.refinement_status().tokens
+        had = device.refinement.status().tokens
         assert had is not None
         assert had >= 2
         fetched = len(asked_for_tokens(device))
         for left in range(had - 1, -1, -1):
             assert reason(device) is None
-            assert device.refinement_status().tokens == left
+            assert device.refinement.status().tokens == left
         assert reason(device) is NotRefined.NO_TOKENS
         assert len(asked_for_tokens(device)) == fetched  # not right before a question
         assert len(questions(device)) == len(here.gateway.questions) == had
@@ -98,15 +98,15 @@ def test_tokens_of_keys_that_are_taken_no_more_make_room_for_others(tmp_path: Pa
         enrolling(here, 4, clock) as enrolment,
         person(tmp_path, here, clock=clock) as device,
     ):
-        had = device.refinement_status().tokens
+        had = device.refinement.status().tokens
         first = enrolment_keys(device)
         clock.now += 7 * DAY
         enrolment.keep_up()
-        device.refresh_refinement()
+        device.refinement.refresh()
         assert enrolment_keys(device) == first  # the key before is taken for an epoch
         clock.now += 2 * DAY
-        device.refresh_refinement()
-        assert device.refinement_status().tokens == had
+        device.refinement.refresh()
+        assert device.refinement.status().tokens == had
         assert enrolment_keys(device) & first == set()
 
 
@@ -119,8 +119,8 @@ def test_a_word_of_the_gateway_changes_nothing_of_what_is_asked_for_later(tmp_pa
                 here.gateway.manner, here.gateway.reason = Manner.REFUSES, "old_key"
             assert reason(device) is (NotRefined.REFUSED if refused else None)
             before = len(asked_for_tokens(device))
-            device.refresh_refinement()
-            asked.append((len(asked_for_tokens(device)) - before, device.refinement_status().tokens))
+            device.refinement.refresh()
+            asked.append((len(asked_for_tokens(device)) - before, device.refinement.status().tokens))
     assert asked[0] == asked[1] == (0, STOCK - 1)
 
 
@@ -135,20 +135,20 @@ def test_tokens_are_asked_for_in_one_number_whatever_was_spent(tmp_path: Path) -
             for _ in range(count):
                 assert mine.spend(bytes(64), bytes(32)) is not None
             before = len(asked_for_tokens(device))
-            device.refresh_refinement()
+            device.refinement.refresh()
             return len(asked_for_tokens(device)) - before
 
         whole = STOCK // USUAL_BATCH
         assert len(asked_for_tokens(device)) == whole
         assert spent(STOCK // 2) == 0
         assert spent(1) == whole
-        assert device.refinement_status().tokens == STOCK // 2 - 1 + STOCK
+        assert device.refinement.status().tokens == STOCK // 2 - 1 + STOCK
         assert spent(STOCK * 3 // 2 - 1) == whole
 
 
 def test_without_any_token_nothing_is_asked(tmp_path: Path) -> None:
     with server(tmp_path, most=4) as here, person(tmp_path, here) as device:
-        assert device.refinement_status().tokens == 0
+        assert device.refinement.status().tokens == 0
         assert reason(device) is NotRefined.NO_TOKENS
         assert questions(device) == []
 
@@ -166,11 +166,11 @@ def test_where_vectors_are_downloaded_no_token_is_asked_for(tmp_path: Path) -> N
 def test_a_bucket_is_asked_for_only_when_allowed_and_its_number_is_paid_for(tmp_path: Path) -> None:
     with server(tmp_path, buckets=BUCKETS) as here, person(tmp_path, here) as device:
         assert all(len(here.side.in_bucket(bucket)) for bucket in range(BUCKETS))
-        assert device.refinement_status().buckets == BUCKETS
+        assert device.refinement.status().buckets == BUCKETS
         assert reason(device) is None
         assert here.gateway.questions[-1].bucket == ALL
         assert device.ledger.budget().epsilon_spent == 0
-        device.refine_with(
+        device.refinement.use(
             here.url, POPULATION, relay=here.relay.url, policy="ask", at_once=True, seconds=10, epsilon=1.0
         )
         local = device.recommend(70, refine=True)

@@ -67,7 +67,7 @@ def fails(device: Device, reason: NotRefined, *, leaves: int = 1) -> None:
         time.sleep(0.01)
     assert threads() == []
     assert device.ledger.head[0] == head + leaves
-    last = device.refinement_status().last
+    last = device.refinement.status().last
     assert last is not None
     assert (last.reason, bool(last.said)) == (reason, True)
     if leaves:
@@ -89,12 +89,14 @@ def test_a_relay_that_goes_wrong(tmp_path: Path, manner: Manner) -> None:
     with server(tmp_path) as here, person(tmp_path, here) as device:
         works(device)
         here.relay.manner, here.relay.pause = manner, 30.0
-        device.refine_with(
+        device.refinement.use(
             here.url, "films", relay=here.relay.url, policy="ask", at_once=True, seconds=0.5 if slow else 10.0
         )
         fails(device, ON_THE_WAY[manner])
         here.relay.manner = Manner.HONEST
-        device.refine_with(here.url, "films", relay=here.relay.url, policy="ask", at_once=True, seconds=10.0)
+        device.refinement.use(
+            here.url, "films", relay=here.relay.url, policy="ask", at_once=True, seconds=10.0
+        )
         works(device)
 
 
@@ -141,13 +143,13 @@ def dripping() -> Iterator[str]:
 
 def test_a_relay_that_sends_byte_by_byte(tmp_path: Path) -> None:
     with server(tmp_path) as here, person(tmp_path, here) as device, dripping() as url:
-        device.refine_with(here.url, "films", relay=url, policy="ask", at_once=True, seconds=0.5)
+        device.refinement.use(here.url, "films", relay=url, policy="ask", at_once=True, seconds=0.5)
         fails(device, NotRefined.TOO_SLOW)
 
 
 def test_nobody_at_the_relays_address(tmp_path: Path) -> None:
     with server(tmp_path) as here, person(tmp_path, here) as device:
-        device.refine_with(here.url, "films", relay="http://127.0.0.1:9/", policy="ask", at_once=True)
+        device.refinement.use(here.url, "films", relay="http://127.0.0.1:9/", policy="ask", at_once=True)
         head = device.ledger.head[0]
         answer = device.recommend(5, refine=True)
         assert answer.refined() == answer
@@ -175,13 +177,13 @@ def test_what_left_counts_though_no_answer_came(tmp_path: Path) -> None:
         here.relay.manner = Manner.SILENT
         fails(device, NotRefined.TOO_SLOW)
         (departure,) = questions(device)
-        status = device.refinement_status()
+        status = device.refinement.status()
         assert (status.asked, status.up, status.down) == (1, departure.size, 0)
         assert departure.receipt["bytes sent"] == departure.size
-        device.refine_with(here.url, "films", relay="http://127.0.0.1:9/", policy="ask", at_once=True)
+        device.refinement.use(here.url, "films", relay="http://127.0.0.1:9/", policy="ask", at_once=True)
         answer = device.recommend(5, refine=True)
         answer.refined()
-        status = device.refinement_status()
+        status = device.refinement.status()
         assert questions(device)[0].receipt["bytes sent"] == 0
         assert (status.asked, status.up, status.down) == (1, departure.size, 0)
 
@@ -215,7 +217,7 @@ def test_nothing_leaves_once_no_profiling_is_on(tmp_path: Path) -> None:
     with server(tmp_path) as here, person(tmp_path, here) as device:
         with device._vault.lock:
             answer = device.recommend(5, refine=True)
-            device.no_profiling = True
+            device.settings.no_profiling = True
         assert answer.refined() == answer
         assert answer.refinement is not None
         assert answer.refinement.reason is NotRefined.NO_PROFILING
@@ -232,7 +234,7 @@ def test_a_server_that_moved_on_is_told_of_and_the_next_refresh_mends_it(tmp_pat
         fails(device, NotRefined.STALE)
         clock.now += 86_400
         here.announce(at=clock.now)
-        device.refresh_refinement()
+        device.refinement.refresh()
         works(device)
 
 
@@ -261,22 +263,22 @@ def test_an_offer_of_nothing_that_is_known_here_leaves_the_list_as_it_is(tmp_pat
 def test_vectors_that_are_not_those_of_the_query_side_are_not_taken(tmp_path: Path) -> None:
     with server(tmp_path, table=bytes(32)) as here, person(tmp_path, here, prepared=False) as device:
         with pytest.raises(WireError):
-            device.refresh_refinement()
-        assert device.items == 60
+            device.refinement.refresh()
+        assert device.items.count == 60
         fails(device, NotRefined.NOT_PREPARED, leaves=0)
 
 
 def test_a_forged_body_is_an_alarm_and_nothing_is_asked_until_it_is_dismissed(tmp_path: Path) -> None:
     with server(tmp_path) as here, person(tmp_path, here) as device:
         works(device)
-        device.refine_with(here.url, "films", relay=here.relay.url, policy="download")
+        device.refinement.use(here.url, "films", relay=here.relay.url, policy="download")
         here.bodies[here.side.table.hex()] = b"another"
         with pytest.raises(ForkedLogError):
-            device.refresh_refinement()
-        (alarm,) = device.alarms()
-        device.refine_with(here.url, "films", relay=here.relay.url, policy="ask", at_once=True)
+            device.refinement.refresh()
+        (alarm,) = device.federation.alarms()
+        device.refinement.use(here.url, "films", relay=here.relay.url, policy="ask", at_once=True)
         fails(device, NotRefined.ALARM, leaves=0)
-        device.dismiss_alarm(alarm.number)
+        device.federation.dismiss_alarm(alarm.number)
         works(device)
 
 
@@ -287,17 +289,17 @@ def test_another_log_is_an_alarm(tmp_path: Path) -> None:
             other.announce()
             here.door.app = other.door.app
             with pytest.raises(ForkedLogError):
-                device.refresh_refinement()
+                device.refinement.refresh()
         fails(device, NotRefined.ALARM, leaves=0)
 
 
 def test_a_malformed_offer_and_a_log_without_one_are_refused(tmp_path: Path) -> None:
     with server(tmp_path, announced=False) as here, person(tmp_path, here, prepared=False) as device:
         with pytest.raises(EgressError):
-            device.refresh_refinement()
+            device.refinement.refresh()
         here.log.add(LOG_KIND, model=bytes(32))
         with pytest.raises(WireError):
-            device.refresh_refinement()
+            device.refinement.refresh()
         fails(device, NotRefined.NOT_PREPARED, leaves=0)
 
 
@@ -311,8 +313,8 @@ def test_what_is_fresh_of_other_vectors_is_not_taken(tmp_path: Path, spoilt: str
             "nonsense": None,
         }[spoilt]
         with pytest.raises(ConfidanteError):
-            device.refresh_refinement()
-        assert device.items == 60
+            device.refinement.refresh()
+        assert device.items.count == 60
         fails(device, NotRefined.NOT_PREPARED, leaves=0)
 
 

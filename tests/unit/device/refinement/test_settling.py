@@ -92,10 +92,10 @@ def test_a_key_announced_right_after_another_is_not_taken(tmp_path: Path) -> Non
         for number in range(5):
             here.announce(at=START + number, key=key(number))
         clock.now += 5
-        device.refresh_refinement()
+        device.refinement.refresh()
         assert used(device) == 0
         clock.now += HOUR
-        device.refresh_refinement()
+        device.refinement.refresh()
         assert used(device) == 4
 
 
@@ -107,13 +107,13 @@ def test_a_log_full_of_keys_changes_nothing_and_shows_newcomers_none(tmp_path: P
             clock.now += 30
             for number in range(1, 30):
                 here.announce(at=START + number, key=key(number))
-            device.refresh_refinement()
+            device.refinement.refresh()
             assert used(device) == 0
         with person(tmp_path / "new", here, prepared=False, clock=clock) as device:
             with pytest.raises(EgressError, match="within an hour"):
-                device.refresh_refinement()
+                device.refinement.refresh()
             clock.now += HOUR
-            device.refresh_refinement()
+            device.refinement.refresh()
             assert used(device) == 29
 
 
@@ -126,5 +126,5 @@ def test_announcements_that_say_they_are_old_hide_none(tmp_path: Path) -> None:
             for number in range(1, 12):
                 here.announce(at=START - 3 * HOUR, key=key(number))
             here.announce(at=START + 20, key=key(20))
-            device.refresh_refinement()
+            device.refinement.refresh()
             assert used(device) == 0
