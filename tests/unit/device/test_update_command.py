@@ -86,14 +86,14 @@ def test_what_cannot_be_had_is_told_with_what_to_do(
     with socket.create_server(("127.0.0.1", 0)) as other:
         nobody = f"http://127.0.0.1:{other.getsockname()[1]}"
     for words, told in (
-        ((profile, place.url, "film"), "names no population 'film': it names films; check the name"),
+        ((profile, place.url, "film"), "does not name a population 'film' (it names films): check the name"),
         ((profile, nobody, POPULATION, "--patience", 1), f"{nobody} could not be reached"),
         ((profile, nobody, POPULATION, "--patience", 1), "check the address and the network"),
         (
             (profile, "127.0.0.1:8470", POPULATION),
-            "'127.0.0.1:8470' is no whole address: give one like https://",
+            "'127.0.0.1:8470' is not a complete address: give one like https://",
         ),
-        ((profile, "localhost:8470", POPULATION), "'localhost:8470' is no whole address"),
+        ((profile, "localhost:8470", POPULATION), "'localhost:8470' is not a complete address"),
         ((profile, "sums.example.org", POPULATION), "or http://127.0.0.1:8470 for this device"),
         ((profile, "http://sums.example.org", POPULATION), "other machines are contacted by https only"),
         ((place.url,), "give the coordinator's address and the population"),

@@ -78,7 +78,7 @@ def test_nan_wrong_shapes_and_impossible_held_out_items_are_refused():
         full_ranks(Fixed([[0.0, 1.0]]), history, lists([]))
     with pytest.raises(DataError, match="k is 0"):
         hr_at_k(Ranks(np.array([0, 1]), np.array([1])), 0)
-    with pytest.raises(DataError, match="nobody"):
+    with pytest.raises(DataError, match="no people"):
         estimate(np.zeros(0))
 
 

@@ -163,7 +163,7 @@ def test_what_could_not_be_read_is_not_written():
         encode(model, Catalogue(("a",), ("a",), ((),)), None)
     with pytest.raises(DataError, match="part"):
         encode(model, None, FeatureSpace("other", ("a",), np.zeros((1, 1), np.float32), 1.0, 0.0))
-    with pytest.raises(DataError, match="proportion"):
+    with pytest.raises(DataError, match="far too large"):
         encode(ServedModel(model.parts, model.prior, OwnHistory(1e12, 1.0)), None, None)
     lone = Catalogue(CATALOGUE.ids, ("\ud800",) * ITEMS, CATALOGUE.labels)
     with pytest.raises(DataError, match="Unicode"):
