@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from _frozen_splits import load_frozen
+from _ml1m import load_ml1m
 from confidante.core.values import Catalogue, Histories, Item
 from confidante.device.catalog.build import build
 from confidante.device.catalog.library import Library
 from confidante.device.catalog.text import best_available
 from confidante.device.recommend.query import Profile
-from confidante.lab.data.frozen import load_frozen
-from confidante.lab.data.ml1m import load_ml1m
 from confidante.lab.data.ml100k import load_ml100k
 from confidante.lab.experiment import run_training
 from confidante.models.snapshot import Published, decode

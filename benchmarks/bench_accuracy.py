@@ -21,11 +21,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from _baselines import fit_ease, fit_own_frequency
+from _complete_journey import load_complete_journey
+from _frozen_splits import load_frozen
+from _ml1m import load_ml1m
 from confidante.core.values import Catalogue, Histories
-from confidante.lab.baselines import fit_ease, fit_own_frequency, fit_popularity
-from confidante.lab.data.complete_journey import load_complete_journey
-from confidante.lab.data.frozen import load_frozen
-from confidante.lab.data.ml1m import load_ml1m
+from confidante.lab.baselines import fit_popularity
 from confidante.lab.data.ml100k import load_ml100k
 from confidante.lab.experiment import run_training
 from confidante.lab.metrics import Scorer, estimate, full_ranks, hr_at_k, ndcg_at_k

@@ -35,12 +35,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import _movielens as movielens
-from confidante.core.values import Catalogue, Histories
-from confidante.device.catalog.library import Library
-from confidante.device.recommend.group_prior import GroupPrior
-from confidante.device.recommend.onboarding import slate
-from confidante.device.recommend.query import Profile, build_query
-from confidante.lab.cold_start import (
+from _cold_start import (
     Cold,
     NewPerson,
     Shares,
@@ -49,6 +44,11 @@ from confidante.lab.cold_start import (
     ranks_of,
     train_cold,
 )
+from confidante.core.values import Catalogue, Histories
+from confidante.device.catalog.library import Library
+from confidante.device.recommend.group_prior import GroupPrior
+from confidante.device.recommend.onboarding import slate
+from confidante.device.recommend.query import Profile, build_query
 from confidante.lab.metrics import estimate, hr_at_k, ndcg_at_k
 from confidante.models import fade
 from confidante.tasks import likes

@@ -22,11 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import _movielens as movielens
+from _cold_start import NewPerson, later_ranks, ranks_of
 from confidante.core.values import Catalogue, Histories
 from confidante.device.catalog.build import extended
 from confidante.device.catalog.text import best_available
 from confidante.device.recommend.query import build_query
-from confidante.lab.cold_start import NewPerson, later_ranks, ranks_of
 from confidante.lab.experiment import run_training
 from confidante.lab.metrics import estimate, hr_at_k, ndcg_at_k, recall_at_k
 from confidante.models.snapshot import decode

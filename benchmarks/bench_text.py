@@ -84,8 +84,8 @@ class World:
     """MovieLens-1M as devices see it that nobody trained for."""
 
     def __init__(self, shared: Path, phase: str) -> None:
-        from confidante.lab.data.frozen import load_frozen
-        from confidante.lab.data.ml1m import load_ml1m
+        from _frozen_splits import load_frozen
+        from _ml1m import load_ml1m
 
         frozen = load_frozen(shared / "data/splits/ml-1m_ncf.npz", load_ml1m(shared / "data/ml-1m").catalogue)
         test = phase == "test"

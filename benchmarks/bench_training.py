@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from _baselines import fit_ease
 from _timing import in_child, parser, peak_mib, spread, verdict
 from confidante.core.values import Catalogue, Histories
 from confidante.lab import experiment
-from confidante.lab.baselines import fit_ease
 
 PEOPLE, ITEMS, EVENTS, GENRES = 6_040, 3_706, 1_000_209, 18
 TARGET_SECONDS, TARGET_MIB = 60.0, 2048.0

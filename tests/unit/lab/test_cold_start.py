@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from _cold_start import NewPerson, Shares, later_ranks, new_people, ranks_of, train_cold
 from confidante.core.errors import DataError
 from confidante.core.values import Catalogue, Histories
-from confidante.lab.cold_start import NewPerson, Shares, later_ranks, new_people, ranks_of, train_cold
 from confidante.lab.metrics import ndcg_at_k
 from confidante.models.sequential import PICK_PART
 from confidante.models.snapshot import decode

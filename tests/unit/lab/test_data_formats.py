@@ -5,14 +5,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from _complete_journey import load_complete_journey
+from _frozen_splits import load_frozen
+from _gorse_files import load_gorse
+from _ml1m import load_ml1m
+from _thin import keep_common_items
 from confidante.core.errors import DataError
-from confidante.lab.data.complete_journey import load_complete_journey
 from confidante.lab.data.dataset import Tally
-from confidante.lab.data.frozen import load_frozen
-from confidante.lab.data.gorse import load_gorse
-from confidante.lab.data.ml1m import load_ml1m
 from confidante.lab.data.ml100k import load_ml100k
-from confidante.lab.data.thin import keep_common_items
 
 FLAGS = "0|0|0|1|1|1|0|0|0|0|0|0|0|0|0|0|0|0|0"
 

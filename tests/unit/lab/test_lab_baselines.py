@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+import _baselines as baselines
+from _frozen_splits import load_frozen
 from confidante.core.errors import DataError
 from confidante.core.values import Histories
-from confidante.lab import baselines
-from confidante.lab.data.frozen import load_frozen
+from confidante.lab.baselines import fit_popularity
 from confidante.lab.metrics import full_ranks, hr_at_k, ndcg_at_k
 from confidante.testing.checkerboard import checkerboard
 
@@ -39,10 +40,10 @@ def test_learners_fill_the_missing_square_of_the_checkerboard(fit):
 
 def test_popularity_is_the_same_for_everybody_and_counts_people():
     board = checkerboard(20)
-    model = baselines.fit_popularity(board.histories, 21)
+    model = fit_popularity(board.histories, 21)
     assert model.weights.tolist() == [9.0] * 20 + [0.0]
     assert model.score(one(3)).tolist() == [model.weights.tolist()]
-    assert baselines.fit_popularity(one(1, 1, 2), 4).weights.tolist() == [0, 1, 1, 0]
+    assert fit_popularity(one(1, 1, 2), 4).weights.tolist() == [0, 1, 1, 0]
 
 
 def test_own_frequency_counts_and_breaks_ties_by_popularity():
@@ -76,14 +77,14 @@ def test_recent_events_weigh_more_and_an_item_counts_at_its_newest_event():
 def test_a_person_without_history_gets_finite_scores():
     board = checkerboard(8)
     for fit in (
-        baselines.fit_popularity, baselines.fit_ease, baselines.fit_item_knn, baselines.fit_own_frequency
+        fit_popularity, baselines.fit_ease, baselines.fit_item_knn, baselines.fit_own_frequency
     ):  # fmt: skip
         assert np.isfinite(fit(board.histories, 8).score(one())).all()
 
 
 def test_one_item_and_one_person_do_not_break_anything():
     for fit in (
-        baselines.fit_popularity, baselines.fit_ease, baselines.fit_item_knn, baselines.fit_own_frequency
+        fit_popularity, baselines.fit_ease, baselines.fit_item_knn, baselines.fit_own_frequency
     ):  # fmt: skip
         assert np.isfinite(fit(one(0), 1).score(one(0))).all()
 
@@ -94,7 +95,7 @@ def test_impossible_settings_are_refused():
     with pytest.raises(DataError, match="half_life"):
         baselines.event_weights(one(0), 0.0)
     with pytest.raises(DataError, match="beyond the 1"):
-        baselines.fit_popularity(one(1), 1)
+        fit_popularity(one(1), 1)
     with pytest.raises(DataError, match="keep at most"):
         baselines.fit_ease(one(0), 50_000)
     with pytest.raises(DataError, match="even size"):

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from _frozen_splits import load_frozen
 from confidante.core.errors import DataError
 from confidante.core.values import Histories
-from confidante.lab.data.frozen import load_frozen
 from confidante.lab.metrics import (
     UNREACHED,
     Ranks,

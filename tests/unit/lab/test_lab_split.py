@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from _frozen_splits import load_frozen
 from confidante.core.errors import DataError
 from confidante.core.values import Histories
-from confidante.lab.data.frozen import load_frozen
 from confidante.lab.data.ml100k import load_ml100k
 from confidante.lab.split import Split, join, leave_one_out, temporal
 

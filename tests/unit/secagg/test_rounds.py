@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ideal_sum import ideal_sum
 from secure_sum_world import Wire, client, config, drawn, person, setup, vector
 
 from confidante.core.errors import ConfidanteError, PlanError, ProtocolError, Reject, WireError
@@ -15,7 +16,6 @@ from confidante.secagg import codec
 from confidante.secagg.client import Client
 from confidante.secagg.codec import Kind
 from confidante.secagg.config import RoundConfig, RoundSetup
-from confidante.secagg.ideal import ideal_sum
 from confidante.secagg.in_memory import run_round
 from confidante.secagg.phases import PHASES, Phase
 
