@@ -214,7 +214,7 @@ def test_a_restarted_postgresql_has_everything_and_the_open_store_finds_it_again
         opened(store)
         entry = store.log.append("plan", b"first", 1.0)
         postgres.kill()
-        with pytest.raises(StoreError, match="refuses") as raised:
+        with pytest.raises(StoreError, match="refused") as raised:
             store.log.entries()
         assert raised.value.retry
         postgres.start()
