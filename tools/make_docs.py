@@ -340,7 +340,7 @@ def _table(shape: type, meanings: dict[str, str]) -> list[str]:
     lines = ["| key | type | default |" + " meaning |" * told, "|---|---|---|" + "---|" * told]
     for name, one in fields.items():
         inner = list(_structs(infos[name])) if name in infos else []
-        if inner and shape.__name__.startswith("_"):
+        if inner and (meanings or shape.__name__.startswith("_")):
             kind, default = "table", "a table of defaults"
         else:
             kind = _bytes(infos.get(name)) or _type(spec, one)

@@ -177,9 +177,9 @@ class TaskConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_onl
     Stability: provisional.
     """
 
-    epsilon: Annotated[float, Meta(gt=0, le=100)]
-    every_hours: Annotated[float, Meta(gt=0, le=1e6)] = 168.0
-    name: Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,63})?\Z")] = ""
+    epsilon: Annotated[float, Meta(gt=0, le=100, description="of one such sum, taken alone")]
+    every_hours: Annotated[float, Meta(gt=0, le=1e6, description="from one sum to the next")] = 168.0
+    name: Annotated[str, Meta(pattern=r"^([a-z0-9][a-z0-9-]{0,63})?\Z", description="of this measure")] = ""
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -32,7 +32,10 @@ from confidante.tasks.base import (
 )
 from confidante.wire.catalogue import CatalogueWire
 
-ModelWanted = Annotated[str, Meta(pattern=r"^(newest|previous|[0-9a-f]{64})\Z")]
+ModelWanted = Annotated[
+    str,
+    Meta(pattern=r"^(newest|previous|[0-9a-f]{64})\Z", description="newest, previous, or a model's sha256"),
+]
 
 _UNIT = 1 / math.sqrt(3)  # three entries of at most this have an l2 norm of at most 1
 
@@ -193,7 +196,7 @@ class _Form(TaskForm, tag="quality 1", frozen=True):
 class GradingConfig(TaskConfig, frozen=True):
     """The table of a task that grades lists. k: their length."""
 
-    k: Many = 10
+    k: Annotated[Many, Meta(description="length of the lists that are graded")] = 10
 
     @property
     def curves(self) -> tuple[str, ...]:

@@ -38,12 +38,12 @@ EVERYONE = "everyone"
 class GroupConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A `[[task.group]]`: a name, the parent's name, and one rule."""
 
-    name: _Text
-    parent: _Text = EVERYONE
-    attribute: Annotated[str, Meta(max_length=64)] = ""
-    values: Annotated[tuple[_Value, ...], Meta(max_length=10_000)] = ()
-    labels: _Texts = ()
-    items: _Texts = ()
+    name: Annotated[_Text, Meta(description="how it is called where results are shown")]
+    parent: Annotated[_Text, Meta(description="a group that stands before this one")] = EVERYONE
+    attribute: Annotated[str, Meta(max_length=64, description="its people stated this of themselves")] = ""
+    values: Annotated[tuple[_Value, ...], Meta(max_length=10_000, description="one of these values")] = ()
+    labels: Annotated[_Texts, Meta(description="its people picked items with one of these labels")] = ()
+    items: Annotated[_Texts, Meta(description="its people picked one of these items, by id")] = ()
 
 
 @final
