@@ -227,7 +227,9 @@ class Device:
         """
         ranged = since is not None or until is not None
         if sum((event is not None, events is not None, item is not None, ranged, everything)) != 1:
-            raise DataError("forget what? name one event, several, one item, a time range, or everything")
+            raise DataError(
+                "nothing was named to forget: name one event, several, one item, a time range, or everything"
+            )
         chosen: Collection[int]
         if events is not None:
             chosen = [number for number in events if 0 <= number < 1 << 63]
@@ -240,7 +242,7 @@ class Device:
                 until=until,
             )
         if event is not None and not chosen:
-            raise DataError(f"there is no event {event} to forget")
+            raise DataError(f"event {event} does not exist: list the history first")
         try:
             return forgetting.forget(self._vault, chosen, undo_seconds=undo_seconds, everything=everything)
         finally:

@@ -270,6 +270,6 @@ def items_in(data: bytes, items: int) -> NDArray[np.int64] | None:
         return None
     require(len(data) % 4 == 0, "a task counts items that there are not")
     found = np.frombuffer(data, dtype="<u4").astype(np.int64)
-    require(int(found.max()) < items, "a task names an item that there is not")
+    require(int(found.max()) < items, "a task names an item that does not exist")
     require(len(np.unique(found)) == len(found), "a task names an item twice")
     return found

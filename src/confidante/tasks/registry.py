@@ -74,7 +74,7 @@ def kind_of(one: object) -> TaskKind:
     kind = _by_class().get(type(one))
     if kind is None:
         said = getattr(one, "name", type(one).__name__)
-        raise DataError(f"{said}: a task of this kind cannot be sent to devices: nobody registered it")
+        raise DataError(f"{said}: tasks of this kind cannot be sent to devices: nobody registered it")
     return kind
 
 

@@ -58,5 +58,5 @@ class CatalogueWire:
         except DataError as error:
             raise WireError(f"a catalogue cannot be used: {error}") from None
         if wire.data != bytes(data):
-            raise WireError("a catalogue is not in its one form: make it anew")
+            raise WireError("a catalogue is not in canonical form: make it again")
         return wire

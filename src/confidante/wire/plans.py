@@ -47,4 +47,4 @@ def decode_plan(data: bytes) -> SumPlan:
         cohort = Cohort(*(fields.pop(name) for name in Cohort.__dataclass_fields__))
         return SumPlan(**fields, cohort=cohort)
     except OverflowError:
-        raise PlanError(f"{form.task}: its bounds are out of all proportion") from None
+        raise PlanError(f"{form.task}: its bounds are far too large") from None

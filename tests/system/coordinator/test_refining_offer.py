@@ -220,12 +220,12 @@ def test_vectors_of_ones_own_are_part_of_what_is_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("array", "told"),
     [
-        (np.ones(30), "no table of floating-point"),
-        (np.ones((30, 2), dtype=np.int64), "no table of floating-point"),
+        (np.ones(30), "a table of floating-point"),
+        (np.ones((30, 2), dtype=np.int64), "a table of floating-point"),
         (np.full((30, 2), np.nan), "not finite"),
         (np.ones((30, 0)), "30 rows of 0 numbers"),
-        (np.array([{}], dtype=object), "no array that NumPy saved"),
-        (None, "no array that NumPy saved"),
+        (np.array([{}], dtype=object), "not an array saved by NumPy"),
+        (None, "not an array saved by NumPy"),
     ],
 )
 def test_vectors_that_cannot_be_used_are_refused_by_name(tmp_path: Path, array: object, told: str) -> None:

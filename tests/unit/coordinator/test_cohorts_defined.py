@@ -102,7 +102,7 @@ GROUP = '[[task.group]]\nname = "young"\nattribute = "age"\nvalues = ["18-24"]\n
         ("", "task.by: a cohorts task needs"),
         (f"{BY}\n{GROUP}", "task.by: a cohorts task needs"),
         ("by = {age = []}", "task[0].by"),
-        ('by = {age = ["a", "a"]}', "task.by.age: a value stands there twice"),
+        ('by = {age = ["a", "a"]}', "task.by.age: a value is listed twice"),
         ('by = {"" = ["a"]}', "task[0]"),
         (f'by = {{age = ["{"x" * 101}"]}}', "task[0].by"),
         (f"by = {{age = {[str(i) for i in range(30)]}, tongue = {[str(i) for i in range(30)]}}}", "task.by:"),

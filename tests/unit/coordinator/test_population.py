@@ -71,7 +71,7 @@ def test_the_example_is_a_population_and_says_the_defaults(tmp_path):
         ("[seconds]", "[second]", "second"),
         ("bits = 20", "bits = 8", "and 12 bits would do"),
         ("small_bytes = 65536", "small_bytes = -1", "upload.small_bytes"),
-        ("[cohort]", "[cohort", "is no TOML"),
+        ("[cohort]", "[cohort", "is not valid TOML"),
         ('catalogue = "items.csv"', 'catalogue = "nowhere.csv"', "nowhere.csv"),
     ],
 )
@@ -194,7 +194,7 @@ def test_a_catalogue_that_does_not_fit_an_upload_is_refused(tmp_path):
         ("item,title,labels\na,b,c\n ,b,c\n", "line 3"),
         ("item,title,labels\na,b,c\n", "has 1 items"),
         ("item,title,labels\na,b,c\na,b,c\n", "repeats an item id"),
-        ('item,title,labels\na,"b"x,c\n', "is no CSV"),
+        ('item,title,labels\na,"b"x,c\n', "is not valid CSV"),
     ],
 )
 def test_a_catalogue_that_cannot_be_used_is_refused_with_its_line(tmp_path, text, said):
@@ -209,10 +209,10 @@ def test_a_catalogue_that_cannot_be_used_is_refused_with_its_line(tmp_path, text
 def test_what_is_no_text_is_refused(tmp_path):
     path = written(tmp_path, EXAMPLE)
     (tmp_path / "items.csv").write_bytes(b"item,title,labels\n\xff,b,c\n")
-    with pytest.raises(DataError, match="no UTF-8"):
+    with pytest.raises(DataError, match="not UTF-8"):
         read_population(path)
     path.write_bytes(b"\xff")
-    with pytest.raises(DataError, match="no UTF-8"):
+    with pytest.raises(DataError, match="not UTF-8"):
         read_population(path)
     with pytest.raises(DataError, match="cannot be read"):
         read_population(tmp_path / "nothing.toml")

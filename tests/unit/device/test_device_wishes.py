@@ -244,7 +244,7 @@ def test_settings_that_make_no_sense_are_refused_and_change_nothing(device):
             device.settings.retention = kept
         assert device.settings.retention == before
     for seconds in (0.0, -5.0, float("nan")):
-        with pytest.raises(DataError, match="is no time"):
+        with pytest.raises(DataError, match="is not a time"):
             device.settings.pause(seconds)
         assert device.settings.paused_until is None
     assert device.history.count == len(MIXED)

@@ -175,7 +175,7 @@ def test_what_does_not_replay_to_what_was_sent_is_refused(tmp_path: Path) -> Non
         assert kept is not None
         first = kept.steps[0]
         other = Step(first.incoming, first.outgoing[:-1] + b"?", first.departure)
-        with pytest.raises(VaultError, match="not what was sent"):
+        with pytest.raises(VaultError, match="does not match what was sent"):
             here.join(place=place(here, Kept(kept.beginning, (other,))))
 
 

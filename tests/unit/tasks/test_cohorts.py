@@ -363,13 +363,13 @@ def test_a_release_has_one_form_whatever_the_size_of_its_table(items):
     written += [longer + b"\xc5" + size.to_bytes(2, "big") + form[-1]] if size < 1 << 16 else []
     for other in written:
         if other != data:
-            with pytest.raises(WireError, match="one form"):
+            with pytest.raises(WireError, match="canonical form"):
                 CohortRelease.decode(other)
     assert data in written or size < 1 << 8
     with pytest.raises(WireError, match="malformed"):
         CohortRelease.decode(data + b"\x00")
     form[2] = 50
-    with pytest.raises(WireError, match="one form"):
+    with pytest.raises(WireError, match="canonical form"):
         CohortRelease.decode(msgspec.msgpack.encode(form))
 
 

@@ -134,7 +134,7 @@ def test_a_catalogue_has_one_form():
     spaced = msgspec.msgpack.encode(["catalogue 1", list(CATALOGUE.ids), list(CATALOGUE.titles), [[]] * 30])
     assert CatalogueWire.decode(spaced).digest != WIRE.digest
     short = b"\xdc\x00\x04" + spaced[1:]  # the same array with a longer head
-    with pytest.raises(WireError, match="one form"):
+    with pytest.raises(WireError, match="canonical form"):
         CatalogueWire.decode(short)
     with pytest.raises(WireError, match="repeats"):
         CatalogueWire.decode(msgspec.msgpack.encode(["catalogue 1", ["a", "a"], ["", ""], [[], []]]))

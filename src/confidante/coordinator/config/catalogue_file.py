@@ -26,7 +26,7 @@ def read_items(path: Path, data: bytes, more: Sequence[str] = ()) -> tuple[Catal
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise _unreadable(path, "it is no UTF-8") from None
+        raise _unreadable(path, "it is not UTF-8") from None
     rows = list(_rows(path, text, more))
     if len(rows) < 2:
         raise DataError(f"has {len(rows)} items: at least 2 are needed to choose between", path=path)
@@ -55,12 +55,12 @@ def _rows(
                     f"has {len(row)} fields, the first line {len(names)}", path=path, line=reader.line_num
                 )
             if not row[item].strip():
-                raise DataError("has no item id: give one", path=path, line=reader.line_num)
+                raise DataError("has no item id: add one", path=path, line=reader.line_num)
             split = (label.strip() for label in row[labels].split("|"))
             rest = tuple("" if place is None else row[place].strip() for place in places)
             yield row[item].strip(), row[title].strip(), tuple(dict.fromkeys(filter(None, split))), rest
     except csv.Error as error:
-        raise DataError(f"is no CSV: {error}", path=path, line=reader.line_num) from None
+        raise DataError(f"is not valid CSV: {error}", path=path, line=reader.line_num) from None
 
 
 def _unreadable(path: Path, why: str) -> DataError:

@@ -153,7 +153,7 @@ def read_population(path: Path) -> Population:
     try:
         found = msgspec.convert(tomllib.loads(text), _File)
     except tomllib.TOMLDecodeError as error:
-        raise DataError(f"is no TOML: {error}", path=path) from None
+        raise DataError(f"is not valid TOML: {error}", path=path) from None
     except msgspec.ValidationError as error:
         raise DataError(f"{_key_of(error)}: see `confidante coordinator init`", path=path) from None
     if not _NAME.fullmatch(found.name):
@@ -239,7 +239,7 @@ def _check_hidden(found: _File, tasks: tuple[Measure, ...], path: Path) -> None:
         return
     raise DataError(
         f"privacy.noise is false and {what}: without noise the sum of a small group or of a rare item is "
-        "somebody's own items; set privacy.noise = true, or ask for no such sum",
+        "somebody's own items; set privacy.noise = true, or remove that task or setting",
         path=path,
     )
 
@@ -252,4 +252,4 @@ def _key_of(error: msgspec.ValidationError) -> str:
 
 
 def _said(error: OSError | UnicodeDecodeError) -> str:
-    return "it is no UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error.strerror)

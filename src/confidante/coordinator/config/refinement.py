@@ -116,7 +116,7 @@ def refinement_terms(table: RefinementTable, beside: Path) -> RefinementTerms:
                 f"refinement.schemes has {place[:80]!r}: give {', '.join(_SCHEMES)} or package.module:Class"
             )
     if len(set(places)) != len(places):
-        raise DataError("refinement.schemes has one scheme twice: name each once")
+        raise DataError("refinement.schemes names a scheme twice: name each once")
     return RefinementTerms(
         beside / table.items,
         table.dimensions,
@@ -140,7 +140,7 @@ def read_offer(path: Path, vectors: Path | None = None) -> OfferedItems:
         try:
             read += [] if one is None else [(one, one.read_bytes())]
         except OSError as error:
-            raise DataError(f"what to refine with cannot be read ({error.strerror})", path=one) from None
+            raise DataError(f"the items to refine with cannot be read ({error.strerror})", path=one) from None
     return parse_offer(*read[0], *read[1:])
 
 
@@ -148,7 +148,7 @@ def parse_offer(path: Path, data: bytes, vectors: tuple[Path, bytes] | None = No
     """Return what the bytes of such files say, as `read_offer` does."""
     catalogue, rest = read_items(path, data, ("stock", "boost"))
     if len(catalogue) > _MOST_ITEMS:
-        raise DataError(f"has {len(catalogue):,} items: at most {_MOST_ITEMS:,} are refined with", path=path)
+        raise DataError(f"has {len(catalogue):,} items: at most {_MOST_ITEMS:,} can be offered", path=path)
     there = np.array([_stock(path, item, said) for item, (said, _) in zip(catalogue.ids, rest, strict=True)])
     boost = np.array([_boost(path, item, said) for item, (_, said) in zip(catalogue.ids, rest, strict=True)])
     if vectors is None:
@@ -161,9 +161,11 @@ def _parse_vectors(path: Path, data: bytes, items: int) -> NDArray[np.float32]:
     try:
         found = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, EOFError, OSError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(f"is no array that NumPy saved ({error})", path=path) from None
+        raise DataError(f"is not an array saved by NumPy ({error})", path=path) from None
     if not isinstance(found, np.ndarray) or found.ndim != 2 or not np.issubdtype(found.dtype, np.floating):
-        raise DataError("holds no table of floating-point numbers: save one row an item", path=path)
+        raise DataError(
+            "does not contain a table of floating-point numbers: save one row for each item", path=path
+        )
     if len(found) != items or not 1 <= found.shape[1] <= _MOST_COLUMNS:
         raise DataError(
             f"has {found.shape[0]:,} rows of {found.shape[1]:,} numbers: give one row for each of the "
@@ -171,7 +173,7 @@ def _parse_vectors(path: Path, data: bytes, items: int) -> NDArray[np.float32]:
             path=path,
         )
     if not (np.abs(found) <= _LARGEST).all():
-        raise DataError("has a number that is not finite, or out of all proportion", path=path)
+        raise DataError("has a number that is not finite, or far too large", path=path)
     return found.astype(np.float32)
 
 

@@ -269,7 +269,7 @@ class Federation:
         try:
             newer = self._update(client, log, population, purpose)
         except RefusedError as error:
-            raise EgressError(f"the coordinator does not give its newest model: {error}") from None
+            raise EgressError(f"the coordinator did not deliver its newest model: {error}") from None
         downloads.require_known(log, population)
         return newer
 

@@ -156,7 +156,7 @@ class Participant:
         try:
             outcome = self._wait_and_join() if kept is None else self._go_on(kept)
         except RefusedError as error:
-            raise EgressError(f"the coordinator takes no check-in: {error}") from None
+            raise EgressError(f"the coordinator refused the check-in: {error}") from None
         if outcome.round is not None and self._at_work:
             with suppress(ConfidanteError, RefusedError):  # what came of the round is told in any case
                 self._wallet().restock()
@@ -183,7 +183,7 @@ class Participant:
         if kept is None and budget.limited and budget.epsilon_spent >= budget.epsilon_limit:
             raise ConsentError(
                 f"the privacy budget is spent (epsilon {budget.epsilon_spent:.3g} of "
-                f"{budget.epsilon_limit:.3g}): nothing more is given"
+                f"{budget.epsilon_limit:.3g}): this device takes part in no more sums"
             )
 
     # --- waiting
@@ -288,7 +288,9 @@ class Participant:
         announced = self._log.check_offer(round_id, offered, self._population)
         purpose = Purpose(announced.purpose)
         if purpose not in self._on:
-            raise PlanError(f"{announced.task}: a sum for {purpose.value} is not what this device waited for")
+            raise PlanError(
+                f"{announced.task}: this device did not wait for a sum of the purpose {purpose.value}"
+            )
 
         def begin(randomness: bytes) -> Beginning:
             self._vault.set_setting(self._waiting_name, None)

@@ -260,10 +260,10 @@ class Participation:
         self._consents.require(self._agreement.purpose)
         expected = "joined" if phase < Phase.CONFIRM else "spent"
         if self._ledger.rounds.state(self.round_id) != expected:
-            raise ConsentError("this round was given up on this device: wait for another")
+            raise ConsentError("this device has given up this round: wait for another one")
         # Forgetting empties the outbox; what merely expires by age or number does not end a round.
         if phase >= Phase.CONFIRM and self._ledger.local_note(self.round_id) is None:
-            raise ConsentError("something that went into this round was forgotten: this device leaves it")
+            raise ConsentError("data that went into this round was forgotten: this device leaves the round")
 
     def _take_again(self, client: Client, step: Step) -> None:
         """Bring the client to where it was after `step`; what it makes of it again is not sent."""
@@ -276,7 +276,9 @@ class Participation:
         else:
             same = self._step(client, step.incoming)[0] == step.outgoing
         if not same:
-            raise VaultError("what was kept of the round is not what was sent: this device leaves it")
+            raise VaultError(
+                "the saved state of the round does not match what was sent: this device leaves the round"
+            )
         self.sent.append(
             Outgoing(self._ledger.departure(step.departure), self._route.wrap(step.outgoing), step.outgoing)
         )

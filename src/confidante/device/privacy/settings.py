@@ -47,7 +47,7 @@ class Settings:
             DataError: `seconds` is not a length of time.
         """
         if seconds is not None and not 0 < seconds <= _LONGEST_PAUSE:
-            raise DataError(f"pause for how long? {str(seconds)[:20]} seconds is no time")
+            raise DataError(f"{str(seconds)[:20]} is not a time to pause for: give a number of seconds")
         vault = self._access.vault
         settings.set_paused_until(vault, _FOREVER if seconds is None else vault.now() + seconds)
 

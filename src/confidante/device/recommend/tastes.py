@@ -67,7 +67,7 @@ class Tastes:
             raise DataError(f"the level of a taste is -2 to 2, not {level}")
         library = self._serving.library
         if label not in library.labels and label not in dict(wishes.levels(self._vault)):
-            raise DataError(f"no item has the label {label!r}: there is nothing to raise or lower")
+            raise DataError(f"no item has the label {label!r}: check the spelling")
         if removed or level:
             wishes.put(self._vault, "taste", label, wishes.REMOVED if removed else level)
         else:

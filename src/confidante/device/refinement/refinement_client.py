@@ -180,13 +180,17 @@ class RefinementClient:
         from confidante.device.refinement.client import NotRefinedError
 
         if settings.no_profiling(self._vault):
-            raise NotRefinedError(NotRefined.NO_PROFILING, "No-profiling mode was switched on meanwhile.")
+            raise NotRefinedError(
+                NotRefined.NO_PROFILING, "No-profiling mode was switched on in the meantime."
+            )
         if not self._consents.allowed(Purpose.REFINE):
-            raise NotRefinedError(NotRefined.SWITCHED_OFF, "Having lists refined was switched off meanwhile.")
+            raise NotRefinedError(
+                NotRefined.SWITCHED_OFF, "Having lists refined was switched off in the meantime."
+            )
         query = self._recommender.query(request)
         if not np.isin(asked.profile.numbers, query.profile.numbers).all():
             raise NotRefinedError(
-                NotRefined.STOPPED, "What the question was made of was forgotten meanwhile."
+                NotRefined.STOPPED, "Data that the question was made of was forgotten in the meantime."
             )
         return self._recommender.top_k(query.with_added(add(query)), request, personal=True)
 
@@ -220,7 +224,7 @@ def _checked(
         if address is not None:
             render("GET", address)
     if not population:
-        raise DataError("name the population whose server is to refine, too")
+        raise DataError("name the population, too")
     if relay is not None and direct:
         raise DataError("questions go through the relay or directly, not both: leave one out")
     if relay is None and not direct and chosen is not Policy.DOWNLOAD:
@@ -229,7 +233,7 @@ def _checked(
             "policy='download' to ask nothing"
         )
     if not 0.05 <= seconds <= 60:
-        raise DataError(f"a refinement takes 0.05 to 60 seconds, not {seconds}")
+        raise DataError(f"the time limit of a refinement is 0.05 to 60 seconds, not {seconds}")
     if not 0 <= epsilon <= 8:
         raise DataError(f"the epsilon of a question is 0 to 8, not {epsilon}")
     trusted(certificates)

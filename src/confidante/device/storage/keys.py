@@ -54,7 +54,9 @@ class Passphrase:
         them in a key file is refused.
         """
         if not 1 <= len(text) <= _LONGEST_PASSPHRASE:
-            raise VaultError(f"a passphrase has 1 to {_LONGEST_PASSPHRASE} characters: choose another one")
+            raise VaultError(
+                f"a passphrase has 1 to {_LONGEST_PASSPHRASE} characters: choose another one one"
+            )
         try:
             self._secret = unicodedata.normalize("NFC", text).encode()
         except UnicodeEncodeError:

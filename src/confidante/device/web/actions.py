@@ -135,7 +135,7 @@ class Actions:
             try:
                 write_private(path, data)
             except OSError as error:
-                raise DataError(f"there is no room for {wording.size_words(len(data))} here") from error
+                raise DataError(f"a file of {wording.size_words(len(data))} is too large") from error
             report = self._device.import_history(
                 path,
                 fields.text("format") or None,
@@ -190,7 +190,7 @@ class Actions:
         """Set how long events are kept."""
         events, days = fields.whole("events"), fields.number("days")
         if events is None:
-            raise DataError("keep how many things? give a number")
+            raise DataError("give the number of events to keep")
         self._device.settings.retention = Retention(events, days)
         age = "of any age" if days is None else f"none older than {days:g} days"
         return self._back(fields, "/switches", f"The newest {events} things are kept, {age}.")
@@ -199,7 +199,7 @@ class Actions:
         """Set how much may be given away in a lifetime."""
         limit = fields.number("limit")
         if limit is None:
-            raise DataError("a limit is a number")
+            raise DataError("give the limit as a number")
         self._device.ledger.set_budget(limit)
         return self._back(fields, "/left", f"The limit is ε = {limit:g} now.")
 
@@ -207,7 +207,7 @@ class Actions:
         """Dismiss an alarm."""
         number = fields.whole("alarm")
         if number is None:
-            raise DataError("which alarm? give its number")
+            raise DataError("give the number of an alarm")
         self._device.federation.dismiss_alarm(number)
         return self._back(fields, "/left", "The alarm is dismissed. That coordinator is dealt with again.")
 

@@ -24,7 +24,7 @@ def state(device: "Device", fields: Fields) -> str:
     now = dict(device.settings.attributes)
     if fields.text("do") == "remove":
         if now.pop(name, None) is None:
-            raise DataError("that was stated no more")
+            raise DataError("that statement no longer exists")
         device.settings.attributes = now
         return f"“{name}” is stated no more."
     value = fields.text("value")

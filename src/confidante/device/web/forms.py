@@ -43,7 +43,7 @@ class Fields:
         """Return every value of a field that may come many times; DataError for more than `most`."""
         values = [value for value in self._form.getlist(name) if isinstance(value, str)]
         if len(values) > most or any(len(value) > _LONGEST for value in values):
-            raise DataError(f"the field {name!r} comes more than {most} times, or is too long")
+            raise DataError(f"the field {name!r} is there more than {most} times, or is too long")
         return values
 
     def whole(self, name: str) -> int | None:
@@ -52,7 +52,7 @@ class Fields:
         try:
             return int(text) if text else None
         except ValueError as error:
-            raise DataError(f"{text!r} is no whole number") from error
+            raise DataError(f"{text!r} is not a whole number") from error
 
     def number(self, name: str) -> float | None:
         """Return a number, None for an empty field; DataError for anything else."""
@@ -60,7 +60,7 @@ class Fields:
         try:
             return float(text) if text else None
         except ValueError as error:
-            raise DataError(f"{text!r} is no number") from error
+            raise DataError(f"{text!r} is not a number") from error
 
     def back(self, default: str) -> str:
         """Return the place on this server that the form was on; never one on another."""

@@ -200,6 +200,6 @@ def seconds_of(duration: str) -> float:
     """Read a duration as Gorse takes it, "0h0m0s"; DataError for anything else."""
     found = _DURATION.fullmatch(duration)
     if found is None:
-        raise DataError(f"{duration[:20]!r} is no duration: write it as 1h30m0s")
+        raise DataError(f"{duration[:20]!r} is not a duration: write it as 1h30m0s")
     hours, minutes, seconds = (int(part or 0) for part in found.groups())
     return timedelta(hours=hours, minutes=minutes, seconds=seconds).total_seconds()

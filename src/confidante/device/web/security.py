@@ -156,11 +156,15 @@ class Guard:
                 api, HTTPStatus.MISDIRECTED_REQUEST, "This server answers to 127.0.0.1 and localhost only."
             )
         if _foreign(headers, f"http://{hosts[0]}"):
-            return self._refuse(api, HTTPStatus.FORBIDDEN, "Another web page asked for this, and it may not.")
+            return self._refuse(
+                api, HTTPStatus.FORBIDDEN, "Another web page sent this request, which is not allowed."
+            )
         length = headers.get("content-length", "0")
         if not length.isdecimal() or len(length) > 15 or int(length) > _limit(path):
             return self._refuse(
-                api, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"That is more than {_limit(path) >> 10} KiB."
+                api,
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                f"The request is larger than {_limit(path) >> 10} KiB.",
             )
         if path in _OPEN or path.startswith("/static/"):
             return None
@@ -197,7 +201,7 @@ class Guard:
             return RedirectResponse("/", status_code=HTTPStatus.SEE_OTHER)
         if method not in _SAFE and not _from_here(headers):
             return self._refuse(
-                False, HTTPStatus.FORBIDDEN, "The browser does not say that this page asked for it."
+                False, HTTPStatus.FORBIDDEN, "The browser did not confirm that this page sent the request."
             )
         return None
 

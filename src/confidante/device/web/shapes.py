@@ -87,7 +87,7 @@ def parse_time(text: str) -> float | None:
     except (ValueError, OverflowError) as error:
         if text.startswith("0001-01-01"):
             return None
-        raise DataError(f"{text[:40]!r} is no time: write it as 2026-01-31T12:00:00Z") from error
+        raise DataError(f"{text[:40]!r} is not a time: write it as 2026-01-31T12:00:00Z") from error
     if not math.isfinite(at) or not 0 <= at <= 1e11:
         if text.startswith("0001-01-01"):
             return None

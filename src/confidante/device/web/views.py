@@ -108,7 +108,7 @@ class Page:
             return self._items[handle]
         except KeyError:
             raise DataError(
-                "that link is of an earlier visit: go back to the list and follow it again"
+                "that link belongs to an earlier visit: go back to the list and follow it again"
             ) from None
 
     def title_of(self, item_id: str) -> str:

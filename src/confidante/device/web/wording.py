@@ -162,7 +162,7 @@ def day_start(text: str, *, after: bool = False) -> float | None:
         day = datetime.strptime(text, "%Y-%m-%d") + timedelta(days=int(after))
         return day.astimezone().timestamp()
     except (ValueError, OverflowError, OSError) as error:
-        raise DataError(f"{text[:20]!r} is no day: write it as 2026-01-31") from error
+        raise DataError(f"{text[:20]!r} is not a date: write it as 2026-01-31") from error
 
 
 def listed(words: Iterable[str]) -> str:

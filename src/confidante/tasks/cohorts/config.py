@@ -111,7 +111,7 @@ def _read_tree(by: Mapping[str, tuple[str, ...]], groups: Sequence[GroupConfig])
     rows = [Group(EVERYONE, -1)]
     for group in groups:
         if group.name in places:
-            raise DataError(f"task.group.name: two groups are called {group.name!r}: name them apart")
+            raise DataError(f"task.group.name: two groups are called {group.name!r}: give each its own name")
         parent = places.get(group.parent)
         if parent is None:
             raise DataError(
@@ -144,7 +144,7 @@ def _by_attributes(by: Mapping[str, tuple[str, ...]]) -> CohortTree:
     level = count = 1
     for attribute, values in by.items():
         if len(set(values)) != len(values):
-            raise DataError(f"task.by.{attribute}: a value stands there twice")
+            raise DataError(f"task.by.{attribute}: a value is listed twice")
         level *= len(values)
         count += level
         if count > MOST_GROUPS:  # before so many are made

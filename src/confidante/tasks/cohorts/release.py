@@ -76,12 +76,12 @@ class CohortRelease:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise WireError(f"a cohort release cannot be read: it is malformed ({error})") from None
         if not _in_one_form(form, data):
-            raise WireError("a cohort release is not in its one form: make it anew")
+            raise WireError("a cohort release is not in canonical form: make it again")
         table = CohortTable.decode(form.table)
         try:
             return cls(form.task, form.gate, form.sizes, form.spreads, table)
         except DataError as error:
-            raise WireError(f"a cohort release does not hold together: {error}") from None
+            raise WireError(f"a cohort release is inconsistent: {error}") from None
 
     def check(self, wire: CatalogueWire, announced: bytes) -> None:
         """Hold it against what the public log says; WireError when it is of something else.
@@ -89,12 +89,12 @@ class CohortRelease:
         wire: the catalogue that was announced; announced: sha256 of the task that was.
         """
         if hashlib.sha256(self.task).digest() != announced:
-            raise WireError("a cohort release is of another task than the one that was announced: not taken")
+            raise WireError("a cohort release belongs to another task than the announced one: refused")
         task = decode_task(self.task, wire)
         if not isinstance(task, CohortTask) or task.tree != self.table.tree:
-            raise WireError("a cohort table has another tree than the task that was announced: not taken")
+            raise WireError("a cohort table has another tree than the announced task: refused")
         if self.table.catalogue != wire.digest or self.table.items != len(wire.catalogue):
-            raise WireError("a cohort table is of another catalogue than was announced: not taken")
+            raise WireError("a cohort table belongs to another catalogue than the announced one: refused")
 
 
 def _in_one_form(form: _Form, data: bytes) -> bool:

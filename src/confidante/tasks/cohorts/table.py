@@ -72,13 +72,13 @@ class CohortTable:
         if len(self.serves) != len(self.tree) or any(
             by not in self.tree.path(group) or self.serves[by] != by for group, by in enumerate(self.serves)
         ):
-            raise DataError("a cohort table has a group that is served by none that it is part of")
+            raise DataError("a cohort table serves a group by one that it is not part of")
         rows = len(self.rows)
         if self.priors.ndim != 2 or self.priors.dtype != np.float32 or len(self.priors) != rows:
             raise DataError(f"a cohort table has {rows} groups of its own: give each a float32 row")
         with np.errstate(invalid="ignore"):
             if not ((self.priors >= 0) & (self.priors <= LARGEST)).all():  # NaN fails too
-                raise DataError("a cohort table has points that are not finite, or out of proportion")
+                raise DataError("a cohort table has points that are not finite, or far too large")
 
     @property
     def rows(self) -> tuple[int, ...]:
@@ -135,7 +135,7 @@ class CohortTable:
         try:
             return cls(header.catalogue, tree, header.serves, priors.astype(np.float32))
         except DataError as error:
-            raise WireError(f"a cohort table does not hold together: {error}") from None
+            raise WireError(f"a cohort table is inconsistent: {error}") from None
 
 
 def digest(data: bytes) -> str:
@@ -154,7 +154,7 @@ def cohort_table(
     most 1 - CONFIDENCE. DataError for pieces that do not fit.
     """
     if total.values.shape != (task.length,) or prior.shape != (task.items,) or not prior.max(initial=0) > 0:
-        raise DataError("cohorts: the sum, the task and the prior are not of one catalogue")
+        raise DataError("cohorts: sum, task and prior belong to different catalogues")
     counted = len(task.tree) * task.width
     sums = total.values[:counted].reshape(len(task.tree), task.width) / ITEM_NORM
     sizes = total.values[counted:] / SIZE_NORM
@@ -186,7 +186,7 @@ def noisy_sizes(task: CohortTask, total: NoisySum) -> tuple[NDArray[np.float64],
     another task.
     """
     if total.values.shape != (task.length,):
-        raise DataError("cohorts: the sum is not of the task")
+        raise DataError("cohorts: the sum belongs to another task")
     counts = total.values[len(task.tree) * task.width :] / SIZE_NORM
     nothing = np.zeros((len(task.tree), 0))
     _, sizes, terms = _with_all_below(task.tree, nothing, counts)

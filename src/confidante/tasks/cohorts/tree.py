@@ -137,7 +137,7 @@ class CohortTree:
             data = msgspec.msgpack.encode(_Tree(rows))
             CohortTree.decode(data)
         except UnicodeEncodeError:
-            raise DataError("cohorts: a name is no Unicode text: mend it") from None
+            raise DataError("cohorts: a name is not Unicode text: correct it") from None
         except WireError as error:
             raise DataError(f"the cohorts cannot be sent to devices: {error}") from None
         return data
@@ -158,7 +158,7 @@ class CohortTree:
         except DataError as error:
             raise WireError(f"cohorts cannot be used: {error}") from None
         if msgspec.msgpack.encode(found) != bytes(data):
-            raise WireError("cohorts are not in their one form: make them anew")
+            raise WireError("cohorts are not in canonical form: make them again")
         return tree
 
 
