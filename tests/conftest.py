@@ -6,6 +6,10 @@ from pathlib import Path
 
 from hypothesis import settings
 
+# Before numpy comes: matrices of tests are small, and threads that wait for work take it from other tests.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
 pytest_plugins = ["cli_fixtures", "coordinator_fixtures", "lab_fixtures"]
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
