@@ -45,6 +45,10 @@ test: setup ## lint and types, beside all tests that need no process, browser or
 test-slow: setup ## the other tests: processes, browsers, PostgreSQL
 	@$(BIN)/pytest -n $(WAITING_JOBS) --dist loadgroup tests/system tests/browser
 
+nightly: setup ## everything with a thousand new examples a property test, then the kills of `make soak`
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n $(WAITING_JOBS) --dist loadgroup
+	@$(MAKE) --no-print-directory soak
+
 test-all: test test-slow ## everything that must hold
 
 soak: setup ## kill a writing vault 10,000 times and look whether anything is lost or comes back (about an hour)

@@ -1,10 +1,10 @@
-"""What all tests share: property tests draw the same examples every time, and files lie in memory."""
+"""What all tests share: how many examples property tests draw, and that files lie in memory."""
 
 import os
 import shutil
 from pathlib import Path
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Before numpy comes: matrices of tests are small, and threads that wait for work take it from other tests.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -12,8 +12,13 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 pytest_plugins = ["cli_fixtures", "coordinator_fixtures", "lab_fixtures"]
 
-settings.register_profile("repeatable", derandomize=True, deadline=None)
-settings.load_profile("repeatable")
+# HYPOTHESIS_PROFILE chooses how many examples property tests draw: few by default, which is quick.
+# They are the same ones every time, but for those of the nightly run.
+_shared = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.register_profile("dev", _shared, derandomize=True, max_examples=30)
+settings.register_profile("ci", _shared, derandomize=True, max_examples=100)
+settings.register_profile("nightly", _shared, max_examples=1000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 # Vaults wait for the disk at every commit, which is most of what the tests would do. What they claim does not
 # need a disk: a process that is killed loses nothing that it wrote to either.

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.device.catalog.index import FlatIndex, choose
@@ -54,7 +54,6 @@ def test_an_empty_model_has_nothing_to_find():
         assert len(make(nothing).search((np.ones(4),), 3)[0]) == 0
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
 @given(
     st.integers(0, 10**6),
     st.floats(-30, 30),

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.core.errors import WireError
@@ -83,7 +83,6 @@ def test_a_ciphertext_looks_the_same_whatever_is_in_it() -> None:
 
 @EACH_QUICK
 @given(place=st.integers(0, 1 << 20), change=st.integers(1, 255), header=st.booleans())
-@settings(max_examples=60, deadline=None)
 def test_a_spoilt_question_is_refused_or_answered_and_nothing_else(
     scheme: Scheme, place: int, change: int, header: bool
 ) -> None:

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import pytest
 from http_world import KEY, here, reason
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from refining_world import BY_ADDRESS, NAME, World, refining, refusal, scored, write_offer
 from sqlalchemy import event, text
@@ -140,7 +140,6 @@ def test_what_is_too_large_or_slow_is_not_read(world: World) -> None:
         assert slow.recv(100).startswith(b"HTTP/1.1 408")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_comes_is_refused_with_a_reason(world: World, data: st.DataObject) -> None:
     question, _, _ = world.question()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from populations import OPEN, catalogue_of, write_population
 from published_model import made_up_model, publish_model
@@ -72,7 +73,7 @@ def test_a_file_that_is_wrong_is_refused_by_name(tmp_path: Path, rows: str, told
     assert str(tmp_path / "store.csv") in str(caught.value)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(2)
 @given(data=st.binary(max_size=300) | st.text(max_size=200).map(lambda text: (HEAD + TWO + text).encode()))
 def test_whatever_the_file_holds_is_an_offer_or_refused(data: bytes) -> None:
     try:

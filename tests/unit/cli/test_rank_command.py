@@ -3,7 +3,8 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.cli.app import run
@@ -252,7 +253,7 @@ good = st.lists(
     rows=rows | good,
     options=st.sampled_from([("--no-noise",), ("--no-noise", "--repeat"), ("--epsilon", "8")]),
 )
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(0.15)
 def test_no_small_file_causes_a_traceback(tmp_path, capsys, rows, options):
     train, out = tmp_path / "fuzz.csv", tmp_path / "fuzzed.csv"
     out.unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.coordinator.refinement.scorer import ScoringPool, Vectors
@@ -35,7 +35,6 @@ def lives(scorer: ScoringPool, pids: list[int]) -> None:
     assert scorer.pids == pids
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_changed_question_is_answered_wrongly_or_refused(scorer: ScoringPool, data: st.DataObject) -> None:
     pids, made = scorer.pids, bytearray(ASKING.request)

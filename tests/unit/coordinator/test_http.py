@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 from http_world import KEY, POPULATION, Held, Here, Member, drawn, here, person, reason, seated, vector
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from stores import counted
 
@@ -358,7 +358,6 @@ def test_checking_in_again_keeps_one_place_and_a_stranger_seat_learns_no_round(w
     assert seated(world.check_in(0, seat=drawn("begun anew"))) is None
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.one_of(st.binary(max_size=2000), st.binary(max_size=40).map(lambda tail: b"\x84" + tail)))
 def test_any_bytes_as_a_check_in_are_refused_with_a_reason(world: Here, data: bytes) -> None:
     with world.http() as http:
@@ -366,7 +365,6 @@ def test_any_bytes_as_a_check_in_are_refused_with_a_reason(world: Here, data: by
     assert reason(answer) in {(400, "malformed"), (413, "oversized"), (403, "bad_signature")}
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(flip=st.integers(0, 165), to=st.integers(0, 255))
 def test_any_changed_byte_of_an_advert_is_refused(world: Here, held: Held, flip: int, to: int) -> None:
     member = held.member(1)

@@ -7,7 +7,8 @@ import zlib
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.core.delta import BLOCK, MAGIC, MOST_BYTES, apply, make
@@ -40,7 +41,7 @@ pieces = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(3)
 @given(base=pieces, target=pieces)
 def test_any_two_bodies(base: bytes, target: bytes) -> None:
     delta = make(base, target)
@@ -115,7 +116,7 @@ def test_what_no_honest_maker_writes_is_refused(delta: bytes, problem: str) -> N
         apply(bytes(16), delta, hashlib.sha256(b"wanted").digest(), 1 << 20)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(3)
 @given(flip=st.integers(0, 200), to=st.integers(0, 255))
 def test_a_changed_byte_gives_the_right_body_or_a_refusal(flip: int, to: int) -> None:
     target = BODY[:700] + b"between" + BODY[900:1600]
@@ -125,7 +126,7 @@ def test_a_changed_byte_gives_the_right_body_or_a_refusal(flip: int, to: int) ->
         assert back(BODY[:2000], good[:at] + bytes([to]) + good[at + 1 :], target) == target
 
 
-@settings(max_examples=200, deadline=None)
+@examples(2)
 @given(tail=st.binary(max_size=200))
 def test_any_bytes_are_refused(tail: bytes) -> None:
     with pytest.raises(WireError):

@@ -4,13 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.core.errors import ConfidanteError, DataError
 from confidante.core.values import Catalogue, Histories, SparseRows
 
-unhurried = settings(derandomize=True, deadline=None, max_examples=100)
 lists_of_items = st.lists(st.lists(st.integers(0, 9), max_size=8), min_size=1, max_size=6)
 
 
@@ -26,7 +25,6 @@ def plain(histories):
     return [histories.items[a:b].tolist() for a, b in pairwise(ends)]
 
 
-@unhurried
 @given(lists=lists_of_items)
 def test_people_lengths_and_persons_are_those_of_the_lists(lists):
     histories = histories_of(lists)
@@ -36,14 +34,12 @@ def test_people_lengths_and_persons_are_those_of_the_lists(lists):
     assert plain(histories) == lists
 
 
-@unhurried
 @given(lists=lists_of_items, ends=st.tuples(st.integers(0, 6), st.integers(0, 6)))
 def test_slice_is_a_slice_of_the_lists(lists, ends):
     start, stop = sorted(min(end, len(lists)) for end in ends)
     assert plain(histories_of(lists).slice(start, stop)) == lists[start:stop]
 
 
-@unhurried
 @given(lists=lists_of_items, data=st.data())
 def test_select_takes_people_in_the_given_order_with_repeats(lists, data):
     chosen = data.draw(st.lists(st.integers(0, len(lists) - 1), max_size=8))
@@ -54,7 +50,6 @@ def test_select_takes_people_in_the_given_order_with_repeats(lists, data):
     assert selected.times.tolist() == [time for row in times for time in row]
 
 
-@unhurried
 @given(lists=lists_of_items, n=st.integers(0, 10))
 def test_last_keeps_the_newest_events(lists, n):
     assert plain(histories_of(lists).last(n)) == [row[len(row) - min(n, len(row)) :] for row in lists]
@@ -96,7 +91,6 @@ def test_a_catalogue_knows_its_length():
     assert len(Catalogue((), (), ())) == 0
 
 
-@unhurried
 @given(
     rows=st.lists(st.dictionaries(st.integers(0, 6), st.floats(-9, 9), max_size=5), min_size=1, max_size=5),
     data=st.data(),

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.core.errors import ProtocolError, Reject, WireError
@@ -84,7 +85,7 @@ def test_every_step_gives_the_bytes_of_the_vectors(case: dict[str, Any]) -> None
     assert [voprf.evaluate(key, data) for data in inputs] == octets(case["outputs"])
 
 
-@settings(max_examples=20, deadline=None)
+@examples(0.2)
 @given(st.binary(max_size=80))
 def test_both_sides_get_the_same_output_and_half_the_work_finds_it(data: bytes) -> None:
     made = THREE
@@ -116,7 +117,6 @@ def refused(**changed: Any) -> None:
     assert caught.value.reason is Reject.BAD_PROOF
 
 
-@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 8 * len(THREE.proof) - 1))
 def test_a_proof_with_any_bit_changed_is_refused(bit: int) -> None:
     proof = int.from_bytes(THREE.proof) ^ (1 << bit)
@@ -238,7 +238,7 @@ def plain(times: int, point: voprf._Point) -> voprf._Point | None:
 POINT = voprf._decode(THREE.blinded[0])
 
 
-@settings(max_examples=15, deadline=None)
+@examples(0.15)
 @given(st.integers(1, ORDER - 1) | st.sampled_from([1, 2, 3, ORDER - 3, ORDER - 2, ORDER - 1]))
 def test_multiplication_is_repeated_addition(times: int) -> None:
     assert voprf._times(times, POINT) == plain(times, POINT)

@@ -11,7 +11,8 @@ import pytest
 from cohort_world import TASK, TREE, WIRE, announce, publish, release
 from device_world import START as NOW
 from device_world import films, open_device, snapshot
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from publog_world import POPULATION, Door, Log, door, log
 from starlette.responses import Response
@@ -308,7 +309,7 @@ def large_world() -> tuple[CatalogueWire, CohortRelease]:
 DATA = release().encode()
 
 
-@settings(max_examples=300, deadline=None)
+@examples(3)
 @given(st.integers(0, len(DATA) - 1), st.integers(1, 255), st.booleans())
 def test_damaged_bytes_are_refused_or_still_one_release(at: int, change: int, cut: bool) -> None:
     changed = bytearray(DATA)

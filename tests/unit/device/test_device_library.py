@@ -20,6 +20,7 @@ from device_world import (
     snapshot,
     watch,
 )
+from effort import examples
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -443,4 +444,4 @@ class Reference(RuleBasedStateMachine):
 
 
 TestAnyOrder = Reference.TestCase
-TestAnyOrder.settings = settings(max_examples=4, stateful_step_count=10)
+TestAnyOrder.settings = settings(examples(0.04), stateful_step_count=10)

@@ -5,7 +5,8 @@ from itertools import combinations
 import numpy as np
 import pytest
 from device_world import START, adds_up, everything, films, ids, open_device, scores, watch
-from hypothesis import HealthCheck, given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.core.errors import DataError
@@ -47,7 +48,6 @@ def questions(draw):
 
 
 @given(questions())
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_reasons_add_up_to_the_score_whatever_is_asked_and_name_only_what_is_there(worlds, drawn):
     library = worlds[drawn["kind"]]
     events, count = drawn["events"], len(drawn["events"])
@@ -131,7 +131,7 @@ def test_what_if_answers_what_a_device_answers_that_never_met_these(tmp_path, ta
         assert ids(whole.recommender.what_if(n=1000)) == ids(everything(whole))
 
 
-@settings(max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(0.06)
 @given(events=st.lists(st.sampled_from([film.id for film in films()]), min_size=1, max_size=7))
 def test_a_counterfactual_does_what_it_says_and_nothing_smaller_does(tmp_path_factory, events):
     with open_device(tmp_path_factory.mktemp("c") / "p") as device:

@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from outward_world import Home, home
 
@@ -245,7 +245,6 @@ def test_connecting_and_answering_share_one_limit_of_time(tmp_path: Path) -> Non
             assert time.monotonic() - started < 0.7
 
 
-@settings(max_examples=60)
 @given(
     answer=st.one_of(
         st.binary(max_size=300),

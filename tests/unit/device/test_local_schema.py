@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import schemathesis
+from effort import examples
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from local_world import HERE, PORT, small_device
@@ -29,10 +30,8 @@ CHECKS = [
 
 
 EXAMPLES = settings(
-    max_examples=4,
-    derandomize=True,
+    examples(0.04),
     database=None,
-    deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from outward_world import START, Home, home
 from publog_world import POPULATION, Door, Log, answering, door, line, log, offer
@@ -206,7 +206,6 @@ def test_a_log_that_does_not_hold_together_raises_an_alarm(
     assert mine(at, place).number == 0
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(flip=st.integers(0, 5000), to=st.integers(0, 255))
 def test_any_changed_byte_is_noticed(at: Home, place: Door, shown: Log, flip: int, to: int) -> None:
     if not shown.store.log.entries():

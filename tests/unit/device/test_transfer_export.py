@@ -7,7 +7,7 @@ from pathlib import Path
 
 import jsonschema_rs
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.core.errors import DataError
@@ -57,10 +57,8 @@ RECORD = st.one_of(
         SettingRecord, TEXT, JSON | st.lists(JSON, max_size=3) | st.dictionaries(TEXT, JSON, max_size=3)
     ),
 )
-REPEATED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@REPEATED
 @given(st.lists(RECORD, max_size=8), NUMBER)
 def test_what_is_written_comes_back_and_fits_the_schema(
     tmp_path: Path, records: list[Record], made: float

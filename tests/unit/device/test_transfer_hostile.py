@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from confidante.core.errors import ConfidanteError, DataError
@@ -53,7 +53,6 @@ def put(folder: Path, name: str, body: bytes) -> Path:
 
 
 @pytest.mark.parametrize("name", [one.name for one in FORMATS])
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=CONTENT, whole=st.booleans(), begin=st.integers(0, 2))
 @example(content=b"[" * 200_000, whole=True, begin=0)
 @example(content=b'{"a":' * 200_000, whole=True, begin=0)
@@ -81,7 +80,6 @@ def test_any_bytes_give_rows_or_a_clear_error(
 
 
 @pytest.mark.parametrize("name", [one.name for one in FORMATS])
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=400), cut=st.integers(0, 300), flip=st.integers(0, 300))
 def test_any_damage_to_a_zip_gives_rows_or_a_clear_error(
     tmp_path: Path, name: str, content: bytes, cut: int, flip: int
@@ -188,7 +186,6 @@ def test_a_title_of_a_megabyte_of_spaces_takes_no_time(tmp_path: Path, title: st
     assert last.title in {"x", "a b", "a"}
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(CONTENT, st.booleans())
 def test_a_broken_export_is_a_clear_error(tmp_path: Path, content: bytes, begun: bool) -> None:
     path = tmp_path / "export.jsonl"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.core.errors import DataError
@@ -208,7 +208,6 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40)
 @given(STEPS)
 def test_any_order_of_steps_ends_like_a_plain_list(steps: list[tuple[str, object]]) -> None:
     shown: dict[int, float] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from confidante.core.errors import DataError
@@ -214,7 +214,6 @@ ids = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size
 events = st.lists(st.tuples(ids, ids, st.integers(-(2**37), 2**37)), min_size=1, max_size=30)
 
 
-@settings(max_examples=60, deadline=None)
 @given(events)
 def test_what_is_written_is_read_back(tmp_path_factory, rows):
     quoted = "".join(
@@ -228,7 +227,6 @@ def test_what_is_written_is_read_back(tmp_path_factory, rows):
     assert data.report.kept == len(set(rows))
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.one_of(
     st.binary(max_size=200),
     st.text(st.sampled_from('a1,"\n\r\t;x.-TZ:é\0 '), max_size=60).map(lambda s: (HEADER + s).encode()),
@@ -243,7 +241,6 @@ def test_arbitrary_bytes_are_read_or_refused_and_nothing_else(tmp_path_factory, 
             assert data.report.kept == len(data.histories.items) > 0
 
 
-@settings(max_examples=150, deadline=None)
 @given(st.text(st.sampled_from('ab1,,\n\r "" é'), max_size=40))
 @example(",\n,,,")
 def test_the_fast_path_reads_exactly_what_the_slow_path_reads(content):

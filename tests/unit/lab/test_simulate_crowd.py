@@ -5,7 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.core.errors import DataError, PlanError
@@ -38,7 +39,6 @@ def same(one: Histories, other: Histories) -> bool:
     events=st.integers(1, 40),
     seed=st.integers(0, 2**70),
 )
-@settings(max_examples=40)
 def test_a_made_up_person_does_not_depend_on_who_is_asked_for_beside_them(people, items, events, seed):
     seed %= 2**64
     crowd = MadeUp(CROWD.people, items, events, seed)
@@ -87,7 +87,7 @@ def test_an_impossible_crowd_is_refused(field):
 
 
 @given(start=st.integers(0, 2 * BLOCK + 100), length=st.integers(0, BLOCK + 100))
-@settings(max_examples=20)
+@examples(0.2)
 def test_lots_of_a_range_are_those_of_the_whole(start, length):
     assert np.array_equal(
         DeviceStreams(SeededEntropy(1)).of(start, start + length), WHOLE[start : start + length]
@@ -166,7 +166,7 @@ def test_only_the_engine_that_adds_in_one_place_can_be_spread():
 
 
 def test_memory_does_not_grow_with_the_devices():
-    """The most that is held while a sum is taken, of 120,000 devices, when batches are full, and of 480,000."""
+    """The most that is held while a sum is taken, of 120,000 devices, which fill batches, and of 480,000."""
 
     def take(people):
         run = Simulator(MadeUp(people, 20, 2), {POPULARITY: 1.0}, SeededEntropy(0), bits=32, dropout=0.1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -258,7 +258,6 @@ def test_the_noise_of_two_sums_and_of_two_uploads_is_independent():
 # One device that says what it likes.
 
 
-@settings(derandomize=True, deadline=None, max_examples=60)
 @given(
     hostile=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=8, max_size=8),
     linf_bound=st.sampled_from([0.1, 0.5, 1.0]),

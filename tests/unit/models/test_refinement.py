@@ -5,7 +5,8 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from model_worlds import ExactSums, random_people
 
@@ -242,7 +243,6 @@ def test_what_is_alike_shares_a_bucket_and_the_centroid_points_there():
 
 
 @given(seed=st.integers(0, 1000), items=st.integers(1, 80), share=st.floats(0, 1))
-@settings(max_examples=40, deadline=None)
 def test_buckets_never_overflow_whatever_the_vectors(seed, items, share):
     rng = np.random.default_rng(seed)
     vectors = rng.integers(-3, 4, (items, 3)).astype(np.int8)  # many are alike, some are zero
@@ -302,7 +302,7 @@ def test_a_side_that_does_not_hold_together_cannot_be_made(change):
 
 
 @given(place=st.integers(0, len(DATA) - 1), change=st.integers(1, 255), cut=st.booleans())
-@settings(max_examples=200, deadline=None)
+@examples(2)
 def test_spoilt_bytes_are_refused_or_hold_together(place, change, cut):
     spoilt = bytearray(DATA)
     spoilt[place] ^= change

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from model_worlds import people, random_people
 
@@ -24,7 +24,6 @@ PLAIN = SequentialModel(PARTS, PRIOR)
 WITH_OWN = SequentialModel(PARTS, PRIOR, OwnHistory(3.0, 7.0))
 
 events = st.lists(st.integers(0, ITEMS - 1), max_size=400).map(lambda e: np.array(e, dtype=np.int32))
-unhurried = settings(derandomize=True, deadline=None, max_examples=60)
 
 
 def folded(model, history):
@@ -40,7 +39,6 @@ def size_of(model, history):
     return folded(SequentialModel(tuple(magnitudes), model.prior), history)
 
 
-@unhurried
 @given(history=events)
 def test_folding_in_event_by_event_gives_the_state_of_the_whole_history(history):
     """Up to the events that `state` no longer counts: below 2^-40 of the weight."""
@@ -48,7 +46,6 @@ def test_folding_in_event_by_event_gives_the_state_of_the_whole_history(history)
     assert (difference <= 2**-38 * (size_of(PLAIN, history) + 2**-30)).all()
 
 
-@unhurried
 @given(history=events.filter(len), data=st.data())
 def test_forgetting_an_event_is_as_if_it_had_never_been(history, data):
     """A device folds what came after onto the state of what came before."""
@@ -71,7 +68,6 @@ def test_forgetting_the_newest_event_takes_its_contribution_and_makes_the_rest_y
 
 
 @pytest.mark.parametrize("model", [PLAIN, WITH_OWN], ids=["plain", "own history"])
-@unhurried
 @given(history=events)
 def test_contributions_add_up_to_the_score(model, history):
     scores = model.score(people(history.tolist()))[0]

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from model_worlds import people
 
@@ -40,10 +40,8 @@ REQUEST = st.lists(
         )
     )
 )
-quick = settings(derandomize=True, deadline=None, max_examples=80)
 
 
-@quick
 @given(REQUEST)
 def test_prior_contributions_and_own_points_are_the_score(request):
     rows, ages, weights = request
@@ -55,7 +53,6 @@ def test_prior_contributions_and_own_points_are_the_score(request):
     assert (np.abs(SERVED.prior + shares.sum(axis=(1, 2)) - scores) <= 1e-12 * size).all()
 
 
-@quick
 @given(REQUEST)
 def test_each_contribution_is_that_of_its_event_alone(request):
     rows, ages, weights = request

@@ -5,7 +5,8 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from effort import examples
+from hypothesis import given
 from hypothesis import strategies as st
 from model_worlds import ExactSums, random_people
 
@@ -85,7 +86,7 @@ def test_an_item_of_unknown_labels_still_has_a_place():
     assert placed.rows[FEATURE_PART].vectors.any()
 
 
-@settings(derandomize=True, deadline=None, max_examples=400)
+@examples(4)
 @given(st.data())
 def test_any_changed_byte_is_noticed(data):
     place_of = data.draw(st.integers(0, len(DATA) - 1))
@@ -96,7 +97,7 @@ def test_any_changed_byte_is_noticed(data):
         decode(bytes(broken))
 
 
-@settings(derandomize=True, deadline=None, max_examples=600)
+@examples(6)
 @given(st.data())
 def test_bytes_made_by_an_attacker_are_a_wire_error_or_a_sound_model(data):
     """With a digest that fits: runs of bytes are replaced, cut out or put in, most of them in the header."""
@@ -115,7 +116,6 @@ def test_bytes_made_by_an_attacker_are_a_wire_error_or_a_sound_model(data):
     assert np.isfinite(model.scores(rows, model.queries(rows, rows * 0.0, rows * 0.0 + 1))).all()
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
 @given(st.integers(0, len(DATA) - 1), st.binary(max_size=40))
 def test_truncated_and_padded_bytes_are_refused(length, more):
     for broken in (
@@ -127,7 +127,6 @@ def test_truncated_and_padded_bytes_are_refused(length, more):
             decode(broken)
 
 
-@settings(derandomize=True, deadline=None, max_examples=100)
 @given(st.binary(max_size=300))
 def test_noise_is_refused(noise):
     with pytest.raises(WireError):

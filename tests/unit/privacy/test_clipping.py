@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.core.errors import DataError
@@ -32,7 +32,6 @@ def dithers(rows: int, seed: int = 1) -> np.ndarray:
 
 
 @pytest.mark.parametrize("plan", [FINE, COARSE, DENSE, QUIET], ids=lambda plan: plan.task)
-@settings(max_examples=60, deadline=None, derandomize=True)
 @given(rows=st.lists(a_row, max_size=5), seed=st.integers(0, 2**32))
 def test_integer_norms_hold_for_any_row(plan, rows, seed):
     encoded = encode(sparse(*rows), plan, dithers(len(rows), seed))
@@ -43,7 +42,6 @@ def test_integer_norms_hold_for_any_row(plan, rows, seed):
 
 
 @pytest.mark.parametrize("plan", [COARSE, QUIET], ids=lambda plan: plan.task)
-@settings(max_examples=60, deadline=None, derandomize=True)
 @given(rows=st.lists(a_row, min_size=1, max_size=5), seed=st.integers(0, 2**32))
 def test_a_batch_and_its_rows_alone_give_the_same_integers(plan, rows, seed):
     dither = dithers(len(rows), seed)
@@ -53,7 +51,6 @@ def test_a_batch_and_its_rows_alone_give_the_same_integers(plan, rows, seed):
         assert np.array_equal(batch.dense(i), alone.dense(0))
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
 @given(rows=st.lists(a_row, min_size=1, max_size=5), seed=st.integers(0, 2**32))
 def test_without_noise_no_dither_matters(rows, seed):
     one = encode(sparse(*rows), QUIET, dithers(len(rows), seed))

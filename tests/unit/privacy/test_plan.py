@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
 
@@ -88,7 +88,6 @@ def test_no_scale_for_too_few_bits():
         plan_sum("t", 1000, 1.0, 0.1, 2.0, Cohort(1000), bits=8)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
 @given(
     st.integers(1, 10**6),
     st.floats(1e-3, 1e3),

@@ -6,7 +6,7 @@ from math import comb
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.core.errors import PlanError
@@ -32,7 +32,6 @@ def brute_fewest(graph: Graph, present: np.ndarray) -> int:
     )
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
 @given(st.sampled_from([(8, 4), (9, 2), (9, 4), (12, 6), (13, 10), (16, 4)]), st.data())
 def test_fewest_in_windows_equals_enumeration(size: tuple[int, int], data: st.DataObject) -> None:
     graph = Graph(b"s" * 32, *size)
@@ -40,7 +39,6 @@ def test_fewest_in_windows_equals_enumeration(size: tuple[int, int], data: st.Da
     assert graph.fewest_in_windows(present) == brute_fewest(graph, present)
 
 
-@settings(deadline=None, derandomize=True, max_examples=60)
 @given(st.data())
 def test_enough_in_every_two_windows_means_connected(data: st.DataObject) -> None:
     graph = Graph(b"s" * 32, 14, 6)

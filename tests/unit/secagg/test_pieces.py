@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.core.errors import PlanError, ProtocolError, WireError
@@ -22,7 +22,6 @@ def packings(draw: st.DrawFn) -> tuple[list[int], int]:
     return draw(st.lists(st.integers(0, 2**bits - 1), max_size=100)), bits
 
 
-@settings(deadline=None, derandomize=True)
 @given(packings())
 def test_packing_is_the_documented_bit_stream_and_comes_back(case: tuple[list[int], int]) -> None:
     values, bits = case
@@ -32,7 +31,6 @@ def test_packing_is_the_documented_bit_stream_and_comes_back(case: tuple[list[in
     assert unpack(packed, len(values), bits).tolist() == values
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.binary(max_size=40), st.integers(0, 20), st.integers(8, 32))
 def test_unpacking_accepts_only_what_packing_makes(data: bytes, length: int, bits: int) -> None:
     try:
@@ -50,7 +48,6 @@ def test_packing_refuses_what_does_not_fit() -> None:
             pack(np.zeros(1, dtype=np.uint32), bits)
 
 
-@settings(deadline=None, derandomize=True)
 @given(st.lists(st.booleans(), max_size=40))
 def test_flags_come_back(flags: list[bool]) -> None:
     assert unpack_flags(pack_flags(np.array(flags, dtype=np.bool_)), len(flags)).tolist() == flags
@@ -64,7 +61,6 @@ def test_centred_residues_cover_the_signed_range() -> None:
 SECRETS = st.binary(min_size=32, max_size=32).map(lambda raw: raw[:31] + bytes([raw[31] & 127]))
 
 
-@settings(deadline=None, derandomize=True, max_examples=50)
 @given(SECRETS, st.integers(2, 6), st.integers(0, 4), st.randoms(use_true_random=False))
 def test_any_threshold_of_shares_gives_the_secret(secret: bytes, t: int, extra: int, random: object) -> None:
     shares = shamir.split(secret, t, t + extra, b"s" * 32, b"label")

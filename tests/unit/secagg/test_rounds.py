@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from ideal_sum import ideal_sum
 from secure_sum_world import Wire, client, config, drawn, person, setup, vector
@@ -193,7 +193,6 @@ EVENTS = st.lists(
 )
 
 
-@settings(deadline=None, derandomize=True, max_examples=40)
 @given(st.lists(EVENTS, min_size=5, max_size=5), st.randoms(use_true_random=False), st.binary(max_size=80))
 def test_any_order_of_events_gives_the_exact_sum_or_a_reason(
     events: list, random: object, junk: bytes
@@ -227,7 +226,6 @@ def test_any_order_of_events_gives_the_exact_sum_or_a_reason(
     assert (wire.result.sum == wire.expected(wire.result.survivors)).all()
 
 
-@settings(deadline=None, derandomize=True, max_examples=150)
 @given(st.sampled_from(PHASES[1:]), st.binary(max_size=300), st.sampled_from(Kind), st.booleans())
 def test_any_bytes_from_the_server_are_refused_with_our_errors(
     phase: Phase, body: bytes, kind: Kind, raw: bool
@@ -249,7 +247,6 @@ def at(phase: Phase) -> tuple[Client, bytes]:
 AT = {phase: at(phase) for phase in PHASES[1:]}
 
 
-@settings(deadline=None, derandomize=True, max_examples=30)
 @given(st.sampled_from(PHASES[1:]), st.data())
 def test_one_bent_byte_from_the_server_never_gives_a_wrong_answer(phase: Phase, data: st.DataObject) -> None:
     wire = Wire(RING, "bend").run(until=phase)

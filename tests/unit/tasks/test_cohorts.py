@@ -7,7 +7,7 @@ from contextlib import suppress
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from model_worlds import catalogue_of, people, random_people, some_people
 
@@ -98,7 +98,6 @@ def test_what_is_no_tree_is_refused(groups):
 
 
 @pytest.mark.parametrize("columns", [None, np.array([7, 2, 0])])
-@settings(max_examples=40, derandomize=True, deadline=None)
 @given(histories=some_people(ITEMS))
 def test_every_vector_keeps_its_bound_and_stands_in_its_own_rows(columns, histories):
     where = np.arange(histories.people) % len(TREE)
@@ -385,7 +384,6 @@ def test_points_out_of_proportion_are_refused(bad):
         CohortTable.decode(resealed(bytes(body)))
 
 
-@settings(max_examples=100, derandomize=True, deadline=None)
 @given(data=st.data())
 def test_damaged_bytes_raise_our_error_and_nothing_else(data):
     body = bytearray(data.draw(st.sampled_from([TABLE[:-32], TREE.encode(), TASTES.encode()])))

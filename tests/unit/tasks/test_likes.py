@@ -6,7 +6,7 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from model_worlds import ExactSums, catalogue_of, people, random_people, some_people
 
 from confidante.core.errors import DataError, WireError
@@ -27,7 +27,6 @@ SLATE = np.array([2, 11, 5])
 
 
 @pytest.mark.parametrize("columns", [None, np.array([7, 2, 0, 11])])
-@settings(max_examples=40, derandomize=True, deadline=None)
 @given(histories=some_people(ITEMS))
 def test_every_vector_keeps_its_bound_and_says_which_items_meet(columns, histories):
     task = LikesTask(SLATE, ITEMS, columns)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from model_worlds import ExactSums, catalogue_of, people, random_people, some_people
 
@@ -31,7 +31,6 @@ FETCHED = {read_scores(data, CATALOGUE).digest: data for data in (MODEL, OTHER)}
 A, B = FETCHED
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
 @given(histories=some_people(30), most=st.integers(1, 12))
 def test_each_device_counts_its_newest_distinct_items_once(histories, most):
     task = ContributorTask(30, most)

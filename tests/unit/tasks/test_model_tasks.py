@@ -5,7 +5,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from model_worlds import people, random_people, some_people
 
@@ -27,8 +27,6 @@ POPULARITY = PopularityTask(ITEMS)
 FEATURE_PAIRS = FeaturePairTask(FEATURES, WINDOW, HALF_LIFE, HISTORY)
 ITEM_PAIRS = ItemPairTask(BASIS, np.linspace(0.5, 2, len(BASIS)), ITEMS, WINDOW, HALF_LIFE, HISTORY)
 TASKS = [POPULARITY, FEATURE_PAIRS, ITEM_PAIRS]
-
-unhurried = settings(derandomize=True, deadline=None, max_examples=100)
 
 
 def by_name(task):
@@ -73,7 +71,6 @@ def feature_pairs_by_loop(events):
     ],
     ids=["popularity", "item pairs", "feature pairs"],
 )
-@unhurried
 @given(histories=some_people(ITEMS))
 def test_a_task_keeps_its_contract_and_agrees_with_a_plain_loop(task, by_loop, tolerance, histories):
     rows = check_task(task, histories)
@@ -140,7 +137,6 @@ def test_pair_index_counts_the_upper_triangle_row_by_row(size):
     assert pair_index(low, high, size).tolist() == list(range(size * (size - 1) // 2))
 
 
-@unhurried
 @given(
     values=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20),
     variance=st.floats(0, 1e6),
