@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version as installed_version
 from typing import Annotated
 
 import typer
@@ -53,7 +52,9 @@ def _fail(problem: str) -> int:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        sys.stdout.write(f"confidante {installed_version('confidante')}\n")
+        from confidante import __version__
+
+        sys.stdout.write(f"confidante {__version__}\n")
         raise typer.Exit
 
 

@@ -4,13 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, final
+from typing import Protocol, final
 
 from confidante.core.values import Item
 from confidante.privacy.purposes import Purpose as Purpose
-
-if TYPE_CHECKING:
-    from confidante.device.refinement.handle import Refinement
 
 
 @final
@@ -85,7 +82,7 @@ class Answer:
     suggestions: tuple[Suggestion, ...]
     personal: bool
     note: str = ""
-    refinement: "Refinement | None" = field(default=None, compare=False, repr=False)
+    refinement: "PendingRefinement | None" = field(default=None, compare=False, repr=False)
 
     def refined(self, timeout: float | None = None) -> "Answer":
         """Return the refined list, or this one when there is none: `refinement.reason` says why.
@@ -93,6 +90,28 @@ class Answer:
         It waits until the refinement is done or its time is up, or `timeout` seconds if that is sooner.
         """
         return self if self.refinement is None else self.refinement.answer(self, timeout)
+
+
+class PendingRefinement(Protocol):
+    """What becomes of one list that was to be refined.
+
+    Stability: provisional
+    """
+
+    @property
+    def done(self) -> bool:
+        """Whether it is decided."""
+
+    @property
+    def reason(self) -> "NotRefined | None":
+        """Why the list is not refined; None when it is, or while it is not decided."""
+
+    @property
+    def said(self) -> str:
+        """The same as a sentence; empty when there is no reason."""
+
+    def answer(self, local: Answer, timeout: float | None = None) -> Answer:
+        """Return the refined list, or `local`; see `Answer.refined`."""
 
 
 class NotRefined(StrEnum):
