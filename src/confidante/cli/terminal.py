@@ -3,6 +3,8 @@
 import json
 import re
 import sys
+from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,8 +37,14 @@ def shown(line: str) -> str:
 
 
 def print_json(value: Any) -> None:
-    """Print one JSON value on a line. ASCII: any terminal can hold it."""
-    sys.stdout.write(json.dumps(value, allow_nan=False) + "\n")
+    """Print one JSON value on a line, dataclasses by their fields. ASCII: any terminal can hold it."""
+    sys.stdout.write(json.dumps(value, allow_nan=False, default=_fields) + "\n")
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    if isinstance(value, Mapping):
+        return dict(value)
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def time_words(at: float) -> str:

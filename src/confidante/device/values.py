@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Protocol, final
 
 from confidante.core.values import Item
@@ -45,7 +44,7 @@ class Reason:
     kind: ReasonKind
     subject: str
     points: float
-    parts: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    parts: Mapping[str, float] = field(default_factory=dict)
     event: int | None = None
     item: str | None = None
 

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,7 +49,7 @@ def doctor(
         _checks(place(populations, database, bodies, operator_key_file), host, port, certificate, key)
     )
     if as_json:
-        print_json([asdict(one) for one in found])
+        print_json(found)
     else:
         for one in found:
             say(f"{_mark(one)} {one.name:13} {one.said}")

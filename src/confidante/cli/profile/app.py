@@ -117,7 +117,7 @@ def import_(
     with open_profile(folder, passphrase_file) as device, Bars() as bars:
         report = device.import_history(file, format, dry_run=dry_run, add_missing=add_missing, progress=bars)
     if as_json:
-        print_json(report.to_json())
+        print_json(report)
     else:
         for line in report.lines():
             say(line)

@@ -1,7 +1,5 @@
 """`confidante profile cohort`: whose popularity stands in this person's lists, and why."""
 
-from dataclasses import asdict
-
 from confidante.cli.options import AsJson
 from confidante.cli.profile.options import Folder, PassphraseFile, profile
 from confidante.cli.terminal import examples, print_json, say
@@ -26,7 +24,7 @@ def cohort_command(
     with open_profile(folder, passphrase_file) as device:
         found = device.cohorts.current
     if as_json:
-        print_json({"cohort": None if found is None else asdict(found)})
+        print_json({"cohort": found})
         return
     if found is None:
         say("there are no tables of groups here: what is popular with everyone is used")

@@ -7,6 +7,7 @@ import typer
 
 from confidante.cli.options import AsJson
 from confidante.cli.profile.options import Folder, PassphraseFile, Where, profile
+from confidante.cli.profile.words import item_fields
 from confidante.cli.terminal import examples, print_json, say
 from confidante.core.errors import DataError
 
@@ -55,9 +56,7 @@ def welcome_command(
     if as_json:
         print_json(
             {
-                "slate": [
-                    {"id": item.id, "title": item.title, "labels": list(item.labels)} for item in shown_items
-                ],
+                "slate": [item_fields(item) for item in shown_items],
                 "picked": list(dict.fromkeys(chosen)) if events else [],
                 "events": list(events),
             }

@@ -18,17 +18,7 @@ def suggestion_fields(suggestion: Suggestion) -> dict[str, Any]:
     return {
         **item_fields(suggestion.item),
         "score": suggestion.score,
-        "reasons": [
-            {
-                "kind": reason.kind.value,
-                "subject": reason.subject,
-                "points": reason.points,
-                "parts": dict(reason.parts),
-                "event": reason.event,
-                "item": reason.item,
-            }
-            for reason in suggestion.reasons
-        ],
+        "reasons": suggestion.reasons,
     }
 
 

@@ -1,9 +1,9 @@
 """What became of a file that was imported, for the person to read."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, final
+from typing import final
 
 EXAMPLES = 20
 
@@ -47,10 +47,6 @@ class ImportReport:
     def lines(self) -> tuple[str, ...]:
         """Return the report as sentences."""
         return tuple(self._lines())
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as values that JSON has."""
-        return asdict(self)
 
     def _lines(self) -> Iterator[str]:
         yield f"{self.path}: {self.read:,} rows read as {self.format}"

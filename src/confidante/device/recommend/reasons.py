@@ -1,7 +1,6 @@
 """Why: a score cut into its exact shares."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +99,7 @@ def _events(
         for number, row, value, parts in zip(*candidate, strict=True):
             if value:
                 source = items[row]
-                said = MappingProxyType(dict(zip(names, parts, strict=True)))
+                said = dict(zip(names, parts, strict=True))
                 reasons.append(Reason(ReasonKind.EVENT, source.title, value, said, number or None, source.id))
         yield reasons
 

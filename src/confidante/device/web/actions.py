@@ -15,8 +15,8 @@ from confidante.device.values import Forgotten, Purpose, Retention
 from confidante.device.web import wording
 from confidante.device.web.attributes_form import state
 from confidante.device.web.forms import Fields
+from confidante.device.web.page import Page, Undo, alone
 from confidante.device.web.private_folders import private_folder, sweep, write_private
-from confidante.device.web.views import Page, Undo, alone
 
 if TYPE_CHECKING:
     from starlette.requests import Request

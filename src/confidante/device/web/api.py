@@ -2,34 +2,28 @@
 
 import math
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from confidante.core.errors import VaultError
 from confidante.device.privacy.consent import APP
+from confidante.device.values import Answer, Explanation, Forgotten, Taste
 from confidante.device.web.api_refinement import refining_routes
 from confidante.device.web.api_shapes import (
     AnswerShape,
     Consent,
     ExplanationShape,
     Forget,
-    ForgottenShape,
     LedgerShape,
     Pause,
     State,
     Switch,
     TasteEdit,
-    TasteShape,
     Undo,
     Undone,
     WhatIf,
-    answer_shape,
-    budget_shape,
-    departure_shape,
-    explanation_shape,
-    taste_shape,
 )
 from confidante.device.web.api_welcome import welcome_routes
 from confidante.device.web.private_folders import private_folder
@@ -55,35 +49,35 @@ def api_routes(device: "Device") -> list[APIRouter]:
 def _answer_routes(device: "Device") -> APIRouter:
     router = _router("answers with reasons")
 
-    @router.get("/recommend")
+    @router.get("/recommend", response_model=AnswerShape)
     def recommend(
         n: Count = 10,
         label: Annotated[list[Name], Query(max_length=100, description="only items with one of these")] = [],  # noqa: B006
         diversity: Annotated[float, Query(ge=0, le=1, description="0: best scores, 1: least alike")] = 0.0,
-    ) -> AnswerShape:
+    ) -> Answer:
         """Return the best items for the person, each with its exact reasons."""
-        return answer_shape(device.recommend(n, labels=label, diversity=diversity))
+        return device.recommend(n, labels=label, diversity=diversity)
 
-    @router.get("/explain/{item_id:path}")
-    def explain(item_id: Name, n: Count = 5) -> ExplanationShape:
+    @router.get("/explain/{item_id:path}", response_model=ExplanationShape)
+    def explain(item_id: Name, n: Count = 5) -> Explanation:
         """Return why an item scores what it scores, and the fewest events that keep it in the top n."""
         known(device, item_id)
-        return explanation_shape(device.explain(item_id, n=n))
+        return device.explain(item_id, n=n)
 
-    @router.post("/what-if")
-    def what_if(question: WhatIf) -> AnswerShape:
+    @router.post("/what-if", response_model=AnswerShape)
+    def what_if(question: WhatIf) -> Answer:
         """Return the list as if these events had never happened. Nothing is changed."""
-        return answer_shape(device.recommender.what_if(without=question.without, n=question.n))
+        return device.recommender.what_if(without=question.without, n=question.n)
 
     @router.get("/tastes")
-    def tastes() -> list[TasteShape]:
+    def tastes() -> tuple[Taste, ...]:
         """Return the labels that the recent history is made of, and every one that was set by hand."""
-        return [taste_shape(taste) for taste in device.taste.list()]
+        return device.taste.list()
 
     @router.put("/tastes")
-    def edit_taste(edit: TasteEdit) -> TasteShape:
+    def edit_taste(edit: TasteEdit) -> Taste:
         """Raise, lower, remove a taste, or leave it untouched."""
-        return taste_shape(device.taste.edit(edit.label, level=edit.level, removed=edit.removed))
+        return device.taste.edit(edit.label, level=edit.level, removed=edit.removed)
 
     return router
 
@@ -92,11 +86,11 @@ def _history_routes(device: "Device") -> APIRouter:
     router = _router("history")
 
     @router.post("/forget")
-    def forget(what: Forget) -> ForgottenShape:
+    def forget(what: Forget) -> Forgotten:
         """Forget. It counts for nothing from now on, and is erased when the time to undo has passed."""
         if what.item is not None:
             known(device, what.item)
-        forgotten = device.forget(
+        return device.forget(
             event=what.event,
             item=what.item,
             since=what.since,
@@ -104,7 +98,6 @@ def _history_routes(device: "Device") -> APIRouter:
             everything=what.everything,
             undo_seconds=what.undo_seconds,
         )
-        return ForgottenShape(events=forgotten.events, undo=forgotten.undo, until=forgotten.until)
 
     @router.post("/undo")
     def undo(undo: Undo) -> Undone:
@@ -172,13 +165,13 @@ def _control_routes(device: "Device") -> APIRouter:
         device.consents.switch(switch.purpose, switch.on, how=APP, explicit=False)
         return consent()
 
-    @router.get("/ledger")
+    @router.get("/ledger", response_model=LedgerShape)
     def ledger(
         limit: Count = 50,
         before: Annotated[
             int | None, Query(ge=0, lt=1 << 62, description="number of the last one seen")
         ] = None,
-    ) -> LedgerShape:
+    ) -> dict[str, Any]:
         """Return what left this device, and the budget."""
         try:
             device.ledger.verify()
@@ -186,11 +179,8 @@ def _control_routes(device: "Device") -> APIRouter:
             intact = False
         else:
             intact = True
-        return LedgerShape(
-            departures=[departure_shape(one) for one in device.ledger.departures(limit, before)],
-            budget=budget_shape(device.ledger.budget()),
-            intact=intact,
-        )
+        departures, budget = device.ledger.departures(limit, before), device.ledger.budget()
+        return {"departures": departures, "budget": budget, "intact": intact}
 
     @router.get("/pause")
     def get_pause() -> State:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from confidante.device.web.views import environment
+from confidante.device.web.page import environment
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

@@ -1,11 +1,11 @@
 """Endpoints for lists that a server refines. The person chooses the server: on the page, or by command."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Query
 
 from confidante.device.values import NotRefined
-from confidante.device.web.api_shapes import AnswerShape, answer_shape
+from confidante.device.web.api_shapes import AnswerShape
 from confidante.device.web.shapes import ERRORS, KEYED, Count, Name, Shape
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def refining_routes(device: "Device") -> APIRouter:
     """Return the endpoints for this device."""
     router = APIRouter(prefix="/api/v1", tags=["refined lists"], responses=ERRORS, dependencies=KEYED)
 
-    @router.get("/recommend/refined")
+    @router.get("/recommend/refined", response_model=RefinedShape)
     def recommend_refined(
         n: Count = 10,
         label: Annotated[list[Name], Query(max_length=100, description="only items with one of these")] = [],  # noqa: B006
         diversity: Annotated[float, Query(ge=0, le=1, description="0: best scores, 1: least alike")] = 0.0,
-    ) -> RefinedShape:
+    ) -> dict[str, Any]:
         """Return the best items after a server was asked in secret; the local list where that fails.
 
         It waits, at most as long as the person allows. GET /api/v1/recommend gives the local list at once.
@@ -67,7 +67,7 @@ def refining_routes(device: "Device") -> APIRouter:
         reason = None if handle is None else handle.reason
         said = "" if handle is None else handle.said
         refined = handle is not None and handle.done and reason is None
-        return RefinedShape(answer=answer_shape(shown), refined=refined, reason=reason, said=said)
+        return {"answer": shown, "refined": refined, "reason": reason, "said": said}
 
     @router.get("/refinement")
     def refinement() -> RefinementShape:

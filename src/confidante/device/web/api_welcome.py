@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
+from confidante.core.values import Item
 from confidante.device.recommend.onboarding import MOST, MOST_PICKS, SLATE
-from confidante.device.web.api_shapes import ItemShape, item_shape
+from confidante.device.values import Cohort
 from confidante.device.web.shapes import ERRORS, KEYED, Name, Shape, known
 
 if TYPE_CHECKING:
     from confidante.device.device import Device
-    from confidante.device.values import Cohort
 
 _AttributeName = Annotated[Name, Field(max_length=64)]
 _AttributeValue = Annotated[Name, Field(max_length=100)]
@@ -43,23 +43,12 @@ class Stated(Shape):
     attributes: Annotated[dict[_AttributeName, _AttributeValue], Field(max_length=16)]
 
 
-class CohortShape(Shape):
-    """The group whose popularity is used, found on this device. size, error: of a noisy sum, in devices."""
-
-    name: str
-    path: list[str]
-    why: str
-    size: float
-    error: float
-    folded: bool
-
-
 class About(Shape):
     """What is stated, what groups ask for with the values they know, and the group that is used, if any."""
 
     attributes: dict[str, str]
     asked: dict[str, list[str]]
-    cohort: CohortShape | None
+    cohort: Cohort | None
 
 
 def welcome_routes(device: "Device") -> APIRouter:
@@ -70,16 +59,16 @@ def welcome_routes(device: "Device") -> APIRouter:
         return About(
             attributes=dict(device.settings.attributes),
             asked={name: list(values) for name, values in device.cohorts.attributes.items()},
-            cohort=_cohort(device.cohorts.current),
+            cohort=device.cohorts.current,
         )
 
     @router.get("/welcome")
     def welcome(
         n: Annotated[int, Query(ge=1, le=MOST, description="how many, at most")] = SLATE,
         after: Annotated[list[Name], Query(max_length=1000, description="ids that were shown before")] = [],  # noqa: B006
-    ) -> list[ItemShape]:
+    ) -> tuple[Item, ...]:
         """Return popular items of all tastes to choose from: the same for everybody with this library."""
-        return [item_shape(item) for item in device.onboarding.slate(n, after=after)]
+        return device.onboarding.slate(n, after=after)
 
     @router.get("/picks")
     def picks() -> list[PickShape]:
@@ -105,16 +94,3 @@ def welcome_routes(device: "Device") -> APIRouter:
         return about()
 
     return router
-
-
-def _cohort(cohort: "Cohort | None") -> CohortShape | None:
-    if cohort is None:
-        return None
-    return CohortShape(
-        name=cohort.name,
-        path=list(cohort.path),
-        why=cohort.why,
-        size=cohort.size,
-        error=cohort.error,
-        folded=cohort.folded,
-    )

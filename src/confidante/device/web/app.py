@@ -18,9 +18,9 @@ from confidante.core.errors import ConfidanteError, ConsentError, DataError, Vau
 from confidante.device.web.api import api_routes
 from confidante.device.web.api_docs import docs_route
 from confidante.device.web.gorse import gorse_routes
+from confidante.device.web.page import Page, alone
 from confidante.device.web.routes import page_routes
 from confidante.device.web.security import Gate, Guard
-from confidante.device.web.views import Page, alone
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -8,13 +8,13 @@ from starlette.responses import RedirectResponse, Response
 from confidante.core.errors import DataError
 from confidante.device.values import Answer, NotRefined, ReasonKind
 from confidante.device.web import wording
+from confidante.device.web.page import Page
 from confidante.privacy.purposes import Purpose
 
 if TYPE_CHECKING:
     from confidante.device.device import Device
     from confidante.device.refinement.status import RefinementStatus
     from confidante.device.web.forms import Fields
-    from confidante.device.web.views import Page
 
 PATIENCE = 30.0
 """Seconds that fetching may take when a person waits for it."""
@@ -23,10 +23,10 @@ _BY_SERVER = (ReasonKind.REFINEMENT, ReasonKind.RULE)
 
 
 @final
-class Refining:
+class RefinementView:
     """Has the list of one page's device refined: once for each list, and again when asked."""
 
-    def __init__(self, page: "Page") -> None:
+    def __init__(self, page: Page) -> None:
         self._page = page
         self._device: Device = page.device
         self._asked: Answer | None = None

@@ -12,7 +12,8 @@ from starlette.routing import Route
 
 from confidante.device.web.actions import Actions
 from confidante.device.web.forms import Fields, read_form
-from confidante.device.web.views import Page
+from confidante.device.web.page import Page
+from confidante.device.web.views import Views
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def page_routes(page: Page, stop: Callable[[], None]) -> list[Route]:
     """Return every address of the page. stop: ends the server, once everything was erased."""
-    actions = Actions(page, stop)
+    views, actions = Views(page), Actions(page, stop)
 
     def looked(show: Callable[["Request"], Response]) -> Callable[["Request"], Response]:
         def endpoint(request: "Request") -> Response:
@@ -46,20 +47,20 @@ def page_routes(page: Page, stop: Callable[[], None]) -> list[Route]:
         return endpoint
 
     shown = {
-        "/": page.for_you,
-        "/refined": page.refined,
-        "/welcome": page.choose,
-        "/why": page.why,
-        "/know": page.know,
-        "/left": page.left,
-        "/switches": page.switches,
-        "/forget/everything": page.forget_everything,
-        "/erase": page.erase,
+        "/": views.for_you,
+        "/refined": views.refined,
+        "/welcome": views.choose,
+        "/why": views.why,
+        "/know": views.know,
+        "/left": views.left,
+        "/switches": views.switches,
+        "/forget/everything": views.forget_everything,
+        "/erase": views.erase,
         "/export": actions.export,
     }
     done = {
-        "/welcome": page.welcome.act,
-        "/refining": page.refining.act,
+        "/welcome": views.welcome.act,
+        "/refining": views.refining.act,
         "/find": actions.find,
         "/wish": actions.wish,
         "/taste": actions.taste,

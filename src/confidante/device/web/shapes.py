@@ -37,7 +37,7 @@ Number = Annotated[int, Field(ge=0, lt=1 << 62)]
 class Shape(BaseModel):
     """A JSON object of ours: no fields but those named."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, from_attributes=True)
 
 
 class What(Shape):

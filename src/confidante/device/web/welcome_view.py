@@ -14,11 +14,11 @@ from confidante.core.errors import DataError
 from confidante.core.values import Item
 from confidante.device.recommend.onboarding import MOST_PICKS
 from confidante.device.web import wording
+from confidante.device.web.page import Page
 
 if TYPE_CHECKING:
     from confidante.device.device import Device
     from confidante.device.web.forms import Fields
-    from confidante.device.web.views import Page
 
 WANTED = 3
 """How many picks are asked for. Fewer are fine, and so are more."""
@@ -43,7 +43,7 @@ class Choosing:
 class Welcome:
     """Shows the choice of one page's device, and does what its buttons say."""
 
-    def __init__(self, page: "Page") -> None:
+    def __init__(self, page: Page) -> None:
         self._page = page
         self._device: Device = page.device
         self._choosing = Choosing()
