@@ -119,7 +119,7 @@ def test_one_process_answers_as_another(tmp_path, device):
 
 
 NONSENSE = {
-    "record unknown": (lambda d: d.record("x"), "there is no item 'x': add it with add_items first"),
+    "record unknown": (lambda d: d.record("x"), "there is no item 'x': add it with device.items.add first"),
     "record odd": (lambda d: d.record("\ud800\x00"), "there is no item"),
     "record at nan": (lambda d: d.record("m0", at=math.nan), "an event, nan, is out of range"),
     "record at inf": (lambda d: d.record("m0", at=math.inf), "an event, inf, is out of range"),

@@ -199,8 +199,12 @@ def test_other_tables_serve_at_once(device: Device) -> None:
 
 
 def test_the_place_in_the_tree_is_what_a_round_reads(device: Device) -> None:
-    assert cohorts.leaf_here(device._vault, TREE) == 0
+    def leaf() -> int:
+        stated = cohorts.stated_here(device._vault)
+        return TREE.leaf_of(stated.attributes, stated.liked_labels, stated.liked_items)
+
+    assert leaf() == 0
     device.settings.attributes = {"age": "18-24", "sex": "unsaid"}
-    assert cohorts.leaf_here(device._vault, TREE) == 1
+    assert leaf() == 1
     device.record(of_genre("Sea")[0], "pick")
-    assert cohorts.leaf_here(device._vault, TREE) == 5
+    assert leaf() == 5
