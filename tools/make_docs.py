@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +97,31 @@ def public_names() -> list[tuple[str, str]]:
     return found
 
 
+def components() -> list[tuple[str, str]]:
+    """Return each component of a device, as `device.NAME`, and where its class is defined."""
+    with _some_device() as device:
+        parts = {name: getattr(device, name) for name in dir(device) if not name.startswith("_")}
+    classes = {name: type(part) for name, part in parts.items() if not callable(part)}
+    return [
+        (name, f"{of.__module__}.{of.__qualname__}")
+        for name, of in classes.items()
+        if of.__module__.startswith("confidante.")
+    ]
+
+
+@contextmanager
+def _some_device() -> Iterator[Any]:
+    from confidante import Device, InsecurePlaintextKey
+
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Device(Path(folder) / "p", InsecurePlaintextKey()) as device,
+    ):
+        yield device
+
+
 def python_page() -> str:
-    """Return the page of everything that `confidante` exports."""
+    """Return the page of everything that `confidante` exports, and of the components of a device."""
     lines = [
         "# Python",
         "",
@@ -109,7 +133,10 @@ def python_page() -> str:
         if callable(getattr(package, name)):
             lines += [f"::: {path}", ""]
         else:
-            lines += [f"## `{name}`", "", f"Now `{getattr(package, name)!r}`.", ""]
+            lines += [f"## `{name}`", "", f"`{getattr(package, name)!r}` in this version.", ""]
+    lines += ["## Components of a device", "", "What is used less often than the methods of `Device`.", ""]
+    for name, path in components():
+        lines += [f"### `device.{name}`", "", f"::: {path}", "    options:", "      heading_level: 4", ""]
     return "\n".join(lines)
 
 

@@ -1,5 +1,6 @@
 """The reference has everything: each public name, command, option, endpoint, key and message."""
 
+import importlib
 import inspect
 import re
 
@@ -74,3 +75,17 @@ def test_staging_writes_each_page_once_and_a_menu_of_all(tmp_path) -> None:
     menu = make_docs.navigation(tmp_path)
     pages = {str(page.relative_to(tmp_path)) for page in tmp_path.rglob("*.md")}
     assert {page for page in pages if f'"{page}"' not in menu} == set()
+
+
+def test_every_component_of_a_device_is_in_the_reference_and_explained() -> None:
+    page = make_docs.python_page()
+    parts = make_docs.components()
+    assert len(parts) > 8
+    mute = []
+    for name, path in parts:
+        assert f"### `device.{name}`\n\n::: {path}\n" in page
+        module, _, cls = path.rpartition(".")
+        of = getattr(importlib.import_module(module), cls)
+        public = {key: value for key, value in vars(of).items() if not key.startswith("_")}
+        mute += [f"{path}.{key}" for key, value in public.items() if not inspect.getdoc(value)]
+    assert not mute
