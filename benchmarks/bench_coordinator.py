@@ -50,7 +50,7 @@ import sys, time
 begun = float(sys.argv[3])
 from confidante.core.values import Catalogue
 from confidante.device.device import Device
-from confidante.device.federation.policy import Terms
+from confidante.device.federation.policy import ParticipationPolicy
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.wire.catalogue import CatalogueWire
 import psutil, threading
@@ -63,7 +63,8 @@ with Device(sys.argv[1], InsecurePlaintextKey(), create=False) as device:
         print(time.time() - begun, flush=True)
     thread = threading.Thread(target=look)
     thread.start()
-    terms = Terms(CatalogueWire(catalogue), least_noise=0.1, least_devices=3, least_collusion=0.0)
+    wire = CatalogueWire(catalogue)
+    terms = ParticipationPolicy(wire, least_noise=0.1, least_devices=3, least_collusion=0.0)
     device.federation.participate(sys.argv[2], "films", terms, patience=2.0)
     thread.join()
     print(psutil.Process().memory_info().rss / (1 << 20), flush=True)

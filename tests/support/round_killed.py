@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 from confidante.device.device import Device
-from confidante.device.federation.policy import Terms
+from confidante.device.federation.policy import ParticipationPolicy
 from confidante.device.privacy.egress import Egress
 from confidante.device.storage.keys import InsecurePlaintextKey
 
@@ -38,6 +38,6 @@ if __name__ == "__main__":
         die_at(phase, moment)
     off = float(skew[0]) if skew else 0.0
     with Device(Path(folder), InsecurePlaintextKey(), clock=lambda: time.time() + off) as device:
-        terms = Terms(least_noise=0.1, least_devices=2, least_collusion=0.0)
+        terms = ParticipationPolicy(least_noise=0.1, least_devices=2, least_collusion=0.0)
         outcome = device.federation.participate(url, "films", terms, patience=90.0)
         print(json.dumps([outcome.state, outcome.why]))

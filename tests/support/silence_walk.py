@@ -210,7 +210,7 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
             device.federation.participate, "https://127.0.0.1:9", "films"
         ),
         "federation.participate_in_background": lambda device: device.federation.participate_in_background(
-            "https://127.0.0.1:9", "films", probes=()
+            "https://127.0.0.1:9", "films", eligibility=()
         ),
         "federation.backgrounds": lambda device: device.federation.backgrounds[0].close(),
         "export": lambda device: device.export(exported),

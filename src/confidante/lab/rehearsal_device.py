@@ -9,7 +9,7 @@ from pathlib import Path
 
 from confidante.core.errors import EgressError
 from confidante.device.device import Device
-from confidante.device.federation.policy import Terms
+from confidante.device.federation.policy import ParticipationPolicy
 from confidante.device.storage.keys import InsecurePlaintextKey
 
 _PATIENCE = 3600.0
@@ -19,7 +19,7 @@ _STATUS = Path("/proc/self/status")
 def main(folder: str, url: str, population: str) -> None:
     """Take part in rounds for ever."""
     # The people here are data: what a rehearsal is of decides how large and how safe its rounds are.
-    terms = Terms(
+    terms = ParticipationPolicy(
         least_noise=0.0,
         least_devices=2,
         most_bytes=1 << 30,

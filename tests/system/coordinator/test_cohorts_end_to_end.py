@@ -15,7 +15,7 @@ from confidante.coordinator.rounds.training_replay import Result
 from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import PlanError
 from confidante.device.device import Device
-from confidante.device.federation.policy import Terms
+from confidante.device.federation.policy import ParticipationPolicy
 from confidante.device.privacy.budget import NO_LIMIT
 from confidante.device.values import Purpose, ReasonKind
 from confidante.privacy.plan import Cohort, plan_sum
@@ -27,7 +27,9 @@ from confidante.wire.catalogue import CatalogueWire
 from confidante.wire.plans import decode_plan, encode_plan
 
 WIRE = CatalogueWire(CATALOGUE)
-TERMS = Terms(WIRE, least_noise=0.0, least_devices=DEVICES, least_collusion=0.0, least_dropout=0.0)
+TERMS = ParticipationPolicy(
+    WIRE, least_noise=0.0, least_devices=DEVICES, least_collusion=0.0, least_dropout=0.0
+)
 COHORTS = (
     '\n[[task]]\nkind = "cohorts"\nepsilon = 100.0\nevery_hours = 0.0003\ngate = 1\n'
     'by = {age = ["18-24", "25-34", "35+"]}\n' + OPEN
@@ -132,7 +134,7 @@ def test_it_is_asked_for_under_its_own_switch_and_no_other() -> None:
     task = CohortTask(everyone_by({"age": ("a", "b")}), ITEMS)
     plan = plan_sum(task.name, task.length, task.l2_bound, task.linf_bound, 2.0, Cohort(32), 24)
     said = encode_plan(plan), encode_task(task, WIRE), WIRE
-    assert Terms().agreement(*said, purpose=Purpose.COHORT).task.name == "cohorts"
+    assert ParticipationPolicy().agreement(*said, purpose=Purpose.COHORT).task.name == "cohorts"
     for purpose in (Purpose.TRAIN, Purpose.QUALITY, Purpose.REFINE):
         with pytest.raises(PlanError, match="announced for the purpose"):
-            Terms().agreement(*said, purpose=purpose)
+            ParticipationPolicy().agreement(*said, purpose=purpose)

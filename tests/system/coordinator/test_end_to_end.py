@@ -21,7 +21,7 @@ from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import ConfidanteError, ConsentError
 from confidante.core.values import Item
 from confidante.device.device import Device
-from confidante.device.federation.policy import Outcome, Terms
+from confidante.device.federation.policy import Outcome, ParticipationPolicy
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose
 from confidante.wire.catalogue import CatalogueWire
@@ -31,7 +31,9 @@ ITEMS = 60
 DEVICES = 8
 CATALOGUE = catalogue_of(ITEMS)
 IDS = CATALOGUE.ids
-TERMS = Terms(CatalogueWire(CATALOGUE), least_noise=0.1, least_devices=DEVICES, least_collusion=0.0)
+TERMS = ParticipationPolicy(
+    CatalogueWire(CATALOGUE), least_noise=0.1, least_devices=DEVICES, least_collusion=0.0
+)
 
 
 @dataclass
@@ -101,7 +103,7 @@ def met(index: int) -> list[int]:
 
 
 def all_take_part(
-    devices: list[Device], url: str, patience: float = 240.0, terms: Terms = TERMS
+    devices: list[Device], url: str, patience: float = 240.0, terms: ParticipationPolicy = TERMS
 ) -> list[Outcome | Exception]:
     ended: list[Outcome | Exception] = [Outcome("unknown")] * len(devices)
 

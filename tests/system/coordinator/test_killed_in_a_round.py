@@ -16,13 +16,13 @@ from test_end_to_end import DEVICES, ITEMS, Running, coordinator, met, person
 from confidante.coordinator.rounds.training_replay import Result
 from confidante.coordinator.store.bodies import Bodies
 from confidante.device.device import Device
-from confidante.device.federation.policy import Outcome, Terms
+from confidante.device.federation.policy import Outcome, ParticipationPolicy
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.secagg.phases import PHASES
 from confidante.wire.plans import decode_plan
 
 ME = 3
-TERMS = Terms(least_noise=0.1, least_devices=2, least_collusion=0.0)
+TERMS = ParticipationPolicy(least_noise=0.1, least_devices=2, least_collusion=0.0)
 
 
 def live(folder: Path, url: str, *at: str) -> subprocess.CompletedProcess[str]:

@@ -129,7 +129,7 @@ def test_the_model_is_refreshed_after_a_try_that_reached_the_coordinator(tmp_pat
 @pytest.mark.parametrize("way", ["close", "erase"])
 def test_a_device_that_ends_stops_what_takes_part_for_it(tmp_path: Path, way: str) -> None:
     device = Device(tmp_path / "mine", InsecurePlaintextKey())
-    made = device.federation.participate_in_background(URL, "films", probes=())
+    made = device.federation.participate_in_background(URL, "films", eligibility=())
     until(lambda: bool(made.state.problem))
     assert "switched off" in made.state.problem
     getattr(device, way)()
@@ -153,7 +153,7 @@ def test_closing_ends_a_request_that_hangs(tmp_path: Path) -> None:
     ):
         device.consents.switch(Purpose.TRAIN, True, how="person")
         url = f"http://127.0.0.1:{door.getsockname()[1]}"
-        made = device.federation.participate_in_background(url, "films", probes=())
+        made = device.federation.participate_in_background(url, "films", eligibility=())
         connected, _ = door.accept()
         with connected:
             assert connected.recv(1 << 16).startswith(b"GET /v1/log")
@@ -191,7 +191,7 @@ def test_a_probe_that_raises_does_not_know_and_the_next_try_asks_it_again(tmp_pa
     broken = Broken()
     with Device(tmp_path / "mine", InsecurePlaintextKey()) as device:
         device.consents.switch(Purpose.TRAIN, True, how="person")
-        made = device.federation.participate_in_background(URL, "films", pace=QUICK, probes=(broken,))
+        made = device.federation.participate_in_background(URL, "films", pace=QUICK, eligibility=(broken,))
         until(lambda: broken.asked >= 3)
         assert made.state.running
         assert made.state.problem == ""

@@ -17,7 +17,7 @@ from confidante.device.federation.coordinator_client import CoordinatorClient
 from confidante.device.federation.eligibility import OK, Finding, Verdict
 from confidante.device.federation.participant import Participant
 from confidante.device.federation.participation import device_identity
-from confidante.device.federation.policy import Outcome, Terms
+from confidante.device.federation.policy import Outcome, ParticipationPolicy
 from confidante.device.privacy.ledger import EgressState
 from confidante.device.values import Purpose
 from confidante.privacy.plan import Cohort, SumPlan, plan_sum
@@ -30,7 +30,7 @@ from confidante.wire.rounds import CheckedIn, CheckIn, encode, read_check_in
 WIRE = CatalogueWire(Catalogue(("a", "b", "c"), ("A", "B", "C"), ((), (), ())))
 OTHER = CatalogueWire(Catalogue(("a", "b"), ("A", "B"), ((), ())))
 TASK = PopularityTask(3)
-TERMS = Terms(WIRE, least_noise=2.0, least_devices=20, most_bytes=9)
+TERMS = ParticipationPolicy(WIRE, least_noise=2.0, least_devices=20, most_bytes=9)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def test_with_the_switch_off_the_budget_spent_or_at_a_bad_time_nothing_is_even_w
     with home(tmp_path / "on", Purpose.TRAIN) as at:
         probes = (Says("idle", OK), Says("power", Verdict("not now", "on battery")))
         line = CoordinatorClient(at.ledger, url)
-        busy = Participant(at.vault, at.consents, at.ledger, line, "films", TERMS, probes=probes)
+        busy = Participant(at.vault, at.consents, at.ledger, line, "films", TERMS, eligibility=probes)
         found = tuple(Finding(probe.name, probe.verdict) for probe in probes)
         assert busy.take_part() == Outcome("not now", "on battery", findings=found)
         at.ledger.set_budget(0)
@@ -215,7 +215,7 @@ def test_a_device_in_a_round_joins_no_other(tmp_path: Path) -> None:
 
 
 def test_terms_without_a_catalogue_need_the_one_that_is_offered() -> None:
-    open_to_any = Terms(least_noise=2.0)
+    open_to_any = ParticipationPolicy(least_noise=2.0)
     offered = encode_plan(plan()), encode_task(TASK, WIRE)
     assert open_to_any.agreement(*offered, WIRE, purpose=Purpose.COHORT).purpose is Purpose.COHORT
     with pytest.raises(PlanError, match="catalogue of the offered task is missing"):

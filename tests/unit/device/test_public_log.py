@@ -17,7 +17,7 @@ from confidante.crypto.identity import Identity
 from confidante.device.federation.alarms import Caught, alarms, dismiss, require_none
 from confidante.device.federation.coordinator_client import CoordinatorClient
 from confidante.device.federation.participant import Participant
-from confidante.device.federation.policy import Terms
+from confidante.device.federation.policy import ParticipationPolicy
 from confidante.device.federation.verified_log import FAR_AHEAD, KEPT, SKEW, PublicLog
 from confidante.device.values import Purpose
 from confidante.secagg.config import RoundConfig, RoundSetup
@@ -366,7 +366,7 @@ def test_with_an_alarm_open_not_even_a_check_in_leaves(at: Home, place: Door, sh
         catch_up(at, place).check_offer(bytes(32), offer(entry), POPULATION)
     before = at.ledger.departures()
     way = line(at, place)
-    participant = Participant(at.vault, at.consents, at.ledger, way, POPULATION, Terms())
+    participant = Participant(at.vault, at.consents, at.ledger, way, POPULATION, ParticipationPolicy())
     with pytest.raises(ForkedLogError, match="until alarm 1 is dismissed"):
         participant.take_part(1.0)
     assert at.ledger.departures() == before

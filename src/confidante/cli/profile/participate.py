@@ -16,7 +16,7 @@ from confidante.privacy.limits import LEAST_COLLUSION, LEAST_DEVICES, LEAST_DROP
 
 if TYPE_CHECKING:
     from confidante.device.federation.background import Background, BackgroundState
-    from confidante.device.federation.eligibility import Probe
+    from confidante.device.federation.eligibility import EligibilityCheck
     from confidante.device.federation.policy import Outcome
 
 NOTHING_NOW, NO_SUM = 3, 4
@@ -100,13 +100,13 @@ def participate_command(
     """
     from confidante.cli.profile.opening import open_profile
     from confidante.device.federation.background import Pace
-    from confidante.device.federation.policy import Terms
+    from confidante.device.federation.policy import ParticipationPolicy
     from confidante.device.federation.wallet import Evidence
     from confidante.wire.rounds import Tier
 
     tls = None if certificate is None else trusting(certificate)
     evidence = None if invitation is None else Evidence("invitation", read_file(invitation).strip())
-    terms = Terms(
+    terms = ParticipationPolicy(
         least_noise=least_noise,
         least_devices=least_devices,
         least_collusion=least_collusion,
@@ -123,7 +123,7 @@ def participate_command(
                     population,
                     terms,
                     pace=Pace(patience=patience, rounds_a_day=rounds_a_day),
-                    probes=probes,
+                    eligibility=probes,
                     evidence=evidence,
                     tls=tls,
                 )
@@ -136,7 +136,7 @@ def participate_command(
             population,
             terms,
             patience=patience,
-            probes=probes,
+            eligibility=probes,
             evidence=evidence,
             tls=tls,
             say=say_aside,
@@ -236,10 +236,10 @@ def _outcome(outcome: "Outcome") -> dict[str, Any]:
     }
 
 
-def _probes(folder: Path, dropped: set[str], hours: str | None) -> "list[Probe]":
+def _probes(folder: Path, dropped: set[str], hours: str | None) -> "list[EligibilityCheck]":
     from confidante.device.federation.eligibility import Hours, usual
 
-    probes: list[Probe] = [probe for probe in usual(folder) if probe.name not in dropped]
+    probes: list[EligibilityCheck] = [probe for probe in usual(folder) if probe.name not in dropped]
     if hours is not None:
         first, dash, last = hours.partition("-")
         try:

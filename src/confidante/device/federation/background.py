@@ -26,8 +26,8 @@ _LONGEST_JOIN = 3.0
 class OneRound(Protocol):
     """What is tried: `Participant.take_part`, for one."""
 
-    def __call__(self, line: CoordinatorClient, patience: float, say: Callable[[str], None], /) -> Outcome:
-        """Take part in one round over `line`."""
+    def __call__(self, client: CoordinatorClient, patience: float, say: Callable[[str], None], /) -> Outcome:
+        """Take part in one round over `client`."""
         ...
 
 
@@ -73,20 +73,20 @@ class Background:
 
     def __init__(
         self,
-        line: Callable[[], CoordinatorClient],
+        client: Callable[[], CoordinatorClient],
         take_part: OneRound,
         rounds: ParticipationLog,
         clock: Callable[[], float],
         closed: Callable[[], bool],
         *,
         pace: Pace | None = None,
-        refresh: Callable[[CoordinatorClient], object] = lambda _line: None,
+        refresh: Callable[[CoordinatorClient], object] = lambda _sentence: None,
     ) -> None:
-        """Begin. line: makes the way to the coordinator, one for each try. clock: seconds since 1970.
+        """Begin. client: makes the way to the coordinator, one for each try. clock: seconds since 1970.
 
         closed: whether the vault is. refresh: brings the model up to date, after each try that was answered.
         """
-        self._line, self._take_part, self._rounds = line, take_part, rounds
+        self._client, self._take_part, self._rounds = client, take_part, rounds
         self._clock, self._closed = clock, closed
         self._pace, self._refresh = pace or Pace(), refresh
         self._entropy = SystemEntropy()
@@ -149,17 +149,17 @@ class Background:
             self._tell(doing=f"resting: {today} rounds in a day are enough")
             return self._pace.rest
         try:
-            line = self._line()
+            client = self._client()
             with self._guard:
-                self._current = line
+                self._current = client
             if self._closing.is_set():
                 raise StoppedError("closed")
-            outcome = self._take_part(line, self._pace.patience, self._say)
+            outcome = self._take_part(client, self._pace.patience, self._say)
             self._tell(last=outcome, problem="")
             if outcome.state != "not now":
                 self._say("looking for a newer model")
-                line.allow(self._pace.patience)
-                self._refresh(line)
+                client.allow(self._pace.patience)
+                self._refresh(client)
         except VaultError:
             raise
         except ConfidanteError as error:

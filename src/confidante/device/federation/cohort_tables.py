@@ -22,7 +22,7 @@ from confidante.wire.catalogue import CatalogueWire
 
 def update(
     vault: Vault,
-    line: CoordinatorClient,
+    client: CoordinatorClient,
     log: PublicLog,
     population: str,
     purpose: Purpose,
@@ -35,36 +35,36 @@ def update(
     announced.
     """
     newest = log.newest_cohorts(population)
-    standing = cohorts.standing_of(vault, line.destination, population)
+    standing = cohorts.standing_of(vault, client.destination, population)
     if newest is None or newest.body == standing:
         if newest is None and standing is None and vault.read_body(cohorts.COHORTS_BODY) is not None:
-            _keep(vault, line, population, None, (), installed)
+            _keep(vault, client, population, None, (), installed)
         return False
     base = vault.read_body(cohorts.COHORTS_BODY) or b""
     data = downloads.fetch(
-        vault, line, newest.body, what="cohort table", purpose=purpose, most_bytes=MAX_BYTES, base=base
+        vault, client, newest.body, what="cohort table", purpose=purpose, most_bytes=MAX_BYTES, base=base
     )
     release = CohortRelease.decode(data)
-    wire = _catalogue(vault, line, newest.catalogue, purpose)
+    wire = _catalogue(vault, client, newest.catalogue, purpose)
     release.check(wire, newest.task)
-    _keep(vault, line, population, data, wire.catalogue.ids, installed)
+    _keep(vault, client, population, data, wire.catalogue.ids, installed)
     return True
 
 
 def _keep(
     vault: Vault,
-    line: CoordinatorClient,
+    client: CoordinatorClient,
     population: str,
     data: bytes | None,
     ids: tuple[str, ...],
     installed: Callable[[], object],
 ) -> None:
     with vault.lock:
-        cohorts.keep(vault, line.destination, population, data, ids)
+        cohorts.keep(vault, client.destination, population, data, ids)
         installed()
 
 
-def _catalogue(vault: Vault, line: CoordinatorClient, digest: bytes, purpose: Purpose) -> CatalogueWire:
+def _catalogue(vault: Vault, client: CoordinatorClient, digest: bytes, purpose: Purpose) -> CatalogueWire:
     """Return a catalogue by its digest: the installed model's, when it is that one, else as in a round."""
     data = vault.read_body(MODEL_BODY)
     catalogue = None if data is None else snapshot.decode(data).catalogue
@@ -72,7 +72,7 @@ def _catalogue(vault: Vault, line: CoordinatorClient, digest: bytes, purpose: Pu
         wire = CatalogueWire(catalogue)
         if wire.digest == digest:
             return wire
-    wire = downloads.catalogue(vault, line, digest, purpose)
+    wire = downloads.catalogue(vault, client, digest, purpose)
     if wire.digest != digest:
         raise WireError("the catalogue is not the one that the public log names: refused")
     return wire

@@ -36,7 +36,7 @@ class RefusedError(Exception):
 
 
 class StoppedError(Exception):
-    """This line was stopped, on this device."""
+    """This client was stopped, on this device."""
 
 
 @final
@@ -81,7 +81,7 @@ class CoordinatorClient:
         return self._stopped.is_set()
 
     def require_going(self) -> None:
-        """Raise StoppedError when this line was stopped."""
+        """Raise StoppedError when this client was stopped."""
         if self._stopped.is_set():
             raise StoppedError("this device was told to stop taking part")
 
@@ -117,7 +117,7 @@ class CoordinatorClient:
         holds already, with its number there, to be sent at the first try.
 
         RefusedError when the coordinator says no; EgressError when it could not be reached several times;
-        StoppedError when this line was stopped.
+        StoppedError when this client was stopped.
         """
         pause, left = FIRST_PAUSE, _TRIES
         while True:

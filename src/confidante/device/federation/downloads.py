@@ -37,7 +37,7 @@ _CATALOGUE = "catalogue "
 
 def fetch(
     vault: Vault,
-    line: CoordinatorClient,
+    client: CoordinatorClient,
     digest: bytes,
     *,
     what: str,
@@ -53,22 +53,22 @@ def fetch(
     RefusedError and EgressError as `CoordinatorClient.ask`; WireError when it is larger than `most_bytes`;
     ForkedLogError, with an alarm, when what came is not what the digest names.
     """
-    require_none(vault, line.destination)
-    if not PublicLog(vault, line.destination).names(hashlib.sha256(base).digest()):
+    require_none(vault, client.destination)
+    if not PublicLog(vault, client.destination).names(hashlib.sha256(base).digest()):
         base = b""
     path = f"/v1/models/{digest.hex()}"
-    data = _whole(vault, line, f"{path}?from={hashlib.sha256(base).hexdigest()}", what, purpose, most_bytes)
+    data = _whole(vault, client, f"{path}?from={hashlib.sha256(base).hexdigest()}", what, purpose, most_bytes)
     if _is(data, digest):
         return data
     with suppress(WireError):  # a difference that leads elsewhere proves nothing: only the body itself does
         return delta.apply(base, data, digest, most_bytes)
     for _again in range(2):  # parts that were kept may be of an answer that was cut off unseen
-        data = _whole(vault, line, path, what, purpose, most_bytes)
+        data = _whole(vault, client, path, what, purpose, most_bytes)
         if _is(data, digest):
             return data
     raise sound(
         vault,
-        line.destination,
+        client.destination,
         Caught.MODEL,
         f"The coordinator handed out a {what} that is not the one its public log names.",
         {"named in the log": digest.hex(), "handed out": hashlib.sha256(data).hexdigest()},
@@ -77,18 +77,20 @@ def fetch(
 
 def catalogue(
     vault: Vault,
-    line: CoordinatorClient,
+    client: CoordinatorClient,
     digest: bytes,
     purpose: Purpose,
     most_bytes: int = catalogues.MAX_BYTES,
 ) -> CatalogueWire:
     """Return the catalogue of that name, from the vault when it came before; raises as `fetch`."""
-    kept = f"{_CATALOGUE}{line.destination} "
+    kept = f"{_CATALOGUE}{client.destination} "
     name = kept + digest.hex()
     data = vault.read_body(name)
     if data is None:
         base = _newest(vault, kept)
-        data = fetch(vault, line, digest, what="catalogue", purpose=purpose, most_bytes=most_bytes, base=base)
+        data = fetch(
+            vault, client, digest, what="catalogue", purpose=purpose, most_bytes=most_bytes, base=base
+        )
         wire = CatalogueWire.decode(data)
         with vault.write() as sql:
             vault.write_body(name, data)
@@ -103,7 +105,7 @@ def catalogue(
 
 def model(
     vault: Vault,
-    line: CoordinatorClient,
+    client: CoordinatorClient,
     digest: bytes,
     purpose: Purpose,
     most_bytes: int = snapshot.MAX_BYTES,
@@ -112,12 +114,12 @@ def model(
     installed = vault.read_body(MODEL_BODY) or b""
     if hashlib.sha256(installed).digest() == digest:
         return installed
-    return fetch(vault, line, digest, what="model", purpose=purpose, most_bytes=most_bytes, base=installed)
+    return fetch(vault, client, digest, what="model", purpose=purpose, most_bytes=most_bytes, base=installed)
 
 
 def update(
     vault: Vault,
-    line: CoordinatorClient,
+    client: CoordinatorClient,
     log: PublicLog,
     population: str,
     purpose: Purpose,
@@ -127,13 +129,13 @@ def update(
 
     Raises as `PublicLog.catch_up`, `fetch` and `Device.install_model`.
     """
-    log.catch_up(line, purpose)
+    log.catch_up(client, purpose)
     newest = log.newest_model(population)
     found = vault.rows("SELECT digest FROM snapshot WHERE name = ?", (MODEL_BODY,))
     if newest is None or (found and found[0][0] == newest):
         return False
     most, base = snapshot.MAX_BYTES, vault.read_body(MODEL_BODY) or b""
-    install(fetch(vault, line, newest, what="model", purpose=purpose, most_bytes=most, base=base))
+    install(fetch(vault, client, newest, what="model", purpose=purpose, most_bytes=most, base=base))
     return True
 
 
@@ -148,11 +150,11 @@ def require_known(log: PublicLog, population: str) -> None:
 
 
 def _whole(
-    vault: Vault, line: CoordinatorClient, path: str, what: str, purpose: Purpose, most_bytes: int
+    vault: Vault, client: CoordinatorClient, path: str, what: str, purpose: Purpose, most_bytes: int
 ) -> bytes:
     """Return all bytes of an address, from the parts that are kept and those that are missing."""
     prefix = f"{_PART}{what} "
-    mine = f"{prefix}{line.destination}{path} "
+    mine = f"{prefix}{client.destination}{path} "
     with vault.write() as sql:  # parts of others of its sort are never gone on with
         sql(
             "DELETE FROM snapshot WHERE substr(name, 1, ?) = ? AND substr(name, 1, ?) <> ?",
@@ -164,7 +166,7 @@ def _whole(
         name = f"{mine}{len(parts):06}"
         part = vault.read_body(name)
         if part is None:
-            part = _range(line, path, size, what, purpose)
+            part = _range(client, path, size, what, purpose)
             if size + len(part) > most_bytes:
                 _drop(vault, prefix)
                 raise WireError(f"the {what} has more than {most_bytes:,} bytes: refused")
@@ -176,10 +178,10 @@ def _whole(
             return b"".join(parts)
 
 
-def _range(line: CoordinatorClient, path: str, start: int, what: str, purpose: Purpose) -> bytes:
+def _range(client: CoordinatorClient, path: str, start: int, what: str, purpose: Purpose) -> bytes:
     """Return RANGE bytes from `start` on, fewer at the end, none behind it."""
     try:
-        answer = line.ask(
+        answer = client.ask(
             "GET",
             path,
             purpose=purpose,

@@ -42,7 +42,7 @@ class Verdict:
 OK = Verdict("ok")
 
 
-class Probe(Protocol):
+class EligibilityCheck(Protocol):
     """One condition. name: by which "unknown" may be allowed, such as "network"."""
 
     @property
@@ -64,12 +64,14 @@ class Finding:
     verdict: Verdict
 
 
-def look(probes: Sequence[Probe], allowed: Collection[str] = ()) -> tuple[str, tuple[Finding, ...]]:
+def look(
+    checks: Sequence[EligibilityCheck], allowed: Collection[str] = ()
+) -> tuple[str, tuple[Finding, ...]]:
     """Ask every probe; return why this is no time to take part (empty: it is one), and what each said.
 
     allowed: names of probes whose "unknown" is no obstacle.
     """
-    findings = tuple(Finding(probe.name, _ask(probe)) for probe in probes)
+    findings = tuple(Finding(check.name, _ask(check)) for check in checks)
     problems = [
         one.verdict.why
         for one in findings
@@ -78,15 +80,15 @@ def look(probes: Sequence[Probe], allowed: Collection[str] = ()) -> tuple[str, t
     return "; ".join(problems), findings
 
 
-def _ask(probe: Probe) -> Verdict:
+def _ask(check: EligibilityCheck) -> Verdict:
     try:
-        return probe.look()
+        return check.look()
     # An app's own code runs here and may raise anything; only the type is told, and it counts as "unknown".
     except Exception as error:  # noqa: BLE001
-        return Verdict("unknown", f"the probe {probe.name} failed ({type(error).__name__})")
+        return Verdict("unknown", f"the probe {check.name} failed ({type(error).__name__})")
 
 
-def usual(folder: Path) -> tuple[Probe, ...]:
+def usual(folder: Path) -> tuple[EligibilityCheck, ...]:
     """Return the probes that a device asks unless told otherwise. folder: of the profile."""
     return OnMains(), Unmetered(), Idle(), Room(folder)
 

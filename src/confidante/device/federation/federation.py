@@ -19,10 +19,10 @@ if TYPE_CHECKING:  # rounds are loaded when they are first used, so that a start
     from confidante.device.federation.alarms import Alarm
     from confidante.device.federation.background import Background, Pace
     from confidante.device.federation.coordinator_client import CoordinatorClient, Tls
-    from confidante.device.federation.eligibility import Probe
+    from confidante.device.federation.eligibility import EligibilityCheck
     from confidante.device.federation.participant import Participant
     from confidante.device.federation.participation import Participation, Route
-    from confidante.device.federation.policy import Outcome, Terms
+    from confidante.device.federation.policy import Outcome, ParticipationPolicy
     from confidante.device.federation.verified_log import PublicLog
     from confidante.device.federation.wallet import Evidence
 
@@ -122,14 +122,14 @@ class Federation:
         self,
         url: str,
         population: str,
-        terms: "Terms | None" = None,
+        policy: "ParticipationPolicy | None" = None,
         *,
         patience: float = 600.0,
-        probes: "Sequence[Probe]" = (),
+        eligibility: "Sequence[EligibilityCheck]" = (),
         allowed: Collection[str] = (),
         evidence: "Evidence | None" = None,
         tls: "Tls | None" = None,
-        say: Callable[[str], None] = lambda _line: None,
+        say: Callable[[str], None] = lambda _sentence: None,
     ) -> "Outcome":
         """Take part in one round of a coordinator. Other methods can be used meanwhile.
 
@@ -138,10 +138,10 @@ class Federation:
         Args:
             url: Address of the coordinator.
             population: Name of the population.
-            terms: What is agreed to beforehand; the usual when left out.
+            policy: What is agreed to beforehand; the usual when left out.
             patience: Seconds that it may take, waiting for a round included.
-            probes: Whether this is a time for it, such as being on mains.
-            allowed: Names of those probes that may not know.
+            eligibility: Whether this is a time for it, such as being on mains.
+            allowed: Names of those checks that may not know.
             evidence: What to show where tokens are asked for.
             tls: What to trust in place of the system's certificates.
             say: Told how it goes, a sentence at a time.
@@ -159,7 +159,7 @@ class Federation:
 
         client = CoordinatorClient(self._ledger, url, tls=tls)
         participant = self._participant(
-            client, population, terms, probes, allowed, evidence, say, at_once=True
+            client, population, policy, eligibility, allowed, evidence, say, at_once=True
         )
         return participant.take_part(patience)
 
@@ -167,10 +167,10 @@ class Federation:
         self,
         url: str,
         population: str,
-        terms: "Terms | None" = None,
+        policy: "ParticipationPolicy | None" = None,
         *,
         pace: "Pace | None" = None,
-        probes: "Sequence[Probe] | None" = None,
+        eligibility: "Sequence[EligibilityCheck] | None" = None,
         allowed: Collection[str] = (),
         evidence: "Evidence | None" = None,
         tls: "Tls | None" = None,
@@ -180,10 +180,10 @@ class Federation:
         Args:
             url: Address of the coordinator.
             population: Name of the population.
-            terms: What is agreed to beforehand; the usual when left out.
+            policy: What is agreed to beforehand; the usual when left out.
             pace: How often; the usual when left out.
-            probes: Whether this is a time for it; the usual ones when left out.
-            allowed: Names of those probes that may not know.
+            eligibility: Whether this is a time for it; the usual ones when left out.
+            allowed: Names of those checks that may not know.
             evidence: What to show where tokens are asked for.
             tls: What to trust in place of the system's certificates.
 
@@ -193,14 +193,14 @@ class Federation:
         Raises:
             EgressError: Nothing is sent to such an address.
         """
-        from confidante.device.federation import eligibility
         from confidante.device.federation.background import Background
         from confidante.device.federation.coordinator_client import CoordinatorClient
+        from confidante.device.federation.eligibility import usual
 
-        asked = eligibility.usual(self._vault.folder) if probes is None else probes
+        asked = usual(self._vault.folder) if eligibility is None else eligibility
 
         def take_part(client: CoordinatorClient, patience: float, say: Callable[[str], None]) -> "Outcome":
-            return self._participant(client, population, terms, asked, allowed, evidence, say).take_part(
+            return self._participant(client, population, policy, asked, allowed, evidence, say).take_part(
                 patience
             )
 
@@ -308,8 +308,8 @@ class Federation:
         self,
         client: "CoordinatorClient",
         population: str,
-        terms: "Terms | None",
-        probes: "Sequence[Probe]",
+        policy: "ParticipationPolicy | None",
+        eligibility: "Sequence[EligibilityCheck]",
         allowed: Collection[str],
         evidence: "Evidence | None",
         say: Callable[[str], None],
@@ -317,7 +317,7 @@ class Federation:
         at_once: bool = False,
     ) -> "Participant":
         from confidante.device.federation.participant import Participant
-        from confidante.device.federation.policy import Terms
+        from confidante.device.federation.policy import ParticipationPolicy
 
         return Participant(
             self._vault,
@@ -325,8 +325,8 @@ class Federation:
             self._ledger,
             client,
             population,
-            terms or Terms(),
-            probes=probes,
+            policy or ParticipationPolicy(),
+            eligibility=eligibility,
             allowed=allowed,
             evidence=evidence,
             at_once=at_once,

@@ -1,9 +1,10 @@
 """One private sum over a network: wait for a round, join it, carry its messages, and learn how it ended.
 
 Every request, those that only ask included, is in the egress ledger before it leaves. The device decides by
-its own `Terms`, its switches, its probes and its budget; the coordinator decides when. All waiting is
-measured by this device's own clock, so clocks that differ do no harm. What fails on the way is tried again,
-later and later and never in step with other devices; a round that moved on without this device is left.
+its own `ParticipationPolicy`, its switches, its eligibility checks and its budget; the coordinator decides
+when. All waiting is measured by this device's own clock, so clocks that differ do no harm. What fails on the
+way is tried again, later and later and never in step with other devices; a round that moved on without this
+device is left.
 
 A device waits, and takes part, under an identity and a seat made for one round, so nothing links its rounds.
 Killed in a round and started anew, it goes on with that round (`device/federation/journal.py`).
@@ -23,11 +24,11 @@ from confidante.crypto.identity import SEED_BYTES, Identity
 from confidante.device.federation.agreement import Agreement, Offer
 from confidante.device.federation.alarms import require_none
 from confidante.device.federation.coordinator_client import CoordinatorClient, RefusedError
-from confidante.device.federation.eligibility import Probe
+from confidante.device.federation.eligibility import EligibilityCheck
 from confidante.device.federation.eligibility import look as ask_probes
 from confidante.device.federation.journal import KEPT, Beginning, Journal, Kept
 from confidante.device.federation.participation import Participation, Place, Route
-from confidante.device.federation.policy import Outcome, Terms
+from confidante.device.federation.policy import Outcome, ParticipationPolicy
 from confidante.device.federation.round_session import RoundSession, gone, look, put
 from confidante.device.federation.verified_log import PublicLog
 from confidante.device.federation.wallet import Evidence, JustAskedError, Wallet
@@ -64,7 +65,7 @@ _REMEMBERED = 86_400.0
 
 @final
 class _Refusal(msgspec.Struct, array_like=True, frozen=True):
-    """An offer that was refused: when, under which terms, switches and budget, and why."""
+    """An offer that was refused: when, under which policy, switches and budget, and why."""
 
     at: float
     under: bytes
@@ -98,32 +99,32 @@ class Participant:
         vault: "Vault",
         consents: "Consents",
         ledger: "Ledger",
-        line: CoordinatorClient,
+        client: CoordinatorClient,
         population: str,
-        terms: Terms,
+        policy: ParticipationPolicy,
         *,
-        probes: Sequence[Probe] = (),
+        eligibility: Sequence[EligibilityCheck] = (),
         allowed: Collection[str] = (),
         evidence: Evidence | None = None,
         at_once: bool = False,
-        say: Callable[[str], None] = lambda _line: None,
+        say: Callable[[str], None] = lambda _sentence: None,
     ) -> None:
-        """line: the way to the coordinator. allowed: probes that may not know. say: told how it goes.
+        """allowed: names of checks that may not know. say: told how it goes.
 
         evidence: what is shown where tokens are asked for. at_once: use tokens right after they were asked
         for; otherwise that try ends with "not now".
         """
         self._vault, self._consents, self._ledger = vault, consents, ledger
-        self._line = line
+        self._client = client
         self._population = population
-        self._terms = terms
-        self._probes, self._allowed = probes, allowed
+        self._policy = policy
+        self._eligibility, self._allowed = eligibility, allowed
         self._evidence, self._at_once = evidence, at_once
         self._say = say
         self._entropy = SystemEntropy()
-        self._log = PublicLog(vault, line.destination)
-        self._journal = Journal(vault, line.destination, population)
-        self._purpose = terms.purposes[0]
+        self._log = PublicLog(vault, client.destination)
+        self._journal = Journal(vault, client.destination, population)
+        self._purpose = policy.purposes[0]
         self._on = frozenset[Purpose]()
 
     def take_part(self, patience: float = 600.0) -> Outcome:
@@ -147,12 +148,12 @@ class Participant:
     def _take_part(self, patience: float) -> Outcome:
         kept = self._kept()
         self._require(kept)
-        why, findings = ask_probes(self._probes, self._allowed)
+        why, findings = ask_probes(self._eligibility, self._allowed)
         if why:
             return Outcome("not now", why, findings=findings)
         if kept is None and (before := self._refused_before()):
             return Outcome("not now", before, findings=findings)
-        self._line.allow(patience)
+        self._client.allow(patience)
         try:
             outcome = self._wait_and_join() if kept is None else self._go_on(kept)
         except RefusedError as error:
@@ -174,10 +175,10 @@ class Participant:
         return None
 
     def _require(self, kept: Kept | None) -> None:
-        require_none(self._vault, self._line.destination)
-        on = [purpose for purpose in self._terms.purposes if self._consents.allowed(purpose)]
+        require_none(self._vault, self._client.destination)
+        on = [purpose for purpose in self._policy.purposes if self._consents.allowed(purpose)]
         if not on:
-            self._consents.require(self._terms.purposes[0])
+            self._consents.require(self._policy.purposes[0])
         self._purpose, self._on = on[0], frozenset(on)
         budget = self._ledger.budget()
         if kept is None and budget.limited and budget.epsilon_spent >= budget.epsilon_limit:
@@ -198,7 +199,7 @@ class Participant:
             return Outcome("not chosen", "no round was held in the time given")
         round_id, waiting = found
         self._say("chosen for a round: looking at what is asked")
-        self._line.insist()
+        self._client.insist()
         try:
             return self._join(round_id, waiting)
         except RefusedError as error:
@@ -209,7 +210,7 @@ class Participant:
 
     @property
     def _waiting_name(self) -> str:
-        return f"waiting {self._line.destination} {self._population}"
+        return f"waiting {self._client.destination} {self._population}"
 
     def _waiting(self) -> _Waiting:
         """Return what this device waits with, also after it was started anew."""
@@ -243,10 +244,10 @@ class Participant:
     def _check_in(self, waiting: _Waiting, wallet: Wallet) -> bytes | None:
         """Ask to be seated until this device is, or time is up (None)."""
         token = wallet.take(waiting.identity, waiting.seat)
-        tier, wanted = self._terms.tier, [one.value for one in SUM_PURPOSES if one in self._on]
+        tier, wanted = self._policy.tier, [one.value for one in SUM_PURPOSES if one in self._on]
         body = check_in(waiting.identity, self._population, waiting.seat, tier, token, wanted)
         while True:
-            answer = self._line.ask(
+            answer = self._client.ask(
                 "POST",
                 "/v1/check-in",
                 body,
@@ -258,18 +259,18 @@ class Participant:
                     "gives sums for": wanted,
                 },
                 visible="That a device is ready for a round, by a key made for it, and for which switches.",
-                headers={"prefer": f"wait={int(self._line.left)}"} if self._line.left < HELD else None,
+                headers={"prefer": f"wait={int(self._client.left)}"} if self._client.left < HELD else None,
             )
             said = decode(answer.body, CheckedIn)
             if said.round is not None:
                 return said.round
-            if not self._line.pause(said.wait, _LEAST_BETWEEN_CHECK_INS):
+            if not self._client.pause(said.wait, _LEAST_BETWEEN_CHECK_INS):
                 return None
 
     def _wallet(self) -> Wallet:
         return Wallet(
             self._vault,
-            self._line,
+            self._client,
             self._log,
             self._population,
             self._purpose,
@@ -280,11 +281,11 @@ class Participant:
     # --- in a round
 
     def _join(self, round_id: bytes, waiting: _Waiting) -> Outcome:
-        answer = look(self._line, self._purpose, waiting.seat, offer_path(round_id), "what a round is")
+        answer = look(self._client, self._purpose, waiting.seat, offer_path(round_id), "what a round is")
         offered = decode(answer.body, RoundOffer)
         if RoundConfig.decode(offered.config).round_id != round_id:
             raise WireError("the coordinator offers another round than the one it seated this device in")
-        self._log.catch_up(self._line, self._purpose, upto=offered.entry)
+        self._log.catch_up(self._client, self._purpose, upto=offered.entry)
         announced = self._log.check_offer(round_id, offered, self._population)
         purpose = Purpose(announced.purpose)
         if purpose not in self._on:
@@ -323,9 +324,9 @@ class Participant:
         except (PlanError, ConsentError) as error:
             said = msgspec.msgpack.encode(_Refusal(self._vault.now(), self._under, str(error)))
             self._vault.set_setting(self._refusal_name, said)
-            self._line.allow(_LEAVING)  # it saves others a wait, and is worth no more
+            self._client.allow(_LEAVING)  # it saves others a wait, and is worth no more
             with suppress(ConfidanteError, RefusedError):  # what is on the way is why it was refused
-                self._line.ask(
+                self._client.ask(
                     "DELETE",
                     phase_path(round_id, Phase.ADVERTISE),
                     purpose=self._purpose,
@@ -354,20 +355,20 @@ class Participant:
 
     @property
     def _under(self) -> bytes:
-        """Return a digest of what decides about offers on this device: terms, switches and budget."""
+        """Return a digest of what decides about offers on this device: policy, switches and budget."""
         switches = " ".join(sorted(self._on))
         said = f"{switches}\n{self._ledger.budget().epsilon_limit!r}\n".encode()
-        return hashlib.sha256(said + self._terms.digest).digest()
+        return hashlib.sha256(said + self._policy.digest).digest()
 
     @property
     def _refusal_name(self) -> str:
-        return f"refused {self._line.destination} {self._population}"
+        return f"refused {self._client.destination} {self._population}"
 
     def _go_on(self, kept: Kept) -> Outcome:
         """Take up the round that this device was in when it was last at work."""
         was = kept.beginning
         self._say("going on with the round that this device was in")
-        self._line.insist()
+        self._client.insist()
         self._purpose = Purpose(was.purpose)
         try:
             masked = len(kept.steps) > Phase.MASK
@@ -396,21 +397,21 @@ class Participant:
         purpose: Purpose,
         models: tuple[bytes, ...] | None = None,
     ) -> Agreement:
-        """Return what the terms make of an offer, having fetched what it names. models: only these."""
+        """Return what the policy makes of an offer, having fetched what it names. models: only these."""
         from confidante.device.federation import downloads
 
-        wire, most = self._terms.catalogue, self._terms.most_fetched
+        wire, most = self._policy.catalogue, self._policy.most_fetched
         if wire is None:
-            wire = downloads.catalogue(self._vault, self._line, catalogue, self._purpose, most)
+            wire = downloads.catalogue(self._vault, self._client, catalogue, self._purpose, most)
         named = read_form(task).models if models is None else models
         if not named:
-            return self._terms.agreement(plan, task, wire, purpose=purpose)
+            return self._policy.agreement(plan, task, wire, purpose=purpose)
         read = {}
         for digest in named:
             self._say("fetching a model that is to be graded")
-            data = downloads.model(self._vault, self._line, digest, self._purpose, most)
+            data = downloads.model(self._vault, self._client, digest, self._purpose, most)
             read[digest] = read_scores(data, wire.catalogue)
-        return self._terms.agreement(plan, task, wire, purpose=purpose, models=read.__getitem__)
+        return self._policy.agreement(plan, task, wire, purpose=purpose, models=read.__getitem__)
 
     def _participation(
         self, waiting: _Waiting, agreement: Agreement, offer: Offer, place: Place
@@ -419,7 +420,7 @@ class Participant:
         round_id = RoundConfig.decode(offer.config).round_id
 
         def wrap(message: bytes) -> bytes:
-            return put(self._line.url, round_id, waiting.seat, message).data
+            return put(self._client.url, round_id, waiting.seat, message).data
 
         return Participation(
             self._vault,
@@ -429,13 +430,13 @@ class Participant:
             waiting.identity,
             agreement,
             offer,
-            Route(self._line.destination, wrap, render("PUT", self._line.url).seen),
+            Route(self._client.destination, wrap, render("PUT", self._client.url).seen),
             place,
         )
 
     def _through(self, mine: Participation, waiting: _Waiting, devices: int) -> Outcome:
         try:
-            return RoundSession(self._line, self._purpose, mine, waiting.seat, self._say).run(devices)
+            return RoundSession(self._client, self._purpose, mine, waiting.seat, self._say).run(devices)
         finally:
             if self._at_work:
                 mine.leave()
@@ -445,4 +446,4 @@ class Participant:
     @property
     def _at_work(self) -> bool:
         """Whether this device was neither stopped nor closed: what it was in goes on then, another time."""
-        return not (self._line.stopped or self._vault.closed)
+        return not (self._client.stopped or self._vault.closed)

@@ -27,7 +27,7 @@ from confidante.wire.rounds import Tier
 
 @final
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ParticipationPolicy:
     """What the person, or the app for them, agrees to beforehand; an offer beyond it is refused.
 
     catalogue: whose items are counted, in which order; None: the one that the coordinator's public log names.
@@ -58,10 +58,10 @@ class Terms:
         purpose: Purpose = Purpose.TRAIN,
         models: Models = ModelName,
     ) -> Agreement:
-        """Return what these terms make of an offer; PlanError beyond them, WireError when malformed.
+        """Return what this policy makes of an offer; PlanError beyond it, WireError when malformed.
 
-        catalogue, purpose: of what is offered, for terms without one of their own. models: gives those that a
-        task names.
+        catalogue, purpose: of what is offered, for a policy without one of its own. models: gives those
+        that a task names.
         """
         wire = self.catalogue or catalogue
         if wire is None:
@@ -90,7 +90,8 @@ class Terms:
     @property
     def digest(self) -> bytes:
         """sha256 of all that is agreed to."""
-        said = repr(replace(self, catalogue=None)).encode()
+        named = repr(replace(self, catalogue=None))
+        said = named.replace("ParticipationPolicy", "Terms", 1).encode()  # as 0.1 called it
         return hashlib.sha256(said + (self.catalogue.digest if self.catalogue else b"")).digest()
 
 

@@ -1,4 +1,4 @@
-"""The messages of one private sum carried over a line, from its start or from where it was left, to its end.
+"""The messages of one private sum carried by a client, from its start or from where it was left, to its end.
 
 What fails on the way is tried again, later and later, for as long as there is time: a coordinator that is
 away for a while costs nobody the round. A round that moved on without this device is left.
@@ -33,14 +33,14 @@ class RoundSession:
 
     def __init__(
         self,
-        line: CoordinatorClient,
+        client: CoordinatorClient,
         purpose: Purpose,
         mine: Participation,
         seat: bytes,
         say: Callable[[str], None],
     ) -> None:
         """purpose: whose switch must be on; mine: what is said; seat: shown with each request, 32 bytes."""
-        self._line, self._purpose, self._mine, self._seat, self._say = line, purpose, mine, seat, say
+        self._client, self._purpose, self._mine, self._seat, self._say = client, purpose, mine, seat, say
 
     def run(self, devices: int) -> Outcome:
         """Carry all messages and learn how the round ended. devices: how many are in it, to be told.
@@ -72,11 +72,11 @@ class RoundSession:
             phase_path(self._mine.round_id, phase) + "/in",
             f"the messages for the phase {phase.word}",
         )
-        while not self._line.over:
-            answer = look(self._line, self._purpose, self._seat, path, what)
+        while not self._client.over:
+            answer = look(self._client, self._purpose, self._seat, path, what)
             if answer.status != 204:
                 return answer.body
-            self._line.pause(0.0, LEAST_BETWEEN_POLLS)
+            self._client.pause(0.0, LEAST_BETWEEN_POLLS)
         return None
 
     def _hand_in(self, outgoing: Outgoing) -> None:
@@ -84,9 +84,9 @@ class RoundSession:
         mine, phase = self._mine, phase_of(outgoing.message)
         written = None
         if outgoing.departure.state is EgressState.WRITTEN:
-            request = put(self._line.url, mine.round_id, self._seat, outgoing.message)
+            request = put(self._client.url, mine.round_id, self._seat, outgoing.message)
             written = outgoing.departure.number, request
-        self._line.ask(
+        self._client.ask(
             "PUT",
             phase_path(mine.round_id, phase),
             outgoing.message,
@@ -101,12 +101,12 @@ class RoundSession:
     def _how_it_ended(self) -> Outcome:
         mine = self._mine
         self._say("all is sent: waiting for the round to end")
-        while not self._line.over:
+        while not self._client.over:
             try:
                 path = end_path(mine.round_id)
-                answer = look(self._line, self._purpose, self._seat, path, "how a round ended")
+                answer = look(self._client, self._purpose, self._seat, path, "how a round ended")
                 if answer.status == 204:
-                    self._line.pause(0.0, LEAST_BETWEEN_POLLS)
+                    self._client.pause(0.0, LEAST_BETWEEN_POLLS)
                     continue
                 ended = decode(answer.body, Ended)
             except (ConfidanteError, RefusedError) as error:
@@ -116,9 +116,9 @@ class RoundSession:
         return Outcome("unknown", "its end was not told in the time given", mine.round_id)
 
 
-def look(line: CoordinatorClient, purpose: Purpose, seat: bytes, path: str, what: str) -> Response:
+def look(client: CoordinatorClient, purpose: Purpose, seat: bytes, path: str, what: str) -> Response:
     """Ask for something of a round, as whoever has this seat in it, until there is an answer or no time."""
-    return line.ask(
+    return client.ask(
         "GET",
         path,
         purpose=purpose,

@@ -157,7 +157,7 @@ class PublicLog:
                 return decode(entry.body, Announcement), entry.hash
         raise WireError(f"entry {number} of the public log is not a recently announced round")
 
-    def catch_up(self, line: CoordinatorClient, purpose: Purpose, *, upto: int | None = None) -> None:
+    def catch_up(self, client: CoordinatorClient, purpose: Purpose, *, upto: int | None = None) -> None:
         """Fetch and verify what was added to the log; what was verified is kept even if this raises.
 
         upto: number of an entry with which to be content. ForkedLogError when the log is not the one this
@@ -169,10 +169,10 @@ class PublicLog:
         at = max(known.number - 1, 0) // _STEP * _STEP
         previous = None if at else GENESIS
         while upto is None or self.number < upto or at < known.number:
-            if line.over:
+            if client.over:
                 raise EgressError("the public log could not be read to its end in time: go on later")
             asked = self._vault.now()
-            page = self._ask(line, purpose, at)
+            page = self._ask(client, purpose, at)
             if not page:
                 if at < known.number:
                     raise self._shorter(known, at)
@@ -217,8 +217,8 @@ class PublicLog:
         stored = self._vault.setting(log_setting(self.destination))
         return _Verified() if stored is None else msgspec.msgpack.decode(stored, type=_Verified)
 
-    def _ask(self, line: CoordinatorClient, purpose: Purpose, since: int) -> list[LogEntry]:
-        answer = line.ask(
+    def _ask(self, client: CoordinatorClient, purpose: Purpose, since: int) -> list[LogEntry]:
+        answer = client.ask(
             "GET",
             f"/v1/log?since={since}",
             purpose=purpose,

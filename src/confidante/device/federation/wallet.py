@@ -81,7 +81,7 @@ class Wallet:
     def __init__(
         self,
         vault: Vault,
-        line: CoordinatorClient,
+        client: CoordinatorClient,
         log: PublicLog,
         population: str,
         purpose: Purpose,
@@ -89,12 +89,12 @@ class Wallet:
         *,
         at_once: bool = True,
     ) -> None:
-        """line: to the coordinator whose log this is; purpose: whose switch must be on to ask for tokens.
+        """client: to the coordinator whose log this is; purpose: whose switch must be on to ask for tokens.
 
         at_once: a token may be used right after it was asked for, when the coordinator can guess whose it is.
         """
         self._at_once = at_once
-        self._vault, self._line, self._log, self._population = vault, line, log, population
+        self._vault, self._client, self._log, self._population = vault, client, log, population
         self._purpose, self._evidence = purpose, evidence or Evidence()
         self._entropy = SystemEntropy()
 
@@ -195,10 +195,10 @@ class Wallet:
 
     @property
     def _name(self) -> str:
-        return _name(self._line.destination, self._population)
+        return _name(self._client.destination, self._population)
 
     def _free(self) -> int:
-        return self.left(self._vault, self._line.destination, self._population)
+        return self.left(self._vault, self._client.destination, self._population)
 
     def _purse(self) -> _Purse:
         stored = self._vault.setting(self._name)
@@ -227,7 +227,7 @@ class Wallet:
     def _fetch(self) -> bool:
         """Ask for a batch; False when the population asks for no tokens."""
         for again in (False, True):
-            self._log.catch_up(self._line, self._purpose)
+            self._log.catch_up(self._client, self._purpose)
             latest = self._vault.now() + SKEW
             keys = announced(self._log.entries("tokens"), self._population, latest)
             if not keys:
@@ -272,7 +272,7 @@ class Wallet:
         wanted = TokenRequest(
             self._population, asked.key.id, _blinded(asked), asked.key.evidence, self._evidence.data
         )
-        answer = self._line.ask(
+        answer = self._client.ask(
             "POST",
             TOKENS_PATH,
             encode(wanted),
@@ -309,7 +309,7 @@ class Wallet:
         self._keep(self._purse().tokens, None)
         return sound(
             self._vault,
-            self._line.destination,
+            self._client.destination,
             Caught.TOKENS,
             "Tokens were given that were not made with the key that the public log shows to all: with a key "
             "of its own for each device, the coordinator could tell devices apart.",

@@ -93,7 +93,7 @@ class Trip:
 
 
 @final
-class Asker:
+class ScoringClient:
     """Asks one server, as it was prepared."""
 
     def __init__(self, vault: Vault, ledger: Ledger, setup: Setup, prepared: Prepared) -> None:

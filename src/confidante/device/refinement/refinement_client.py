@@ -195,9 +195,9 @@ class RefinementClient:
         return self._recommender.top_k(query.with_added(add(query)), request, personal=True)
 
     def _sync(self, client: "CoordinatorClient", setup: "Setup", evidence: "Evidence | None") -> None:
-        from confidante.device.refinement.sync import Preparing
+        from confidante.device.refinement.sync import RefinementSync
 
-        Preparing(self._vault, self._serving, client, setup).prepare(evidence)
+        RefinementSync(self._vault, self._serving, client, setup).prepare(evidence)
 
 
 def _checked(

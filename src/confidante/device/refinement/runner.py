@@ -28,7 +28,7 @@ from confidante.device.privacy.egress import Egress
 from confidante.device.privacy.ledger import EgressState, Ledger
 from confidante.device.recommend.query import Added, ScoringQuery
 from confidante.device.refinement import vault_state
-from confidante.device.refinement.client import MOST_BYTES, Asker, NotRefinedError, Trip, trusted
+from confidante.device.refinement.client import MOST_BYTES, NotRefinedError, ScoringClient, Trip, trusted
 from confidante.device.refinement.download_policy import Policy, Way
 from confidante.device.refinement.handle import Refinement
 from confidante.device.refinement.merging import Heard, added, event_weights
@@ -199,7 +199,7 @@ class Refiner:
             why = decision(self._vault, job.setup, job.prepared)
             said = why.why if why.way is Way.NONE else _SENTENCES[NotRefined.NOT_PREPARED]
             raise NotRefinedError(NotRefined.NOT_PREPARED, said)
-        return Asker(self._vault, self._ledger, job.setup, job.prepared).ask(side, rounded, job.trip)
+        return ScoringClient(self._vault, self._ledger, job.setup, job.prepared).ask(side, rounded, job.trip)
 
     def _read(self, prepared: Prepared) -> _Material:
         """Return what was fetched, from memory when it was read before."""

@@ -22,11 +22,11 @@ Half of what one subject gets if that is less: others may share its network addr
 
 
 def wallet(
-    vault: Vault, line: CoordinatorClient, population: str, evidence: Evidence | None = None
+    vault: Vault, client: CoordinatorClient, population: str, evidence: Evidence | None = None
 ) -> Wallet:
     """Return the tokens for questions to a population's server."""
-    log = PublicLog(vault, line.destination)
-    return Wallet(vault, line, log, tokens_of(population), Purpose.REFINE, evidence)
+    log = PublicLog(vault, client.destination)
+    return Wallet(vault, client, log, tokens_of(population), Purpose.REFINE, evidence)
 
 
 def tokens_left(vault: Vault, setup: Setup, offered: RefinementOffer) -> int | None:

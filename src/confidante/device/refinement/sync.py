@@ -40,12 +40,12 @@ _BETWEEN = 0.002  # seconds in which whoever waits for the vault gets it
 
 
 @final
-class Preparing:
+class RefinementSync:
     """Fetches for one setting."""
 
-    def __init__(self, vault: Vault, serving: Serving, line: CoordinatorClient, setup: Setup) -> None:
-        """line: to the coordinator of `setup`."""
-        self._vault, self._serving, self._line, self._setup = vault, serving, line, setup
+    def __init__(self, vault: Vault, serving: Serving, client: CoordinatorClient, setup: Setup) -> None:
+        """client: to the coordinator of `setup`."""
+        self._vault, self._serving, self._client, self._setup = vault, serving, client, setup
 
     def prepare(self, evidence: Evidence | None = None) -> None:
         """Fetch what is new, and ask nothing for a few minutes from then on (`vault_state.rest`).
@@ -65,8 +65,8 @@ class Preparing:
 
     def _prepare(self, evidence: Evidence | None) -> None:
         vault, setup = self._vault, self._setup
-        log = PublicLog(vault, self._line.destination)
-        log.catch_up(self._line, _PURPOSE)
+        log = PublicLog(vault, self._client.destination)
+        log.catch_up(self._client, _PURPOSE)
         announced = log.refinements(setup.population)
         if not announced:
             raise EgressError(
@@ -99,7 +99,9 @@ class Preparing:
         self._take_items(side)
         self._keep(found, query, table, fresh)
         if not table and offered.most:
-            wallet(vault, self._line, setup.population, evidence).stock(min(STOCK, max(offered.most // 2, 1)))
+            wallet(vault, self._client, setup.population, evidence).stock(
+                min(STOCK, max(offered.most // 2, 1))
+            )
 
     def _settled(self, log: PublicLog) -> RefinementOffer:
         """Return what to go by of what was announced; what was fetched before while nothing else counts."""
@@ -124,7 +126,7 @@ class Preparing:
         if hashlib.sha256(kept).digest() == digest:
             return kept
         return downloads.fetch(
-            self._vault, self._line, digest, what=what, purpose=_PURPOSE, most_bytes=MAX_BYTES, base=kept
+            self._vault, self._client, digest, what=what, purpose=_PURPOSE, most_bytes=MAX_BYTES, base=kept
         )
 
     def _download(self, offered: RefinementOffer, side: QuerySide) -> tuple[bytes, Fresh]:
@@ -132,7 +134,7 @@ class Preparing:
         data = self._body(vault_state.TABLE_BODY, offered.table, "item side")
         if decode_items(data).vectors.shape != (side.items, side.dimensions):
             raise WireError("the server's vectors do not fit its query side")
-        answer = self._line.ask(
+        answer = self._client.ask(
             "GET",
             FRESH_PATH.format(population=self._setup.population),
             purpose=_PURPOSE,

@@ -20,7 +20,7 @@ from confidante.device.values import Purpose
 def behind(device: Device, door: Door, *, comes: bool) -> bool:
     """Take part for a while; return whether what refining takes came with it."""
     pace = Pace(patience=0.3, retry=0.05, rest=0.05)
-    background = device.federation.participate_in_background(door.url, POPULATION, pace=pace, probes=())
+    background = device.federation.participate_in_background(door.url, POPULATION, pace=pace, eligibility=())
 
     def tried() -> int:
         return sum(path == "/v1/check-in" for path, _ in door.asked)

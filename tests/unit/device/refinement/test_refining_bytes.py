@@ -21,7 +21,7 @@ from confidante.crypto.binary_http import BinaryRequest, BinaryResponse
 from confidante.crypto.oblivious_http import GatewayKey
 from confidante.device.privacy.egress import Response
 from confidante.device.privacy.http_request import Request
-from confidante.device.refinement.client import Asker, NotRefinedError, Trip
+from confidante.device.refinement.client import NotRefinedError, ScoringClient, Trip
 from confidante.device.refinement.download_policy import Policy
 from confidante.device.refinement.vault_state import Prepared, Setup
 from confidante.device.values import NotRefined, Purpose
@@ -59,7 +59,7 @@ def ask(at: Home, says: Callable[[Question], bytes]) -> Any:
     setup = Setup("https://sums.example", "films", "https://relay.example", False, 2.0, Policy.ASK, 0.0)
     prepared = Prepared(0.0, offered, 7.0, SIDE.items, SIDE.dimensions, 0, 0, False)
     trip = Trip(cast(Any, Way(says)))
-    return Asker(at.vault, at.ledger, setup, prepared).ask(SIDE, ROUNDED, trip)
+    return ScoringClient(at.vault, at.ledger, setup, prepared).ask(SIDE, ROUNDED, trip)
 
 
 def honest(question: Question) -> bytes:
