@@ -2,8 +2,11 @@
 
 import os
 import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Before numpy comes: matrices of tests are small, and threads that wait for work take it from other tests.
@@ -25,3 +28,10 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 MEMORY = Path("/dev/shm")
 if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 4 << 30:
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A folder where writing takes its time, so that a kill falls into it."""
+    with tempfile.TemporaryDirectory(prefix="cfd-disk-") as folder:
+        yield Path(folder)

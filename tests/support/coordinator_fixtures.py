@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from faults_world import Faults, Nursery
+from faults_world import Faults
 from postgres import NoPostgresError, Postgres
 
 from confidante.coordinator.store import Store
@@ -41,17 +41,18 @@ def store(url: str) -> Iterator[Store]:
         yield made
 
 
-@pytest.fixture(scope="session")
-def nursery() -> Iterator[Nursery]:
-    """A process that coordinators are forked from."""
-    made = Nursery()
-    yield made
-    made.close()
+@pytest.fixture
+def world_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database for what is hurt: of SQLite, unless a test asks for "postgresql"."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return f"sqlite:///{tmp_path}/store.db"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.database()
 
 
 @pytest.fixture
-def world(nursery: Nursery, tmp_path: Path, url: str) -> Iterator[Faults]:
+def world(tmp_path: Path, world_url: str) -> Iterator[Faults]:
     """A folder and an empty database for coordinators that are to be hurt."""
-    made = Faults(nursery, tmp_path / "world", url)
+    made = Faults(tmp_path / "world", world_url)
     yield made
     made.close()

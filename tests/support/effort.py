@@ -1,6 +1,11 @@
-"""How many examples a property test draws: a share of what the profile says (tests/conftest.py)."""
+"""How much a test tries: by the profile that is loaded (tests/conftest.py)."""
+
+import os
 
 from hypothesis import settings
+
+NIGHTLY = os.environ.get("HYPOTHESIS_PROFILE") == "nightly"
+"""Whether there is time for what differs little from what runs always."""
 
 
 def examples(share: float) -> settings:

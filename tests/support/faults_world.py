@@ -1,10 +1,6 @@
 """Real coordinator processes that a test may kill, and what they published, integer for integer."""
 
-import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +12,7 @@ import numpy as np
 import sqlalchemy
 from populations import write_population
 from round_clients import RawDevice, Seen, play, raw_devices, small_vector
+from warm import Process
 
 from confidante.coordinator.rounds.training_replay import Result
 from confidante.coordinator.store import RoundState, Store
@@ -23,54 +20,35 @@ from confidante.coordinator.store.bodies import Bodies
 from confidante.core.errors import StoreError
 from confidante.secagg.config import RoundConfig
 
-HERE = Path(__file__).parent
 NAME = "films"
 ITEMS = 24
 DEVICES = 8
-
-
-class Nursery:
-    """Where coordinators come from."""
-
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "faults_nursery.py")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-
-    def ask(self, **what: object) -> int:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(what) + "\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-    def close(self) -> None:
-        self._process.communicate()
 
 
 @dataclass
 class Running:
     """One coordinator process."""
 
-    nursery: Nursery
-    pid: int
+    process: Process
     url: str
     out: Path
 
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
     def end(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and return how the process ended."""
-        os.kill(self.pid, how)
-        return self.nursery.ask(wait=self.pid)
+        self.process.send_signal(how)
+        code = self.process.wait()
+        self.process.close()
+        return code
 
 
 @dataclass
 class Faults:
     """A folder, a database, and the coordinators on it."""
 
-    nursery: Nursery
     folder: Path
     database: str
     seconds: float = 60.0
@@ -101,6 +79,8 @@ class Faults:
         """Start one more coordinator, and wait until it listens."""
         out = self.folder / f"said-{len(self.running)}"
         arguments = [
+            "-m",
+            "confidante.cli",
             "coordinator",
             "run",
             str(self.folder / "films.toml"),
@@ -110,8 +90,7 @@ class Faults:
             "0.1",
         ]
         arguments += ["--database", self.database, "--bodies", self.bodies_url, *more]
-        pid = self.nursery.ask(run=arguments, out=str(out))
-        begun = Running(self.nursery, pid, "", out)
+        begun = Running(Process(*arguments, output=out), "", out)
         self.running.append(begun)
         wait_until(lambda: " at http" in out.read_text() if out.exists() else False, out)
         begun.url = next(line for line in out.read_text().splitlines() if " at http" in line).split()[-1]

@@ -1,14 +1,12 @@
 """A real `confidante relay` process, and a gateway that a test moves by hand."""
 
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
+from warm import Process
 
 from confidante.crypto.oblivious_http import REQUEST_TYPE
 from confidante.wire.rounds import Refusal, decode
@@ -16,7 +14,7 @@ from confidante.wire.rounds import Refusal, decode
 
 @dataclass
 class Running:
-    process: subprocess.Popen[str]
+    process: Process
     url: str
 
     def post(self, body: object = b"sealed", **headers: str) -> httpx.Response:
@@ -30,18 +28,9 @@ class Running:
 @contextmanager
 def relay_process(gateway: str, *options: object) -> Iterator[Running]:
     """Start it on a free port; it must have written nothing but its address when it ends."""
-    words = ["-m", "confidante.cli", "relay", "--gateway", gateway, "--port", "0", *map(str, options)]
-    process = subprocess.Popen(
-        [sys.executable, *words],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
+    process = Process("-m", "confidante.cli", "relay", "--gateway", gateway, "--port", 0, *options)
     said: list[str] = []
-    reader = threading.Thread(target=lambda: said.append(process.stderr.read()))  # type: ignore[union-attr]
+    reader = threading.Thread(target=lambda: said.append(process.stderr.read()))
     reader.start()
     try:
         first = process.stdout.readline()
@@ -52,8 +41,7 @@ def relay_process(gateway: str, *options: object) -> Iterator[Running]:
         process.wait(60)
         reader.join()
         rest = process.stdout.read()
-        process.stdout.close()
-        process.stderr.close()
+        process.close()
     assert (rest, said) == ("", [""])
 
 

@@ -1,10 +1,8 @@
 """A real `confidante coordinator run` process on a small population."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +13,7 @@ from typing import Any
 
 import httpx
 from populations import write_population
+from warm import Process, run
 
 KEY = "0123456789abcdef0123456789abcdef"
 
@@ -24,20 +23,17 @@ def defined(folder: Path, name: str = "films") -> Path:
     return write_population(folder, name=name, items=20, devices=5)
 
 
-def command(*words: object) -> list[str]:
-    return [sys.executable, "-m", "confidante.cli", "coordinator", *map(str, words)]
+COMMAND = ("-m", "confidante.cli", "coordinator")
 
 
 def called(*words: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(
-        command(*words), capture_output=True, text=True, cwd=folder, timeout=240, check=False
-    )
+    return run(*COMMAND, *words, folder=folder)
 
 
 @dataclass
 class Running:
-    process: subprocess.Popen[str]
+    process: Process
     url: str = ""
     events: list[dict[str, Any]] = field(default_factory=list)
     rest: str = ""
@@ -65,20 +61,11 @@ class Running:
 @contextmanager
 def running(*words: object) -> Iterator[Running]:
     """Start it on a free port, and read its log as it comes."""
-    process = subprocess.Popen(
-        command("run", *words, "--port", 0),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
+    process = Process(*COMMAND, "run", *words, "--port", 0)
     found = Running(process)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    errors = process.stderr
 
     def read() -> None:
-        for line in errors:
+        for line in process.stderr:
             if line.startswith("{"):
                 found.events.append(json.loads(line))
             else:
@@ -100,5 +87,4 @@ def running(*words: object) -> Iterator[Running]:
                 process.kill()
         process.wait()
         reader.join()
-        process.stdout.close()
-        errors.close()
+        process.close()

@@ -1,8 +1,6 @@
 """Cohorts from a coordinator process to lists on real devices, over HTTP: sound, and nothing of a group."""
 
 import json
-import subprocess
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,6 +8,7 @@ import numpy as np
 import pytest
 from populations import OPEN
 from test_end_to_end import CATALOGUE, DEVICES, ITEMS, all_take_part, coordinator, met, person
+from warm import run
 
 from confidante.coordinator.rounds.training_replay import Result
 from confidante.coordinator.store.bodies import Bodies
@@ -125,8 +124,8 @@ def test_devices_of_different_groups_say_the_same_and_each_reads_its_own_table(t
 
 
 def results_of(folder: Path) -> str:
-    command = [sys.executable, "-m", "confidante.cli", "coordinator", "results", str(folder / "films.toml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    done = run("-m", "confidante.cli", "coordinator", "results", folder / "films.toml")
+    assert done.returncode == 0, done.stderr
     return done.stdout
 
 

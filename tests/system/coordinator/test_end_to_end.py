@@ -1,10 +1,7 @@
 """A real coordinator process on SQLite, real vaults, loopback HTTP: sums exact up to the devices' noise."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from populations import OPEN, catalogue_of, write_population
+from warm import Process
 
 from confidante.coordinator.rounds.training_replay import Result
 from confidante.coordinator.store import Store
@@ -40,7 +38,7 @@ TERMS = ParticipationPolicy(
 class Running:
     url: str
     folder: Path
-    process: subprocess.Popen[str]
+    process: Process
     said: list[str] = field(default_factory=list)
 
     def store(self) -> Store:
@@ -66,15 +64,7 @@ def coordinator(
         seconds={"advertise": advertise},
         more=more,
     )
-    command = [sys.executable, "-m", "confidante.cli", "coordinator", "run", str(file)]
-    process = subprocess.Popen(
-        [*command, "--port", "0", "--wait", "10"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    )
-    assert process.stdout is not None
+    process = Process("-m", "confidante.cli", "coordinator", "run", file, "--port", 0, "--wait", 10)
     first = process.stdout.readline()
     if " at http" not in first:
         raise AssertionError(process.communicate()[1])

@@ -1,13 +1,12 @@
 """A worker may be killed anywhere, and others may race it: the same bytes leave, the same sum comes out."""
 
-import subprocess
-import sys
 import threading
 
 import numpy as np
 import pytest
 from engine_world import LEASE, Calls, Devices, KilledError, World, crowd, population
 from paths import SUPPORT
+from warm import run
 
 from confidante.coordinator.rounds.engine import RoundEngine
 from confidante.coordinator.store import COLLECTING, PUBLISHED, Store
@@ -106,12 +105,8 @@ def test_a_process_that_is_really_killed_is_made_up_for(tmp_path, phase, call, a
     expected = one_step(twin)
     twin.close()
     world.store.close()
-    done = subprocess.run(
-        [sys.executable, str(HERE / "engine_killed.py"), str(world.folder), str(world.now), call, after],
-        check=False,
-        capture_output=True,
-    )
-    assert done.returncode == -9, done.stderr.decode()
+    done = run(SUPPORT / "engine_killed.py", world.folder, world.now, call, after)
+    assert done.returncode == -9, done.stderr
     world = World(world.folder, world.population, world.devices)
     if world.newest.phase == phase:
         world.now += LEASE

@@ -3,10 +3,9 @@
 import hashlib
 import itertools
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from http_world import POPULATION, Here, here, person, reason, seated
 from paths import SUPPORT
 from sqlalchemy import create_engine, select
 from stores import Spent
+from warm import Process
 
 from confidante.coordinator.config.population import EnrolmentTerms
 from confidante.coordinator.config.population_file import EXAMPLE, read_population
@@ -425,28 +425,15 @@ def test_check_ins_with_no_token_or_a_bad_one_are_told_why(store: Store, enrolme
 
 
 def test_two_processes_cannot_spend_one_token(store: Store, url: str) -> None:
-    spenders = [
-        subprocess.Popen(
-            [sys.executable, str(SUPPORT / "token_spender.py"), url, str(number)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for number in (1, 2, 3)
-    ]
-    try:
+    with ExitStack() as stack:
+        spenders = [
+            stack.enter_context(Process(SUPPORT / "token_spender.py", url, number)) for number in (1, 2, 3)
+        ]
         for one in spenders:
-            assert one.stdout is not None
             assert one.stdout.readline() == "ready\n"
         for one in spenders:
-            assert one.stdin is not None
             one.stdin.write("\n")
-            one.stdin.flush()
-        told = [one.communicate(timeout=60)[0].strip() for one in spenders]
-    finally:
-        for one in spenders:
-            one.kill()
-            one.communicate()
+        told = [one.stdout.readline().strip() for one in spenders]
     assert sorted(told) == ["False", "False", "True"]
     (waiting,) = store.pool.all("films")
     assert waiting.identity == bytes([told.index("True") + 1]) * 64

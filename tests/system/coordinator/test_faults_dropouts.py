@@ -26,7 +26,6 @@ def test_all_answer(world: Faults) -> None:
     assert {one.survivors for one in seen} == {state.survivors}
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_third_vanishes_before_and_after_each_phase(world: Faults) -> None:
     running = world.start()
     gone = {1, 4}

@@ -9,6 +9,7 @@ import pytest
 from faults_world import DEVICES, NAME, Faults, beside, wait_until
 
 MOMENTS = 6
+on_both = pytest.mark.parametrize("world_url", ["sqlite", "postgresql"], indirect=True)
 
 
 def killing(world: Faults, port: int, when: Callable[[threading.Event], bool]) -> Callable[..., None]:
@@ -41,6 +42,7 @@ def test_killed_at_any_moments_the_sum_is_exact(world: Faults, seed: int) -> Non
     world.check_exact(state)
 
 
+@on_both
 def test_killed_whenever_a_phase_has_ended_the_sum_is_exact(world: Faults) -> None:
     first = world.start()
     at = [""]
@@ -67,6 +69,7 @@ def test_killed_whenever_a_phase_has_ended_the_sum_is_exact(world: Faults) -> No
     world.check_exact(state)
 
 
+@on_both
 def test_two_coordinators_on_one_database_publish_each_sum_once_and_pay_once(world: Faults) -> None:
     urls = [world.start().url, world.start().url]
     for _ in range(3):
@@ -101,7 +104,6 @@ def test_one_of_two_coordinators_dies_and_the_other_goes_on(world: Faults) -> No
     world.check_exact(state)
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_what_was_paid_is_never_less_than_what_was_published(world: Faults) -> None:
     """Looked at all the while, across kills: a sum without its payment is at no moment to be seen."""
     first = world.start()

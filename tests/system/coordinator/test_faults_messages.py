@@ -121,7 +121,6 @@ def test_a_false_body_counts_as_silence_and_is_counted_with_its_reason(world: Fa
     assert {one.state for one in seen} <= {"published", "left", "vanished"}
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_shares_that_open_for_nobody_end_the_round_with_a_reason(world: Faults) -> None:
     running = world.start()
     with deadlines(world, dict.fromkeys(COLLECTING[2:], 0)):

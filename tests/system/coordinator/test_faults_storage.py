@@ -24,7 +24,7 @@ def at_phase(world: Faults, phase: str, over: threading.Event) -> bool:
     return not over.is_set()
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("world_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("how", ["at once", "fast"])
 def test_the_database_is_stopped_and_started_in_mid_round(
     world: Faults, postgres: Postgres, how: str
@@ -45,7 +45,7 @@ def test_the_database_is_stopped_and_started_in_mid_round(
     world.check_exact(state)
 
 
-@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("world_url", ["postgresql"], indirect=True)
 def test_connections_to_the_database_are_cut_again_and_again(world: Faults) -> None:
     running = world.start()
     cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND "
@@ -65,7 +65,6 @@ def test_connections_to_the_database_are_cut_again_and_again(world: Faults) -> N
     world.check_exact(state)
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_another_process_locks_the_database_for_a_while(world: Faults) -> None:
     running = world.start()
 
@@ -119,7 +118,6 @@ def test_a_full_disk_refuses_messages_with_a_reason_and_the_round_goes_on(world:
     world.check_exact(state)
 
 
-@pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 def test_a_disk_that_is_full_now_and_then_loses_nothing_acknowledged(world: Faults) -> None:
     running = world.start()
 

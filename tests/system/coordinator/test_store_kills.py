@@ -1,8 +1,6 @@
 """Workers that race, are killed, or lose their database: nothing acknowledged is lost, nobody wins twice."""
 
 import random
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +15,7 @@ from paths import SUPPORT
 from postgres import Postgres
 from store_world import DIGEST, IDENTITIES, ROUND, SEATS, claimed, filled, opened
 from stores import counted, hear, let_wait, seat_of, sent_to
+from warm import Process
 
 from confidante.coordinator.store import Accepted, Late, Payment, Repeated, Store
 from confidante.core.errors import StoreError
@@ -28,21 +27,11 @@ KILLS = 4
 
 
 @contextmanager
-def writer(*arguments: object) -> Iterator["subprocess.Popen[str]"]:
+def writer(*arguments: object) -> Iterator[Process]:
     """A process with the store open; killed at the end."""
-    process = subprocess.Popen(
-        [sys.executable, str(WRITER), *map(str, arguments)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
+    with Process(WRITER, *arguments) as process:
         assert process.stdout.readline() == "ready\n"
         yield process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def at_once(calls: list[Callable[[], T]]) -> list[T]:

@@ -2,7 +2,6 @@
 
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -11,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from test_end_to_end import DEVICES, OPEN, Running, all_take_part, coordinator, person
+from warm import Process
 
 from confidante.coordinator.store import Store
 from confidante.crypto.identity import SEED_BYTES, Identity
@@ -41,11 +41,7 @@ def until(true: object, seconds: float = 30.0) -> None:
 @contextmanager
 def patient(folder: Path, port: int = 0) -> Iterator[Running]:
     """A coordinator with the waiting times that operators have."""
-    command = [sys.executable, "-m", "confidante.cli", "coordinator", "run", str(folder / "films.toml")]
-    process = subprocess.Popen(
-        [*command, "--port", str(port)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    assert process.stdout is not None
+    process = Process("-m", "confidante.cli", "coordinator", "run", folder / "films.toml", "--port", port)
     try:
         yield Running(process.stdout.readline().split()[-1], folder, process)
     finally:
