@@ -9,7 +9,7 @@ from confidante.formats.source import Member, Source
 from confidante.formats.tables import NO_TIME, NO_TITLE, csv_rows, date_order
 from confidante.formats.timestamps import DateOrder, parse_time, parse_words
 
-NO_VALUE = "a value that is no number"
+NO_VALUE = "a value that is not a number"
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "title": ("title", "name", "item_title"),
     "id": ("id", "item", "item_id", "itemid"),

@@ -124,7 +124,8 @@ def write_export(path: Path, records: Iterable[Record], *, made: float) -> int:
                 file.write(encoder.encode(record) + b"\n")
             except UnicodeEncodeError:
                 raise DataError(
-                    f"record {count} holds half a character and cannot be exported", path=path
+                    f"record {count} contains half a character (a lone surrogate), which cannot be exported",
+                    path=path,
                 ) from None
     return count
 
@@ -138,13 +139,13 @@ def read_export(path: Path) -> Iterator[Record]:
                 heading = msgspec.json.decode(line.removeprefix(b"\xef\xbb\xbf"), type=Heading)
                 if heading.version != VERSION:
                     raise DataError(
-                        f"is of version {heading.version}, this program reads {VERSION}: use a newer one",
+                        f"has format version {heading.version}, not {VERSION}: use a newer confidante",
                         path=path,
                     )
             elif line.strip():
                 yield decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            what = "is no export of Confidante" if number == 1 else "is no record of an export"
+            what = "is not an export of Confidante" if number == 1 else "is not a record of an export"
             raise DataError(f"{what} ({error}): export again", path=path, line=number) from None
 
 
@@ -192,13 +193,13 @@ def _lines(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as file:
             if path.stat().st_size > 4 * MAX_BYTES:
-                raise DataError(f"holds more than {4 * MAX_BYTES >> 20} MB: it is no export", path=path)
+                raise DataError(f"holds more than {4 * MAX_BYTES >> 20} MB: it is not an export", path=path)
             empty = True
             while line := file.readline(_MAX_LINE):
                 empty = False
                 yield line
             if empty:
-                raise DataError("is empty: it is no export", path=path)
+                raise DataError("is empty: it is not an export", path=path)
     except FileNotFoundError:
         raise DataError("there is no such file", path=path) from None
     except OSError as error:
@@ -208,4 +209,4 @@ def _lines(path: Path) -> Iterator[bytes]:
 def _check_numbers(record: Record, path: Path) -> None:
     numbers = (getattr(record, name) for name in record.__struct_fields__)
     if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
-        raise DataError(f"a {type(record).__name__} holds a number that JSON has not", path=path)
+        raise DataError(f"a {type(record).__name__} holds a number that JSON cannot express", path=path)

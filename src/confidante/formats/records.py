@@ -87,7 +87,7 @@ class OnePerson:
             self._seen = person
         if person != self._seen:
             raise DataError(
-                f"holds what several people did ({self._seen!r}, {person!r}): say whose is wanted (person)",
+                f"has several people's histories ({self._seen!r}, {person!r}): say whose to import (person)",
                 path=self._path,
                 line=line,
             )

@@ -100,7 +100,7 @@ def open_source(path: Path | str) -> Source:
         if not path.exists():
             raise DataError("there is no such file", path=path)
         if not path.is_file():
-            raise DataError("is no regular file: name another", path=path)
+            raise DataError("is not a regular file: name another one", path=path)
         with path.open("rb") as file:
             zipped = file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
         if path.stat().st_size > MAX_BYTES and not zipped:
@@ -125,10 +125,13 @@ def _zip_members(path: Path) -> tuple[Member, ...]:
         raise DataError(f"holds more than {MAX_MEMBERS:,} files: unpack it and name one", path=path)
     for info in infos:
         if info.file_size > max(_SMALL, MAX_RATIO * info.compress_size):
-            raise DataError(f"holds a file packed {MAX_RATIO} times over, which no export is", path=path)
+            raise DataError(
+                f"contains a file compressed more than {MAX_RATIO}-fold: unpack it, and name the file",
+                path=path,
+            )
     names = [info.filename for info in infos]
     if len(set(names)) != len(names):
-        raise DataError("holds two files of one name: unpack it and name one", path=path)
+        raise DataError("contains two files of the same name: unpack it and name one", path=path)
     return tuple(Member(name, f"{path}: {name!r}", path, name) for name in names)
 
 

@@ -59,7 +59,7 @@ def csv_rows(
             return
         except csv.Error as error:
             raise DataError(
-                f"the quotes are wrong ({error}): mend them", path=member.path, line=start
+                f"the quotes are wrong ({error}): correct them", path=member.path, line=start
             ) from None
         if not any(field.strip() for field in fields):
             continue
@@ -105,7 +105,7 @@ def json_entries(member: Member, kind: type[T]) -> Iterator[tuple[int, T] | Skip
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"is not JSON ({error}): download it again", path=member.path) from None
     except RecursionError:
-        raise DataError("is nested too deep for an export", path=member.path) from None
+        raise DataError("is nested too deeply for an export", path=member.path) from None
     for number, entry in enumerate(entries, 1):
         yield _entry(decoder, number, entry)
 
@@ -136,7 +136,7 @@ def _raw_lines(file: IO[bytes], member: Member) -> Iterator[bytes]:
             yield line
         if len(rest) > MAX_LINE:
             raise DataError(
-                f"has a line of more than {MAX_LINE >> 20} MB: it is no export",
+                f"has a line of more than {MAX_LINE >> 20} MB: it is not an export",
                 path=member.path,
                 line=number + 1,
             )
@@ -172,7 +172,7 @@ def _again(first: str, rest: Iterator[str]) -> Iterator[str]:
 def _names(member: Member, fields: Sequence[str]) -> list[str]:
     names = [field.strip().lower() for field in fields]
     if len(names) > _MAX_COLUMNS or len(set(names)) != len(names):
-        raise DataError("the header repeats a name or has too many", path=member.path, line=1)
+        raise DataError("the header repeats a column name or has too many columns", path=member.path, line=1)
     return names
 
 

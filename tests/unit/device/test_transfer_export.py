@@ -109,11 +109,11 @@ def test_a_number_or_a_letter_that_json_has_not_leaves_no_file_behind(tmp_path: 
     ("content", "problem"),
     [
         ("", "is empty"),
-        ("{}\n", "is no export of Confidante"),
+        ("{}\n", "is not an export of Confidante"),
         ('{"confidante":"export","version":2,"made":0}\n', "version 2"),
-        ('{"confidante":"export","version":1,"made":0}\n{"type":"item"}\n', "is no record"),
-        ('{"confidante":"export","version":1,"made":0}\n{"type":"item","id":"a","ti', "is no record"),
-        ('{"confidante":"export","version":1,"made":0}\n' + "[" * 100_000, "is no record"),
+        ('{"confidante":"export","version":1,"made":0}\n{"type":"item"}\n', "is not a record"),
+        ('{"confidante":"export","version":1,"made":0}\n{"type":"item","id":"a","ti', "is not a record"),
+        ('{"confidante":"export","version":1,"made":0}\n' + "[" * 100_000, "is not a record"),
     ],
 )
 def test_what_is_no_export_is_refused_with_its_line(tmp_path: Path, content: str, problem: str) -> None:

@@ -54,9 +54,7 @@ class Passphrase:
         them in a key file is refused.
         """
         if not 1 <= len(text) <= _LONGEST_PASSPHRASE:
-            raise VaultError(
-                f"a passphrase has 1 to {_LONGEST_PASSPHRASE} characters: choose another one one"
-            )
+            raise VaultError(f"a passphrase has 1 to {_LONGEST_PASSPHRASE} characters: choose another one")
         try:
             self._secret = unicodedata.normalize("NFC", text).encode()
         except UnicodeEncodeError:

@@ -9,7 +9,7 @@ from confidante.formats.source import Member, Source
 from confidante.formats.tables import FIELDS, csv_rows, lines, text_problem
 from confidante.formats.timestamps import parse_time
 
-BAD_NUMBER = "a rating or a time that is no number"
+BAD_NUMBER = "a rating or a time that is not a number"
 UNKNOWN_FILM = "a film that the list of films lacks"
 OTHERS = "another person's"
 _RATINGS = ("ratings.csv", "ratings.dat", "u.data")
