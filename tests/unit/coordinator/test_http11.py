@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -27,7 +28,12 @@ async def app(scope, receive, send) -> None:
 def port() -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         config = uvicorn.Config(
-            app, http=PublicHttpProtocol, log_config=None, lifespan="off", timeout_keep_alive=600
+            app,
+            http=PublicHttpProtocol,
+            log_config=None,
+            lifespan="off",
+            timeout_keep_alive=600,
+            proxy_headers=False,
         )
         server = uvicorn.Server(config)
         server.install_signal_handlers = lambda: None
@@ -106,7 +112,9 @@ def test_connections_above_the_limit_are_ended_at_once(port: int, monkeypatch: p
     monkeypatch.setattr(PublicHttpProtocol, "crowd", Strict())
     with socket.create_connection(("127.0.0.1", port), timeout=120) as connection:
         asked(connection, HEAD % b"GET" + b"\r\n")
+        began = time.monotonic()
         assert heard(port) == b""
+        assert time.monotonic() - began < PublicHttpProtocol.head_seconds / 2
     assert PublicHttpProtocol.crowd.wait_until_left()
     assert heard(port, HEAD % b"POST" + b"Content-Length: 9\r\n\r\n").endswith(b"ok")
 
