@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,8 +37,12 @@ def unit_rows(rows: NDArray[np.float32]) -> NDArray[np.float32]:
     return unit
 
 
+@lru_cache(maxsize=1)
 def load_tokenizer(path: Path) -> "Tokenizer":
-    """Return the tokenizer of a tokenizer.json, without padding and truncation. Raises DataError."""
+    """Return the tokenizer of a tokenizer.json, without padding and truncation. Raises DataError.
+
+    Devices of one process share it: it takes longer to read than the titles of a small library.
+    """
     from tokenizers import Tokenizer
 
     try:
