@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
+pytest.register_assert_rewrite("store_contract")
 pytest_plugins = ["cli_fixtures", "coordinator_fixtures", "lab_fixtures"]
 
 # HYPOTHESIS_PROFILE chooses how many examples property tests draw: few by default, which is quick.

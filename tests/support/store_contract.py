@@ -1,4 +1,4 @@
-"""The store keeps its word, and the same on SQLite and PostgreSQL."""
+"""What a store keeps, on whichever database: tests that a module imports beside a fixture `url`."""
 
 import math
 from dataclasses import replace
@@ -422,16 +422,3 @@ class TestHostileInput:
         name = "'; DROP TABLE pool; --"
         let_wait(store, name, IDENTITIES[0], SEATS[0], 1.0)
         assert len(store.pool.all(name)) == 1
-
-
-@pytest.mark.parametrize("address", ["", "nonsense", "sqlite://", "sqlite:///:memory:", "mysql://host/name"])
-def test_an_address_that_cannot_be_used_is_refused(address: str) -> None:
-    with pytest.raises(StoreError):
-        Store.open(address)
-
-
-@pytest.mark.parametrize("address", ["sqlite:////nowhere/at/all.db", "postgresql://nobody@127.0.0.1:1/none"])
-def test_a_database_that_cannot_be_reached_may_be_tried_again(address: str) -> None:
-    with pytest.raises(StoreError, match="refused") as raised:
-        Store.open(address)
-    assert raised.value.retry
