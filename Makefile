@@ -40,13 +40,13 @@ lint: setup ## ruff, mypy strict, import rules
 	$(BIN)/lint-imports
 
 test: setup ## lint and types, beside all tests that need no process, browser or PostgreSQL
-	@sh tools/lint_beside.sh $(BIN)/pytest -n $(JOBS) --dist loadgroup tests/unit tests/contract
+	@sh tools/lint_beside.sh $(BIN)/pytest -n $(JOBS) tests/unit tests/contract
 
 test-slow: setup ## the other tests: processes, browsers, PostgreSQL
-	@$(BIN)/pytest -n $(WAITING_JOBS) --dist loadgroup tests/system tests/browser
+	@$(BIN)/pytest -n $(WAITING_JOBS) tests/system tests/browser
 
 nightly: setup ## everything with a thousand new examples a property test, then the kills of `make soak`
-	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n $(WAITING_JOBS) --dist loadgroup
+	@HYPOTHESIS_PROFILE=nightly $(BIN)/pytest -n $(WAITING_JOBS)
 	@$(MAKE) --no-print-directory soak
 
 test-all: test test-slow ## everything that must hold

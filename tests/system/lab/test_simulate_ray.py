@@ -17,8 +17,6 @@ ray = pytest.importorskip("ray", reason="ray is not installed: install confidant
 
 from confidante.lab.ray_workers import RayWorkers  # noqa: E402 - needs ray
 
-pytestmark = pytest.mark.xdist_group("ray")  # one process, one Ray, under --dist loadgroup
-
 CROWD = MadeUp(people=900, items=80, events=10, seed=1)
 CATALOGUE = made_up_catalogue(80)
 
