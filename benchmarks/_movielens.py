@@ -19,7 +19,6 @@ from confidante.device.recommend.query import Profile
 from confidante.lab.data.ml100k import load_ml100k
 from confidante.lab.experiment import run_training
 from confidante.models.snapshot import Published, decode
-from confidante.training.publish import publish
 
 DELTA = 1e-5
 NAMES = ("ml-100k", "ml-1m")
@@ -79,8 +78,7 @@ def load(name: str, phase: str) -> Data | None:
 
 def trained(data: Data, epsilon: float | None) -> bytes:
     """Return the published model of the whole federated training."""
-    run = run_training(data.visible, data.catalogue, epsilon=epsilon, delta=DELTA, seed=0)
-    return publish(run.learnt, data.catalogue)
+    return run_training(data.visible, data.catalogue, epsilon=epsilon, delta=DELTA, seed=0).published
 
 
 def library(data: Data, published: bytes | Published | None) -> Library:

@@ -12,7 +12,7 @@ epsilon 8 and delta 1e-5 against the coordinator, the sums for cohorts and picks
 every new person counts once, over four trainings with noise of their own.
 
 A new person's first half, by time, is what may be known; right is what the second half has
-(`lab/cold_start`). Candidates are all items but those of the first half, the same for every line. "The newest
+(`_cold_start.py`). Candidates are all items but those of the first half, the same for every line. "The newest
 event" grades only the last event of each person, with all before it no candidates, as the other benchmarks
 do. Picks: of the slate that a device shows, the three of the first half with the best ratings, then the
 newest; fewer where there are fewer. Scores are the device's own (`build_query` over a `Library`). Cohorts:

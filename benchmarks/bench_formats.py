@@ -26,6 +26,7 @@ from confidante.core.errors import PlanError
 from confidante.lab.batch_sum import Work, added
 from confidante.lab.experiment import Run, run_training
 from confidante.lab.metrics import full_ranks, hr_at_k, ndcg_at_k
+from confidante.lab.published_recommender import PublishedRecommender
 from confidante.privacy.plan import Cohort, SumPlan, plan_sum
 
 WIDTHS = (8, 12, 16, 20, 32)
@@ -66,7 +67,8 @@ def trained(data: Data, epsilon: float, bits: int, seed: int) -> tuple[Run, Watc
 
 def graded(data: Data, run: Run) -> tuple[float, float]:
     """Return mean NDCG@10 and HR@10."""
-    ranks = full_ranks(run.learnt.model, data.visible, data.held_out, also_hidden=data.hidden)
+    recommender = PublishedRecommender(run.published, data.catalogue)
+    ranks = full_ranks(recommender, data.visible, data.held_out, also_hidden=data.hidden)
     return float(ndcg_at_k(ranks, 10).mean()), float(hr_at_k(ranks, 10).mean())
 
 

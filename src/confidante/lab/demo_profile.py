@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import DataError
-from confidante.core.values import Histories
+from confidante.core.values import Catalogue, Histories
 from confidante.crypto.identity import Identity
 from confidante.device.device import Device
 from confidante.device.federation.agreement import Agreement, Offer
@@ -23,6 +23,7 @@ from confidante.device.federation.participation import Route
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose
 from confidante.lab.data.dataset import Dataset
+from confidante.models.scoring import read_scores
 from confidante.privacy.accounting import calibrate
 from confidante.privacy.clipping import decode, encode
 from confidante.privacy.plan import Cohort, plan_sum
@@ -33,8 +34,6 @@ from confidante.secagg.phases import PHASES
 from confidante.secagg.server import Server
 from confidante.tasks.base import NoisySum
 from confidante.tasks.quality import Quality, QualityTask, quality
-from confidante.training.publish import publish
-from confidante.training.recipe import Learnt
 
 DEVICES = 40  # in the round, where there are so many people
 EPSILON = 1.0
@@ -66,7 +65,7 @@ def check_profile_folder(folder: Path) -> None:
 
 
 def make_profile(
-    folder: Path, dataset: Dataset, history: Histories, learnt: Learnt, person: int
+    folder: Path, dataset: Dataset, history: Histories, published: bytes, person: int
 ) -> DemoProfile:
     """Make the profile of `person` (a row of `history`) in `folder`, in place of an earlier demo's."""
     check_profile_folder(folder)
@@ -76,19 +75,19 @@ def make_profile(
     mine = history.slice(person, person + 1)
     with Device(folder, InsecurePlaintextKey()) as device:
         (folder / NOTE).write_text(_WORDS)
-        device.federation.install_model(publish(learnt, catalogue))
+        device.federation.install_model(published)
         for item, at in zip(mine.items.tolist(), mine.times.tolist(), strict=True):
             device.record(catalogue.ids[item], "rated", at=float(at))
         device.consents.switch(Purpose.QUALITY, True, how="app")
         others = np.flatnonzero(np.arange(history.people) != person)[: DEVICES - 1]
-        found, sent = _round(device, catalogue.ids, learnt, history.select(others))
+        found, sent = _round(device, catalogue, published, history.select(others))
         spent = device.ledger.budget().epsilon_spent
     return DemoProfile(str(folder), len(mine.items), sent, spent, found)
 
 
-def _round(device: Device, ids: tuple[str, ...], learnt: Learnt, others: Histories) -> tuple[Quality, int]:
+def _round(device: Device, catalogue: Catalogue, published: bytes, others: Histories) -> tuple[Quality, int]:
     """Take one private sum of the device and others; return its result and the bytes the device sent."""
-    task = QualityTask(learnt.model)
+    task = QualityTask(read_scores(published, catalogue))
     noise = calibrate(EPSILON, DELTA, (1.0,))[0]
     cohort = Cohort(others.people + 1)
     plan = plan_sum(task.name, task.length, task.l2_bound, task.linf_bound, noise, cohort, 32)
@@ -103,7 +102,7 @@ def _round(device: Device, ids: tuple[str, ...], learnt: Learnt, others: Histori
         for index, peer in enumerate(peers, start=1)
     }
     agreement = Agreement(
-        plan, task, ids, Purpose.QUALITY, "lists graded, hits, and hits by their place in the list"
+        plan, task, catalogue.ids, Purpose.QUALITY, "lists graded, hits, and hits by their place in the list"
     )
     route = Route(COORDINATOR, seen="It stayed within the process of the demo: no network was used.")
     mine = device.federation.join(agreement, Offer(setup.config.encode(), roster), route)

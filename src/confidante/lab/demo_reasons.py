@@ -1,19 +1,18 @@
 """What is suggested to a person and why, in shares of the score that add up to the whole.
 
-A score is the popularity term plus one exact term for each own event and part of the model
-(`SequentialModel.contributions`). It is cut in two ways here: by own event, and by part. A negative share
-spoke against the item. Shares are of the score's magnitude.
+A score is the popularity term plus one exact term for each own event and part of the model, as a device gives
+them (`device.values.Reason`). It is cut in two ways here: by own event, and by part. A negative share spoke
+against the item. Shares are of the score's magnitude.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import final
 
-import numpy as np
-from numpy.typing import NDArray
-
-from confidante.core.values import Catalogue, Histories
-from confidante.lab.rank import best_items
-from confidante.models.sequential import Contributions, SequentialModel
+from confidante.core.values import Histories
+from confidante.device import values as device
+from confidante.device.values import ReasonKind
+from confidante.lab.published_recommender import PublishedRecommender
 
 POPULARITY_SHARE = "popularity"
 
@@ -66,51 +65,46 @@ class Person:
 
 
 def person_shown(
-    model: SequentialModel,
-    catalogue: Catalogue,
+    recommender: PublishedRecommender,
+    history: Histories,
     *,
     name: str,
     group: str,
-    events: NDArray[np.int32],
     held_out: int,
     held_out_rank: int,
     suggestions: int = 3,
 ) -> Person:
-    """Return a person's best items with reasons. events: item indices, oldest first."""
-    histories = Histories(np.array([0, len(events)]), events, np.zeros(len(events), dtype=np.int64))
-    best = next(best_items(model, histories, suggestions))
+    """Return a person's best items with reasons. history: of this person only."""
+    items = recommender.items
     return Person(
         name=name,
         group=group,
-        events=len(events),
-        latest=tuple(catalogue.titles[item] for item in events[::-1][:3]),
-        held_out=catalogue.titles[held_out],
+        events=len(history.items),
+        latest=tuple(items[item].title for item in history.items[::-1][:3].tolist()),
+        held_out=items[held_out].title,
         held_out_rank=held_out_rank,
-        suggestions=tuple(
-            explain(model.contributions(events, item), catalogue, events, item) for item in best.tolist()
-        ),
+        suggestions=tuple(explain(found) for found in recommender.suggestions(history, suggestions)),
     )
 
 
-def explain(
-    why: Contributions, catalogue: Catalogue, events: NDArray[np.int32], item: int, *, most: int = 3
-) -> Suggestion:
-    """Return the reasons of one score; `most` own events are named."""
-    unit = abs(why.score) or 1.0
-    by_event = why.by_event.sum(axis=1) / unit
-    order = np.argsort(-np.abs(by_event), kind="stable")
-    named, rest = order[:most], order[most:]
-    by_part = why.by_event.sum(axis=0) / unit
+def explain(found: device.Suggestion, *, most: int = 3) -> Suggestion:
+    """Return a device's reasons in shares of the score; `most` own events are named."""
+    unit = abs(found.score) or 1.0
+    events = [reason for reason in found.reasons if reason.kind is ReasonKind.EVENT]
+    popularity = sum(reason.points for reason in found.reasons if reason.kind is ReasonKind.POPULARITY) / unit
+    parts: Counter[str] = Counter()
+    for reason in events:
+        parts.update(reason.parts)
     return Suggestion(
-        title=catalogue.titles[item],
-        labels=catalogue.labels[item],
-        score=why.score,
-        because=tuple(Share(catalogue.titles[events[row]], float(by_event[row])) for row in named),
-        others=float(by_event[rest].sum()),
-        other_events=len(rest),
-        popularity=why.prior / unit,
+        title=found.item.title,
+        labels=found.item.labels,
+        score=found.score,
+        because=tuple(Share(reason.subject, reason.points / unit) for reason in events[:most]),
+        others=sum(reason.points for reason in events[most:]) / unit,
+        other_events=len(events[most:]),
+        popularity=popularity,
         parts=(
-            *(Share(part, float(share)) for part, share in zip(why.parts, by_part, strict=True)),
-            Share(POPULARITY_SHARE, why.prior / unit),
+            *(Share(part, points / unit) for part, points in parts.items()),
+            Share(POPULARITY_SHARE, popularity),
         ),
     )

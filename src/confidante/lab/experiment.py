@@ -15,14 +15,16 @@ from confidante.lab.simulation import Engine, Progress, Simulator, SumRecord
 from confidante.privacy.accounting import Guarantee, account, calibrate
 from confidante.privacy.plan import Cohort
 from confidante.tasks.likes import SLATE
+from confidante.training.publish import publish
 from confidante.training.recipe import Learnt, Settings, budget, settings_for, train, weakness
 
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """A training that has ended."""
+    """A training that has ended. published: the model as every device would install it."""
 
+    published: bytes
     learnt: Learnt
     records: tuple[SumRecord, ...]
     guarantee: Guarantee
@@ -99,7 +101,7 @@ def run_training(
     learnt = train(catalogue, simulator, settings)
     records = tuple(simulator.records)
     guarantee = account([r.plan for r in records], delta, [r.survivors for r in records])
-    return Run(learnt, records, guarantee, time.perf_counter() - started)
+    return Run(publish(learnt, catalogue), learnt, records, guarantee, time.perf_counter() - started)
 
 
 def _check(histories: Crowd, catalogue: Catalogue) -> None:

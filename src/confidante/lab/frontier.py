@@ -15,6 +15,7 @@ from confidante.core.files import check_writable, written_whole
 from confidante.lab.baselines import fit_popularity
 from confidante.lab.data.dataset import Dataset, LoadReport
 from confidante.lab.metrics import Estimate, Scorer, estimate, full_ranks, ndcg_at_k
+from confidante.lab.published_recommender import PublishedRecommender
 from confidante.lab.rank import Training, load_report
 from confidante.lab.report_plots import (
     DARK,
@@ -106,7 +107,8 @@ def run_frontier(
         name = "no noise" if epsilon is None else f"epsilon {epsilon:g}, seed {seed}"
         report = progress or (lambda _what, _part: None)
         training = Training(epsilon=epsilon, delta=delta, seed=seed)
-        return grade(training.run(visible, lambda what, part: report(f"{name}: {what}", part)).learnt.model)
+        run = training.run(visible, lambda what, part: report(f"{name}: {what}", part))
+        return grade(PublishedRecommender(run.published, dataset.catalogue))
 
     points = []
     for epsilon in sorted(set(epsilons)):

@@ -1,27 +1,21 @@
 """A file of interactions in, everybody's best items out: what `confidante lab rank` does."""
 
 import csv
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TextIO, final
 
-import numpy as np
-from numpy.typing import NDArray
-
 from confidante.core.errors import DataError, PlanError
 from confidante.core.files import same_place, written_whole
-from confidante.core.values import Catalogue, Histories
+from confidante.core.values import Catalogue
 from confidante.lab.batch_sum import Adder
 from confidante.lab.data.csv_files import load_csv
 from confidante.lab.data.dataset import Dataset, LoadReport
 from confidante.lab.experiment import Run, run_training
-from confidante.lab.metrics import Scorer
 from confidante.lab.people import Crowd
+from confidante.lab.published_recommender import PublishedRecommender
 from confidante.lab.simulation import Engine, Progress
-from confidante.models.recommend import best
 
-_CELLS = 4_000_000  # scores held at once: 16 MB of float32
 _LARGEST_UPLOAD = 1 << 30
 
 
@@ -76,22 +70,7 @@ class Training:
         adder: Adder | None = None,
     ) -> Run:
         """Train on all events of a crowd; adder: see `Simulator`. Raises ConfidanteError."""
-        return run_training(
-            crowd,
-            catalogue,
-            adder=adder,
-            epsilon=self.epsilon,
-            delta=self.delta,
-            seed=self.seed,
-            repeat=self.repeat,
-            engine=self.engine,
-            max_dropout=self.max_dropout,
-            max_collusion=self.max_collusion,
-            dropout=self.dropout,
-            bits=self.bits,
-            max_upload=self.max_upload,
-            progress=progress,
-        )
+        return run_training(crowd, catalogue, adder=adder, progress=progress, **asdict(self))
 
 
 def rank_file(
@@ -187,32 +166,14 @@ def load_report(report: LoadReport) -> dict[str, Any]:
     }
 
 
-def best_items(
-    scorer: Scorer, histories: Histories, k: int, *, repeat: bool = False
-) -> Iterator[NDArray[np.int64]]:
-    """Yield each person's `k` best items, best first, equal scores in the catalogue's order.
-
-    A person's own items are left out unless `repeat`; so a list may be shorter than `k`. People are scored
-    in batches, so memory does not grow with their number.
-    """
-    start, step = 0, 1
-    while start < histories.people:
-        stop = min(start + step, histories.people)
-        batch = histories.slice(start, stop)
-        scores = np.array(scorer.score(batch))
-        if not repeat:
-            scores[batch.person_of_event, batch.items] = -np.inf
-        yield from (best(np.flatnonzero(row > -np.inf), row, k) for row in scores)
-        start, step = stop, max(1, _CELLS // scores.shape[1])
-
-
 def _write(file: TextIO, dataset: Dataset, run: Run, k: int, *, repeat: bool) -> list[int]:
     """Write everybody's rows and return the number of each."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(("user", "item", "rank"))
     names, lengths = dataset.catalogue.ids, []
-    lists = best_items(run.learnt.model, dataset.histories, k, repeat=repeat)
-    for user, chosen in zip(dataset.user_ids, lists, strict=True):
+    recommender = PublishedRecommender(run.published, dataset.catalogue)
+    lists = recommender.lists(dataset.histories, k, repeats=repeat)
+    for user, (chosen, _) in zip(dataset.user_ids, lists, strict=True):
         writer.writerows((user, names[item], rank) for rank, item in enumerate(chosen.tolist(), 1))
         lengths.append(len(chosen))
     return lengths

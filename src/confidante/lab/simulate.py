@@ -19,6 +19,7 @@ from confidante.lab.experiment import Run
 from confidante.lab.memory import peak_bytes
 from confidante.lab.metrics import Scorer, estimate, full_ranks, ndcg_at_k
 from confidante.lab.people import Crowd, MadeUp, made_up_catalogue
+from confidante.lab.published_recommender import PublishedRecommender
 from confidante.lab.rank import Training, costs, load_report
 from confidante.lab.simulation import Progress
 
@@ -99,7 +100,7 @@ def _quality(crowd: MadeUp, catalogue: Catalogue, run: Run) -> dict[str, Any]:
     histories = crowd.select(people)
     held_out = crowd.next_items(people)
     models: dict[str, Scorer] = {
-        "model": run.learnt.model,
+        "model": PublishedRecommender(run.published, catalogue),
         "popularity": fit_popularity(histories, len(catalogue)),
     }
     graded: dict[str, Any] = {"people": len(people), "k": K}

@@ -136,11 +136,15 @@ class ServedModel:
         )
 
     def scores(self, rows: Rows, queries: Sequence[NDArray[np.floating]]) -> Floats:
-        """Return the scores of `rows`, float64 [k]: prior and parts, without own history."""
+        """Return the scores of `rows`, float64 [k]: prior and parts, without own history.
+
+        A row has the same score, bit for bit, whatever rows it is asked for with.
+        """
         self._check(rows)
         found = self.prior[rows].astype(np.float64)
         for part, query in zip(self.parts, queries, strict=True):
-            found += part.item_weights[rows] * (part.vectors[rows].astype(np.float64) @ query)
+            # One product a row: a product of matrices sums up a row in an order that its neighbours decide.
+            found += part.item_weights[rows] * np.vecdot(part.vectors[rows].astype(np.float64), query)
         return found
 
     def contributions(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from confidante.core.values import Catalogue
 from confidante.models.features import FeatureBasis, feature_basis
-from confidante.models.sequential import FactoredModel, OwnHistory, SequentialModel
+from confidante.models.sequential import FactoredModel, OwnHistory
 from confidante.tasks.base import NoisySum, Task
 from confidante.tasks.feature_pairs import FeatureMap, FeaturePairTask, feature_map
 from confidante.tasks.item_pairs import ItemBasis, ItemPairTask, basis_size, item_basis
@@ -125,13 +125,12 @@ class SumService(Protocol):
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class Learnt:
-    """A trained model, the public parts it was made of, and the same model in factors, to be published."""
+    """A trained model in factors, to be published, and the public parts that it was made of."""
 
-    model: SequentialModel
+    factored: FactoredModel
     features: FeatureBasis
     basis: ItemBasis
     feature_map: FeatureMap
-    factored: FactoredModel
 
 
 def likes_columns(items: int, slate: int, max_length: int) -> int:
@@ -195,7 +194,7 @@ def train(catalogue: Catalogue, sums: SumService, settings: Settings) -> Learnt:
         prior_weight=settings.prior_weight,
         own=settings.own,
     )
-    learnt = Learnt(SequentialModel.of(factored), features, basis, mapped, factored)
+    learnt = Learnt(factored, features, basis, mapped)
     if settings.slate == 0:
         return learnt
     # Last, so that all sums before it are what they are without it.

@@ -21,7 +21,7 @@ from confidante.device.catalog.text import (
     project,
     text_vectors,
 )
-from confidante.device.catalog.text.encoder import package_folder
+from confidante.device.catalog.text.encoder import load_tokenizer, package_folder
 from confidante.device.catalog.text.wordllama import WordLlama, read_matrix
 
 WORDS = encoder_named("words")
@@ -154,7 +154,7 @@ def test_damaged_tokenizers_and_unknown_names_are_clear_errors(tmp_path: Path) -
     bad = tmp_path / "tokenizer.json"
     bad.write_text("[]")
     with pytest.raises(DataError, match="is not a tokenizer"):
-        encoder_named("minilm", tokenizer=bad)
+        load_tokenizer(bad)
     with pytest.raises(DataError, match="there is no text encoder 'bert'"):
         encoder_named("bert")
 
@@ -194,10 +194,3 @@ def test_without_the_extra_hashed_words_are_taken() -> None:
 
 def test_the_best_that_is_installed_is_taken() -> None:
     assert best_available().name == "wordllama"
-
-
-def test_minilm_tells_meaning_from_letters() -> None:
-    encoder = encoder_named("minilm")
-    stars, battle, pasta = encoder.encode(["a space war", "a battle among the stars", "cooking pasta"])
-    assert encoder.dimensions == 384
-    assert stars @ battle > 0.4 > 0.2 > stars @ pasta

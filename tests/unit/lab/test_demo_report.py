@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from confidante.core.errors import DataError
+from confidante.core.values import Item
+from confidante.device.values import Reason, ReasonKind, Suggestion
 from confidante.lab.data.dataset import Dataset, LoadReport
 from confidante.lab.demo import run_demo
 from confidante.lab.demo_reasons import explain
 from confidante.lab.report import page, percent, prepare_folder, write_report
-from confidante.models.sequential import Contributions
 from confidante.testing.checkerboard import checkerboard
 
 NEEDED = [
@@ -81,10 +82,15 @@ def test_reasons_add_up_both_ways_and_keep_their_sign(secure):
             named = sum(share.share for share in suggestion.because)
             assert named + suggestion.others + suggestion.popularity == pytest.approx(whole)
             assert sum(share.share for share in suggestion.parts) == pytest.approx(whole)
-    events, item = np.array([0, 1, 2, 3], dtype=np.int32), 5
-    why = Contributions(("one", "two"), np.array([[1, 1], [-3, 0], [0.5, 0], [4, 0.5]]), 1.0, 5.0)
-    found = explain(why, board().catalogue, events, item, most=2)
+    shares = {"d": (4, 0.5), "b": (-3, 0), "a": (1, 1), "c": (0.5, 0)}
+    reasons = [Reason(ReasonKind.POPULARITY, "", 1.0)]
+    for title, parts in shares.items():
+        by_part = dict(zip(("one", "two"), parts, strict=True))
+        reasons.append(Reason(ReasonKind.EVENT, title, sum(parts), by_part))
+    found = explain(Suggestion(Item("x", "X"), 5.0, tuple(reasons)), most=2)
     assert [share.share for share in found.because] == [0.9, -0.6]
+    assert [share.what for share in found.because] == ["d", "b"]
+    assert {share.what: share.share for share in found.parts} == {"one": 0.5, "two": 0.3, "popularity": 0.2}
     assert found.others == pytest.approx(0.5)
     assert found.other_events == 2
     assert percent(-0.6) == "\u221260\u00a0%"

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from model_worlds import people
+from model_worlds import people, trained_scores
 
 from confidante.core.errors import DataError
-from confidante.models.sequential import FactoredModel, Factors, OwnHistory, SequentialModel
+from confidante.models.sequential import FactoredModel, Factors, OwnHistory
 from confidante.models.served import NewRows, ServedModel, ServedPart, quantise, quantise_part
 
 ITEMS = 40
@@ -66,8 +66,9 @@ def test_each_contribution_is_that_of_its_event_alone(request):
 
 def test_quantised_scores_are_those_of_the_trained_model_to_within_8_bits():
     history = [3, 8, 3, 21, 39, 0]
-    trained = SequentialModel.of(TRAINED).score(people(history))[0].astype(np.float64)
     rows, ages = np.array(history), np.arange(6.0)[::-1]
+    trained = trained_scores(TRAINED, people(history))[0]
+    np.add.at(trained, rows, 3 * 0.5 ** (ages / 7))
     served = SERVED.scores(np.arange(ITEMS), SERVED.queries(rows, ages, np.ones(6)))
     served += SERVED.own_points(rows, ages, np.arange(ITEMS)).sum(axis=1)
     assert np.abs(served - trained).max() < 0.02 * trained.std()
@@ -137,6 +138,33 @@ def test_a_subset_scores_as_its_rows_and_a_part_is_replaced_by_its_name():
     text = quantise_part(factors("text", 4, 3.0))
     assert SERVED.with_part(text).names == ("short", "long", "text")
     assert SERVED.with_part(text).with_part(text).names == ("short", "long", "text")
+
+
+def test_a_row_scores_the_same_whatever_it_is_asked_with():
+    rows, ages = np.array([3, 8, 3, 21]), np.arange(4.0)[::-1]
+    queries = SERVED.queries(rows, ages, np.ones(4))
+    whole = SERVED.scores(np.arange(ITEMS), queries)
+    for some in (np.array([17]), np.arange(3, 30, 7), RNG.permutation(ITEMS)):
+        assert np.array_equal(SERVED.scores(some, queries), whole[some])
+
+
+def test_forgetting_an_event_is_as_if_it_had_never_been_and_makes_the_older_ones_younger():
+    rows, ages, ones = np.array([4, 9, 30, 4]), np.arange(4.0)[::-1], np.ones(4)
+    candidates = np.arange(ITEMS)
+    with_it, without = (SERVED.contributions(rows[:n], ages[4 - n :], ones[:n], candidates) for n in (4, 3))
+    assert without == pytest.approx(with_it[:, :3] * 2 ** (1 / np.array([1.5, 20.0])), rel=1e-12, abs=1e-300)
+
+
+def test_who_has_no_history_gets_the_prior():
+    nothing = np.zeros(0, dtype=np.int64)
+    queries = SERVED.queries(nothing, np.zeros(0), np.zeros(0))
+    assert np.array_equal(SERVED.scores(np.arange(ITEMS), queries), SERVED.prior)
+
+
+@pytest.mark.parametrize(("weight", "half_life"), [(1.0, 0.0), (np.nan, 1.0), (1.0, np.nan), (1.0, np.inf)])
+def test_own_history_that_cannot_be_scored_is_refused(weight, half_life):
+    with pytest.raises(DataError, match="cannot be scored"):
+        OwnHistory(weight, half_life)
 
 
 def part_of(name="part", rows=4, half_life=1.0, weights=None):

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from model_worlds import people
+from model_worlds import people, said, score_people
 
 from confidante.models.features import FeatureBasis
-from confidante.models.sequential import SequentialModel
 from confidante.tasks.feature_pairs import FeatureMap
 from confidante.tasks.item_pairs import ItemBasis
 from confidante.training.blend import FEATURE_PART, ITEM_PART, blend
@@ -27,15 +26,13 @@ def blended(item_reliability=0.8, feature_reliability=0.6, feature_weight=0.2, r
         item_reliability,
     )
     mapped = FeatureMap(MAP * np.float32(scale), np.ones(ITEMS, np.float32), feature_reliability)
-    factored = blend(
+    return blend(
         FEATURES, basis, mapped, POPULARITY, half_life=2.0, feature_weight=feature_weight, prior_weight=0.05
     )
-    return SequentialModel.of(factored)
 
 
 def by_part(model, name, event, item):
-    why = model.contributions(np.array([event]), item)
-    return why.by_event[0, why.parts.index(name)]
+    return said(next(part for part in model.parts if part.name == name), event, item)
 
 
 def spread(model, name):
@@ -74,12 +71,12 @@ def test_an_item_outside_the_basis_has_no_item_part_neither_as_event_nor_as_cand
     model = blended()
     assert by_part(model, ITEM_PART, 0, 5) == by_part(model, ITEM_PART, 5, 0) == 0
     assert by_part(model, FEATURE_PART, 0, 5) != 0
-    assert np.isfinite(model.score(people(list(range(ITEMS))))).all()
+    assert np.isfinite(score_people(model, people(list(range(ITEMS))))).all()
 
 
 def test_an_empty_basis_leaves_features_and_popularity():
     model = blended(item_reliability=0.0, rank=0)
-    scores = model.score(people([4], []))
+    scores = score_people(model, people([4], []))
     assert np.isfinite(scores).all()
     assert np.argsort(-scores[1]).tolist() == np.argsort(-POPULARITY).tolist()
     assert scores[0].std() > 0

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from model_worlds import ExactSums, catalogue_of, people, random_people
+from model_worlds import ExactSums, catalogue_of, people, random_people, score_people
 
+from confidante.models.served import quantise
 from confidante.testing.checkerboard import checkerboard
 from confidante.testing.task_contract import check_task
 from confidante.training.blend import FEATURE_PART, ITEM_PART
@@ -20,8 +21,8 @@ from confidante.training.recipe import (
 )
 
 
-def best_new(model, histories):
-    scores = model.score(histories).copy()
+def best_new(learnt, histories):
+    scores = score_people(learnt.factored, histories)
     scores[histories.person_of_event, histories.items] = -np.inf
     return scores.argmax(axis=1).tolist()
 
@@ -31,7 +32,7 @@ def best_new(model, histories):
 def test_the_missing_square_of_the_checkerboard_comes_first_for_everybody(settings, size):
     board = checkerboard(size)
     learnt = train(board.catalogue, ExactSums(board.histories), settings)
-    assert best_new(learnt.model, board.histories) == board.answers.tolist()
+    assert best_new(learnt, board.histories) == board.answers.tolist()
 
 
 @pytest.mark.parametrize("settings", [EXACT, PRIVATE], ids=["exact", "private"])
@@ -39,34 +40,35 @@ def test_around_a_circle_the_next_item_comes_first(settings):
     """Item i is always followed by i + 1: whoever walked from s to s + 5 is offered s + 6."""
     walks = [[(start + step) % 40 for step in range(6)] for start in range(40)]
     learnt = train(catalogue_of(40), ExactSums(people(*walks)), settings)
-    assert best_new(learnt.model, people(*walks)) == [(start + 6) % 40 for start in range(40)]
+    assert best_new(learnt, people(*walks)) == [(start + 6) % 40 for start in range(40)]
 
 
 def test_items_that_nobody_met_have_finite_vectors_and_a_score_from_their_features():
     histories = random_people(60, 30, 20, seed=1)
     learnt = train(catalogue_of(36), ExactSums(histories), EXACT)  # 30 to 35 are new
-    scores = learnt.model.score(histories)
+    scores = score_people(learnt.factored, histories)
     assert scores.shape == (60, 36)
     assert np.isfinite(scores).all()
-    for item in range(30, 36):
-        why = learnt.model.contributions(np.array([3, 7]), item)
-        parts = dict(zip(why.parts, why.by_event.sum(axis=0), strict=True))
-        assert parts[ITEM_PART] == 0
-        assert parts[FEATURE_PART] != 0
-    from_a_new_one = learnt.model.contributions(np.array([35]), 2)
-    assert from_a_new_one.by_event[0, from_a_new_one.parts.index(FEATURE_PART)] != 0
+    model = quantise(learnt.factored)
+    of_items, of_features = (model.names.index(name) for name in (ITEM_PART, FEATURE_PART))
+    events, candidates = np.array([3, 7]), np.arange(30, 36)
+    shares = model.contributions(events, np.array([1.0, 0.0]), np.ones(2), candidates).sum(axis=1)
+    assert (shares[:, of_items] == 0).all()
+    assert (shares[:, of_features] != 0).all()
+    from_a_new_one = model.contributions(np.array([35]), np.zeros(1), np.ones(1), np.array([2]))
+    assert from_a_new_one[0, 0, of_features] != 0
 
 
 def test_who_has_no_history_gets_the_items_of_most_people():
     histories = people(*([[0, 1, 2]] * 9), *([[1, 2]] * 5), *([[2, 3]] * 3), [3, 4])
     learnt = train(catalogue_of(5), ExactSums(histories), EXACT)
-    assert np.argsort(-learnt.model.score(people([]))[0])[:2].tolist() == [2, 1]
+    assert np.argsort(-score_people(learnt.factored, people([]))[0])[:2].tolist() == [2, 1]
 
 
 def test_people_without_any_event_teach_nothing_and_break_nothing():
     for histories in (people(), people([], []), people([1])):
         learnt = train(catalogue_of(7), ExactSums(histories), EXACT)
-        assert np.isfinite(learnt.model.score(people([1, 2, 3], []))).all()
+        assert np.isfinite(score_people(learnt.factored, people([1, 2, 3], []))).all()
 
 
 def test_three_sums_are_taken_and_each_task_keeps_its_contract():

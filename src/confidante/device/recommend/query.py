@@ -18,7 +18,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.device.catalog.index import Index
+from confidante.device.catalog.index.base import Search
 from confidante.device.catalog.library import Library
 from confidante.device.catalog.text.encoder import unit_rows
 from confidante.device.recommend.group_prior import GroupPrior
@@ -213,7 +213,7 @@ def build_query(
 
 def top_k(
     query: ScoringQuery,
-    index: Index,
+    index: Search,
     n: int,
     *,
     diversity: float = 0.0,

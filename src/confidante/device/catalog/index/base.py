@@ -14,16 +14,8 @@ Found = tuple[NDArray[np.int64], NDArray[np.float32]]
 """Rows, best first, and their scores: int64 and float32 [found]."""
 
 
-class Index(Protocol):
+class Search(Protocol):
     """Finds the best rows of a `ServedModel`. Not for two threads at once: the caller holds a lock."""
-
-    @property
-    def rows(self) -> int:
-        """Rows of the model, removed ones included."""
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes held for searching: what the model lends (vectors, weights, prior) included."""
 
     def search(
         self,
@@ -39,6 +31,18 @@ class Index(Protocol):
         float32 [rows], finite, added to the score. Fewer than n when fewer may be found. DataError for a
         negative n, or arrays of another length.
         """
+
+
+class Index(Search, Protocol):
+    """A search that is kept, and changes with its model."""
+
+    @property
+    def rows(self) -> int:
+        """Rows of the model, removed ones included."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held for searching: what the model lends (vectors, weights, prior) included."""
 
     def remove(self, rows: NDArray[np.integer]) -> None:
         """Never find these rows again: effective with the next search. DataError for rows there are not."""

