@@ -195,7 +195,7 @@ def listening(coordinator: Coordinator) -> Iterator[int]:
     """Serve in a thread, and give the port."""
     with socket.create_server(("127.0.0.1", 0)) as door:
         server = uvicorn.Server(
-            uvicorn.Config(coordinator.app, access_log=False, log_level="error", lifespan="off", ws="none")
+            uvicorn.Config(coordinator.app, log_config=None, access_log=False, lifespan="off", ws="none")
         )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
         thread.start()

@@ -94,7 +94,7 @@ def door() -> Iterator[Door]:
     made = Door()
     with socket.create_server(("127.0.0.1", 0)) as listening:
         made.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        config = uvicorn.Config(made, access_log=False, log_level="error", lifespan="off", ws="none")
+        config = uvicorn.Config(made, log_config=None, access_log=False, lifespan="off", ws="none")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
