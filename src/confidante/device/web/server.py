@@ -68,6 +68,7 @@ def serve(
         config = uvicorn.Config(
             app,
             access_log=False,  # a log of requests is a copy of the history
+            log_config=None,  # uvicorn's own would close the handlers that the app has
             log_level="error",
             server_header=False,
             date_header=False,
