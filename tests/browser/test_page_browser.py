@@ -231,10 +231,10 @@ def test_switches(page: Page, device: Device) -> None:
         for _ in range(2):
             before = device.consents.allowed(purpose)
             page.locator(f"#switch-{purpose.value}").click()
-            said(page, "is off" if before else "is on")
-            assert device.consents.allowed(purpose) is not before
             expected = "false" if before else "true"
             expect(page.locator(f"#switch-{purpose.value}")).to_have_attribute("aria-checked", expected)
+            said(page, "is off" if before else "is on")  # as it did of the switch before, too
+            assert device.consents.allowed(purpose) is not before
     page.locator("#no-profiling").click()
     said(page, "use nothing of yours")
     assert device.settings.no_profiling
