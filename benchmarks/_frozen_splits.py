@@ -1,6 +1,6 @@
 """Frozen leave-one-out splits (.npz) as an independent judge writes and grades them.
 
-Keys: train_user, train_item, train_time (by time within a user), valid, test, negatives [users, n], user_ids,
+Keys: train_user, train_item, train_time (by time within a user), valid, test, user_ids,
 item_ids, n_users, n_items. A hidden file, which is all that a trainer may read, lacks `valid` and `test`:
 those parts of the split are then empty.
 """
@@ -41,12 +41,8 @@ def load_frozen(path: Path | str, names: Catalogue | None = None) -> Frozen:
     last = np.zeros(users, dtype=np.int64)
     filled = train.lengths > 0
     last[filled] = train.times[train.indptr[1:][filled] - 1]
-    negatives = arrays.get("negatives")
-    if negatives is not None:
-        _check_range(path, "negatives", negatives, items, (users, *negatives.shape[1:]))
-        negatives = negatives.astype(np.int32)
     valid, test = (_held_out(path, arrays, name, items, last) for name in ("valid", "test"))
-    split = Split(np.arange(users), train, valid, test, negatives)
+    split = Split(np.arange(users), train, valid, test)
     return Frozen(split, _catalogue(path, arrays, items, names), tuple(map(str, arrays["user_ids"].tolist())))
 
 

@@ -27,6 +27,7 @@ from _baselines import fit_ease, fit_own_frequency
 from _complete_journey import load_complete_journey
 from _frozen_splits import load_frozen
 from _ml1m import load_ml1m
+from _temporal_split import temporal
 from confidante.core.values import Catalogue, Histories
 from confidante.lab.baselines import fit_popularity
 from confidante.lab.data.ml100k import load_ml100k
@@ -34,7 +35,6 @@ from confidante.lab.experiment import run_training
 from confidante.lab.metrics import Scorer, estimate, full_ranks, hr_at_k, ndcg_at_k
 from confidante.lab.metrics_groups import group_table
 from confidante.lab.published_recommender import PublishedRecommender
-from confidante.lab.split import temporal
 
 DELTA = 1e-5
 SMALL_UPLOAD = 256 * 1024

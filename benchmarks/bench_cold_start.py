@@ -50,7 +50,7 @@ from confidante.device.recommend.group_prior import GroupPrior
 from confidante.device.recommend.onboarding import slate
 from confidante.device.recommend.query import Profile, build_query
 from confidante.lab.metrics import estimate, hr_at_k, ndcg_at_k
-from confidante.models import fade
+from confidante.models import shrinkage
 from confidante.tasks import likes
 from confidante.tasks.cohorts.tree import everyone_by
 
@@ -60,7 +60,7 @@ AGES = {1: "<18", 18: "18-24", 25: "25-34", 35: "35-44", 45: "45-49", 50: "50-55
 TREE = everyone_by({"gender": ("M", "F"), "age": tuple(AGES.values())})
 
 POPULARITY, DP = "popularity, not private", "global DP popularity"
-WAYS = {"fade": fade.ENOUGH, "no fade": 1e12, "switch": 1e-12}
+WAYS = {"fade": shrinkage.ENOUGH, "no fade": 1e12, "switch": 1e-12}
 """Own events at which a group counts half: as on a device, never, and at the first."""
 
 Values = dict[str, list[NDArray[np.int64]]]
@@ -164,11 +164,11 @@ def fading(
     made = profile(np.concatenate((chosen, events)), picked=True, prior=prior)
     if made.picks is not None:
         made.picks[len(chosen) :] = 0
-    kept, fade.ENOUGH = fade.ENOUGH, WAYS[way]
+    kept, shrinkage.ENOUGH = shrinkage.ENOUGH, WAYS[way]
     try:
         return build_query(library, made).scores(np.arange(len(library)))
     finally:
-        fade.ENOUGH = kept
+        shrinkage.ENOUGH = kept
 
 
 def score_all(
@@ -349,8 +349,8 @@ def tune(data: Data) -> None:
         show(f"picks {share:g} of the budget", data, Shares(share))
     for name, module, values in (
         ("STRENGTH", likes, (0.8, 1.2, 1.6)),
-        ("PICK_WEIGHT", fade, (0.0, 0.01, 0.02, 0.04)),
-        ("ENOUGH", fade, (1.0, 10.0, 100.0)),
+        ("PICK_WEIGHT", shrinkage, (0.0, 0.01, 0.02, 0.04)),
+        ("ENOUGH", shrinkage, (1.0, 10.0, 100.0)),
     ):
         kept = getattr(module, name)
         for value in values:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 import _movielens as movielens
 from _movielens import Data
 from confidante.core.errors import PlanError
-from confidante.lab.batch_sum import Work, added
+from confidante.lab.batch_sum import SimulatedSum, add_batches
 from confidante.lab.experiment import Run, run_training
 from confidante.lab.metrics import full_ranks, hr_at_k, ndcg_at_k
 from confidante.lab.published_recommender import PublishedRecommender
@@ -40,11 +40,11 @@ class Watched:
         self._crowd = data.visible
         self.largest: dict[str, int] = {}
 
-    def add(self, work: Work, progress: Callable[[float], None]) -> tuple[NDArray[np.int64], int]:
+    def add(self, work: SimulatedSum, progress: Callable[[float], None]) -> tuple[NDArray[np.int64], int]:
         total = np.zeros(work.plan.length, dtype=np.int64)
         people = self._crowd.people
         count = 0
-        for batch, done in added(work, self._crowd, 0, people, total):
+        for batch, done in add_batches(work, self._crowd, 0, people, total):
             count += len(batch)
             progress(done / people)
         self.largest[work.plan.task] = int(np.abs(total).max())

@@ -23,10 +23,10 @@ import numpy as np
 
 from _timing import in_child, parser
 from confidante.lab.entropy import SeededEntropy
+from confidante.lab.experiment import Training
 from confidante.lab.memory import peak_bytes
-from confidante.lab.people import MadeUp
-from confidante.lab.rank import Training
-from confidante.lab.ray_workers import RayWorkers
+from confidante.lab.people import SyntheticPeople
+from confidante.lab.ray_workers import RaySums
 from confidante.lab.simulate import Cluster, simulate
 from confidante.lab.simulation import Simulator
 from confidante.tasks.item_pairs import ItemPairTask
@@ -39,7 +39,7 @@ BY_DEVICES, BY_LENGTH = "devices", "numbers"
 
 
 def by_devices(devices: int, workers: int) -> dict[str, Any]:
-    result = simulate(MadeUp(devices, ITEMS, EVENTS), Training(bits=32), Cluster(workers))
+    result = simulate(SyntheticPeople(devices, ITEMS, EVENTS), Training(bits=32), Cluster(workers))
     return {
         "size": devices,
         "seconds": result["seconds"],
@@ -54,9 +54,9 @@ def by_devices(devices: int, workers: int) -> dict[str, Any]:
 def by_length(length: int, workers: int) -> dict[str, Any]:
     """Return the cost of the second of two sums: the first builds the table of the noise."""
     basis = round((1 + (1 + 8 * length) ** 0.5) / 2)
-    crowd = MadeUp(SUM_DEVICES, basis, EVENTS)
+    crowd = SyntheticPeople(SUM_DEVICES, basis, EVENTS)
     task = ItemPairTask(np.arange(basis), np.ones(basis), basis, 8, 3.0, 500)
-    with RayWorkers(crowd, workers=workers) as adder:
+    with RaySums(crowd, workers=workers) as adder:
         run = Simulator(crowd, {task.name: MULTIPLIER}, SeededEntropy(1), bits=32, adder=adder)
         run.take(task)
         run.take(task)

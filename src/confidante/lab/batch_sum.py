@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from confidante.lab.device_streams import DeviceStreams
 from confidante.lab.entropy import SeededEntropy
-from confidante.lab.people import Crowd
+from confidante.lab.people import SimulatedPeople
 from confidante.privacy.clipping import encode
 from confidante.privacy.plan import SumPlan
 from confidante.tasks.base import Task
@@ -23,10 +23,11 @@ _LEAST = 8
 
 @final
 @dataclass(frozen=True, slots=True)
-class Work:
+class SimulatedSum:
     """One sum, without its noise: all that decides what each device sends.
 
-    entropy: of this sum; gone: devices whose lot is at most this vanish before they upload (-1: nobody).
+    entropy: of this sum; gone: devices whose number in `vanishing` is at most this vanish before they upload
+    (-1: nobody).
     """
 
     task: Task
@@ -41,23 +42,23 @@ class Work:
 
     @property
     def vanishing(self) -> DeviceStreams:
-        """Each device's lot: who vanishes is decided by the smallest."""
+        """Each device's random number for vanishing: who vanishes is decided by the smallest."""
         return DeviceStreams(self.entropy.child("vanishing"))
 
 
-class Adder(Protocol):
+class SumBackend(Protocol):
     """Adds up what the devices of one crowd send."""
 
-    def add(self, work: Work, progress: Callable[[float], None]) -> tuple[NDArray[np.int64], int]:
+    def add(self, work: SimulatedSum, progress: Callable[[float], None]) -> tuple[NDArray[np.int64], int]:
         """Return the integer sum, int64 [length], and how many devices are in it.
 
         progress: called with the part that is done, 0 to 1.
         """
 
 
-def added(
-    work: Work,
-    crowd: Crowd,
+def add_batches(
+    work: SimulatedSum,
+    crowd: SimulatedPeople,
     start: int,
     stop: int,
     total: NDArray[np.int64],

@@ -23,7 +23,7 @@ from confidante.device.federation.participation import Route
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose
 from confidante.lab.data.dataset import Dataset
-from confidante.models.scoring import read_scores
+from confidante.models.scoring import PublishedScores
 from confidante.privacy.accounting import calibrate
 from confidante.privacy.clipping import decode, encode
 from confidante.privacy.plan import Cohort, plan_sum
@@ -87,7 +87,7 @@ def make_profile(
 
 def _round(device: Device, catalogue: Catalogue, published: bytes, others: Histories) -> tuple[Quality, int]:
     """Take one private sum of the device and others; return its result and the bytes the device sent."""
-    task = QualityTask(read_scores(published, catalogue))
+    task = QualityTask(PublishedScores(published, catalogue))
     noise = calibrate(EPSILON, DELTA, (1.0,))[0]
     cohort = Cohort(others.people + 1)
     plan = plan_sum(task.name, task.length, task.l2_bound, task.linf_bound, noise, cohort, 32)

@@ -12,7 +12,7 @@ BLOCK = 1 << 16  # devices whose numbers are one draw of the stream
 
 @final
 class DeviceStreams:
-    """The lots of devices 0, 1, 2, ...: uint64, from a seeded stream; one block of them is held at a time."""
+    """A random number for each device, uint64, from a seeded stream; one block of them is held at a time."""
 
     __slots__ = ("_block", "_entropy", "_numbers")
 
@@ -22,7 +22,7 @@ class DeviceStreams:
         self._numbers = np.zeros(0, dtype=np.uint64)
 
     def of(self, start: int, stop: int) -> NDArray[np.uint64]:
-        """Return the lots of devices `start` to `stop - 1`."""
+        """Return the numbers of devices `start` to `stop - 1`."""
         parts = [np.zeros(0, dtype=np.uint64)]
         while start < stop:
             block, skip = divmod(start, BLOCK)
@@ -38,10 +38,10 @@ class DeviceStreams:
         return self._numbers
 
 
-def smallest(lots: DeviceStreams, devices: int, count: int) -> int:
-    """Return the largest of the `count` smallest lots of the first `devices`; -1 for a count of 0.
+def smallest(stream: DeviceStreams, devices: int, count: int) -> int:
+    """Return the largest of the `count` smallest numbers of the first `devices`; -1 for a count of 0.
 
-    Sixteen bits at a time, from the highest, so that only one block of lots is held. Two equal lots among n
+    Sixteen bits at a time, from the highest, so that only one block is held. Two equal numbers among n
     devices have a chance of n^2 / 2^65; where they meet at the limit, both are in or both are out.
     """
     if count == 0:
@@ -50,7 +50,7 @@ def smallest(lots: DeviceStreams, devices: int, count: int) -> int:
     for shift in (48, 32, 16, 0):
         tally = np.zeros(1 << 16, dtype=np.int64)
         for start in range(0, devices, BLOCK):
-            block = lots.of(start, min(start + BLOCK, devices))
+            block = stream.of(start, min(start + BLOCK, devices))
             if shift < 48:
                 block = block[block >> np.uint64(shift + 16) == np.uint64(found)]
             digits = (block >> np.uint64(shift)) & np.uint64(0xFFFF)

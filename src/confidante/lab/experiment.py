@@ -1,22 +1,25 @@
 """One training over simulated devices, from a wanted epsilon to a model, a guarantee and what it cost."""
 
 import time
-from dataclasses import dataclass, replace
-from typing import final
+from dataclasses import asdict, dataclass
+from typing import Any, final
 
 import numpy as np
 
-from confidante.core.errors import DataError
+from confidante.core.errors import DataError, PlanError
 from confidante.core.values import Catalogue, Histories
-from confidante.lab.batch_sum import Adder
+from confidante.lab.batch_sum import SumBackend
+from confidante.lab.data.dataset import Dataset
 from confidante.lab.entropy import SeededEntropy
-from confidante.lab.people import Crowd
+from confidante.lab.people import SimulatedPeople
 from confidante.lab.simulation import Engine, Progress, Simulator, SumRecord
-from confidante.privacy.accounting import Guarantee, account, calibrate
+from confidante.privacy.accounting import Guarantee, account
 from confidante.privacy.plan import Cohort
-from confidante.tasks.likes import SLATE
+from confidante.training.noise import training_budget
 from confidante.training.publish import publish
-from confidante.training.recipe import Learnt, Settings, budget, settings_for, train, weakness
+from confidante.training.recipe import Learnt, Settings, train
+
+_LARGEST_UPLOAD = 1 << 30
 
 
 @final
@@ -47,17 +50,17 @@ class Run:
 
 
 def run_training(
-    histories: Crowd,
+    histories: SimulatedPeople,
     catalogue: Catalogue,
     *,
     epsilon: float | None,
     delta: float = 1e-5,
     seed: int = 0,
     repeat: bool = False,
-    picks: float = 0.0,
+    likes: float = 0.0,
     settings: Settings | None = None,
     engine: Engine = "aggregate",
-    adder: Adder | None = None,
+    adder: SumBackend | None = None,
     max_dropout: float = 0.3,
     max_collusion: float = 0.1,
     dropout: float = 0.0,
@@ -69,23 +72,19 @@ def run_training(
 
     epsilon: what the coordinator faces at worst, user-level, all sums together, with `max_dropout` of the
     devices gone and `max_collusion` of them telling it their noise; None for secure aggregation without
-    noise. repeat: whether people take the same item again (their own items are then candidates). picks: share
-    of the budget for the sum that speaks for picks, 0 for no such sum. settings: other constants than
-    `settings_for` gives. adder: see `Simulator`. dropout: part of the devices that really vanish during each
-    sum. Raises `DataError` for data that cannot be trained on, `PlanError` for what cannot be promised, and
-    `ProtocolError` when more devices vanish than `max_dropout` allows for.
+    noise. repeat: whether people take the same item again (their own items are then candidates). likes: share
+    of the budget for the sum that speaks for likes, 0 for no such sum. settings: other constants than
+    `training_budget` gives. adder: see `Simulator`. dropout: part of the devices that really vanish during
+    each sum. Raises `DataError` for data that cannot be trained on, `PlanError` for what cannot be promised,
+    and `ProtocolError` when more devices vanish than `max_dropout` allows for.
     """
     started = time.perf_counter()
     _check(histories, catalogue)
     cohort = Cohort(histories.people, max_dropout, max_collusion)
-    weak = 1.0
-    if epsilon is not None:
-        weak = weakness(histories.people, calibrate(epsilon, delta, (1.0,))[0])
-    shares = budget(weak, picks)
-    noise = calibrate(epsilon, delta, tuple(shares.values())) if epsilon is not None else (0.0,) * len(shares)
+    budget = training_budget(histories.people, epsilon, delta, repeat=repeat, likes=likes)
     simulator = Simulator(
         histories,
-        dict(zip(shares, noise, strict=True)),
+        budget.multipliers,
         SeededEntropy(seed, "simulation"),
         engine=engine,
         adder=adder,
@@ -95,16 +94,97 @@ def run_training(
         max_upload=max_upload,
         progress=progress,
     )
-    if settings is None:
-        settings = settings_for(noise=epsilon is not None, repeat=repeat, weak=weak)
-        settings = replace(settings, slate=SLATE if picks else 0)
-    learnt = train(catalogue, simulator, settings)
+    learnt = train(catalogue, simulator, settings or budget.settings)
     records = tuple(simulator.records)
     guarantee = account([r.plan for r in records], delta, [r.survivors for r in records])
     return Run(publish(learnt, catalogue), learnt, records, guarantee, time.perf_counter() - started)
 
 
-def _check(histories: Crowd, catalogue: Catalogue) -> None:
+@final
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How to train, as a caller of the command line asks for it.
+
+    epsilon: user-level, what the coordinator faces at worst; None for secure aggregation without noise.
+    dropout: part of the devices that really vanish; at most `max_dropout`, for which the noise is planned.
+    repeat: repurchase data, where people meet an item again. Raises PlanError for what cannot be.
+    """
+
+    epsilon: float | None = 4.0
+    delta: float = 1e-5
+    seed: int = 0
+    engine: Engine = "aggregate"
+    max_dropout: float = 0.3
+    max_collusion: float = 0.1
+    dropout: float = 0.0
+    bits: int = 20
+    max_upload: int = 3_000_000
+    repeat: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no later check would name as clearly."""
+        if self.seed < 0:
+            raise PlanError(f"the seed is {self.seed}: give 0 or more")
+        if not 0 <= self.dropout <= self.max_dropout:  # NaN fails too
+            raise PlanError(
+                f"dropout is {self.dropout}, and the noise is planned for at most {self.max_dropout}: "
+                "give a part from 0 to max_dropout"
+            )
+        if not 8 <= self.bits <= 32:
+            raise PlanError(f"bits is {self.bits}: the ring has 8 to 32 bits")
+        if not 1024 <= self.max_upload <= _LARGEST_UPLOAD:
+            raise PlanError(f"max_upload is {self.max_upload} bytes: give from 1,024 to {_LARGEST_UPLOAD:,}")
+
+    def run(self, dataset: Dataset, progress: Progress | None = None) -> Run:
+        """Train on all interactions of a data set. Raises ConfidanteError."""
+        if len(dataset.catalogue) < 2:
+            raise DataError(
+                "has one item only: give at least two to choose between", path=dataset.report.source
+            )
+        return self.train(dataset.histories, dataset.catalogue, progress)
+
+    def train(
+        self,
+        crowd: SimulatedPeople,
+        catalogue: Catalogue,
+        progress: Progress | None = None,
+        adder: SumBackend | None = None,
+    ) -> Run:
+        """Train on all events of a crowd; adder: see `Simulator`. Raises ConfidanteError."""
+        return run_training(crowd, catalogue, adder=adder, progress=progress, **asdict(self))
+
+
+def costs(run: Run, training: Training) -> dict[str, Any]:
+    """Return what a training took and promises, ready for JSON: a figure that does not exist is None."""
+    private = training.epsilon is not None
+    guarantee = run.guarantee
+    return {
+        "sums": run.rounds,
+        "tasks": [
+            {
+                "task": record.plan.task,
+                "sums": record.rounds,
+                "entries": record.plan.length,
+                "upload_bytes": record.upload_bytes,
+                "noise_multiplier": record.plan.noise_multiplier,
+                "survivors": record.survivors,
+                "dropped": record.dropped,
+            }
+            for record in run.records
+        ],
+        "upload_bytes": run.upload_bytes,
+        "largest_upload_bytes": run.largest_upload,
+        "noise": private,
+        "epsilon": training.epsilon,
+        "epsilon_server": guarantee.server_epsilon if private else None,
+        "epsilon_release": guarantee.release_epsilon if private else None,
+        "delta": guarantee.delta if private else None,
+        "adjacency": guarantee.adjacency if private else None,
+        "assumes": "the list of items is public, also of those that only events name" if private else None,
+    }
+
+
+def _check(histories: SimulatedPeople, catalogue: Catalogue) -> None:
     """Refuse a catalogue without pairs of items, and events that it does not know."""
     if len(catalogue) < 2:
         raise DataError(f"the catalogue has {len(catalogue)} items: at least 2 are needed to choose between")

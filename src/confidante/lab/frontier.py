@@ -6,26 +6,22 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from confidante.core.errors import DataError, PlanError
 from confidante.core.files import check_writable, written_whole
 from confidante.lab.baselines import fit_popularity
 from confidante.lab.data.dataset import Dataset, LoadReport
+from confidante.lab.experiment import Training
 from confidante.lab.metrics import Estimate, Scorer, estimate, full_ranks, ndcg_at_k
 from confidante.lab.published_recommender import PublishedRecommender
-from confidante.lab.rank import Training, load_report
 from confidante.lab.report_plots import (
-    DARK,
-    LIGHT,
     Draw,
     Palette,
-    css_variables,
     empty_axes,
     inline_svg,
     picture_bytes,
+    rendered,
 )
 from confidante.lab.simulation import Progress
 from confidante.lab.split import leave_one_out
@@ -70,7 +66,7 @@ class Frontier:
         """Return the figures as one object."""
         figures = asdict(self)
         del figures["report"]
-        return {**figures, **load_report(self.report)}
+        return {**figures, **self.report.to_json()}
 
 
 def run_frontier(
@@ -138,7 +134,11 @@ def write_frontier(frontier: Frontier, out: Path) -> None:
     check_out(out)
     draw = frontier_picture(frontier)
     kind = out.suffix.lower().removeprefix(".")
-    drawn = _page(frontier, draw).encode() if kind == "html" else picture_bytes(draw, kind)
+    if kind == "html":
+        svg = inline_svg(draw, "frontier", "Accuracy against epsilon; the table has the numbers.")
+        drawn = rendered("frontier.html.j2", frontier=frontier, k=K, picture=svg).encode()
+    else:
+        drawn = picture_bytes(draw, kind)
     with written_whole(out) as half:
         half.write_bytes(drawn)
 
@@ -178,19 +178,3 @@ def frontier_picture(frontier: Frontier) -> Draw:
         return figure
 
     return draw
-
-
-def _page(frontier: Frontier, draw: Draw) -> str:
-    environment = Environment(
-        loader=PackageLoader("confidante.lab"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    css = (Path(__file__).parent / "templates" / "report.css").read_text("utf-8")
-    svg = inline_svg(draw, "frontier", "Accuracy against epsilon; the table has the numbers.")
-    return environment.get_template("frontier.html.j2").render(
-        frontier=frontier,
-        k=K,
-        css=Markup(css),  # noqa: S704 - our own file
-        light=Markup(css_variables(LIGHT)),  # noqa: S704 - our own constants
-        dark=Markup(css_variables(DARK)),  # noqa: S704
-        picture=Markup(svg),  # noqa: S704 - escaped where it is drawn
-    )

@@ -2,7 +2,7 @@
 
 Each held-out item is ranked against every item the person does not have. Ties count against the model, so a
 constant score earns nothing; NaN is refused. Definitions agree with the independent judge's for one held-out
-item, and with Krichene & Rendle (KDD 2020) in using the full catalogue; the sampled variant says what it is.
+item, and with Krichene & Rendle (KDD 2020) in using the full catalogue.
 """
 
 from dataclasses import dataclass
@@ -93,36 +93,6 @@ def full_ranks(
         sizes.append(lengths)
         start = stop
     return Ranks(np.cumsum(np.concatenate(sizes)), np.concatenate(parts))
-
-
-def sampled_ranks_biased(
-    scorer: Scorer,
-    history: Histories,
-    relevant: Histories,
-    negatives: NDArray[np.integer],
-    *,
-    cells: int = _CELLS,
-) -> Ranks:
-    """Return the rank of one held-out item each among sampled negatives only ([people, n], usually 99).
-
-    BIASED and not consistent with the full ranking (Krichene & Rendle, KDD 2020): only for comparison with
-    papers that report nothing else. A negative that is the held-out item itself is passed over.
-    """
-    if np.any(relevant.lengths != 1) or len(negatives) != history.people:
-        raise DataError("the sampled metric needs one held-out item and one row of negatives a person")
-    ranks = np.empty(history.people, dtype=np.int64)
-    start, step = 0, 1
-    while start < history.people:
-        stop = min(start + step, history.people)
-        scores = _scores(scorer, history.slice(start, stop))
-        step = max(1, cells // scores.shape[1])
-        target = relevant.items[start:stop, None]
-        own = np.take_along_axis(scores, target, axis=1)
-        others = np.take_along_axis(scores, negatives[start:stop], axis=1)
-        above = ((others >= own) & (negatives[start:stop] != target)).sum(axis=1)
-        ranks[start:stop] = np.where(np.isfinite(own[:, 0]), 1 + above, UNREACHED)
-        start = stop
-    return Ranks(np.arange(history.people + 1), ranks)
 
 
 def hr_at_k(ranks: Ranks, k: int) -> NDArray[np.float64]:

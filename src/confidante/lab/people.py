@@ -20,7 +20,7 @@ _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _LENGTHS, _MOVES, _GENRE, _ITEMS = range(4)  # streams of one person
 
 
-class Crowd(Protocol):
+class SimulatedPeople(Protocol):
     """People, numbered from 0. `Histories` is one that is held in memory."""
 
     @property
@@ -30,14 +30,14 @@ class Crowd(Protocol):
     def select(self, people: NDArray[np.integer]) -> Histories:
         """Return the given people's histories, in the given order."""
 
-    def slice(self, start: int, stop: int) -> "Crowd":
+    def slice(self, start: int, stop: int) -> "SimulatedPeople":
         """Return the crowd of people `start` to `stop - 1`, numbered from 0 again."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class MadeUp:
-    """People who do not exist, over a catalogue of `items` that does not either (`made_up_catalogue`).
+class SyntheticPeople:
+    """People who do not exist, over a catalogue of `items` that does not either (`synthetic_catalogue`).
 
     Everyone has `events / 2` to `3 events / 2` events. An event mostly stays in the genre of the one before,
     and within a genre few items are met by many: there is an order to be learnt and a head and a tail.
@@ -61,7 +61,7 @@ class MadeUp:
                 "and 2^20 events a person"
             )
 
-    def slice(self, start: int, stop: int) -> "MadeUp":
+    def slice(self, start: int, stop: int) -> "SyntheticPeople":
         """Return people `start` to `stop - 1`."""
         return replace(self, people=stop - start, first=self.first + start)
 
@@ -102,7 +102,7 @@ class MadeUp:
         return _mixed(_mixed(number + np.uint64(1)) + _mixed(np.full(1, self.seed, dtype=np.uint64)))
 
 
-def made_up_catalogue(items: int) -> Catalogue:
+def synthetic_catalogue(items: int) -> Catalogue:
     """Return the catalogue of a made-up crowd: titles, and each item's genre as its label."""
     genres = min(_GENRES, items)
     return Catalogue(

@@ -19,9 +19,9 @@ from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from confidante.core.errors import ConfidanteError, WorkerError
 from confidante.core.values import Histories
-from confidante.lab.batch_sum import Work, added
+from confidante.lab.batch_sum import SimulatedSum, add_batches
 from confidante.lab.memory import peak_bytes
-from confidante.lab.people import Crowd
+from confidante.lab.people import SimulatedPeople
 
 _STORE = 256 << 20  # bytes for what is sent around: one task and one vector at a time
 _PIECES = 20  # a worker's part of a sum is asked for in so many pieces, which is what progress is told from
@@ -32,22 +32,22 @@ _START_SECONDS = 120.0
 class _Worker:
     """One part of the people, in a process of its own."""
 
-    def __init__(self, crowd: Crowd, first: int) -> None:
+    def __init__(self, crowd: SimulatedPeople, first: int) -> None:
         self._crowd, self._first = crowd, first
-        self._work: Work | None = None
+        self._work: SimulatedSum | None = None
         self._total = np.zeros(0, dtype=np.int64)
 
     def ready(self) -> int:
         return self._crowd.people
 
-    def begin(self, work: Work) -> None:
+    def begin(self, work: SimulatedSum) -> None:
         self._work, self._total = work, np.zeros(work.plan.length, dtype=np.int64)
 
     def add(self, start: int, stop: int) -> int:
         """Add people `start` to `stop - 1` of this part and return how many did not vanish."""
         if self._work is None:
             raise WorkerError("this worker was started again and has lost its sum: run the command again")
-        batches = added(self._work, self._crowd, start, stop, self._total, first=self._first)
+        batches = add_batches(self._work, self._crowd, start, stop, self._total, first=self._first)
         return sum(len(batch) for batch, _ in batches)
 
     def end(self) -> NDArray[np.int64]:
@@ -59,10 +59,12 @@ class _Worker:
 
 
 @final
-class RayWorkers:
-    """An `Adder` over the workers of a Ray cluster. Use it in a `with` statement, which lets them go."""
+class RaySums:
+    """A `SumBackend` over the workers of a Ray cluster. Use it in a `with` statement, which lets them go."""
 
-    def __init__(self, crowd: Crowd, *, workers: int | None = None, address: str | None = None) -> None:
+    def __init__(
+        self, crowd: SimulatedPeople, *, workers: int | None = None, address: str | None = None
+    ) -> None:
         """Start the workers.
 
         workers: how many, by default one a processor; address: of a running cluster, as `ray.init` takes it,
@@ -86,8 +88,8 @@ class RayWorkers:
         """How many there are."""
         return len(self._actors)
 
-    def add(self, work: Work, progress: Callable[[float], None]) -> tuple[NDArray[np.int64], int]:
-        """Return the integer sum over all people and how many did not vanish; see `Adder`."""
+    def add(self, work: SimulatedSum, progress: Callable[[float], None]) -> tuple[NDArray[np.int64], int]:
+        """Return the integer sum over all people and how many did not vanish; see `SumBackend`."""
         shared = ray.put(work)
         calls = [actor.begin.remote(shared) for actor in self._actors]
         pieces = []
@@ -130,7 +132,7 @@ class RayWorkers:
         """Let the workers go."""
         self.close()
 
-    def _start(self, crowd: Crowd, workers: int | None) -> None:
+    def _start(self, crowd: SimulatedPeople, workers: int | None) -> None:
         resources: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         processors = int(resources.get("CPU", 0))
         count = min(workers or max(processors, 1), max(crowd.people, 1))
@@ -147,7 +149,7 @@ class RayWorkers:
             ) from None
 
 
-def _connect(crowd: Crowd, workers: int | None, address: str | None) -> None:
+def _connect(crowd: SimulatedPeople, workers: int | None, address: str | None) -> None:
     """Join a cluster, or start one here: no dashboard, nothing reported, a bounded store, a quiet log."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     held = 0

@@ -33,7 +33,7 @@ from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Retention
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.simulation import Simulator
-from confidante.models.scoring import read_scores
+from confidante.models.scoring import PublishedScores
 from confidante.privacy.clipping import encode
 from confidante.privacy.purposes import SUM_PURPOSES
 from confidante.tasks.base import Stated
@@ -246,7 +246,7 @@ def _compare(state: RoundState, bodies: Bodies, population: Population, historie
     task = decode_task(
         state.row.task_body,
         CatalogueWire(catalogue),
-        lambda model: read_scores(bodies.get(model.hex()), catalogue),
+        lambda model: PublishedScores(bodies.get(model.hex()), catalogue),
     )
     if place := kind_of(task).place:
         task, _ = place(task, Stated({}))  # these people stated nothing

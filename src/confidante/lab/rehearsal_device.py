@@ -11,9 +11,9 @@ from confidante.core.errors import EgressError
 from confidante.device.device import Device
 from confidante.device.federation.policy import ParticipationPolicy
 from confidante.device.storage.keys import InsecurePlaintextKey
+from confidante.lab.memory import peak_bytes
 
 _PATIENCE = 3600.0
-_STATUS = Path("/proc/self/status")
 
 
 def main(folder: str, url: str, population: str) -> None:
@@ -38,16 +38,8 @@ def main(folder: str, url: str, population: str) -> None:
 
 
 def _say(**fields: str) -> None:
-    sys.stdout.write(json.dumps({**fields, "peak_bytes": _peak_bytes()}) + "\n")
+    sys.stdout.write(json.dumps({**fields, "peak_bytes": peak_bytes() or 0}) + "\n")
     sys.stdout.flush()
-
-
-def _peak_bytes() -> int:
-    """Return the largest resident size of this process so far; 0 where the system does not tell."""
-    if not _STATUS.exists():
-        return 0
-    lines = dict(line.split(":", 1) for line in _STATUS.read_text().splitlines() if ":" in line)
-    return int(lines["VmHWM"].split()[0]) * 1024
 
 
 if __name__ == "__main__":

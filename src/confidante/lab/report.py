@@ -2,25 +2,21 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from confidante.core.errors import DataError
 from confidante.lab.data.movielens import ACKNOWLEDGEMENT
 from confidante.lab.demo import CENTRAL, LABELS, MEANING, POPULARITY, PRIVATE, Demo, K
 from confidante.lab.report_plots import (
-    DARK,
-    LIGHT,
     Draw,
     accuracy_picture,
     bytes_picture,
-    css_variables,
     groups_picture,
     inline_svg,
     picture_bytes,
     reasons_picture,
+    rendered,
 )
 
 FILES = ("report.html", "report.json", "accuracy.svg", "accuracy.png")
@@ -67,12 +63,8 @@ def write_report(demo: Demo, folder: Path) -> Path:
 
 def page(demo: Demo) -> str:
     """Return the whole page."""
-    environment = Environment(
-        loader=PackageLoader("confidante.lab"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    environment.filters.update(percent=percent, kilobytes=kilobytes, exponent=exponent)
-    css = (Path(__file__).parent / "templates" / "report.css").read_text("utf-8")
-    return environment.get_template("report.html.j2").render(
+    return rendered(
+        "report.html.j2",
         demo=demo,
         k=K,
         private=demo.of(PRIVATE),
@@ -81,9 +73,6 @@ def page(demo: Demo) -> str:
         labels=LABELS,
         meaning=MEANING,
         group_meaning=GROUPS,
-        css=Markup(css),  # noqa: S704 - our own file
-        light=Markup(css_variables(LIGHT)),  # noqa: S704 - our own constants
-        dark=Markup(css_variables(DARK)),  # noqa: S704
         pictures=_pictures(demo),
         acknowledgement=ACKNOWLEDGEMENT if demo.source.startswith("MovieLens") else "",
     )
@@ -106,20 +95,4 @@ def _pictures(demo: Demo) -> dict[str, Markup]:
             reasons_picture(person),
             f"Stacked bars of the reasons for each suggestion to person {person.name}; listed in full below.",
         )
-    # What goes in is escaped where it is drawn.
-    return {name: Markup(inline_svg(draw, name, text)) for name, (draw, text) in drawn.items()}  # noqa: S704
-
-
-def percent(share: float) -> str:
-    """Return a share like `41 %`, with a real minus sign and a space that does not break."""
-    return f"{round(100 * share) or 0}\u00a0%".replace("-", "\u2212")
-
-
-def kilobytes(count: Any) -> str:
-    """Return bytes like `12.3 kB`; a dash for None."""
-    return "\u2013" if count is None else f"{count / 1e3:,.1f} kB"
-
-
-def exponent(number: float) -> str:
-    """Return a small number like `1e-5`."""
-    return f"{number:g}".replace("e-0", "e-")
+    return {name: inline_svg(draw, name, text) for name, (draw, text) in drawn.items()}

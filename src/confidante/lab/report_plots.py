@@ -8,9 +8,12 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from html import escape
+from pathlib import Path
 from typing import Any, final
 
 import matplotlib as mpl
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -80,12 +83,41 @@ _INK, _QUIET, _LINE, _POPULARITY, _PRIVATE, _CENTRAL, *_OWN = _MARKS
 _MARKED = Palette(_INK, _QUIET, _LINE, _POPULARITY, _PRIVATE, _CENTRAL, own=tuple(_OWN))
 
 
-def css_variables(palette: Palette) -> str:
-    """Return the palette as CSS declarations."""
-    return " ".join(f"--{name}: {colour};" for name, colour in zip(VARIABLES, _flat(palette), strict=True))
+def _css_variables(palette: Palette) -> Markup:
+    named = zip(VARIABLES, _flat(palette), strict=True)
+    return Markup(" ".join(f"--{name}: {colour};" for name, colour in named))  # noqa: S704 - our own constants
 
 
-def inline_svg(draw: Draw, name: str, description: str) -> str:
+def rendered(template: str, **values: object) -> str:
+    """Return a page of ours, which needs nothing else, in the report's style."""
+    environment = Environment(
+        loader=PackageLoader("confidante.lab"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters.update(percent=percent, kilobytes=kilobytes, exponent=exponent)
+    return environment.get_template(template).render(
+        css=Markup((Path(__file__).parent / "templates" / "report.css").read_text("utf-8")),  # noqa: S704 - ours
+        light=_css_variables(LIGHT),
+        dark=_css_variables(DARK),
+        **values,
+    )
+
+
+def percent(share: float) -> str:
+    """Return a share like `41 %`, with a real minus sign and a space that does not break."""
+    return f"{round(100 * share) or 0}\u00a0%".replace("-", "\u2212")
+
+
+def kilobytes(count: Any) -> str:
+    """Return bytes like `12.3 kB`; a dash for None."""
+    return "\u2013" if count is None else f"{count / 1e3:,.1f} kB"
+
+
+def exponent(number: float) -> str:
+    """Return a small number like `1e-5`."""
+    return f"{number:g}".replace("e-0", "e-")
+
+
+def inline_svg(draw: Draw, name: str, description: str) -> Markup:
     """Return an `<svg>` for the inside of a page, in the page's colours and letters.
 
     name: unique in the page; description: read out in place of the picture.
@@ -100,7 +132,8 @@ def inline_svg(draw: Draw, name: str, description: str) -> str:
     for mark, variable in zip(_MARKS, VARIABLES, strict=True):
         text = text.replace(mark, f"var(--{variable})")
     label = escape(description, quote=True)
-    return text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    text = text.replace("<svg", f'<svg role="img" aria-label="{label}"', 1)
+    return Markup(text)  # noqa: S704 - what goes in is escaped where it is drawn
 
 
 def picture_bytes(draw: Draw, kind: str) -> bytes:

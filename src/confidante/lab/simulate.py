@@ -13,21 +13,20 @@ import numpy as np
 
 from confidante.core.values import Catalogue
 from confidante.lab.baselines import fit_popularity
-from confidante.lab.batch_sum import Adder
+from confidante.lab.batch_sum import SumBackend
 from confidante.lab.data.dataset import Dataset
-from confidante.lab.experiment import Run
+from confidante.lab.experiment import Run, Training, costs
 from confidante.lab.memory import peak_bytes
 from confidante.lab.metrics import Scorer, estimate, full_ranks, ndcg_at_k
-from confidante.lab.people import Crowd, MadeUp, made_up_catalogue
+from confidante.lab.people import SimulatedPeople, SyntheticPeople, synthetic_catalogue
 from confidante.lab.published_recommender import PublishedRecommender
-from confidante.lab.rank import Training, costs, load_report
 from confidante.lab.simulation import Progress
 
 K = 10
 GRADED = 2000  # at most so many made-up people grade the model
 
 
-class Workers(Adder, Protocol):
+class Workers(SumBackend, Protocol):
     """Processes that add up together."""
 
     @property
@@ -41,14 +40,14 @@ class Workers(Adder, Protocol):
 @final
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """Where a simulation is spread over: see `RayWorkers`."""
+    """Where a simulation is spread over: see `RaySums`."""
 
     workers: int | None = None
     address: str | None = None
 
 
 def simulate(
-    source: Dataset | MadeUp,
+    source: Dataset | SyntheticPeople,
     training: Training,
     cluster: Cluster | None = None,
     progress: Progress | None = None,
@@ -59,11 +58,11 @@ def simulate(
     seconds are those of the training without the start of the workers. `sums_digest` names the integers of
     each task's sum: equal digests, equal sums. Raises ConfidanteError.
     """
-    if isinstance(source, MadeUp):
-        crowd: Crowd = source
-        catalogue, report = made_up_catalogue(source.items), {}
+    if isinstance(source, SyntheticPeople):
+        crowd: SimulatedPeople = source
+        catalogue, report = synthetic_catalogue(source.items), {}
     else:
-        crowd, catalogue, report = source.histories, source.catalogue, load_report(source.report)
+        crowd, catalogue, report = source.histories, source.catalogue, source.report.to_json()
     with _spread(crowd, cluster) as workers:
         run = training.train(crowd, catalogue, progress, workers)
         peaks = [] if workers is None else workers.peaks()
@@ -74,27 +73,27 @@ def simulate(
         **result,
         "devices": crowd.people,
         "items": len(catalogue),
-        "made_up": isinstance(source, MadeUp),
+        "made_up": isinstance(source, SyntheticPeople),
         "engine": training.engine if cluster is None else "ray",
         "workers": len(peaks),
         "seed": training.seed,
         "seconds": round(run.seconds, 3),
         "peak_bytes": peak_bytes(),
         "worker_peak_bytes": max((peak for peak in peaks if peak is not None), default=None),
-        "quality": _quality(source, catalogue, run) if isinstance(source, MadeUp) else None,
+        "quality": _quality(source, catalogue, run) if isinstance(source, SyntheticPeople) else None,
         **report,
     }
 
 
-def _spread(crowd: Crowd, cluster: Cluster | None) -> AbstractContextManager[Workers | None]:
+def _spread(crowd: SimulatedPeople, cluster: Cluster | None) -> AbstractContextManager[Workers | None]:
     if cluster is None:
         return nullcontext()
-    from confidante.lab.ray_workers import RayWorkers
+    from confidante.lab.ray_workers import RaySums
 
-    return RayWorkers(crowd, workers=cluster.workers, address=cluster.address)
+    return RaySums(crowd, workers=cluster.workers, address=cluster.address)
 
 
-def _quality(crowd: MadeUp, catalogue: Catalogue, run: Run) -> dict[str, Any]:
+def _quality(crowd: SyntheticPeople, catalogue: Catalogue, run: Run) -> dict[str, Any]:
     """Return NDCG@10 of the next event of some made-up people, beside popularity without privacy."""
     people = np.unique(np.linspace(0, crowd.people - 1, min(GRADED, crowd.people)).astype(np.int64))
     histories = crowd.select(people)

@@ -7,9 +7,9 @@ Three engines take the same sums:
 - `aggregate`: as `ideal`, but the noise of all survivors is drawn at once. Sums of Skellam shares are
   Skellam, so the law of the result is exactly the same, and the lab saves one noise vector a device.
 
-Devices need not be in memory together: `aggregate` and `ideal` take them in batches from a `Crowd`, which may
-make them up, and an `Adder` may spread the adding over other processes (`ray_workers`). All the integers stay
-the same.
+Devices need not be in memory together: `aggregate` and `ideal` take them in batches from `SimulatedPeople`,
+which may make them up, and a `SumBackend` may spread the adding over other processes (`ray_workers`). All the
+integers stay the same.
 
 All randomness is labelled by what it is for (sum, device, upload), not by the order in which it is drawn: so
 `secure` and `ideal` with the same seed return the same integers.
@@ -27,10 +27,10 @@ from numpy.typing import NDArray
 
 from confidante.core.errors import PlanError, ProtocolError, Reject
 from confidante.crypto.identity import SEED_BYTES, Identity
-from confidante.lab.batch_sum import Adder, Work, added
+from confidante.lab.batch_sum import SimulatedSum, SumBackend, add_batches
 from confidante.lab.device_streams import smallest
 from confidante.lab.entropy import SeededEntropy
-from confidante.lab.people import Crowd
+from confidante.lab.people import SimulatedPeople
 from confidante.privacy.clipping import IntegerRows, decode, encode
 from confidante.privacy.plan import Cohort, SumPlan, plan_sum
 from confidante.secagg.config import RoundConfig
@@ -75,12 +75,12 @@ class Simulator:
 
     def __init__(
         self,
-        histories: Crowd,
+        histories: SimulatedPeople,
         multipliers: Mapping[str, float],
         entropy: SeededEntropy,
         *,
         engine: Engine = "aggregate",
-        adder: Adder | None = None,
+        adder: SumBackend | None = None,
         cohort: Cohort | None = None,
         dropout: float = 0.0,
         bits: int = 20,
@@ -165,10 +165,9 @@ class Simulator:
         self._taken += 1
         # A third of them go before they upload, the rest when the unmasking begins: both must work.
         before, after = self._vanishing
-        work = Work(task, plan, entropy)
+        work = SimulatedSum(task, plan, entropy)
         if self._engine == "secure":
-            lots = work.vanishing
-            order = np.argsort(lots.of(0, people), kind="stable")
+            order = np.argsort(work.vanishing.of(0, people), kind="stable")
             early, late = order[:before], order[before : before + after]
             total, counts, up, down = self._secure(work, early, late)
         else:
@@ -198,7 +197,7 @@ class Simulator:
         variance = float(plan.noise_variance(max(counts))) / plan.scale**2
         return NoisySum(decode(total, plan), variance, survivors)
 
-    def _open(self, work: Work) -> tuple[NDArray[np.int64], int]:
+    def _open(self, work: SimulatedSum) -> tuple[NDArray[np.int64], int]:
         """Add up the same integers as a secure round would, without the masks."""
         plan, people = work.plan, self._cohort.devices
         noisy = plan.noise_multiplier > 0
@@ -206,7 +205,7 @@ class Simulator:
             total, count = self._adder.add(work, lambda part: self._progress(plan.task, part))
         else:
             total, count = np.zeros(plan.length, dtype=np.int64), 0
-            for batch, done in added(work, self.histories, 0, people, total):
+            for batch, done in add_batches(work, self.histories, 0, people, total):
                 count += len(batch)
                 self._progress(plan.task, done / people)
                 if noisy and self._engine == "ideal":
@@ -225,7 +224,7 @@ class Simulator:
         return [slice(start, min(start + self._chunk, plan.length)) for start in starts]
 
     def _secure(
-        self, work: Work, early: NDArray[np.int64], late: NDArray[np.int64]
+        self, work: SimulatedSum, early: NDArray[np.int64], late: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], list[int], int, int]:
         """Run one secure round a chunk and return the sum, survivors a round, and bytes up and down."""
         plan, entropy = work.plan, work.entropy
@@ -280,7 +279,7 @@ def _share(plan: SumPlan, part: slice, device: int, entropy: SeededEntropy) -> N
 class _Devices:
     """Encodes vectors in batches, one batch held at a time; asked for in increasing order."""
 
-    def __init__(self, work: Work, crowd: Crowd) -> None:
+    def __init__(self, work: SimulatedSum, crowd: SimulatedPeople) -> None:
         self._work, self._crowd, self._dither = work, crowd, work.dither
         self._first = -1
         self._rows: IntegerRows | None = None

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from confidante.core.errors import DataError, WireError
 from confidante.core.values import Catalogue, Histories
-from confidante.models.fade import part_weights
+from confidante.models.shrinkage import part_weights
 from confidante.models.snapshot import decode
 
 
@@ -25,7 +25,7 @@ class Scores(Protocol):
 class ModelName:
     """A model that is named and not at hand. digest: sha256 of its bytes, as the public log names it.
 
-    Enough to send a task or to read what became of it; who is to compute needs `read_scores`.
+    Enough to send a task or to read what became of it; who is to compute needs `PublishedScores`.
     """
 
     digest: bytes
@@ -44,7 +44,7 @@ class PublishedScores:
     """
 
     def __init__(self, data: bytes, catalogue: Catalogue) -> None:
-        """Use `read_scores`."""
+        """Make it ready to score `catalogue`; WireError when the bytes are not a published model."""
         published = decode(data)
         if published.catalogue is None:
             raise WireError("a model without a catalogue cannot be graded: publish it with one")
@@ -67,8 +67,3 @@ class PublishedScores:
             if self._model.own is not None:
                 np.add.at(scores[person], own.items[met], self._model.own.weights(ages))
         return scores
-
-
-def read_scores(data: bytes, catalogue: Catalogue) -> PublishedScores:
-    """Return the published model in `data`, ready to score `catalogue`; WireError when it is none."""
-    return PublishedScores(data, catalogue)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
-from confidante.models.sequential import FactoredModel, Factors, OwnHistory
+from confidante.models.factors import FactoredModel, Factors, OwnHistory
 
 LARGEST = 127
 """Largest magnitude of a stored entry: the range is symmetric."""

@@ -22,8 +22,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from confidante.core.errors import DataError, WireError
 from confidante.core.values import Catalogue
+from confidante.models.factors import OwnHistory
 from confidante.models.features import feature_rows
-from confidante.models.sequential import OwnHistory
 from confidante.models.served import NewRows, ServedModel, ServedPart
 
 MAX_BYTES = 1 << 29

@@ -7,8 +7,8 @@ by the logarithms of their lifts, as in naive Bayes. Lifts are noisy: what they 
 singular values, those above the known noise alone and shrunk for it (Gavish and Donoho 2017), and what is
 left of the noise shrinks each lift towards 1 once more.
 
-In the model this is one more part. It speaks for likes only (`fade.py`): a like says what a person loves, not
-what comes next. On the wire, in plans and in names of rounds the task is called "picks".
+In the model this is one more part. It speaks for likes only (`models/shrinkage.py`): a like says what a
+person loves, not what comes next. On the wire, in plans and in names of rounds the task is called "picks".
 """
 
 import math
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
 from confidante.core.values import Histories, SparseRows
+from confidante.models.factors import PICK_PART, Factors
 from confidante.models.features import FeatureBasis
-from confidante.models.sequential import PICK_PART, Factors
 from confidante.privacy.purposes import Purpose
 from confidante.tasks.base import (
     MOST_ENTRIES,

@@ -11,8 +11,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from confidante.models.factors import ITEM_PART, FactoredModel, Factors, OwnHistory
 from confidante.models.features import FeatureBasis
-from confidante.models.sequential import ITEM_PART, FactoredModel, Factors, OwnHistory
 from confidante.tasks.feature_pairs import FeatureMap
 from confidante.tasks.item_pairs import ItemBasis
 

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.values import Catalogue
+from confidante.models.factors import FactoredModel, OwnHistory
 from confidante.models.features import FeatureBasis, feature_basis
-from confidante.models.sequential import FactoredModel, OwnHistory
 from confidante.tasks.base import NoisySum, Task
 from confidante.tasks.feature_pairs import FeatureMap, FeaturePairTask, feature_map
 from confidante.tasks.item_pairs import ItemBasis, ItemPairTask, basis_size, item_basis

@@ -10,24 +10,24 @@ from confidante.core.errors import DataError, WorkerError
 from confidante.core.values import SparseRows
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.experiment import run_training
-from confidante.lab.people import MadeUp, made_up_catalogue
+from confidante.lab.people import SyntheticPeople, synthetic_catalogue
 from confidante.lab.simulation import Simulator
 
 ray = pytest.importorskip("ray", reason="ray is not installed: install confidante[ray]")
 
-from confidante.lab.ray_workers import RayWorkers  # noqa: E402 - needs ray
+from confidante.lab.ray_workers import RaySums  # noqa: E402 - needs ray
 
-CROWD = MadeUp(people=900, items=80, events=10, seed=1)
-CATALOGUE = made_up_catalogue(80)
+CROWD = SyntheticPeople(people=900, items=80, events=10, seed=1)
+CATALOGUE = synthetic_catalogue(80)
 
 
 @pytest.fixture(scope="module")
 def spread():
     """Adders of 1 and of 2 workers over CROWD, in one Ray of five processors: it takes seconds to start."""
     with (
-        RayWorkers(MadeUp(1, 2, 1), workers=5),
-        RayWorkers(CROWD, workers=1) as one,
-        RayWorkers(CROWD, workers=2) as two,
+        RaySums(SyntheticPeople(1, 2, 1), workers=5),
+        RaySums(CROWD, workers=1) as one,
+        RaySums(CROWD, workers=2) as two,
     ):
         yield one, two
 
@@ -48,11 +48,11 @@ def test_one_worker_and_two_give_the_integers_of_one_process(spread, options):
 
 def test_people_who_are_held_are_shared_out_among_the_workers(spread):
     held = CROWD.select(np.arange(CROWD.people))
-    with RayWorkers(held, workers=1) as adder:
+    with RaySums(held, workers=1) as adder:
         shared = training(held, adder)
     assert [r.digest for r in shared.records] == [r.digest for r in training(CROWD).records]
     fewer = held.slice(0, CROWD.people - 1)
-    with RayWorkers(fewer, workers=1) as adder:
+    with RaySums(fewer, workers=1) as adder:
         assert training(fewer, adder).records[0].digest != shared.records[0].digest
 
 
@@ -84,7 +84,7 @@ def test_what_a_worker_refuses_is_refused_here(spread):
 
 
 def test_a_lost_worker_is_one_sentence(spread):
-    with RayWorkers(CROWD, workers=1) as adder:
+    with RaySums(CROWD, workers=1) as adder:
         ray.kill(adder._actors[0])
         with pytest.raises(WorkerError, match="run the command again"):
             training(CROWD, adder)
@@ -92,7 +92,7 @@ def test_a_lost_worker_is_one_sentence(spread):
 
 def test_no_workers_are_refused():
     with pytest.raises(WorkerError, match="1 or more"):
-        RayWorkers(CROWD, workers=0)
+        RaySums(CROWD, workers=0)
 
 
 def test_the_command_gives_the_same_sums_over_ray(spread, capsys):

@@ -12,7 +12,7 @@ from confidante.coordinator.config.measures import Measure
 from confidante.coordinator.reports.results import quality_curve, results
 from confidante.coordinator.rounds.budget import standing
 from confidante.coordinator.store import PUBLISHED
-from confidante.models.scoring import read_scores
+from confidante.models.scoring import PublishedScores
 from confidante.privacy.accounting import epsilon_of
 from confidante.tasks.base import NoisySum
 from confidante.tasks.compare import CompareConfig
@@ -30,7 +30,7 @@ ABSENT = Measure(QualityConfig(name="absent", epsilon=1.0, every_hours=600 / 360
 
 def world_of(folder, devices=5, **other):
     world = World(folder, population(devices, **other), Devices(crowd(devices, seed=2)))
-    world.devices.models = lambda digest: read_scores(world.bodies.get(digest.hex()), CATALOGUE)
+    world.devices.models = lambda digest: PublishedScores(world.bodies.get(digest.hex()), CATALOGUE)
     return world
 
 
@@ -78,7 +78,7 @@ def test_measures_run_between_trainings_and_their_sums_are_exact(tmp_path):
     ]
     model = said["model"]
     assert last.models == graded.models == (model.hex(),)
-    rows = QualityTask(read_scores(world.bodies.get(model.hex()), CATALOGUE)).client_update(people)
+    rows = QualityTask(PublishedScores(world.bodies.get(model.hex()), CATALOGUE)).client_update(people)
     total = sum(rows.dense(person) for person in range(5))
     for name in ("graded", "hit_rate", "ndcg"):
         assert getattr(graded.found, name) == pytest.approx(

@@ -12,7 +12,7 @@ from confidante.coordinator.store import PUBLISHED
 from confidante.core.errors import WireError
 from confidante.core.values import Catalogue
 from confidante.lab.experiment import run_training
-from confidante.models.sequential import PICK_PART
+from confidante.models.factors import PICK_PART
 from confidante.models.snapshot import decode
 from confidante.privacy.accounting import epsilon_of
 from confidante.privacy.plan import Cohort
@@ -48,7 +48,7 @@ def test_without_noise_the_model_is_that_of_the_lab_bit_for_bit(tmp_path, picks)
     ended = train(world, len(names))
     assert [state.phase for state in ended] == [PUBLISHED] * len(names)
     assert [state.row.task for state in ended] == [f"{name} 1" for name in names]
-    lab = run_training(histories, CATALOGUE, epsilon=None, seed=SEED, engine="ideal", bits=20, picks=picks)
+    lab = run_training(histories, CATALOGUE, epsilon=None, seed=SEED, engine="ideal", bits=20, likes=picks)
     for state, record in zip(ended, lab.records, strict=True):
         assert decode_plan(state.row.plan) == record.plan
     (said,) = models(world)

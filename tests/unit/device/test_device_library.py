@@ -226,6 +226,30 @@ def test_words_alone_give_sensible_answers_with_and_without_the_text_extra(tmp_p
         assert "late" in ids(other.recommend(12))
 
 
+class Sentences:
+    """Stands for an encoder that an earlier version of this program had, and this one has not."""
+
+    name, dimensions = "minilm", 384
+
+    def encode(self, texts):
+        rows = np.random.default_rng(len(texts)).normal(size=(len(texts), self.dimensions))
+        return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_a_profile_of_an_encoder_that_is_gone_opens_and_is_laid_out_anew_with_the_next_item(tmp_path):
+    with Device(tmp_path / "p", InsecurePlaintextKey(), clock=lambda: START) as before:
+        before._serving._encoder = Sentences()
+        before.items.add(films())
+        watch(before, of_genre("Sea")[:3])
+        whole = everything(before)
+    with Device(tmp_path / "p", InsecurePlaintextKey(), clock=lambda: START) as device:
+        assert device._serving.library.text.encoder == "minilm"
+        assert everything(device) == whole
+        device.items.add([Item("late", "The Harbour of Whales", ("Sea",), "A story of sea and a whale.")])
+        assert device._serving.library.text.encoder == "wordllama"
+        assert "late" in ids(device.recommend(12))
+
+
 # --- models
 
 

@@ -15,8 +15,8 @@ from confidante.device.recommend.group_prior import GroupPrior
 from confidante.device.recommend.query import Profile, build_query, top_k
 from confidante.device.recommend.reasons import suggestions
 from confidante.device.values import ReasonKind
-from confidante.models.fade import group_share
-from confidante.models.sequential import PICK_PART
+from confidante.models.factors import PICK_PART
+from confidante.models.shrinkage import group_share
 from confidante.models.snapshot import decode
 from confidante.tasks.base import NoisySum
 from confidante.training.publish import publish

@@ -16,7 +16,7 @@ from confidante.device.recommend import onboarding
 from confidante.device.recommend.onboarding import slate, stem_of
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose, ReasonKind
-from confidante.models.sequential import PICK_PART
+from confidante.models.factors import PICK_PART
 from confidante.models.served import ServedPart
 
 GENRES = ("Space", "Crime", "Food", "Music", "Sea")

@@ -7,7 +7,7 @@ from _cold_start import NewPerson, Shares, later_ranks, new_people, ranks_of, tr
 from confidante.core.errors import DataError
 from confidante.core.values import Catalogue, Histories
 from confidante.lab.metrics import ndcg_at_k
-from confidante.models.sequential import PICK_PART
+from confidante.models.factors import PICK_PART
 from confidante.models.snapshot import decode
 from confidante.tasks.cohorts.tree import everyone_by
 

@@ -12,7 +12,8 @@ from confidante.device.values import Reason, ReasonKind, Suggestion
 from confidante.lab.data.dataset import Dataset, LoadReport
 from confidante.lab.demo import run_demo
 from confidante.lab.demo_reasons import explain
-from confidante.lab.report import page, percent, prepare_folder, write_report
+from confidante.lab.report import page, prepare_folder, write_report
+from confidante.lab.report_plots import percent
 from confidante.testing.checkerboard import checkerboard
 
 NEEDED = [

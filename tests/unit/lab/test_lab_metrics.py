@@ -16,7 +16,6 @@ from confidante.lab.metrics import (
     hr_at_k,
     ndcg_at_k,
     recall_at_k,
-    sampled_ranks_biased,
 )
 from confidante.lab.metrics_groups import group_table
 
@@ -100,13 +99,6 @@ def test_ranks_are_those_of_a_plain_count_whatever_the_batch(data):
     assert ranks.ranks.tolist() == plain
 
 
-def test_the_sampled_metric_ranks_among_its_negatives_only():
-    scores = [[9.0, 8.0, 1.0, 5.0], [5.0, 5.0, 1.0, 5.0]]
-    negatives = np.array([[1, 2], [1, 3]])
-    ranks = sampled_ranks_biased(Fixed(scores), lists([0], [0]), lists([3], [3]), negatives)
-    assert ranks.ranks.tolist() == [2, 2]  # person 1: item 1 ties and wins, item 3 is the held-out one itself
-
-
 def test_an_interval_covers_the_mean_and_the_same_generator_gives_the_same_one():
     values = np.random.default_rng(1).random(200)
     first, second = (estimate(values, np.random.default_rng(5)) for _ in range(2))
@@ -153,6 +145,3 @@ def test_the_independent_judge_agrees(shared, monkeypatch):
         if phase == "test":
             interval = estimate(ndcg_at_k(ours, 10))
             assert theirs["full"]["NDCG@10"]["ci95"] == pytest.approx([interval.low, interval.high], abs=1e-5)
-            by_row.at = 0
-            few = sampled_ranks_biased(by_row, seen, target, split.negatives)
-            assert theirs["sampled99"]["HR@10"]["value"] == pytest.approx(hr_at_k(few, 10).mean(), abs=1e-5)

@@ -4,10 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from _frozen_splits import load_frozen
+from _temporal_split import temporal
 from confidante.core.errors import DataError
 from confidante.core.values import Histories
 from confidante.lab.data.ml100k import load_ml100k
-from confidante.lab.split import Split, join, leave_one_out, temporal
+from confidante.lab.split import Split, join, leave_one_out
 
 
 def people(*rows):

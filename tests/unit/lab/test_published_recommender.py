@@ -40,7 +40,7 @@ def of_device(folder, published, catalogue, history, n, repeats):
     [
         (60, titled, {"epsilon": None}),
         (300, titled, {"epsilon": 8.0, "seed": 2}),
-        (100, titled, {"epsilon": 64.0, "picks": 0.2}),
+        (100, titled, {"epsilon": 64.0, "likes": 0.2}),
         (80, titled, {"epsilon": None, "repeat": True}),
         (90, catalogue_of, {"epsilon": 4.0}),  # ids for titles
         (

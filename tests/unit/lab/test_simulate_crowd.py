@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 
 from confidante.core.errors import DataError, PlanError
 from confidante.core.values import Histories
-from confidante.lab.batch_sum import Work, added
+from confidante.lab.batch_sum import SimulatedSum, add_batches
 from confidante.lab.device_streams import BLOCK, DeviceStreams, smallest
 from confidante.lab.entropy import SeededEntropy
-from confidante.lab.experiment import run_training
-from confidante.lab.people import MadeUp, made_up_catalogue
-from confidante.lab.rank import Training
+from confidante.lab.experiment import Training, run_training
+from confidante.lab.people import SyntheticPeople, synthetic_catalogue
 from confidante.lab.simulate import simulate
 from confidante.lab.simulation import Simulator
 from confidante.privacy.plan import Cohort, plan_sum
@@ -24,7 +23,7 @@ from confidante.tasks.item_pairs import ItemPairTask
 from confidante.tasks.popularity import PopularityTask
 from confidante.training.recipe import POPULARITY
 
-CROWD = MadeUp(people=700, items=60, events=9, seed=3)
+CROWD = SyntheticPeople(people=700, items=60, events=9, seed=3)
 
 
 def same(one: Histories, other: Histories) -> bool:
@@ -41,7 +40,7 @@ def same(one: Histories, other: Histories) -> bool:
 )
 def test_a_made_up_person_does_not_depend_on_who_is_asked_for_beside_them(people, items, events, seed):
     seed %= 2**64
-    crowd = MadeUp(CROWD.people, items, events, seed)
+    crowd = SyntheticPeople(CROWD.people, items, events, seed)
     together = crowd.select(np.array(people, dtype=np.int64))
     assert together.people == len(people)
     for place, person in enumerate(people):
@@ -68,7 +67,7 @@ def test_the_next_event_follows_the_history():
 def test_seeds_make_other_crowds_and_their_events_have_an_order_and_a_head():
     everyone = np.arange(CROWD.people)
     histories = CROWD.select(everyone)
-    other = MadeUp(CROWD.people, CROWD.items, CROWD.events, seed=4).select(everyone)
+    other = SyntheticPeople(CROWD.people, CROWD.items, CROWD.events, seed=4).select(everyone)
     assert not np.array_equal(histories.lengths, other.lengths)
     follows = histories.person_of_event[1:] == histories.person_of_event[:-1]
     stays = (histories.items[1:] % 20 == histories.items[:-1] % 20)[follows].mean()
@@ -83,7 +82,7 @@ def test_seeds_make_other_crowds_and_their_events_have_an_order_and_a_head():
 )
 def test_an_impossible_crowd_is_refused(field):
     with pytest.raises(DataError, match="made-up crowd"):
-        MadeUp(**{"people": 5, "items": 5, "events": 5, "seed": 0} | field)
+        SyntheticPeople(**{"people": 5, "items": 5, "events": 5, "seed": 0} | field)
 
 
 @given(start=st.integers(0, 2 * BLOCK + 100), length=st.integers(0, BLOCK + 100))
@@ -121,15 +120,15 @@ def pairs(basis=12):
 def test_a_sum_does_not_depend_on_its_parts_and_batches(noise, dropped):
     task = pairs()
     plan = plan_sum(task.name, task.length, 1.0, 0.2, noise, Cohort(CROWD.people), 24)
-    work = Work(task, plan, SeededEntropy(9))
-    work = Work(task, plan, SeededEntropy(9), smallest(work.vanishing, CROWD.people, dropped))
+    work = SimulatedSum(task, plan, SeededEntropy(9))
+    work = SimulatedSum(task, plan, SeededEntropy(9), smallest(work.vanishing, CROWD.people, dropped))
     sums, seen = [], []
     for edges, entries in (([0, 700], 1 << 15), ([0, 1, 333, 700], 1), ([0, 350, 700], 1 << 30)):
         total, numbers = np.zeros(plan.length, dtype=np.int64), []
         for start, stop in pairwise(edges):
             part = CROWD.slice(start, stop)
             ended = 0
-            for batch, done in added(work, part, 0, part.people, total, first=start, entries=entries):
+            for batch, done in add_batches(work, part, 0, part.people, total, first=start, entries=entries):
                 numbers += batch.tolist()
                 assert done > ended
                 ended = done
@@ -169,7 +168,9 @@ def test_memory_does_not_grow_with_the_devices():
     """The most that is held while a sum is taken, of 120,000 devices, which fill batches, and of 480,000."""
 
     def take(people):
-        run = Simulator(MadeUp(people, 20, 2), {POPULARITY: 1.0}, SeededEntropy(0), bits=32, dropout=0.1)
+        run = Simulator(
+            SyntheticPeople(people, 20, 2), {POPULARITY: 1.0}, SeededEntropy(0), bits=32, dropout=0.1
+        )
         run.take(PopularityTask(20))
 
     def peak(people):
@@ -195,7 +196,7 @@ def test_a_simulation_says_what_it_took_and_how_good_the_model_is():
 
 
 def test_a_training_over_made_up_people_is_that_over_the_same_people_held():
-    catalogue = made_up_catalogue(CROWD.items)
+    catalogue = synthetic_catalogue(CROWD.items)
     runs = [
         run_training(crowd, catalogue, epsilon=8.0, seed=1, bits=24)
         for crowd in (CROWD, CROWD.select(np.arange(CROWD.people)))

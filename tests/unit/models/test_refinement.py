@@ -13,11 +13,11 @@ from model_worlds import ExactSums, random_people
 from confidante.core.errors import DataError, WireError
 from confidante.core.values import Catalogue
 from confidante.crypto.he.bfv import BfvScheme
+from confidante.models.factors import PICK_PART
 from confidante.models.refinement.buckets import clustered
 from confidante.models.refinement.build import CONTENT_PART, build, narrowed, placed, spread_of
 from confidante.models.refinement.codec import decode_items, decode_query, encode_items, encode_query
 from confidante.models.refinement.model import ItemSide, QueryPart, QuerySide, name_of
-from confidante.models.sequential import PICK_PART
 from confidante.models.served import ServedModel
 from confidante.models.snapshot import decode
 from confidante.training.publish import publish

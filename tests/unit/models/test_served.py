@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from model_worlds import people, trained_scores
 
 from confidante.core.errors import DataError
-from confidante.models.sequential import FactoredModel, Factors, OwnHistory
+from confidante.models.factors import FactoredModel, Factors, OwnHistory
 from confidante.models.served import NewRows, ServedModel, ServedPart, quantise, quantise_part
 
 ITEMS = 40

@@ -12,7 +12,7 @@ from model_worlds import ExactSums, random_people
 
 from confidante.core.errors import DataError, WireError
 from confidante.core.values import Catalogue
-from confidante.models.sequential import OwnHistory
+from confidante.models.factors import OwnHistory
 from confidante.models.served import ServedModel, quantise
 from confidante.models.snapshot import FeatureSpace, decode, encode, place
 from confidante.training.blend import FEATURE_PART

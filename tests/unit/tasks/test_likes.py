@@ -10,10 +10,10 @@ from hypothesis import given
 from model_worlds import ExactSums, catalogue_of, people, random_people, some_people
 
 from confidante.core.errors import DataError, WireError
-from confidante.models.fade import ENOUGH, PICK_WEIGHT, group_share, part_weights
+from confidante.models.factors import ITEM_PART, PICK_PART
 from confidante.models.features import feature_basis
-from confidante.models.sequential import ITEM_PART, PICK_PART
 from confidante.models.served import ServedModel, ServedPart, quantise_part
+from confidante.models.shrinkage import ENOUGH, PICK_WEIGHT, group_share, part_weights
 from confidante.models.snapshot import decode
 from confidante.tasks.base import NoisySum
 from confidante.tasks.likes import STRENGTH, LikesTask, likes_part, log_lifts, slate_items

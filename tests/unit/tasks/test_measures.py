@@ -9,7 +9,7 @@ from model_worlds import ExactSums, catalogue_of, people, random_people, some_pe
 from confidante.core.errors import DataError, WireError
 from confidante.core.values import Catalogue
 from confidante.lab.baselines import fit_popularity
-from confidante.models.scoring import ModelName, read_scores
+from confidante.models.scoring import ModelName, PublishedScores
 from confidante.models.snapshot import decode, encode
 from confidante.privacy.clipping import encode as integers
 from confidante.privacy.plan import Cohort, plan_sum
@@ -28,7 +28,7 @@ PEOPLE = random_people(20, 30, 12, seed=4)
 LEARNT = train(CATALOGUE, ExactSums(PEOPLE), EXACT)
 MODEL = publish(LEARNT, CATALOGUE)
 OTHER = publish(train(CATALOGUE, ExactSums(random_people(9, 30, 12, seed=5)), EXACT), CATALOGUE)
-FETCHED = {read_scores(data, CATALOGUE).digest: data for data in (MODEL, OTHER)}
+FETCHED = {PublishedScores(data, CATALOGUE).digest: data for data in (MODEL, OTHER)}
 A, B = FETCHED
 
 
@@ -54,8 +54,8 @@ def test_counts_are_exact_integers_at_the_bound_too(most, noise):
 
 TASKS = [
     ContributorTask(30, 9),
-    QualityTask(read_scores(MODEL, CATALOGUE), 5),
-    CompareTask(read_scores(MODEL, CATALOGUE), read_scores(OTHER, CATALOGUE), 5),
+    QualityTask(PublishedScores(MODEL, CATALOGUE), 5),
+    CompareTask(PublishedScores(MODEL, CATALOGUE), PublishedScores(OTHER, CATALOGUE), 5),
 ]
 
 
@@ -71,7 +71,7 @@ def test_a_device_and_the_simulator_agree_on_the_integers(task):
     lab = integers(check_task(task, PEOPLE), plan, dither)  # all people at once
     wire = CatalogueWire.decode(WIRE.data)
     for person in range(20):
-        there = decode_task(body, wire, lambda digest: read_scores(FETCHED[digest], wire.catalogue))
+        there = decode_task(body, wire, lambda digest: PublishedScores(FETCHED[digest], wire.catalogue))
         row = there.client_update(PEOPLE.slice(person, person + 1))
         assert np.array_equal(integers(row, plan, dither[:1]).dense(0), lab.dense(person))
     assert lab.sum().any()
@@ -87,7 +87,7 @@ def test_a_task_can_be_sent_by_name_but_not_computed_without_the_model():
 
 
 def test_a_published_model_scores_as_it_was_trained_to_8_bits():
-    ours, trained = read_scores(MODEL, CATALOGUE).score(PEOPLE), trained_scores(LEARNT.factored, PEOPLE)
+    ours, trained = PublishedScores(MODEL, CATALOGUE).score(PEOPLE), trained_scores(LEARNT.factored, PEOPLE)
     assert np.abs(ours - trained).max() < 0.05 * np.abs(trained).max()
 
 
@@ -97,15 +97,15 @@ def test_own_history_counts():
         type(published.model)(published.model.parts, published.model.prior, REPEAT_OWN), CATALOGUE, None
     )
     one = people([3, 4])
-    added = read_scores(shop, CATALOGUE).score(one) - read_scores(MODEL, CATALOGUE).score(one)
+    added = PublishedScores(shop, CATALOGUE).score(one) - PublishedScores(MODEL, CATALOGUE).score(one)
     assert np.flatnonzero(added[0]).tolist() == [3, 4]
     assert added[0, 4] == pytest.approx(REPEAT_OWN.weight)
 
 
 def test_an_item_that_the_model_has_not_met_is_on_no_list():
     newer = Catalogue(("new", *CATALOGUE.ids), ("New", *CATALOGUE.titles), ((), *CATALOGUE.labels))
-    scores = read_scores(MODEL, newer).score(people([0, 4, 3]))
-    same = read_scores(MODEL, CATALOGUE).score(people([3, 2]))
+    scores = PublishedScores(MODEL, newer).score(people([0, 4, 3]))
+    same = PublishedScores(MODEL, CATALOGUE).score(people([3, 2]))
     assert scores[0, 0] == -np.inf
     assert np.isfinite(scores[0, 1:]).all()
     assert scores[0].argmax() != 0
@@ -115,6 +115,6 @@ def test_an_item_that_the_model_has_not_met_is_on_no_list():
 
 def test_what_is_no_model_is_refused():
     with pytest.raises(WireError):
-        read_scores(MODEL[:-1], CATALOGUE)
+        PublishedScores(MODEL[:-1], CATALOGUE)
     with pytest.raises(WireError, match="without a catalogue"):
-        read_scores(encode(decode(MODEL).model, None, None), CATALOGUE)
+        PublishedScores(encode(decode(MODEL).model, None, None), CATALOGUE)

@@ -68,7 +68,7 @@ CASES = {
     "noise-and-dropout": lambda: training(60, epsilon=4.0, delta=1e-3, seed=1, dropout=0.2),
     "no-noise-secure": lambda: training(20, epsilon=None, engine="secure", dropout=0.2),
     "repurchases": lambda: training(60, epsilon=8.0, seed=2, repeat=True),
-    "likes": lambda: training(60, epsilon=64.0, seed=4, picks=0.2),
+    "likes": lambda: training(60, epsilon=64.0, seed=4, likes=0.2),
     "cohorts-and-likes": with_cohorts_and_likes,
 }
 

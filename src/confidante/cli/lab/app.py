@@ -60,7 +60,8 @@ def rank(
     Equal timestamps keep the order of the file. Without --repeat nobody gets an item they already have.
     """
     from confidante.cli.progress import Bars
-    from confidante.lab.rank import Training, rank_file
+    from confidante.lab.experiment import Training
+    from confidante.lab.rank import rank_file
 
     if no_noise and epsilon is not None:
         raise PlanError("--no-noise and --epsilon exclude each other: give one of them")
@@ -104,7 +105,7 @@ def frontier(
         str, typer.Option(help="Values of epsilon to try, separated by commas.")
     ] = "0.5,1,2,4,8",
     delta: Delta = DEFAULT_DELTA,
-    seeds: Annotated[int, typer.Option(help="TrainingHistory for each epsilon.")] = 2,
+    seeds: Annotated[int, typer.Option(help="Trainings for each epsilon.")] = 2,
     test: Annotated[bool, typer.Option("--test", help="Grade on the test part, not on valid.")] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -54,7 +54,7 @@ def rehearse_command(
     """
     from confidante.cli.progress import Bars
     from confidante.lab.data.csv_files import load_csv
-    from confidante.lab.people import MadeUp, made_up_catalogue
+    from confidante.lab.people import SyntheticPeople, synthetic_catalogue
     from confidante.lab.rehearsal import rehearse
 
     if no_noise and epsilon is not None:
@@ -68,8 +68,8 @@ def rehearse_command(
             raise DataError("--items goes with TRAIN.csv: made-up people have made-up items")
         import numpy as np
 
-        histories = MadeUp(devices, _ITEMS, _EVENTS, seed).select(np.arange(devices))
-        catalogue = made_up_catalogue(_ITEMS)
+        histories = SyntheticPeople(devices, _ITEMS, _EVENTS, seed).select(np.arange(devices))
+        catalogue = synthetic_catalogue(_ITEMS)
     else:
         data = load_csv(train, items)
         if data.histories.people < devices:

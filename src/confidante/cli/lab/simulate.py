@@ -115,8 +115,8 @@ def simulate_command(
     from confidante.cli.progress import Bars
     from confidante.lab.data.csv_files import load_csv
     from confidante.lab.data.dataset import Dataset
-    from confidante.lab.people import MadeUp
-    from confidante.lab.rank import Training
+    from confidante.lab.experiment import Training
+    from confidante.lab.people import SyntheticPeople
     from confidante.lab.simulate import Cluster, simulate
 
     if train is not None and events is not None:
@@ -126,9 +126,9 @@ def simulate_command(
     spread = engine is ScaledEngine.ray
     if not spread and (workers is not None or address is not None):
         raise PlanError(f"--workers and --address are for --engine ray, not {engine.value}")
-    source: Dataset | MadeUp
+    source: Dataset | SyntheticPeople
     if train is None and devices is not None:
-        source = MadeUp(devices, _count(items), MADE_UP_EVENTS if events is None else events, seed)
+        source = SyntheticPeople(devices, _count(items), MADE_UP_EVENTS if events is None else events, seed)
         people = devices
     elif train is not None and devices is None:
         source = load_csv(train, None if items is None else Path(items), repeats="all" if repeat else "first")

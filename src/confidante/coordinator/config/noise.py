@@ -1,56 +1,22 @@
 """How much noise each sum of a population has: public before its first round, and what the rounds pay."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
-from types import MappingProxyType
-from typing import final
 
 from confidante.coordinator.config.measures import noise_of
 from confidante.coordinator.config.population import Population
-from confidante.privacy.accounting import calibrate
-from confidante.tasks.likes import SLATE
-from confidante.training.recipe import Settings, budget, settings_for, weakness
+from confidante.training import noise
+from confidante.training.noise import TrainingBudget
 
 TRAINING = "training"
 
-
-@final
-@dataclass(frozen=True, slots=True, eq=False)
-class TrainingBudget:
-    """What the sums of one training cost: by task, in the order in which they are taken.
-
-    multipliers: of the noise, 0.0 for none; shares: of the training's budget; settings: of the training.
-    """
-
-    multipliers: Mapping[str, float]
-    shares: Mapping[str, float]
-    settings: Settings
+_training_budget = lru_cache(maxsize=16)(noise.training_budget)
 
 
 def training_budget(population: Population) -> TrainingBudget:
     """Return what a training of a population costs; all of it is public before the first sum."""
+    epsilon = population.training_epsilon if population.noise else None
     return _training_budget(
-        population.cohort.devices,
-        population.training_epsilon,
-        population.delta,
-        noise=population.noise,
-        repeat=population.repeat,
-        likes=population.likes,
-    )
-
-
-@lru_cache(maxsize=16)
-def _training_budget(
-    devices: int, epsilon: float, delta: float, *, noise: bool, repeat: bool, likes: float
-) -> TrainingBudget:
-    weak = weakness(devices, calibrate(epsilon, delta, (1.0,))[0]) if noise else 1.0
-    shares = budget(weak, likes)
-    chosen = calibrate(epsilon, delta, tuple(shares.values())) if noise else (0.0,) * len(shares)
-    return TrainingBudget(
-        MappingProxyType(dict(zip(shares, chosen, strict=True))),
-        MappingProxyType(shares),
-        replace(settings_for(noise=noise, repeat=repeat, weak=weak), slate=SLATE if likes else 0),
+        population.cohort.devices, epsilon, population.delta, repeat=population.repeat, likes=population.likes
     )
 
 

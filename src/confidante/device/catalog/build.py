@@ -17,8 +17,8 @@ from confidante.core.values import Catalogue, Item
 from confidante.device.catalog.library import Library, TextSpace
 from confidante.device.catalog.text import Projection, TextEncoder, fit_projection, project, text_vectors
 from confidante.device.catalog.text.encoder import unit_rows
+from confidante.models.factors import Factors
 from confidante.models.features import feature_basis, feature_rows
-from confidante.models.sequential import Factors
 from confidante.models.served import NewRows, ServedModel, ServedPart, quantise_part
 from confidante.models.snapshot import Published, place
 

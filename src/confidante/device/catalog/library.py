@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError, VaultError
-from confidante.models.sequential import OwnHistory
+from confidante.models.factors import OwnHistory
 from confidante.models.served import ServedModel, ServedPart
 
 _FORM = 3

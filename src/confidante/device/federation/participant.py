@@ -33,7 +33,7 @@ from confidante.device.federation.round_session import RoundSession, gone, look,
 from confidante.device.federation.verified_log import PublicLog
 from confidante.device.federation.wallet import Evidence, JustAskedError, Wallet
 from confidante.device.privacy.http_request import render
-from confidante.models.scoring import read_scores
+from confidante.models.scoring import PublishedScores
 from confidante.privacy.purposes import SUM_PURPOSES, Purpose
 from confidante.secagg.config import RoundConfig
 from confidante.secagg.phases import Phase
@@ -410,7 +410,7 @@ class Participant:
         for digest in named:
             self._say("fetching a model that is to be graded")
             data = downloads.model(self._vault, self._client, digest, self._purpose, most)
-            read[digest] = read_scores(data, wire.catalogue)
+            read[digest] = PublishedScores(data, wire.catalogue)
         return self._policy.agreement(plan, task, wire, purpose=purpose, models=read.__getitem__)
 
     def _participation(

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from confidante.core.values import Item
 from confidante.device.recommend.query import ScoringQuery, event_ages, faded_prior
 from confidante.device.values import Counterfactual
-from confidante.models.fade import part_weights
-from confidante.models.sequential import PICK_PART
+from confidante.models.factors import PICK_PART
+from confidante.models.shrinkage import part_weights
 
 MOST_EVENTS = 5
 """Largest set of events that is tried."""

@@ -25,7 +25,7 @@ from confidante.device.recommend.query import unit_vectors
 from confidante.device.storage import history, items, settings, wishes
 from confidante.device.storage.access import VaultAccess, exclusive
 from confidante.device.storage.text import folded
-from confidante.models.sequential import PICK_PART
+from confidante.models.factors import PICK_PART
 
 SLATE = 30
 MOST = 100

@@ -4,7 +4,7 @@
                -  sum over requests x: max(0, <context_x, item_j>)  +  sum over edited labels of j: points
 
 The prior is the model's; where the person's group has one, that one's share falls with each event of the
-person's own, and in some parts of a model picks weigh otherwise than events (`confidante.models.fade`).
+person's own, and in some parts of a model picks weigh otherwise than events (`confidante.models.shrinkage`).
 
 A request is an item that the person asked to see less of: it speaks against what is like it, and never for
 what is unlike it. Where a server was asked, what it adds is a term of its own (`Added`). Nothing else is in a
@@ -22,8 +22,8 @@ from confidante.device.catalog.index.base import Search
 from confidante.device.catalog.library import Library
 from confidante.device.catalog.text.encoder import unit_rows
 from confidante.device.recommend.group_prior import GroupPrior
-from confidante.models.fade import group_share, part_weights
-from confidante.models.sequential import PICK_PART
+from confidante.models.factors import PICK_PART
+from confidante.models.shrinkage import group_share, part_weights
 
 TASTE_STEP = 3.0
 """What one step of a taste edit adds to an item, in units of `Library.spread`."""

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 import polars as pl
@@ -51,6 +51,15 @@ class LoadReport:
     kept: int
     skipped: tuple[Tally, ...] = ()
     notes: tuple[Tally, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what became of the rows, ready for JSON."""
+        return {
+            "rows_read": self.read,
+            "rows_kept": self.kept,
+            "skipped": [asdict(tally) for tally in self.skipped],
+            "notes": [asdict(tally) for tally in self.notes],
+        }
 
     def lines(self) -> Iterator[str]:
         """Yield the report as readable lines."""

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from confidante.core.errors import DataError
 from confidante.core.values import Catalogue
 from confidante.crypto.he.scheme import LARGEST, MOST_DIMENSIONS
+from confidante.models.factors import PICK_PART, Factors
 from confidante.models.refinement.buckets import clustered
 from confidante.models.refinement.codec import encode_items
 from confidante.models.refinement.model import ItemSide, QueryPart, QuerySide, name_of
-from confidante.models.sequential import PICK_PART, Factors
 from confidante.models.served import ServedModel, ServedPart, quantise_part
 from confidante.models.snapshot import Published, decode, encode, place
 

@@ -10,8 +10,8 @@ from confidante.device.catalog.build import build as build_library
 from confidante.device.catalog.text import best_available
 from confidante.device.recommend.query import Profile, build_query
 from confidante.device.refinement.merging import _said, event_weights
+from confidante.models.factors import PICK_PART
 from confidante.models.refinement.build import build
-from confidante.models.sequential import PICK_PART
 from confidante.models.served import ServedPart
 from confidante.models.snapshot import Published, decode
 

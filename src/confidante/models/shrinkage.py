@@ -17,7 +17,7 @@ part that speaks for picks, they count fully there, and faintly or not at all in
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.models.sequential import ITEM_PART, PICK_PART
+from confidante.models.factors import ITEM_PART, PICK_PART
 from confidante.models.served import ServedModel
 
 ENOUGH = 10.0
