@@ -64,10 +64,8 @@ class PublishedRecommender:
         """Return the score of every item for every person, float64 [people, items], to within rounding."""
         return self._scores(self._built(histories, repeats=True))
 
-    def lists(
-        self, histories: Histories, n: int, *, repeats: bool = False
-    ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.float64]]]:
-        """Yield each person's `n` best items, best first, with their exact scores, as their device would.
+    def lists(self, histories: Histories, n: int, *, repeats: bool = False) -> Iterator[NDArray[np.int64]]:
+        """Yield each person's `n` best items, best first, as their device would list them.
 
         Args:
             histories: The people; they are scored in batches, so memory does not grow with their number.
@@ -80,26 +78,25 @@ class PublishedRecommender:
             queries = self._built(batch, repeats=repeats)
             for query, scores in zip(queries, self._scores(queries), strict=True):
                 narrowed = _Narrowed(self.library.model, _in_the_running(query, scores, n))
-                rows = top_k(query, narrowed, n)
-                yield rows, query.scores(rows)
+                yield top_k(query, narrowed, n)
 
-    def suggestions(self, histories: Histories, n: int) -> tuple[Suggestion, ...]:
-        """Return the list of the only person in `histories`, with all reasons."""
-        ((rows, _),) = self.lists(histories, n)
-        (query,) = self._built(histories, repeats=False)
+    def suggestions(self, histories: Histories, n: int, *, repeats: bool = False) -> tuple[Suggestion, ...]:
+        """Return the list of the only person in `histories`, with exact scores and all reasons."""
+        (rows,) = self.lists(histories, n, repeats=repeats)
+        (query,) = self._built(histories, repeats=repeats)
         return suggestions(query, rows, lambda named: {row: self.items[row] for row in named.tolist()})
 
     def _built(self, histories: Histories, *, repeats: bool) -> list[ScoringQuery]:
         profiles = []
-        for person in range(histories.people):
-            rows = histories.slice(person, person + 1).items.astype(np.int64)
+        for rows in np.split(histories.items.astype(np.int64), histories.indptr[1:-1]):
             events = len(rows)
             profiles.append(Profile(np.arange(events) + 1, rows, np.ones(events), (NO_CONTEXT,) * events))
         return [build_query(self.library, profile, repeats=repeats) for profile in profiles]
 
     def _scores(self, queries: Sequence[ScoringQuery]) -> NDArray[np.float64]:
         vectors = [np.concatenate(query.queries) for query in queries]
-        scores = np.reshape(vectors, (len(queries), -1)) @ self._vectors + self.library.model.prior
+        scores: NDArray[np.float64] = np.reshape(vectors, (len(queries), -1)) @ self._vectors
+        scores += self.library.model.prior
         own = self.library.model.own
         for query, row in zip(queries, scores, strict=True):
             if query.repeats and own is not None:
@@ -123,16 +120,15 @@ class _Narrowed:
         allowed: NDArray[np.bool_] | None = None,  # noqa: ARG002 - the candidates are
         bonus: NDArray[np.float32] | None = None,
     ) -> Found:
-        """Return the `n` best candidates; see `Index`."""
+        """Return the `n` best candidates; where they are no more, in any order: `top_k` sorts them."""
+        if len(self.candidates) <= n:
+            return self.candidates, np.empty(0, dtype=np.float32)
         return best_of(self.model, self.candidates, queries, n, bonus)
 
 
 def _in_the_running(query: ScoringQuery, scores: NDArray[np.float64], n: int) -> NDArray[np.int64]:
     """Return the allowed rows whose score comes near the nth best, int64."""
-    open_rows = np.flatnonzero(query.allowed)
-    if n >= len(open_rows):
-        return open_rows
-    found = scores[open_rows]
-    least = np.partition(found, len(found) - n)[len(found) - n]
-    near: NDArray[np.int64] = open_rows[found >= least - _SLACK * np.abs(found).max()]
-    return near
+    found = np.where(query.allowed, scores, -np.inf)
+    least = np.partition(found, len(found) - n)[len(found) - n] if n < len(found) else -np.inf
+    near = least - _SLACK * max(abs(float(scores.max())), abs(float(scores.min())))
+    return np.flatnonzero(query.allowed & (found >= near))

@@ -1,6 +1,7 @@
 """A file of interactions in, everybody's best items out: what `confidante lab rank` does."""
 
 import csv
+import io
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -55,12 +56,19 @@ def rank_file(
 
 def _write(file: TextIO, dataset: Dataset, run: Run, k: int, *, repeat: bool) -> list[int]:
     """Write everybody's rows and return the number of each."""
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(("user", "item", "rank"))
-    names, lengths = dataset.catalogue.ids, []
+    file.write("user,item,rank\n")
+    names, lengths = [_cell(item) for item in dataset.catalogue.ids], []
     recommender = PublishedRecommender(run.published, dataset.catalogue)
     lists = recommender.lists(dataset.histories, k, repeats=repeat)
-    for user, (chosen, _) in zip(dataset.user_ids, lists, strict=True):
-        writer.writerows((user, names[item], rank) for rank, item in enumerate(chosen.tolist(), 1))
+    for user, chosen in zip(map(_cell, dataset.user_ids), lists, strict=True):
+        ranked = enumerate(chosen.tolist(), 1)
+        file.write("".join([f"{user},{names[item]},{rank}\n" for rank, item in ranked]))
         lengths.append(len(chosen))
     return lengths
+
+
+def _cell(text: str) -> str:
+    """Return a text as CSV quotes it; once for each item, which stands in thousands of rows."""
+    row = io.StringIO()
+    csv.writer(row, lineterminator="").writerow((text,))
+    return row.getvalue()

@@ -24,6 +24,8 @@ from confidante.models.factors import FactoredModel, Factors, OwnHistory
 LARGEST = 127
 """Largest magnitude of a stored entry: the range is symmetric."""
 
+_FORGOTTEN = 64  # half-lives after which an event is far below the rounding of a new one: left out of queries
+
 Rows = NDArray[np.integer]
 Floats = NDArray[np.float64]
 
@@ -129,11 +131,7 @@ class ServedModel:
         DataError for a row that the model does not have.
         """
         self._check(rows)
-        return tuple(
-            part.strengths
-            * (_coefficients(part, rows, ages, _of_part(weights, k)) @ part.vectors[rows].astype(np.float64))
-            for k, part in enumerate(self.parts)
-        )
+        return tuple(_query(part, rows, ages, _of_part(weights, k)) for k, part in enumerate(self.parts))
 
     def scores(self, rows: Rows, queries: Sequence[NDArray[np.floating]]) -> Floats:
         """Return the scores of `rows`, float64 [k]: prior and parts, without own history.
@@ -254,6 +252,14 @@ def _rounded(vectors: NDArray[np.floating]) -> tuple[NDArray[np.int8], NDArray[n
 
 def _of_part(weights: NDArray[np.floating], part: int) -> NDArray[np.floating]:
     return weights if weights.ndim == 1 else weights[:, part]
+
+
+def _query(part: ServedPart, rows: Rows, ages: NDArray[np.floating], weights: NDArray[np.floating]) -> Floats:
+    """Return what a part's vectors are multiplied by, float64 [d]."""
+    heard = ages <= _FORGOTTEN * part.half_life
+    rows, ages, weights = rows[heard], ages[heard], weights[heard]
+    said: Floats = _coefficients(part, rows, ages, weights) @ part.vectors[rows].astype(np.float64)
+    return part.strengths * said
 
 
 def _coefficients(
