@@ -139,7 +139,7 @@ class OfVectors:
     def score(self, histories: Any) -> NDArray[np.float32]:
         from scipy import sparse
 
-        from confidante.lab.baselines import event_weights
+        from _baselines import event_weights
 
         scores = np.zeros((histories.people, len(self.parts[0][0])), np.float32)
         for rows, half_life, weight in self.parts:
