@@ -18,6 +18,7 @@ from confidante.lab.entropy import SeededEntropy
 from confidante.lab.metrics import UNREACHED, Ranks
 from confidante.lab.simulation import Simulator
 from confidante.models.snapshot import decode
+from confidante.packs.registry import with_features
 from confidante.privacy.accounting import Guarantee, account, calibrate
 from confidante.privacy.plan import Cohort
 from confidante.tasks.cohorts.table import GATE, CohortTable, cohort_table
@@ -83,7 +84,7 @@ def train_cold(
     settings = settings_for(noise=True, repeat=False, weak=weak)
     if shares.picks:
         settings = replace(settings, slate=SLATE)
-    published = publish(train(catalogue, simulator, settings), catalogue)
+    published = publish(train(with_features(catalogue), simulator, settings), catalogue)
     table = None
     if shares.cohorts:
         if tree is None or groups is None or len(groups) != histories.people:

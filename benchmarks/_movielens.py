@@ -19,6 +19,7 @@ from confidante.device.recommend.query import Profile
 from confidante.lab.data.ml100k import load_ml100k
 from confidante.lab.experiment import run_training
 from confidante.models.snapshot import Published, decode
+from confidante.packs.media import MEDIA
 
 DELTA = 1e-5
 NAMES = ("ml-100k", "ml-1m")
@@ -90,7 +91,9 @@ def library_of(catalogue: Catalogue, published: bytes | Published | None) -> Lib
     if isinstance(published, bytes):
         published = decode(published)
     rows = np.arange(len(catalogue), dtype=np.int64)
-    return build(items_of(catalogue), rows, np.zeros(len(rows), dtype=np.bool_), published, best_available)
+    return build(
+        items_of(catalogue), rows, np.zeros(len(rows), dtype=np.bool_), published, best_available, MEDIA
+    )
 
 
 def profile(rows: NDArray[np.int64]) -> Profile:

@@ -3,7 +3,6 @@
 import numpy as np
 
 from confidante.core.errors import DataError
-from confidante.core.values import Catalogue
 from confidante.lab.data.dataset import Dataset, LoadReport, Tally
 from confidante.lab.split import take
 
@@ -20,12 +19,7 @@ def keep_common_items(dataset: Dataset, min_people: int) -> Dataset:
     if not common.any():
         raise DataError(f"no item was met by {min_people} people: lower min_people")
     kept = np.flatnonzero(common).tolist()
-    old = dataset.catalogue
-    catalogue = Catalogue(
-        tuple(old.ids[item] for item in kept),
-        tuple(old.titles[item] for item in kept),
-        tuple(old.labels[item] for item in kept),
-    )
+    catalogue = dataset.catalogue.select(kept)
     left = take(histories, common[histories.items])
     new_index = np.cumsum(common) - 1
     left = type(left)(left.indptr, new_index[left.items].astype(np.int32), left.times)

@@ -51,6 +51,7 @@ from confidante.device.recommend.onboarding import slate
 from confidante.device.recommend.query import Profile, build_query
 from confidante.lab.metrics import estimate, hr_at_k, ndcg_at_k
 from confidante.models import shrinkage
+from confidante.packs.media import MEDIA
 from confidante.tasks import likes
 from confidante.tasks.cohorts.tree import everyone_by
 
@@ -152,7 +153,7 @@ def profile(rows: NDArray[np.int64], *, picked: bool, prior: GroupPrior | None) 
 
 def slate_of(data: Data, library: Library) -> NDArray[np.int64]:
     items = movielens.items_of(data.catalogue)
-    return slate(library, lambda rows: [items[row] for row in rows.tolist()])
+    return slate(library, lambda rows: [items[row] for row in rows.tolist()], groups=MEDIA.groups)
 
 
 def fading(

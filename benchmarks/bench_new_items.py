@@ -30,6 +30,7 @@ from confidante.device.recommend.query import build_query
 from confidante.lab.experiment import run_training
 from confidante.lab.metrics import estimate, hr_at_k, ndcg_at_k, recall_at_k
 from confidante.models.snapshot import decode
+from confidante.packs.media import MEDIA
 from confidante.training.publish import publish
 
 PART = 0.05
@@ -112,6 +113,7 @@ def scored(made: World) -> list[Scores]:
         np.arange(made.old, len(items)),
         published,
         best_available(),
+        MEDIA,
     )
     rows = np.arange(len(items))
     return [

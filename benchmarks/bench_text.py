@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from _timing import in_child, peak_mib, rates, seconds_of, verdict
 from confidante.core.values import Catalogue, Item
 from confidante.device.catalog.text import TextEncoder, encoder_named, fit_projection, project, text_vectors
+from confidante.packs.media import MEDIA
 
 TARGET = 8_000  # texts a second
 TEXTS = {"words": 20_000, "wordllama": 20_000, "minilm": 400}
@@ -123,8 +124,9 @@ class World:
     def labels(self) -> NDArray[np.float32]:
         """Return the catalogue's labels as centred unit rows: the feature basis without its constant."""
         from confidante.models.features import feature_basis
+        from confidante.packs.registry import with_features
 
-        rows = feature_basis(self.catalogue).matrix[:, :-1].astype(np.float64)
+        rows = feature_basis(with_features(self.catalogue)).matrix[:, :-1].astype(np.float64)
         rows = rows - rows.mean(axis=0)
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         return (rows / np.maximum(norms, 1e-9)).astype(np.float32)
@@ -169,8 +171,12 @@ def usefulness(world: World, names: Sequence[str], tokenizer: Path | None) -> di
     }
     for name in names:
         encoder = encoder_of(name, tokenizer)
-        titles = text_vectors(encoder, as_items(world.catalogue, labels=False)).rows
-        every = text_vectors(encoder, as_items(world.catalogue, labels=True)).rows
+        titles = text_vectors(
+            encoder, as_items(world.catalogue, labels=False), split_title=MEDIA.split_title
+        ).rows
+        every = text_vectors(
+            encoder, as_items(world.catalogue, labels=True), split_title=MEDIA.split_title
+        ).rows
         short = project(every, fit_projection(every, 64))
         alone = world.parts((titles, TITLE_HALF_LIFE[True], 1.0))
         out[f"{name}, titles"] = alone | agreement(titles, world.catalogue)
@@ -190,7 +196,9 @@ def sweep(world: World, names: Sequence[str], tokenizer: Path | None) -> dict[st
     for name in names:
         encoder = encoder_of(name, tokenizer)
         for labels in (False, True):
-            rows = text_vectors(encoder, as_items(world.catalogue, labels=labels)).rows
+            rows = text_vectors(
+                encoder, as_items(world.catalogue, labels=labels), split_title=MEDIA.split_title
+            ).rows
             for vectors in (rows, project(rows, fit_projection(rows, 64))):
                 for half_life in HALF_LIVES:
                     what = "titles and labels" if labels else "titles"

@@ -15,6 +15,7 @@ from confidante.models import snapshot
 from confidante.models.features import feature_basis
 from confidante.models.served import LARGEST, ServedModel, ServedPart
 from confidante.models.snapshot import FeatureSpace
+from confidante.packs.registry import with_features
 from confidante.wire.rounds import IDENTITY_BYTES, SEAT_BYTES
 
 _PART = "pairs"
@@ -25,7 +26,7 @@ _COST = Payment(0.0, 1.0)
 def made_up_model(catalogue: Catalogue, columns: int = 64, seed: int = 0) -> bytes:
     """Return the snapshot of a model with random vectors, int8 [items, columns], for tests and benchmarks."""
     rng, items = np.random.default_rng(seed), len(catalogue)
-    names = feature_basis(catalogue).names
+    names = feature_basis(with_features(catalogue)).names
     falling = 1.0 / np.sqrt(np.arange(1, columns + 1))
     vectors = np.rint(rng.standard_normal((items, columns)) * falling * LARGEST / 4).clip(-LARGEST, LARGEST)
     weights = np.full(items, 1.0 / LARGEST, dtype=np.float32)

@@ -1,9 +1,11 @@
 """Frozen values that every room speaks: items, events, the catalogue, people's histories, sparse vectors."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from types import MappingProxyType
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +14,64 @@ from confidante.core.errors import DataError
 
 NO_CONTEXT: Mapping[str, str] = MappingProxyType({})
 
+DEFAULT_PACK = "media"
+"""The pack of a catalogue or profile that names none."""
+
+
+_PRICE = re.compile(r"(\d{1,12}(?:\.\d{1,6})?) ([A-Z]{3})")
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Price:
+    """An amount of money, exact, 0 or more. `str` gives "4.50 EUR"; currency: ISO 4217.
+
+    A decimal, since a sum of prices in binary fractions is not what a till says.
+    """
+
+    amount: Decimal
+    currency: str
+
+    def __post_init__(self) -> None:
+        """Refuse what its own text would not give back."""
+        if not isinstance(self.amount, Decimal) or _PRICE.fullmatch(str(self)) is None:
+            raise DataError(
+                f"{self.amount!r} {self.currency!r} is not a price: give a Decimal of 0 or more with at most "
+                "6 decimals, and a currency of three capital letters, such as EUR"
+            )
+
+    def __str__(self) -> str:
+        """Return it as a text that `read` takes."""
+        return f"{self.amount:f} {self.currency}"
+
+    @classmethod
+    def read(cls, text: str) -> "Price":
+        """Return the price that a text like "4.50 EUR" says. Raises DataError for any other text."""
+        found = _PRICE.fullmatch(text)
+        if found is None:
+            raise DataError(f"{text[:40]!r} is not a price: give it like 4.50 EUR")
+        return cls(Decimal(found[1]), found[2])
+
 
 @final
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Something that can be recommended. Public: nothing personal is in it."""
+    """Something that can be recommended. Public: nothing personal is in it.
+
+    url: a page about it, http or https; shown as a link, and never fetched. image: its picture: the path of a
+    file on the person's own disk, or a `data:` URL. creator: who made it. more: what a pack's schema says
+    besides (`Pack.fields`), by name.
+    """
 
     id: str
     title: str
     labels: tuple[str, ...] = ()
     description: str = ""
+    url: str = ""
+    image: str = ""
+    creator: str = ""
+    price: Price | None = None
+    more: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @final
@@ -44,15 +94,21 @@ class Event:
 @final
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """What can be recommended. Public: the same on every device. Index in these tuples = item index."""
+    """What can be recommended. Public: the same on every device. Index in these tuples = item index.
+
+    pack: name of the pack whose domain it is of. derived: what that pack reads of each item, as further
+    labels that are never shown nor sent (`Pack.read`); nothing where nobody has read it.
+    """
 
     ids: tuple[str, ...]
     titles: tuple[str, ...]
     labels: tuple[tuple[str, ...], ...]
+    pack: str = DEFAULT_PACK
+    derived: tuple[tuple[str, ...], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse lengths that differ and ids that repeat."""
-        if not len(self.ids) == len(self.titles) == len(self.labels):
+        if not len(self.ids) == len(self.titles) == len(self.labels) == len(self.derived or self.ids):
             raise DataError(
                 f"catalogue has {len(self.ids)} ids, {len(self.titles)} titles, {len(self.labels)} "
                 "label rows: "
@@ -64,6 +120,16 @@ class Catalogue:
     def __len__(self) -> int:
         """Return the number of items."""
         return len(self.ids)
+
+    def select(self, rows: Sequence[int]) -> "Catalogue":
+        """Return the given items, in the given order."""
+        return Catalogue(
+            tuple(self.ids[row] for row in rows),
+            tuple(self.titles[row] for row in rows),
+            tuple(self.labels[row] for row in rows),
+            self.pack,
+            tuple(self.derived[row] for row in rows) if self.derived else (),
+        )
 
 
 @final

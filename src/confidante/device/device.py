@@ -28,11 +28,13 @@ from confidante.device.recommend.recommender import Recommender, Request
 from confidante.device.recommend.tastes import Tastes
 from confidante.device.refinement.refinement_client import RefinementClient
 from confidante.device.storage import forgetting, items
+from confidante.device.storage import settings as storage_settings
 from confidante.device.storage.access import VaultAccess, exclusive
 from confidante.device.storage.history import History, select
 from confidante.device.storage.keys import Keyring, KeySource, Passphrase
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Answer, Explanation, Forgotten, Purpose
+from confidante.packs.base import Pack
 
 if TYPE_CHECKING:  # file formats are loaded when they are first used, so that a start is quick
     from confidante.device.importing import ImportReport
@@ -74,6 +76,7 @@ class Device:
         create: bool = True,
         clock: Callable[[], float] = time.time,
         graph_bytes: int | None = None,
+        pack: str | None = None,
     ) -> None:
         """Open the profile in a folder, or make one.
 
@@ -86,6 +89,8 @@ class Device:
             graph_bytes: Memory that an approximate index may take beside the model, where the library is so
                 large that it would be quicker (200,000 items; needs `confidante[ann]`); None: any, 0: the
                 exact scan always.
+            pack: Name of the pack whose domain the items are of (`confidante.packs`), such as "media"; it is
+                remembered. "none": items with labels and nothing more.
 
         Raises:
             VaultError: The folder cannot be opened, or not by this key.
@@ -93,6 +98,8 @@ class Device:
         source = Passphrase(key) if isinstance(key, str) else Keyring() if key is None else key
         self._vault = Vault.open(Path(folder), source, create=create, clock=clock)
         try:
+            if pack is not None:
+                storage_settings.set_pack(self._vault, pack)
             self._access = access = VaultAccess(self._vault)
             self.consents = Consents(self._vault)
             self.ledger = Ledger(self._vault, self.consents)
@@ -140,6 +147,11 @@ class Device:
     def folder(self) -> Path:
         """The profile's folder."""
         return self._vault.folder
+
+    @property
+    def pack(self) -> Pack:
+        """The pack of this profile: whose domain its items are of."""
+        return storage_settings.pack(self._vault)
 
     @property
     def protection(self) -> str:
@@ -353,6 +365,7 @@ class Device:
         report = import_file(
             self._vault,
             self._serving,
+            self.pack,
             Path(path),
             format,
             dry_run=dry_run,

@@ -19,7 +19,7 @@ class ForeignEvent:
 
     at: seconds since 1970, UTC. value: a rating or minutes. creator: artist, author, channel. foreign_id: its
     name over there. line: 1-based line of the file, or number of the entry in a JSON list or a page.
-    show: the series an episode is of. labels: what the file says of the kind of thing.
+    whole: what it is a part of, as an episode of a show. labels: what the file says of the kind of thing.
     """
 
     title: str
@@ -30,7 +30,7 @@ class ForeignEvent:
     foreign_id: str = ""
     line: int = 0
     context: Mapping[str, str] = field(default_factory=lambda: NO_CONTEXT)
-    show: str = ""
+    whole: str = ""
     labels: tuple[str, ...] = ()
 
 

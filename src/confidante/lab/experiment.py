@@ -1,7 +1,7 @@
 """One training over simulated devices, from a wanted epsilon to a model, a guarantee and what it cost."""
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -13,6 +13,7 @@ from confidante.lab.data.dataset import Dataset
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.people import SimulatedPeople
 from confidante.lab.simulation import Engine, Progress, Simulator, SumRecord
+from confidante.packs.registry import pack_named, with_features
 from confidante.privacy.accounting import Guarantee, account
 from confidante.privacy.plan import Cohort
 from confidante.training.noise import training_budget
@@ -94,7 +95,11 @@ def run_training(
         max_upload=max_upload,
         progress=progress,
     )
-    learnt = train(catalogue, simulator, settings or budget.settings)
+    learnt = train(
+        with_features(catalogue),
+        simulator,
+        settings or replace(budget.settings, **pack_named(catalogue.pack).training),
+    )
     records = tuple(simulator.records)
     guarantee = account([r.plan for r in records], delta, [r.survivors for r in records])
     return Run(publish(learnt, catalogue), learnt, records, guarantee, time.perf_counter() - started)

@@ -22,6 +22,7 @@ from confidante.device.recommend.reasons import suggestions
 from confidante.device.values import Suggestion
 from confidante.models.served import ServedModel
 from confidante.models.snapshot import decode
+from confidante.packs.registry import pack_named
 
 _CELLS = 4_000_000  # scores held at once: 32 MB of float64
 _SLACK = 1e-6  # of the largest score: more than rounding to float32 and the order of a sum can change
@@ -54,6 +55,7 @@ class PublishedRecommender:
             np.zeros(len(rows), dtype=np.bool_),
             decode(published),
             best_available if encoder is None else lambda: encoder,
+            pack_named(catalogue.pack),
         )
         parts = [
             part.vectors * part.item_weights[:, None].astype(np.float64) for part in self.library.model.parts

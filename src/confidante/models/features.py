@@ -1,9 +1,9 @@
 """The public feature basis: what a catalogue says of its items, as the same matrix on every device."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import repeat
 from typing import final
 
 import numpy as np
@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from confidante.core.values import Catalogue
 
 CONSTANT = "(any item)"
-_YEAR = re.compile(r"\((\d{4})\)\s*$")
-_YEARS_PER_BIN = 5
 
 
 @final
@@ -28,9 +26,9 @@ class FeatureBasis:
 def feature_basis(catalogue: Catalogue, *, max_features: int = 64, min_items: int = 10) -> FeatureBasis:
     """Return the labels that at least `min_items` items carry, the most frequent first, and a constant.
 
-    A year in brackets at the end of a title counts as a label of its five-year bin, unless the catalogue
-    already labels items with such bins ("1995-1999"). An item without features keeps the constant, so every
-    item, new ones included, has a vector. Uses the public catalogue only, never an event.
+    What the catalogue's pack read of an item (`Catalogue.derived`) counts as a label. An item without
+    features keeps the constant, so every item, new ones included, has a vector. Uses the public catalogue
+    only, never an event.
     """
     counts = Counter(label for row in _labels(catalogue) for label in row)
     frequent = sorted((-count, label) for label, count in counts.items() if count >= min_items)
@@ -57,14 +55,6 @@ def feature_rows(names: tuple[str, ...], catalogue: Catalogue) -> NDArray[np.flo
 
 
 def _labels(catalogue: Catalogue) -> Iterator[dict[str, None]]:
-    """Give each item's labels, with that of its year, each once."""
-    for given, title in zip(catalogue.labels, catalogue.titles, strict=True):
-        yield dict.fromkeys((*given, *_year_bin(title)))
-
-
-def _year_bin(title: str) -> tuple[str, ...]:
-    found = _YEAR.search(title)
-    if found is None:
-        return ()
-    start = int(found.group(1)) // _YEARS_PER_BIN * _YEARS_PER_BIN
-    return (f"{start}-{start + _YEARS_PER_BIN - 1}",)
+    """Give each item's labels, with what was read of it, each once."""
+    for given, read in zip(catalogue.labels, catalogue.derived or repeat(()), strict=False):
+        yield dict.fromkeys((*given, *read))

@@ -47,7 +47,7 @@ _Arrays = Iterator[NDArray[Any]]
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class FeatureSpace:
-    """How an item that the model has not met gets rows, from its labels and the year in its title.
+    """How an item that the model has not met gets rows, from its labels and what its pack reads of it.
 
     part: name of the model's feature part; names: columns of the feature basis; axes: float32 [f, d], an
     item's features times `axes` is its vector in that part. item_weight, prior: of a typical item, since
@@ -115,7 +115,7 @@ class _Header(msgspec.Struct, array_like=True, forbid_unknown_fields=True, froze
 
 
 def place(published: Published, items: Catalogue) -> Placed:
-    """Return rows for items that the model has not met, by their labels and years.
+    """Return rows for items that the model has not met, by their labels and what their pack reads of them.
 
     Without a feature basis they get the median prior and no vectors.
     """

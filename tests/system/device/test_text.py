@@ -23,6 +23,7 @@ from confidante.device.catalog.text import (
 )
 from confidante.device.catalog.text.encoder import load_tokenizer, package_folder
 from confidante.device.catalog.text.wordllama import WordLlama, read_matrix
+from confidante.packs.media import MEDIA
 
 WORDS = encoder_named("words")
 LLAMA = encoder_named("wordllama")
@@ -105,8 +106,13 @@ def test_a_new_item_changes_nothing_for_the_others(encoder: TextEncoder) -> None
 
 def test_the_text_of_an_item() -> None:
     item = Item("1", "Roses (1999)", ("Garden", "1995-1999"), "word " * 100)
-    assert item_text(item) == "Roses. Garden 1995-1999. " + " ".join(["word"] * 64)
-    assert item_text(Item("1", "Roses (1999)", ("Garden",)), labels=False) == "Roses"
+    assert item_text(item, split_title=MEDIA.split_title) == "Roses. Garden 1995-1999. " + " ".join(
+        ["word"] * 64
+    )
+    assert (
+        item_text(Item("1", "Roses (1999)", ("Garden",)), labels=False, split_title=MEDIA.split_title)
+        == "Roses"
+    )
     assert item_text(Item("1", "")) == ""
 
 

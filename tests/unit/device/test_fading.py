@@ -18,6 +18,7 @@ from confidante.device.values import ReasonKind
 from confidante.models.factors import PICK_PART
 from confidante.models.shrinkage import group_share
 from confidante.models.snapshot import decode
+from confidante.packs.media import MEDIA
 from confidante.tasks.base import NoisySum
 from confidante.training.publish import publish
 from confidante.training.recipe import EXACT, train
@@ -66,6 +67,7 @@ def library():
         np.zeros(ITEMS, dtype=bool),
         decode(publish(learnt, CATALOGUE)),
         best_available,
+        MEDIA,
     )
     assert PICK_PART in made.model.names
     return made
@@ -190,13 +192,14 @@ def test_an_item_that_came_after_the_training_is_lifted_alike_by_a_refresh_and_b
     def weights():
         every = [*items, *new]
         numbers = np.arange(len(every))
-        whole = build(every, numbers, np.zeros(len(every), dtype=bool), published, best_available)
+        whole = build(every, numbers, np.zeros(len(every), dtype=bool), published, best_available, MEDIA)
         grown = extended(
-            build(items, numbers[:ITEMS], np.zeros(ITEMS, dtype=bool), published, best_available),
+            build(items, numbers[:ITEMS], np.zeros(ITEMS, dtype=bool), published, best_available, MEDIA),
             new,
             numbers[ITEMS:],
             published,
             best_available(),
+            MEDIA,
         )
         return [np.stack([part.item_weights for part in made.model.parts]) for made in (whole, grown)]
 

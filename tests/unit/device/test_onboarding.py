@@ -13,11 +13,13 @@ from confidante.core.values import Item
 from confidante.device.device import Device
 from confidante.device.privacy.consent import PERSON
 from confidante.device.recommend import onboarding
-from confidante.device.recommend.onboarding import slate, stem_of
+from confidante.device.recommend.onboarding import slate
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose, ReasonKind
 from confidante.models.factors import PICK_PART
 from confidante.models.served import ServedPart
+from confidante.packs.media import MEDIA
+from confidante.packs.media.titles import stem_of
 
 GENRES = ("Space", "Crime", "Food", "Music", "Sea")
 
@@ -40,7 +42,7 @@ def rows_of(device, **more):
     def item_of(rows):
         return [films()[order.index(row)] for row in rows.tolist()]
 
-    return slate(library, item_of, **more)
+    return slate(library, item_of, groups=MEDIA.groups, **more)
 
 
 def test_a_slate_is_of_all_tastes_and_starts_with_what_people_know(device):

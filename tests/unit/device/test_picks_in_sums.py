@@ -13,8 +13,8 @@ from confidante.core.values import Histories
 from confidante.crypto.identity import Identity
 from confidante.device.federation.agreement import Agreement, Offer
 from confidante.device.federation.participation import Participation, Route, device_identity
-from confidante.device.recommend.person import PICK
 from confidante.device.values import Purpose
+from confidante.packs.base import LIKE
 from confidante.privacy.plan import Cohort, plan_sum
 from confidante.secagg.client import RANDOM_BYTES, Client
 from confidante.secagg.config import RoundConfig, RoundSetup
@@ -45,7 +45,7 @@ class Favourites:
         return found
 
 
-def note_of(folder: Path, task: Task, kind: str = PICK) -> dict[str, Any]:
+def note_of(folder: Path, task: Task, kind: str = LIKE) -> dict[str, Any]:
     """What the person reads of their own vector in one round: some views, and newer events of a kind."""
     purpose = Purpose(kind_of(task).purposes[-1])
     cohort = Cohort(PEOPLE, 0.0, 0.0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from confidante.core.errors import DataError
 from confidante.core.values import Event, Item
-from confidante.device.importing import csv_safe, export_csv, parse, read_export, write_export
+from confidante.device.importing import csv_safe, export_csv, read_export, write_export
 from confidante.formats import own
 from confidante.formats.own import (
     ConsentRecord,
@@ -23,6 +23,10 @@ from confidante.formats.own import (
     SettingRecord,
     WishRecord,
 )
+from confidante.packs.media import MEDIA
+
+FORMATS = MEDIA.formats()
+parse = FORMATS.parse
 
 SCHEMA = Path(own.__file__).with_name("own.schema.json")
 TRICKY = st.sampled_from(

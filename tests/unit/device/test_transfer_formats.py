@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from confidante.core.errors import DataError
-from confidante.device.importing import ForeignEvent, Note, Skipped, detect, parse
+from confidante.device.importing import ForeignEvent, Note, Skipped
 from confidante.formats.records import WISH
-from confidante.packs.media.watching import show_of
+from confidante.packs.media import MEDIA
+from confidante.packs.media.titles import show_of
+
+FORMATS = MEDIA.formats()
+detect, parse = FORMATS.detect, FORMATS.parse
 
 TAKEOUT = "Takeout/YouTube and YouTube Music/history/watch-history"
 
@@ -112,7 +116,7 @@ def test_netflix_dates_are_decided_by_the_file_itself(
     events, skipped, notes = read(write(tmp_path / "NetflixViewingHistory.csv", content), "netflix")
     assert len(events) == len(dates)
     assert not skipped
-    assert (events[-1].at, events[-1].show) == (seconds(*expected), "Show")
+    assert (events[-1].at, events[-1].whole) == (seconds(*expected), "Show")
     assert len(notes) == bool(note)
     assert note in "".join(notes)
 
@@ -155,7 +159,7 @@ def test_spotify_extended_history_skips_short_plays_and_says_so(tmp_path: Path) 
     expected = [
         ForeignEvent("Song", seconds(2021, 5, 5, 12), "play", 3.33, "Band", "spotify:track:1", 1),
         ForeignEvent(
-            "Pilot", seconds(2021, 5, 5, 13), "play", 30.0, "Talk", "spotify:episode:2", 3, show="Talk"
+            "Pilot", seconds(2021, 5, 5, 13), "play", 30.0, "Talk", "spotify:episode:2", 3, whole="Talk"
         ),
     ]
     body = json.dumps(entries)

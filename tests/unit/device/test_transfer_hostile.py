@@ -12,10 +12,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from confidante.core.errors import ConfidanteError, DataError
-from confidante.device.importing import FORMATS, ForeignEvent, Note, Skipped, parse
+from confidante.device.importing import ForeignEvent, Note, Skipped
 from confidante.formats import source as source_module
 from confidante.formats.own import read_export
 from confidante.formats.timestamps import parse_time, parse_words
+from confidante.packs.media import MEDIA
+
+FORMATS = MEDIA.formats()
+parse = FORMATS.parse
 
 NAMES = {
     "movielens": "ratings.csv",

@@ -7,10 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from confidante.device.importing import ForeignEvent, Note, Skipped, TitleIndex, gather
+from confidante.device.importing import ForeignEvent, Note, Skipped, gather
 from confidante.device.importing.gathering import OLDER
-from confidante.device.importing.matching import MatchedBy, plain_title
+from confidante.device.importing.matching import MatchedBy
+from confidante.device.importing.matching import TitleIndex as Index
+from confidante.device.importing.matching import plain_title as split_plain
 from confidante.formats.records import WISH
+from confidante.packs.media import MEDIA
 
 LIBRARY = (
     (1, "m1", "Matrix, The (1999)", ("Action",)),
@@ -22,6 +25,15 @@ LIBRARY = (
     (7, "m7", "Bo Ek - Seas", ()),
     (8, "17", "Ants & Bees: It's a Life", ()),
 )
+
+
+def TitleIndex(items):  # noqa: N802
+    return Index(items, MEDIA)
+
+
+def plain_title(title: str) -> str:
+    name, edition = split_plain(title, MEDIA.split_title)
+    return f"{name} ({edition})" if edition else name
 
 
 def event(title: str, at: float = 1e9, **more: object) -> ForeignEvent:
@@ -37,7 +49,7 @@ def event(title: str, at: float = 1e9, **more: object) -> ForeignEvent:
         (event("AMELIE"), (2, MatchedBy.SPELLING)),
         (event("Dunes (1984)"), (3, MatchedBy.TITLE)),
         (event("Long Road (2003)"), (5, MatchedBy.SPELLING)),
-        (event("Long Road: Season 2: Home", show="Long Road"), (5, MatchedBy.SHOW)),
+        (event("Long Road: Season 2: Home", whole="Long Road"), (5, MatchedBy.WHOLE)),
         (event("Hello", creator="Ann Lee"), (6, MatchedBy.TITLE)),
         (event("Seas", creator="Bo Ek"), (7, MatchedBy.SPELLING)),
         (event("ants and bees - its a life"), (8, MatchedBy.SPELLING)),
@@ -103,7 +115,7 @@ def test_importing_twice_adds_nothing() -> None:
     rows = [
         event("A", 1e9, creator="X"),
         event("A", 1e9, creator="Y"),
-        event("B: Season 1: C", 1e9, show="B"),
+        event("B: Season 1: C", 1e9, whole="B"),
     ]
     first = gather(rows, TitleIndex([]), format="netflix", path="x")
     assert [item.title for item in first.items] == ["A", "A", "B"]
@@ -123,8 +135,8 @@ def test_importing_twice_adds_nothing() -> None:
 
 def test_missing_titles_are_added_only_to_an_empty_library_or_when_asked() -> None:
     rows = [
-        event("New One: Season 1: Pilot", show="New One"),
-        event("New One: Season 1: Two", 2e9, show="New One"),
+        event("New One: Season 1: Pilot", whole="New One"),
+        event("New One: Season 1: Two", 2e9, whole="New One"),
     ]
     assert gather(rows, TitleIndex(LIBRARY), format="netflix", path="x").report.unmatched == 2
     for index, asked in ((TitleIndex([]), None), (TitleIndex(LIBRARY), True)):

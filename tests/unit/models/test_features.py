@@ -5,17 +5,19 @@ import pytest
 
 from confidante.core.values import Catalogue
 from confidante.models.features import CONSTANT, feature_basis
+from confidante.packs.media import MEDIA
 from confidante.tasks.base import NoisySum
 from confidante.tasks.feature_pairs import FeaturePairTask, feature_map
 
 
 def catalogue(*rows):
     """One item a (title, labels)."""
-    return Catalogue(
+    whole = Catalogue(
         tuple(map(str, range(len(rows)))),
         tuple(title for title, _ in rows),
         tuple(tuple(labels) for _, labels in rows),
     )
+    return MEDIA.read(whole)
 
 
 def carried(basis, item):

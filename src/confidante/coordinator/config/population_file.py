@@ -15,6 +15,8 @@ from confidante.coordinator.config.refinement import EXAMPLE as REFINEMENT_EXAMP
 from confidante.coordinator.config.refinement import RefinementTable, refinement_terms
 from confidante.coordinator.config.upload_sizes import upload_sizes
 from confidante.core.errors import DataError, PlanError
+from confidante.core.values import DEFAULT_PACK
+from confidante.packs.registry import pack_named
 from confidante.privacy.plan import Cohort
 from confidante.secagg.phases import PHASES
 from confidante.wire.catalogue import CatalogueWire
@@ -26,6 +28,7 @@ EXAMPLE = (
 name = "films"            # small letters, digits and dashes; devices ask for it by this name
 catalogue = "items.csv"   # item,title,labels (labels are separated by |); its order is what devices count in
 repeat = false            # true where people take the same item again, as in a shop
+# pack = "media"          # the domain of the items; "none": nothing is read of them but their labels
 
 [cohort]
 devices = 200             # take part in each round; every device may take part in every round
@@ -131,6 +134,7 @@ class _File(_Table, frozen=True):
     name: str
     catalogue: str
     repeat: bool = False
+    pack: str = DEFAULT_PACK
     cohort: _CohortTable = _CohortTable()
     privacy: _Privacy = _Privacy()
     training: _Training = _Training()
@@ -184,7 +188,11 @@ def read_population(path: Path) -> Population:
         refinement = None if found.refinement is None else refinement_terms(found.refinement, path.parent)
     except DataError as error:
         raise DataError(error.problem, path=path) from None
-    catalogue = read_catalogue(path.parent / found.catalogue)
+    try:
+        pack = pack_named(found.pack)
+    except DataError as error:
+        raise DataError(f"pack: {error}", path=path) from None
+    catalogue = pack.read(read_catalogue(path.parent / found.catalogue))
     try:
         for one in tasks:
             one.config.check(CatalogueWire(catalogue))

@@ -31,6 +31,7 @@ from confidante.models import snapshot
 from confidante.models.refinement.build import build
 from confidante.models.refinement.codec import decode_items, decode_query, encode_items, encode_query
 from confidante.models.refinement.model import ItemSide, QuerySide
+from confidante.packs.registry import pack_named
 from confidante.tasks.base import NEWEST
 from confidante.wire.catalogue import CatalogueWire
 from confidante.wire.refinement import ALL, LOG_KIND, Fresh, RefinementOffer
@@ -202,9 +203,10 @@ class Offering:
 
     def _make(self, model: str, offer: OfferedItems) -> RefinementOffer:
         published = snapshot.decode(self._bodies.get(model))
+        pack = pack_named(self._trainings.population.catalogue.pack)
         query, items = build(
             published,
-            offer.catalogue,
+            pack.read(offer.catalogue),
             dimensions=self._terms.dimensions,
             content=offer.content,
             buckets=self._terms.buckets,

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from confidante.core.values import Catalogue, Item
+from confidante.core.values import Item
 from confidante.device.catalog.library import Library, TextSpace
 from confidante.device.catalog.text import Projection, TextEncoder, fit_projection, project, text_vectors
 from confidante.device.catalog.text.encoder import unit_rows
@@ -21,6 +21,7 @@ from confidante.models.factors import Factors
 from confidante.models.features import feature_basis, feature_rows
 from confidante.models.served import NewRows, ServedModel, ServedPart, quantise_part
 from confidante.models.snapshot import Published, place
+from confidante.packs.base import Pack
 
 TEXT_PART = "words and labels"
 TEXT_HALF_LIFE = 3.0
@@ -60,22 +61,24 @@ def build(
     removed: NDArray[np.bool_],
     published: Published | None,
     encoder: Callable[[], TextEncoder],
+    pack: Pack,
 ) -> Library:
     """Return the library of `items`, whose numbers in the vault are `keys` (rising).
 
-    encoder: gives what turns texts into vectors; asked for only when it is needed.
+    encoder: gives what turns texts into vectors; asked for only when it is needed. pack: says what titles are
+    made of, and what is read of items besides their labels.
     """
     known = np.zeros(len(items), dtype=np.bool_)
     parts: tuple[ServedPart, ...] = ()
     prior = np.zeros(len(items), dtype=np.float32)
     if published is not None:
-        model, known = _placed(published, items)
+        model, known = _placed(published, items, pack)
         parts, prior = model.parts, model.prior
     sample = np.unique(np.linspace(0, len(items) - 1, min(_SAMPLE, len(items))).astype(np.int64))
     text, said = None, _spread(parts, sample)
     speak_for = ~known if len(items) > WORDS_FOR_ALL else np.ones(len(items), dtype=np.bool_)
     if said == 0 or speak_for.any():
-        words, text = _words(_worded(items, published), speak_for, encoder(), sample, said)
+        words, text = _words(_worded(items, published), speak_for, encoder(), sample, said, pack)
         parts = (*parts, words)
     labels, starts, rows = _label_columns([item.labels for item in items])
     spread = _spread(parts, sample) or 1.0
@@ -100,6 +103,7 @@ def extended(
     keys: NDArray[np.int64],
     published: Published | None,
     encoder: TextEncoder,
+    pack: Pack,
 ) -> Library:
     """Return the library with new items at its end; `keys` follow its own. What is there stays as it is.
 
@@ -110,12 +114,12 @@ def extended(
         raise ValueError(
             "a library can only be extended by items with the same kind of word vectors: rebuild it"
         )
-    words = _said(_worded(items, published), encoder, text)
+    words = _said(_worded(items, published), encoder, text, pack)
     ones = np.ones(len(items))
     new: Mapping[str, NewRows] = {TEXT_PART: NewRows(words, ones, ones * text.weight)}
     prior = np.zeros(len(items), dtype=np.float32)
     if published is not None:
-        placed = place(published, _as_catalogue(items))
+        placed = place(published, pack.catalogue(items))
         prior, new = placed.prior, {**placed.rows, **new}
         new = {name: replace(rows, item_weights=rows.item_weights * FRESH) for name, rows in new.items()}
     labels, starts, rows = _with_labels(library, [item.labels for item in items])
@@ -131,14 +135,14 @@ def extended(
     )
 
 
-def _placed(published: Published, items: Sequence[Item]) -> tuple[ServedModel, NDArray[np.bool_]]:
+def _placed(published: Published, items: Sequence[Item], pack: Pack) -> tuple[ServedModel, NDArray[np.bool_]]:
     """Return the published model in the order of `items`, and which of them it knows."""
     row_of: dict[str, int] = {}
     if published.catalogue is not None:
         row_of = {item_id: row for row, item_id in enumerate(published.catalogue.ids)}
     rows = np.array([row_of.get(item.id, -1) for item in items], dtype=np.int64)
     known = rows >= 0
-    new = place(published, _as_catalogue([items[row] for row in np.flatnonzero(~known).tolist()]))
+    new = place(published, pack.catalogue(items[row] for row in np.flatnonzero(~known).tolist()))
     rows[~known] = len(row_of) + np.arange(len(new.prior))
     return published.model.with_rows(new.prior, new.rows).subset(rows), known
 
@@ -159,6 +163,7 @@ def _words(
     encoder: TextEncoder,
     sample: NDArray[np.int64],
     spread: float,
+    pack: Pack,
 ) -> tuple[ServedPart, TextSpace]:
     """Return the part of words, which speaks for the marked items.
 
@@ -167,14 +172,15 @@ def _words(
     """
     small = len(items) < _SMALL
     unmoved = np.zeros(encoder.dimensions, dtype=np.float32) if small else None
-    few = text_vectors(encoder, items[:: max(1, len(items) // _ENOUGH)], unmoved, labels=False)
+    some = items[:: max(1, len(items) // _ENOUGH)]
+    few = text_vectors(encoder, some, unmoved, labels=False, split_title=pack.split_title)
     axes = fit_projection(few.rows, min(DIMENSIONS, encoder.dimensions)).axes
-    kinds = feature_basis(_as_catalogue(items), min_items=2)
+    kinds = feature_basis(pack.catalogue(items), min_items=2)
     labels = kinds.matrix[:, :-1]
     mean = np.zeros(labels.shape[1], dtype=np.float32) if small else labels.mean(axis=0)
     space = TextSpace(encoder.name, few.mean, axes, kinds.names, mean, 1.0)
     blocks = [items[start : start + _BLOCK] for start in range(0, len(items), _BLOCK)] or [items]
-    words = np.concatenate([_said(block, encoder, space) for block in blocks])
+    words = np.concatenate([_said(block, encoder, space, pack) for block in blocks])
     weight, said = 1.0, np.ones(len(items), dtype=np.float32)
     if spread > 0:
         weight = TEXT_SPREAD * spread / (_alike(words, sample) or 1.0)
@@ -185,25 +191,17 @@ def _words(
     return part, replace(space, weight=weight)
 
 
-def _said(items: Sequence[Item], encoder: TextEncoder, space: TextSpace) -> NDArray[np.float32]:
-    """Return what titles and descriptions say of items, and beside it what labels and years say.
+def _said(items: Sequence[Item], encoder: TextEncoder, space: TextSpace, pack: Pack) -> NDArray[np.float32]:
+    """Return what titles and descriptions say of items, and beside it what their features say.
 
     float32 [items, k + labels]; either side has norm 1, or 0 where nothing is said.
     """
-    vectors = text_vectors(encoder, items, space.mean, labels=False)
+    vectors = text_vectors(encoder, items, space.mean, labels=False, split_title=pack.split_title)
     words = project(vectors.rows, Projection(space.axes, np.ones(space.axes.shape[1], dtype=np.float32)))
-    labels = feature_rows(space.kinds, _as_catalogue(items))[:, :-1]
+    labels = feature_rows(space.kinds, pack.catalogue(items))[:, :-1]
     labelled = labels.any(axis=1, keepdims=True)
     kinds = unit_rows(np.where(labelled, labels - space.kinds_mean, 0).astype(np.float32))
     return np.concatenate((words, kinds), axis=1)
-
-
-def _as_catalogue(items: Sequence[Item]) -> Catalogue:
-    return Catalogue(
-        tuple(item.id for item in items),
-        tuple(item.title for item in items),
-        tuple(item.labels for item in items),
-    )
 
 
 def _label_columns(

@@ -11,7 +11,7 @@ from confidante.core.errors import DataError, WireError
 from confidante.core.values import Item
 from confidante.device.catalog.index import Index, choose
 from confidante.device.catalog.library import Library, pack, unpack
-from confidante.device.storage import items
+from confidante.device.storage import items, settings
 from confidante.device.storage.access import VaultAccess
 from confidante.models.served import ServedModel
 
@@ -30,6 +30,7 @@ class Serving:
     def __init__(self, access: VaultAccess, graph_bytes: int | None = None) -> None:
         access.on_change(self._drop_forgotten)
         self._vault = access.vault
+        self._pack = settings.pack(access.vault)
         self._graph_bytes = graph_bytes
         self._library: Library | None = None
         self._index: Index | None = None
@@ -58,7 +59,7 @@ class Serving:
 
     def add(self, new: Iterable[Item], *, personal: bool = False) -> int:
         """Add or replace items; return how many there were. personal: see `items.put`."""
-        given = list({item.id: item for item in new}.values())
+        given = [self._pack.checked(item) for item in {item.id: item for item in new}.values()]
         if not given:
             return 0
         from confidante.device.catalog.build import extended
@@ -73,7 +74,7 @@ class Serving:
             if grows and before.text is not None and before.text.encoder == self._text().name:
                 numbers = items.keys_of(self._vault, [item.id for item in fresh])
                 keys = np.array([numbers[item.id] for item in fresh], dtype=np.int64)
-                self._library = extended(before, fresh, keys, self._placing(), self._text())
+                self._library = extended(before, fresh, keys, self._placing(), self._text(), self._pack)
                 self._unsaved = True
                 if self._index is not None:
                     self._index.add(self._library.model)
@@ -156,7 +157,7 @@ class Serving:
 
         stored = items.everything(self._vault)
         self._unsaved = True
-        return build(stored.items, stored.keys, stored.removed, self._published(), self._text)
+        return build(stored.items, stored.keys, stored.removed, self._published(), self._text, self._pack)
 
     def _published(self) -> "Published | None":
         from confidante.models.snapshot import decode

@@ -24,6 +24,7 @@ from confidante.device.federation.verified_log import PublicLog
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
 from confidante.models import snapshot
+from confidante.packs.registry import with_features
 from confidante.wire import catalogue as catalogues
 from confidante.wire.catalogue import CatalogueWire
 
@@ -91,7 +92,7 @@ def catalogue(
         data = fetch(
             vault, client, digest, what="catalogue", purpose=purpose, most_bytes=most_bytes, base=base
         )
-        wire = CatalogueWire.decode(data)
+        wire = CatalogueWire.decode(data, with_features)
         with vault.write() as sql:
             vault.write_body(name, data)
             sql(
@@ -100,7 +101,7 @@ def catalogue(
                 (len(kept), kept, _CATALOGUES),
             )
         return wire
-    return CatalogueWire.decode(data)
+    return CatalogueWire.decode(data, with_features)
 
 
 def model(

@@ -38,7 +38,7 @@ from confidante.device.privacy.budget import DELTA
 from confidante.device.privacy.consent import Consents
 from confidante.device.privacy.ledger import EgressRecord, Ledger
 from confidante.device.recommend.cohorts import stated_here
-from confidante.device.recommend.person import AGAINST, PICK
+from confidante.device.storage import settings
 from confidante.device.storage.vault import Vault
 from confidante.privacy.clipping import encode
 from confidante.secagg.client import RANDOM_BYTES, Client
@@ -336,15 +336,20 @@ class Participation:
     def _events(self) -> list[tuple[str, float]]:
         """Return item and time of the own events that speak for their item, oldest first.
 
-        Picks are among them only where what was met counts, and not what came after what: they say what a
-        person loves, and their order is that of a list that they were shown.
+        Kinds without an order (`EventKind.sequential`), such as picks, are among them only where what was met
+        counts, and not what came after what.
         """
-        left_out = AGAINST | {PICK} if kind_of(self._agreement.task).reads_order else AGAINST
+        pack, unordered = settings.pack(self._vault), not kind_of(self._agreement.task).reads_order
         rows = self._vault.rows(
             "SELECT item.id, event.at, event.kind FROM event JOIN item ON item.key = event.item "
             "WHERE event.forgotten IS NULL ORDER BY event.at, event.number"
         )
-        return [(item, at) for item, at, kind in rows if kind not in left_out]
+        says = {kind: pack.event(kind) for _item, _at, kind in rows}
+        return [
+            (item, at)
+            for item, at, kind in rows
+            if says[kind].weight > 0 and (unordered or says[kind].sequential)
+        ]
 
     def _vector(self) -> tuple[NDArray[np.int64], dict[str, Any]]:
         """Return the noised integers (int64 [length]), and the note for the person."""

@@ -1,6 +1,5 @@
 """Import what people already have, export what they have here: files to rows and back, and no vault."""
 
-from confidante.device.importing.detection import FORMATS, detect, parse
 from confidante.device.importing.gathering import Gathered, gather
 from confidante.device.importing.matching import TitleIndex
 from confidante.device.importing.report import ImportReport
@@ -9,7 +8,6 @@ from confidante.formats.own import csv_safe, export_csv, read_export, write_expo
 from confidante.formats.records import ForeignEvent, Note, Skipped
 
 __all__ = [
-    "FORMATS",
     "ForeignEvent",
     "Gathered",
     "ImportReport",
@@ -17,10 +15,8 @@ __all__ = [
     "Skipped",
     "TitleIndex",
     "csv_safe",
-    "detect",
     "export_csv",
     "gather",
-    "parse",
     "read_export",
     "read_items",
     "write_export",

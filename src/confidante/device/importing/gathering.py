@@ -59,7 +59,7 @@ class _State:
             return earlier
         found = self.index.find(event, imported_as=f"{self.format}:")
         if found is not None:
-            self.by[found[1].value] += 1
+            self.by[self.index.words(found[1])] += 1
             return found[0]
         if not self.add_missing:
             self.unmatched += 1
@@ -152,19 +152,19 @@ def gather(
 
 
 def new_item(event: ForeignEvent, format: str) -> Item:  # noqa: A002
-    """Return the item that an event of an unknown title makes: the show of an episode, else the title itself.
+    """Return the item that an event of an unknown title makes: the whole that it is part of, else itself.
 
     Its id is "format:" and the id over there, or, without one, a digest of title and creator.
     """
-    title = event.show or event.title
+    title = event.whole or event.title
     labels = tuple(
-        dict.fromkeys((*([event.creator] if event.creator and not event.show else []), *event.labels))
+        dict.fromkeys((*([event.creator] if event.creator and not event.whole else []), *event.labels))
     )
     if format == "confidante":
         return Item(event.foreign_id, title, labels)
-    if event.foreign_id and not event.show:
+    if event.foreign_id and not event.whole:
         return Item(f"{format}:{event.foreign_id}", title, labels)
     digest = hashlib.blake2b(
-        f"{title}\0{'' if event.show else event.creator}".encode(), digest_size=8
+        f"{title}\0{'' if event.whole else event.creator}".encode(), digest_size=8
     ).hexdigest()
     return Item(f"{format}:{digest}", title, labels)

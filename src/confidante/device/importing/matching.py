@@ -1,19 +1,19 @@
 """Which item of the library a foreign title means.
 
 Tried in turn: the id, the exact title, the title without case, accents, punctuation and a moved article
-("Matrix, The"), without the year, and the show of an episode. Where several items fit, the creator decides,
-else nothing does: a wrong match is worse than none.
+("Matrix, The"), without what tells editions apart (a pack's `split_title`), and the whole that it is a part
+of. Where several items fit, the creator decides, else nothing does: a wrong match is worse than none.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import StrEnum
-from typing import final
+from typing import TypeVar, final
 
 from confidante.formats.records import ForeignEvent
+from confidante.packs.base import Pack
 
-_YEAR = re.compile(r"\s*\((\d{4})\)\s*$")
 _ARTICLE = re.compile(
     r"^(.*), (the|a|an|le|la|les|l'|il|lo|der|die|das|el|los|las|un|une|het|de)$", re.IGNORECASE
 )
@@ -23,41 +23,43 @@ _NO_LETTER = re.compile(r"[\W_]+")
 _LONGEST = 300  # letters of a title that are compared
 
 
+_Name = TypeVar("_Name")
+
+
 class MatchedBy(StrEnum):
     """How an item was found."""
 
     ID = "id"
     TITLE = "title"
     SPELLING = "title spelled another way"
-    SHOW = "show of the episode"
+    WHOLE = "part of"  # a phrase of the pack's
 
 
-def plain_title(title: str) -> str:
-    """Return a title as it is compared: lower case, no accents, no punctuation, article in front dropped.
+def plain_title(title: str, split_title: Callable[[str], tuple[str, str]]) -> tuple[str, str]:
+    """Return a title as it is compared, and its edition: lower case, no accents, no punctuation, no article.
 
-    "Matrix, The (1999)" and "the matrix (1999)" both give "matrix (1999)". Empty when no letter is left.
+    With the year as edition, "Matrix, The (1999)" and "the matrix (1999)" both give ("matrix", "1999"). Both
+    are empty when no letter is left.
     """
-    text = title[:_LONGEST].strip()
-    year = _YEAR.search(text)
-    text = _YEAR.sub("", text)
-    moved = _ARTICLE.match(text)
+    name, edition = split_title(title[:_LONGEST].strip())
+    moved = _ARTICLE.match(name)
     if moved:
-        text = f"{moved[2]} {moved[1]}"
-    text = _letters(text)
-    text = _LEADING.sub("", text)
-    return f"{text} ({year[1]})" if year and text else text
+        name = f"{moved[2]} {moved[1]}"
+    name = _LEADING.sub("", _letters(name))
+    return name, edition if name else ""
 
 
 @final
 class TitleIndex:
     """The library's items by what they are called. Building it takes about ten microseconds an item."""
 
-    def __init__(self, items: Iterable[tuple[int, str, str, Sequence[str]]]) -> None:
-        """items: (key, id, title, labels) of each."""
+    def __init__(self, items: Iterable[tuple[int, str, str, Sequence[str]]], pack: Pack) -> None:
+        """items: (key, id, title, labels) of each. pack: says what titles are made of."""
+        self._pack = pack
         self._by_id: dict[str, int] = {}
         self._by_title: dict[str, int | list[int]] = {}
-        self._by_plain: dict[str, int | list[int]] = {}
-        self._by_yearless: dict[str, int | list[int]] = {}
+        self._by_plain: dict[tuple[str, str], int | list[int]] = {}
+        self._by_name: dict[str, int | list[int]] = {}  # of items whose titles say an edition
         self._said: dict[int, tuple[str, str, tuple[str, ...]]] = {}
         self._labels: dict[str, str] = {}  # each label, and how it is compared
         self._plain_labels: set[str] = set()
@@ -77,16 +79,19 @@ class TitleIndex:
             if label not in self._labels:
                 self._labels[label] = _letters(label[:_LONGEST])
                 self._plain_labels.add(self._labels[label])
-        plain = plain_title(title)
-        if plain:
-            _put(self._by_plain, plain, key)
-            yearless = _YEAR.sub("", plain)
-            if yearless != plain:
-                _put(self._by_yearless, yearless, key)
+        name, edition = self._plain(title)
+        if name:
+            _put(self._by_plain, (name, edition), key)
+            if edition:
+                _put(self._by_name, name, key)
 
     def key_of(self, name: str) -> int | None:
         """Return the key of the item with that id, or None."""
         return self._by_id.get(name)
+
+    def words(self, how: MatchedBy) -> str:
+        """Return how an item was found, in words of the pack."""
+        return self._pack.words(how) if how is MatchedBy.WHOLE else how.value
 
     def find(self, event: ForeignEvent, *, imported_as: str = "\0") -> tuple[int, MatchedBy] | None:
         """Return the key of the item that an event means and how it was found, or None.
@@ -100,7 +105,7 @@ class TitleIndex:
         tries = (
             (MatchedBy.TITLE, [self._by_title.get(event.title)], event.creator),
             (MatchedBy.SPELLING, self._spelled(event.title, event.creator), event.creator),
-            (MatchedBy.SHOW, self._spelled(event.show, "") if event.show else [], ""),
+            (MatchedBy.WHOLE, self._spelled(event.whole, "") if event.whole else [], ""),
         )
         for how, candidates, creator in tries:
             for found in candidates:
@@ -111,21 +116,21 @@ class TitleIndex:
 
     def _same(self, event: ForeignEvent, key: int) -> bool:
         """Whether the item of that id is called alike: numbers like 17 mean other things elsewhere."""
-        mine, theirs = plain_title(self._said[key][1]), plain_title(event.title)
-        return mine == theirs or _YEAR.sub("", mine) == _YEAR.sub("", theirs)
+        return self._plain(self._said[key][1])[0] == self._plain(event.title)[0]
+
+    def _plain(self, title: str) -> tuple[str, str]:
+        return plain_title(title, self._pack.split_title)
 
     def _spelled(self, title: str, creator: str) -> list[int | list[int] | None]:
         """Return the candidates of each way to spell a title, the likeliest first."""
-        plain = plain_title(title)
-        if not plain:
+        name, edition = plain = self._plain(title)
+        if not name:
             return []
-        yearless = _YEAR.sub("", plain)
-        here_without_year = self._by_plain.get(yearless)
         candidates = [self._by_plain.get(plain)]
-        candidates.append(self._by_yearless.get(plain) if yearless == plain else here_without_year)
+        candidates.append(self._by_plain.get((name, "")) if edition else self._by_name.get(name))
         if creator:
             with_creator = (f"{creator} {title}", f"{title} {creator}")
-            candidates += [self._by_plain.get(plain_title(text)) for text in with_creator]
+            candidates += [self._by_plain.get(self._plain(text)) for text in with_creator]
         return candidates
 
     def _one(self, found: int | list[int] | None, creator: str, imported_as: str) -> int | None:
@@ -148,7 +153,7 @@ class TitleIndex:
         )
 
 
-def _put(index: dict[str, int | list[int]], name: str, key: int) -> None:
+def _put(index: dict[_Name, int | list[int]], name: _Name, key: int) -> None:
     """Add a key; a list only where names repeat, which saves most of the memory."""
     before = index.get(name)
     if before is None:

@@ -14,9 +14,7 @@ from confidante.device.catalog.serving import Serving
 from confidante.device.importing import (
     ImportReport,
     TitleIndex,
-    detect,
     gather,
-    parse,
     read_export,
     write_export,
 )
@@ -34,6 +32,7 @@ from confidante.formats.own import (
     SettingRecord,
     WishRecord,
 )
+from confidante.packs.base import Pack
 
 OWN_FORMAT = "confidante"
 
@@ -43,6 +42,7 @@ Progress = Callable[[str, float], None]
 def import_file(
     vault: Vault,
     serving: Serving,
+    pack: Pack,
     path: Path,
     format: str | None,  # noqa: A002
     *,
@@ -51,7 +51,8 @@ def import_file(
     progress: Progress | None,
 ) -> ImportReport:
     """Take in a file and return the report; see `Device.import_history`."""
-    kind = detect(path) if format is None else format
+    formats = pack.formats()
+    kind = formats.detect(path) if format is None else format
     say = progress or (lambda _what, _part: None)
     say("reading", 0.0)
     if kind == OWN_FORMAT:
@@ -60,13 +61,16 @@ def import_file(
         return report
     stored = items.everything(vault)
     index = TitleIndex(
-        (key, item.id, item.title, item.labels)
-        for key, item in zip(stored.keys.tolist(), stored.items, strict=True)
+        (
+            (key, item.id, item.title, item.labels)
+            for key, item in zip(stored.keys.tolist(), stored.items, strict=True)
+        ),
+        pack,
     )
     there = set(vault.rows("SELECT item, at FROM event WHERE forgotten IS NULL"))
     kept = settings.retention(vault)
     gathered = gather(
-        parse(path, kind),
+        formats.parse(path, kind),
         index,
         format=kind,
         path=path,

@@ -19,6 +19,7 @@ from confidante.device.storage import items, settings
 from confidante.device.storage.access import VaultAccess
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Cohort
+from confidante.packs.base import LIKE
 
 if TYPE_CHECKING:  # tables are read when there are some, so that a start without is quick
     from confidante.tasks.base import Stated
@@ -27,9 +28,6 @@ if TYPE_CHECKING:  # tables are read when there are some, so that a start withou
 
 COHORTS_BODY = "cohorts"
 """Name of the body that holds what a coordinator published of cohorts, as it came."""
-
-PICK = "pick"
-"""Kind of the events that say which group a person is in, where picks decide."""
 
 _EVERYONE = 0  # `models.cohorts.ROOT`, which a start does not load
 _ITEMS_BODY = "items of cohorts"
@@ -211,7 +209,7 @@ def _picks(vault: Vault) -> list[_Pick]:
     rows = vault.rows(
         "SELECT event.number, item.id, item.labels FROM event JOIN item ON item.key = event.item "
         "WHERE event.forgotten IS NULL AND event.kind = ? ORDER BY event.number",
-        (PICK,),
+        (LIKE,),
     )
     return [
         _Pick(number, item, msgspec.json.decode(labels, type=tuple[str, ...]))

@@ -4,12 +4,11 @@ A slate is computed from what is public alone, the library and how popular items
 everybody who has the same library. Items are taken one by one, each time the one that adds most: how many
 people know it, times how much it covers that is not covered yet. Covered are the vectors of popular items
 (facility location, see Krause and Golovin 2014, section 2) and their labels. Items that are too much alike,
-or of one series by their titles, do not stand side by side. Where the model learnt what picks of some items
-say of others, these items come first.
+or of one group by the pack (the parts of a saga, say), do not stand side by side. Where the model learnt what
+picks of some items say of others, these items come first.
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import final
 
@@ -20,12 +19,11 @@ from confidante.core.errors import DataError
 from confidante.core.values import Event, Item
 from confidante.device.catalog.library import Library
 from confidante.device.catalog.serving import Serving
-from confidante.device.recommend.person import PICK
 from confidante.device.recommend.query import unit_vectors
 from confidante.device.storage import history, items, settings, wishes
 from confidante.device.storage.access import VaultAccess, exclusive
-from confidante.device.storage.text import folded
 from confidante.models.factors import PICK_PART
+from confidante.packs.base import LIKE
 
 SLATE = 30
 MOST = 100
@@ -41,11 +39,7 @@ _POOL = 300  # the most popular items, that the slate is taken from
 _ALIKE = 0.75  # likeness from which two items do not stand side by side
 _MOST_READ = 10 * _POOL  # items read in search of titles
 _LEAST_KNOWN = 0.1  # what the least popular item of the pool counts, beside the most popular one
-_SERIES = 12  # titles of one stem, from which the stem is a way of naming things and no series
 
-_IN_BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*$")
-_ARTICLE = re.compile(r"^(the|an?)\s+|,\s*(the|an?)$")
-_NUMBER = re.compile(r"[\s,]+(part|episode|vol|volume|season|book)?\.?\s*(\d{1,3}|[ivx]+)$")
 _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
@@ -68,7 +62,7 @@ class Onboarding:
 
         Args:
             n: The most items to return, 0 to 100.
-            after: Ids of items to leave out with all of their series, such as those shown before.
+            after: Ids of items to leave out with all of their groups, such as those shown before.
 
         Returns:
             The items, in the order in which to show them.
@@ -84,7 +78,8 @@ class Onboarding:
         def item_of(rows: NDArray[np.int64]) -> list[Item]:
             return items.items_of(self._vault, library.keys[rows].tolist())
 
-        rows = slate(library, item_of, n, shown=shown[shown >= 0], left_out=own[own >= 0])
+        groups = settings.pack(self._vault).groups
+        rows = slate(library, item_of, n, groups=groups, shown=shown[shown >= 0], left_out=own[own >= 0])
         return tuple(item_of(rows))
 
     @exclusive
@@ -109,10 +104,10 @@ class Onboarding:
             return ()
         at = self._vault.now()
         with self._vault.write() as sql:
-            there = dict(sql("SELECT item, number FROM event WHERE kind = ? AND forgotten IS NULL", (PICK,)))
+            there = dict(sql("SELECT item, number FROM event WHERE kind = ? AND forgotten IS NULL", (LIKE,)))
             new = [key for key in keys if key not in there]
             made = history.add_events(
-                self._vault, [history.NewEvent(key, PICK, at, context=PICK_CONTEXT) for key in new]
+                self._vault, [history.NewEvent(key, LIKE, at, context=PICK_CONTEXT) for key in new]
             )
             there.update(zip(new, made, strict=True))
             history.expire(self._vault, settings.retention(self._vault))
@@ -123,7 +118,7 @@ class Onboarding:
     @exclusive
     def picks(self) -> tuple[Event, ...]:
         """The events that were picked, newest first."""
-        return history.events(self._vault, kind=PICK, limit=settings.MAX_EVENTS)
+        return history.events(self._vault, kind=LIKE, limit=settings.MAX_EVENTS)
 
     @property
     @exclusive
@@ -147,15 +142,17 @@ def slate(
     item_of: Callable[[NDArray[np.int64]], Sequence[Item]],
     n: int = SLATE,
     *,
+    groups: Callable[[Sequence[str]], Sequence[frozenset[str]]],
     popularity: NDArray[np.floating] | None = None,
     shown: NDArray[np.int64] | None = None,
     left_out: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
     """Return the rows of up to `n` items to choose from, int64, in the order in which they were taken.
 
-    item_of: gives the items of some rows, in their order. popularity: one finite number a row, the larger the
-    better known; the model's prior when left out. shown: rows left out together with their series; left_out:
-    rows left out. Items without a title are none that a person could choose. Raises DataError.
+    item_of: gives the items of some rows, in their order. groups: see `Pack`. popularity: one finite number a
+    row, the larger the better known; the model's prior when left out. shown: rows left out together with
+    their groups; left_out: rows left out. Items without a title are none that a person could choose. Raises
+    DataError.
     """
     if not 0 <= n <= MOST:
         raise DataError(f"cannot show {n} items to choose from: give 0 to {MOST}")
@@ -164,29 +161,17 @@ def slate(
         raise DataError(f"popularity is one finite number for each of the {len(library):,} items")
     gone = [rows for rows in (shown, left_out) if rows is not None]
     speaks = _speak(library)
-    rows, stems = _pool(library, item_of, known, speaks, np.concatenate([np.zeros(0, dtype=np.int64), *gone]))
+    rows, titles = _pool(
+        library, item_of, known, speaks, np.concatenate([np.zeros(0, dtype=np.int64), *gone])
+    )
     if n == 0 or len(rows) == 0:
         return np.zeros(0, dtype=np.int64)
-    before = [] if shown is None else [stem_of(item.title) for item in item_of(shown)]
-    series = _series([*stems, *before])
-    seen = frozenset[str]().union(*series[len(rows) :])
-    fits = np.array([not (one & seen) for one in series[: len(rows)]])
-    chosen = _Choice(library, rows, known[rows], series[: len(rows)], fits).take(n, first=speaks[rows])
+    before = [] if shown is None else [item.title for item in item_of(shown)]
+    grouped = groups([*titles, *before])
+    seen = frozenset[str]().union(*grouped[len(rows) :])
+    fits = np.array([not (one & seen) for one in grouped[: len(rows)]])
+    chosen = _Choice(library, rows, known[rows], grouped[: len(rows)], fits).take(n, first=speaks[rows])
     return rows[chosen]
-
-
-def stem_of(title: str) -> str:
-    """Return what the titles of a series share: the words before a colon, without number, article and year.
-
-    >>> stem_of("Godfather: Part II, The (1974)"), stem_of("The Terminator 2")
-    ('godfather', 'terminator')
-    """
-    stem = folded(title)
-    while (shorter := _IN_BRACKETS.sub("", stem)) != stem:
-        stem = shorter
-    stem = re.split(r":| [-\u2013\u2014] ", stem, maxsplit=1)[0].strip()
-    stem = _NUMBER.sub("", _ARTICLE.sub("", stem))
-    return _ARTICLE.sub("", stem).strip() or folded(title).strip()
 
 
 @final
@@ -198,7 +183,7 @@ class _Choice:
         library: Library,
         rows: NDArray[np.int64],
         known: NDArray[np.float64],
-        series: Sequence[frozenset[str]],
+        groups: Sequence[frozenset[str]],
         fits: NDArray[np.bool_],
     ) -> None:
         vectors = unit_vectors(library, rows)
@@ -211,7 +196,7 @@ class _Choice:
         mass = np.sqrt(self._known @ self._labels)
         self._mass = mass / (mass.sum() or 1.0)
         self._weights = self._known / self._known.sum()
-        self._series = series
+        self._groups = groups
         self._fits = fits
 
     def take(self, n: int, first: NDArray[np.bool_]) -> list[int]:
@@ -231,8 +216,8 @@ class _Choice:
             uncovered[self._labels[place] > 0] = 0.0
             apart &= self._alike[place] < _ALIKE
             open_[place] = False
-            if self._series[place]:
-                open_ &= np.array([not (one & self._series[place]) for one in self._series])
+            if self._groups[place]:
+                open_ &= np.array([not (one & self._groups[place]) for one in self._groups])
         return chosen
 
 
@@ -243,7 +228,7 @@ def _pool(
     first: NDArray[np.bool_],
     gone: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], list[str]]:
-    """Return the best known rows that have a title, those of `first` first, and their titles' stems."""
+    """Return the best known rows that have a title, those of `first` first, and their titles."""
     live = library.live.copy()
     live[gone] = False
     rows = np.flatnonzero(live)
@@ -253,16 +238,16 @@ def _pool(
     else:
         rows = rows[np.lexsort((rows, -known[rows], ~first[rows]))]
     found: list[int] = []
-    stems: list[str] = []
+    titles: list[str] = []
     for start in range(0, len(rows), _POOL):
         block = rows[start : start + _POOL]
         for row, item in zip(block.tolist(), item_of(block), strict=True):
             if has_title(item) and len(found) < _POOL:
                 found.append(row)
-                stems.append(stem_of(item.title))
+                titles.append(item.title)
         if len(found) == _POOL or start > _MOST_READ:
             break
-    return np.array(found, dtype=np.int64), stems
+    return np.array(found, dtype=np.int64), titles
 
 
 def _speak(library: Library) -> NDArray[np.bool_]:
@@ -277,19 +262,6 @@ def _speak(library: Library) -> NDArray[np.bool_]:
 def has_title(item: Item) -> bool:
     """Return whether an item has a title that a person could know it by: text that is no mere code."""
     return bool(item.title.strip()) and (item.title != item.id or _WORD.search(item.title) is not None)
-
-
-def _series(stems: Sequence[str]) -> list[frozenset[str]]:
-    """Return the series that each title may be of: its stem, and every stem that it begins with.
-
-    A stem that many titles have is a way of naming things, and no series.
-    """
-    words = [stem.split() for stem in stems]
-    starts = [{" ".join(one[:count]) for count in range(1, len(one) + 1)} for one in words]
-    whole = set(stems)
-    carried = Counter(start for one in starts for start in one & whole)
-    few = {stem for stem, count in carried.items() if 1 < count <= _SERIES}
-    return [frozenset(one & few) for one in starts]
 
 
 def _labels_of(library: Library, rows: NDArray[np.int64]) -> NDArray[np.float32]:

@@ -8,14 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.device.catalog.library import Library
-from confidante.device.recommend.cohorts import PICK as PICK
 from confidante.device.recommend.cohorts import Cohorts
 from confidante.device.recommend.query import Profile, against
 from confidante.device.storage import history, items, settings, wishes
 from confidante.device.storage.access import VaultAccess
-
-AGAINST = frozenset({"dislike", "hide", "thumbs-down"})
-"""Kinds of event that speak against their item and what is like it."""
+from confidante.packs.base import LIKE
 
 _BLOCK = 8192
 
@@ -27,6 +24,7 @@ class Person:
     def __init__(self, access: VaultAccess, cohorts: Cohorts) -> None:
         access.on_change(self._changed)
         self._vault, self._cohorts = access.vault, cohorts
+        self._pack = settings.pack(access.vault)
         self._kept: tuple[Library, Profile] | None = None
 
     def profile(self, library: Library) -> Profile:
@@ -49,7 +47,7 @@ class Person:
             rows=rows[known],
             weights=np.array(
                 [
-                    -1.0 if kind in AGAINST else 1.0
+                    self._pack.event(kind).weight
                     for kind, here in zip(newest.kinds, known, strict=True)
                     if here
                 ]
@@ -72,7 +70,7 @@ class Person:
 
 def _choices(newest: history.Newest, known: NDArray[np.bool_]) -> NDArray[np.int64] | None:
     """Return for each known event in which choice it was picked, counted from 1; 0 for any other event."""
-    picked = np.array([kind == PICK for kind in newest.kinds], dtype=np.bool_) & known
+    picked = np.array([kind == LIKE for kind in newest.kinds], dtype=np.bool_) & known
     if not picked.any():
         return None
     choices = np.zeros(len(known), dtype=np.int64)

@@ -11,8 +11,8 @@ from pathlib import Path
 import apsw
 
 from confidante.core.errors import VaultError
+from confidante.core.text import folded
 from confidante.device.storage import files
-from confidante.device.storage.text import folded
 
 _FLAGS = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_EXRESCODE
 _CIPHER = "aegis"

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
+from confidante.core.text import check_text, folded
 from confidante.core.values import NO_CONTEXT, Event
 from confidante.device.storage import items, settings
 from confidante.device.storage.access import VaultAccess, exclusive
 from confidante.device.storage.forgetting import expire, forget, next_expiry, next_purge, purge, undo
-from confidante.device.storage.text import check_text, folded
 from confidante.device.storage.vault import LATEST, Sql, Vault
 
 MAX_KIND = 64

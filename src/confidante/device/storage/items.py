@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
+from confidante.core.text import check_text, folded, shown
 from confidante.core.values import Item
-from confidante.device.storage.text import check_text, folded, shown
 from confidante.device.storage.vault import Sql, Vault
 from confidante.device.storage.wishes import HIDDEN
 

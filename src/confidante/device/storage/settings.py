@@ -5,10 +5,14 @@ from collections.abc import Mapping
 import msgspec
 
 from confidante.core.errors import DataError
+from confidante.core.text import check_text
+from confidante.core.values import DEFAULT_PACK
 from confidante.device.storage.forgetting import STATED
-from confidante.device.storage.text import check_text
+from confidante.device.storage.items import STALE
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Retention
+from confidante.packs.base import Pack
+from confidante.packs.registry import pack_named
 
 MAX_EVENTS = 100_000
 _MOST_DAYS = 1e6
@@ -16,7 +20,7 @@ _MOST_DAYS = 1e6
 MAX_ATTRIBUTES, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTE_VALUE = 16, 64, 100
 
 _PAUSE, _NO_PROFILING, _RETENTION = "pause", "no profiling", "retention"
-_WELCOMED = "welcomed"
+_WELCOMED, _PACK = "welcomed", "pack"
 
 
 def paused_until(vault: Vault) -> float | None:
@@ -77,6 +81,20 @@ def set_attributes(vault: Vault, stated: Mapping[str, str]) -> None:
         if any(stated.get(name) != value for name, value in attributes(vault).items()):
             vault.mark_renewal_due()
         vault.set_setting(STATED, msgspec.json.encode(dict(stated)) if stated else None)
+
+
+def pack(vault: Vault) -> Pack:
+    """Return the pack of this profile. Raises DataError when it is not installed here."""
+    stored = vault.setting(_PACK)
+    return pack_named(DEFAULT_PACK if stored is None else stored.decode())
+
+
+def set_pack(vault: Vault, name: str) -> None:
+    """Use the pack of that name from the next opening on. Raises DataError when there is none."""
+    if pack_named(name) != pack(vault):
+        with vault.write():
+            vault.set_setting(_PACK, name.encode())
+            vault.set_setting(STALE, b"yes")  # what was derived from the items was read by the other pack
 
 
 def welcomed(vault: Vault) -> bool:

@@ -1,7 +1,7 @@
 """What the person said of items and tastes: less of this, never this, saved; a taste raised or removed."""
 
 from confidante.core.errors import DataError
-from confidante.device.storage.text import check_text
+from confidante.core.text import check_text
 from confidante.device.storage.vault import Vault
 
 KINDS = ("less", "never", "saved", "taste")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, final
 
 from confidante.core.errors import VaultError
 from confidante.device.federation.alarms import MEANING
-from confidante.device.importing import FORMATS
 from confidante.device.web import wording
 from confidante.device.web.attributes_form import stated
 from confidante.device.web.page import Page
@@ -136,7 +135,7 @@ class Views:
             filter=visit,
             filtered=bool(visit.search or visit.since or visit.until),
             report=report,
-            formats=FORMATS,
+            formats=device.pack.formats(),
             import_limit=wording.size_words(IMPORT_LIMIT),
         )
 

@@ -36,7 +36,7 @@ def build(
     """Return both halves of what a server refines with.
 
     published: the server's model; devices may hold a narrower one (`narrowed`). catalogue: all that the
-    server offers; items that the model has not met are placed by their labels and years. dimensions: columns
+    server offers; items that the model has not met are placed by their features. dimensions: columns
     kept, those that move scores most, from 1 to 256. content: the server's own vectors of the catalogue's
     items, float [m, e], from texts or pictures. buckets: into how many the items are put, 0 for none. What
     speaks for picks is left out: it is in proportion to the prior, and devices have all of it. DataError for
@@ -91,7 +91,7 @@ def narrowed(published: Published, dimensions: int) -> Published:
 
 
 def placed(published: Published, catalogue: Catalogue) -> ServedModel:
-    """Return the model over another catalogue: what it has not met is placed by labels and years."""
+    """Return the model over another catalogue: what it has not met is placed by its features."""
     if len(catalogue) == 0:
         raise DataError("a catalogue without items refines nothing: give at least one")
     row_of: dict[str, int] = {}
@@ -99,7 +99,7 @@ def placed(published: Published, catalogue: Catalogue) -> ServedModel:
         row_of = {item: row for row, item in enumerate(published.catalogue.ids)}
     rows = np.array([row_of.get(item, -1) for item in catalogue.ids], dtype=np.int64)
     unmet = np.flatnonzero(rows < 0)
-    new = place(published, _part_of(catalogue, unmet.tolist()))
+    new = place(published, catalogue.select(unmet.tolist()))
     rows[unmet] = published.model.rows + np.arange(len(unmet))
     return published.model.with_rows(new.prior, new.rows).subset(rows)
 
@@ -177,11 +177,3 @@ def _content(model: ServedModel, vectors: NDArray[np.floating]) -> ServedPart:
     alike = spread_of(ServedModel((part,), model.prior))
     weight = CONTENT_SPREAD * spread_of(model) / (alike or 1.0) if model.parts else 1.0
     return replace(part, item_weights=(part.item_weights * weight).astype(np.float32))
-
-
-def _part_of(catalogue: Catalogue, rows: list[int]) -> Catalogue:
-    return Catalogue(
-        tuple(catalogue.ids[k] for k in rows),
-        tuple(catalogue.titles[k] for k in rows),
-        tuple(catalogue.labels[k] for k in rows),
-    )

@@ -1,1 +1,51 @@
-"""Films, series, music, books and videos."""
+"""Films, series, music, books and videos. The pack of populations and profiles that name none."""
+
+from typing import TYPE_CHECKING
+
+from confidante.core.values import Item
+from confidante.packs.base import EventKind, Pack
+from confidante.packs.media.titles import series, split_year, years
+
+if TYPE_CHECKING:
+    from confidante.formats.records import Format
+
+
+def _importers() -> "tuple[Format, ...]":
+    """Load the formats when they are first asked for, so that a start is quick; the generic ones last."""
+    from confidante.packs.media.listening import LASTFM, LISTENBRAINZ, SPOTIFY, SPOTIFY_RECENT
+    from confidante.packs.media.movielens import MOVIELENS
+    from confidante.packs.media.reading import GOODREADS
+    from confidante.packs.media.watching import LETTERBOXD, NETFLIX
+    from confidante.packs.media.youtube import YOUTUBE
+
+    return (
+        MOVIELENS, NETFLIX, SPOTIFY, SPOTIFY_RECENT, YOUTUBE, GOODREADS, LETTERBOXD, LISTENBRAINZ, LASTFM,
+    )  # fmt: skip
+
+
+MEDIA = Pack(
+    name="media",
+    events={
+        "play": EventKind(value="minutes"),
+        "read": EventKind(value="stars"),
+        "rating": EventKind(value="stars"),
+    },
+    features=years,
+    split_title=split_year,
+    groups=series,
+    importers=_importers,
+    wording={
+        "deeds": "open, rate or save",
+        "done": "open or rate",
+        "histories": "Netflix, Spotify, Goodreads, YouTube and others",
+        "part of": "show of the episode",
+    },
+    measures=("ndcg", "hit_rate"),
+    demo=(
+        Item("f1", "Night Train (1994)", ("Thriller",), creator="A. Berg"),
+        Item("f2", "Night Train 2 (1997)", ("Thriller", "Crime"), creator="A. Berg"),
+        Item("f3", "Orchard, The (2003)", ("Drama",), url="https://example.org/orchard"),
+        Item("m1", "Slow Tide", ("Ambient",), creator="Low Water"),
+        Item("b1", "Letters Home (1952)", ("Memoir",), "A soldier writes home.", creator="E. Hale"),
+    ),
+)

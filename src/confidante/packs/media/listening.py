@@ -114,7 +114,7 @@ def _heard(
     if not _ENOUGH <= played < 1 << 40:
         return Skipped(SHORT, number)
     minutes = round(played / 60_000, 2)
-    return ForeignEvent(title.strip(), at, "play", minutes, creator or "", uri or "", number, show=show)
+    return ForeignEvent(title.strip(), at, "play", minutes, creator or "", uri or "", number, whole=show)
 
 
 _TITLE, _ARTIST = ("track", "track name", "title", "song"), ("artist", "artist name")

@@ -8,22 +8,9 @@ from confidante.formats.records import WISH, ForeignEvent, Format, Row, Skipped
 from confidante.formats.source import Source
 from confidante.formats.tables import NO_TIME, NO_TITLE, csv_rows, date_order, header_of
 from confidante.formats.timestamps import DateOrder, parse_time
+from confidante.packs.media.titles import show_of
 
 _DIARY, _WATCHED, _RATED, _LATER = "diary.csv", "watched.csv", "ratings.csv", "watchlist.csv"
-_SEASON = re.compile(
-    r"^(season|series|part|volume|vol\.?|chapter|book|collection|staffel|teil|saison|partie|temporada|parte"
-    r"|stagione|seizoen|säsong|sezon)\s+\w+|^(limited series|miniseries|mini-series|miniserie|mini-série)",
-    re.IGNORECASE,
-)
-
-
-def show_of(title: str) -> str:
-    """Return the series of an episode's full title ("Show: Season 2: Episode"), or an empty text."""
-    parts = title.split(": ")
-    for k, part in enumerate(parts[1:], 1):
-        if _SEASON.match(part):
-            return ": ".join(parts[:k])
-    return ""
 
 
 def _is_netflix(source: Source) -> bool:
@@ -46,7 +33,7 @@ def _viewing(line: int, fields: Mapping[str, str], order: DateOrder) -> Row:
         return Skipped(NO_TITLE, line)
     if at is None:
         return Skipped(NO_TIME, line)
-    return ForeignEvent(title, at, "view", line=line, show=show_of(title))
+    return ForeignEvent(title, at, "view", line=line, whole=show_of(title))
 
 
 def _is_letterboxd(source: Source) -> bool:

@@ -11,11 +11,12 @@ from confidante.device.catalog.text import best_available
 from confidante.device.recommend.query import Profile, build_query
 from confidante.device.refinement.merging import BUCKET_SPREAD, REFINE_SPREAD, Heard, added
 from confidante.models.snapshot import decode
+from confidante.packs.media import MEDIA
 
 ROWS = np.array([1, 4, 6])
 ITEMS = [Item(*row) for row in zip(SERVED.ids, SERVED.titles, SERVED.labels, strict=True)]
 EVERY = np.arange(len(ITEMS))
-LIBRARY = build(ITEMS, EVERY, np.zeros(len(ITEMS), dtype=np.bool_), decode(snapshot()), best_available)
+LIBRARY = build(ITEMS, EVERY, np.zeros(len(ITEMS), dtype=np.bool_), decode(snapshot()), best_available, MEDIA)
 QUESTION = build_query(LIBRARY, Profile(np.arange(3), ROWS, np.ones(3), ({},) * 3))
 
 

@@ -14,6 +14,7 @@ from confidante.models.factors import PICK_PART
 from confidante.models.refinement.build import build
 from confidante.models.served import ServedPart
 from confidante.models.snapshot import Published, decode
+from confidante.packs.media import MEDIA
 
 
 def with_picks(published: Published) -> Published:
@@ -32,7 +33,7 @@ def test_a_server_that_knows_no_more_says_the_same_of_picks_and_events(picks: li
     assert published.catalogue is not None
     known = [film for film in films() if film.id in published.catalogue.ids]
     keys, removed = np.arange(len(known)), np.zeros(len(known), dtype=bool)
-    library = build_library(known, keys, removed, published, best_available)
+    library = build_library(known, keys, removed, published, best_available, MEDIA)
     side, table = build(published, published.catalogue, dimensions=256)
     row_of = {item: row for row, item in enumerate(side.catalogue.ids)}
     places = np.array([row_of[film.id] for film in known])

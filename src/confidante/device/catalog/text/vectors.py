@@ -1,7 +1,6 @@
 """From items to vectors that can be compared: of what is said of them, centred on the library, shortened."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -12,10 +11,16 @@ from confidante.core.errors import DataError
 from confidante.core.values import Item
 from confidante.device.catalog.text.encoder import TextEncoder, unit_rows
 
-_YEAR = re.compile(r"\s*\(\d{4}\)\s*$")
 _DESCRIPTION_WORDS = 64
 _DESCRIPTION_LETTERS = 2000  # enough for so many words; cut first, since a description may be 10 MB
 _TITLE_LETTERS = 500
+
+
+SplitTitle = Callable[[str], tuple[str, str]]
+
+
+def _whole(title: str) -> tuple[str, str]:
+    return title, ""
 
 
 @final
@@ -36,9 +41,12 @@ class Projection:
     variance: NDArray[np.float32]
 
 
-def item_text(item: Item, *, labels: bool = True) -> str:
-    """Return the title without its year, the labels and the first words of the description."""
-    title = _YEAR.sub("", item.title[:_TITLE_LETTERS])
+def item_text(item: Item, *, labels: bool = True, split_title: SplitTitle = _whole) -> str:
+    """Return the title without its edition, the labels and the first words of the description.
+
+    split_title: what a pack says titles are made of; when left out, titles are taken whole.
+    """
+    title, _ = split_title(item.title[:_TITLE_LETTERS])
     words = item.description[:_DESCRIPTION_LETTERS].split()[:_DESCRIPTION_WORDS]
     parts = (title, " ".join(item.labels)[:_TITLE_LETTERS] if labels else "", " ".join(words))
     return ". ".join(part for part in parts if part.strip())
@@ -50,6 +58,7 @@ def text_vectors(
     mean: NDArray[np.float32] | None = None,
     *,
     labels: bool = True,
+    split_title: SplitTitle = _whole,
 ) -> TextVectors:
     """Return a vector an item, less the library's mean, so that unrelated items have a cosine of about zero.
 
@@ -57,7 +66,7 @@ def text_vectors(
     `items` (of a library of one item: zeros, or nothing would be left of it). labels: whether labels are part
     of the text. Raises DataError when `mean` is not the encoder's.
     """
-    raw = encoder.encode([item_text(item, labels=labels) for item in items])
+    raw = encoder.encode([item_text(item, labels=labels, split_title=split_title) for item in items])
     if mean is None:
         mean = raw.mean(axis=0) if len(items) > 1 else np.zeros(encoder.dimensions, np.float32)
     if mean.shape != (encoder.dimensions,):

@@ -1,8 +1,9 @@
-"""Every format that can be imported, how one is told from another, and reading one."""
+"""The formats that can be imported, how one is told from another, and reading one."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import final
 
 from confidante.core.errors import DataError
 from confidante.formats.generic_csv import GENERIC
@@ -11,11 +12,6 @@ from confidante.formats.records import ForeignEvent, Format, Row, Skipped
 from confidante.formats.source import Source, open_source
 from confidante.formats.tables import text_problem
 from confidante.formats.timestamps import EARLIEST, LATEST
-from confidante.packs.media.listening import LASTFM, LISTENBRAINZ, SPOTIFY, SPOTIFY_RECENT
-from confidante.packs.media.movielens import MOVIELENS
-from confidante.packs.media.reading import GOODREADS
-from confidante.packs.media.watching import LETTERBOXD, NETFLIX
-from confidante.packs.media.youtube import YOUTUBE
 
 LONG_TEXT = "a text of more than 2,000 letters"
 NO_MOMENT = "a time before 1970 or after 2100"
@@ -54,49 +50,58 @@ def _own(source: Source, _: str | None) -> Iterator[Row]:
 
 
 OWN = Format("confidante", "our own export (JSON lines)", _is_own, _own)
-FORMATS = (
-    OWN, MOVIELENS, NETFLIX, SPOTIFY, SPOTIFY_RECENT, YOUTUBE, GOODREADS, LETTERBOXD, LISTENBRAINZ, LASTFM,
-    GENERIC,
-)  # fmt: skip
-"""In the order in which they are tried: the generic one is last."""
 
 
-def format_named(name: str) -> Format:
-    """Return the format of that name. Raises DataError, listing them."""
-    for one in FORMATS:
-        if one.name == name:
-            return one
-    raise DataError(f"there is no format {name!r}: {_list()}")
+@final
+class Formats:
+    """The formats that can be imported: our own export, those of a pack, and any CSV, tried in this order."""
 
+    def __init__(self, importers: Iterable[Format] = ()) -> None:
+        """importers: a pack's own formats."""
+        self._all = (OWN, *importers, GENERIC)
 
-def detect(path: Path | str) -> str:
-    """Return the name of a file's format, told from names and content. Raises DataError, listing formats."""
-    return _detected(open_source(path)).name
+    def __iter__(self) -> Iterator[Format]:
+        """Give each format in turn."""
+        return iter(self._all)
 
-
-def parse(path: Path | str, format: str | None = None, *, person: str | None = None) -> Iterator[Row]:  # noqa: A002
-    """Return the rows of a file, folder or zip file, read as they are asked for.
-
-    format: None: `detect` it. person: whose rows, in a file that has several people's. Raises DataError, at
-    once when the file or the format cannot be used, later when a line spoils all that follow.
-    """
-    source = open_source(path)
-    chosen = _detected(source) if format is None else format_named(format)
-    return (_sound(row) for row in chosen.parse(source, person))
-
-
-def _detected(source: Source) -> Format:
-    for one in FORMATS:
-        try:
-            if one.detects(source):
+    def named(self, name: str) -> Format:
+        """Return the format of that name. Raises DataError, listing them."""
+        for one in self._all:
+            if one.name == name:
                 return one
-        except DataError:  # too broken for this format: another may be meant
-            continue
-    raise DataError(f"is of no format that can be imported: {_list()}", path=source.path)
+        raise DataError(f"there is no format {name!r}: {self._list()}")
 
+    def detect(self, path: Path | str) -> str:
+        """Return the name of a file's format, told from names and content. Raises DataError listing all."""
+        return self._detected(open_source(path)).name
 
-def _list() -> str:
-    return "; ".join(f"{one.name}: {one.what}" for one in FORMATS)
+    def parse(
+        self,
+        path: Path | str,
+        format: str | None = None,  # noqa: A002
+        *,
+        person: str | None = None,
+    ) -> Iterator[Row]:
+        """Return the rows of a file, folder or zip file, read as they are asked for.
+
+        format: None: `detect` it. person: whose rows, in a file that has several people's. Raises DataError,
+        at once when the file or the format cannot be used, later when a line spoils all that follow.
+        """
+        source = open_source(path)
+        chosen = self._detected(source) if format is None else self.named(format)
+        return (_sound(row) for row in chosen.parse(source, person))
+
+    def _detected(self, source: Source) -> Format:
+        for one in self._all:
+            try:
+                if one.detects(source):
+                    return one
+            except DataError:  # too broken for this format: another may be meant
+                continue
+        raise DataError(f"is of no format that can be imported: {self._list()}", path=source.path)
+
+    def _list(self) -> str:
+        return "; ".join(f"{one.name}: {one.what}" for one in self._all)
 
 
 def _sound(row: Row) -> Row:
@@ -108,7 +113,7 @@ def _sound(row: Row) -> Row:
         row.creator,
         row.foreign_id,
         row.kind,
-        row.show,
+        row.whole,
         *row.labels,
         *row.context,
         *row.context.values(),

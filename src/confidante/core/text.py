@@ -1,4 +1,4 @@
-"""Which texts a vault takes, and how they are searched."""
+"""Which texts are kept, and how they are compared."""
 
 import re
 import unicodedata

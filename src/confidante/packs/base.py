@@ -1,0 +1,154 @@
+"""A pack: everything that the core has to know of a domain, as data and a few pure functions.
+
+The core works for items with labels. What it should read off titles, which words events have, which files
+people bring, how the page speaks: that is a pack's. Its functions must be deterministic and use their
+arguments alone, since both ends of a round, a device and a coordinator, call them on the same items and must
+get the same. What a pack gives may change only together with its `name`.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, final
+
+import msgspec
+
+from confidante.core.errors import DataError
+from confidante.core.text import shown
+from confidante.core.values import Catalogue, Item
+
+if TYPE_CHECKING:  # formats are loaded when they are first used, so that a start is quick
+    from confidante.formats.records import Format
+    from confidante.formats.registry import Formats
+
+LIKE = "pick"
+"""The kind of event that `Device.pick` records: what a person chose as loved."""
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class EventKind:
+    """What one kind of event says.
+
+    weight: how much one such event says for its item and for what is like it; below 0 it speaks against.
+    sequential: whether what came before and after it says anything. value: what the event's value is, in a
+    few words, as "stars"; empty where it has none.
+
+    Stability: provisional.
+    """
+
+    weight: float = 1.0
+    sequential: bool = True
+    value: str = ""
+
+
+CORE_EVENTS: Mapping[str, EventKind] = MappingProxyType(
+    {
+        "view": EventKind(),
+        "dislike": EventKind(-1.0),
+        "hide": EventKind(-1.0),
+        "thumbs-down": EventKind(-1.0),
+        LIKE: EventKind(sequential=False),
+    }
+)
+"""The kinds that every domain has. Any other kind is one view, until a pack says more of it."""
+
+CORE_WORDING: Mapping[str, str] = MappingProxyType(
+    {
+        "deeds": "do",  # "What you do is remembered"
+        "done": "do",  # "What you do meanwhile is not remembered"
+        "histories": "a CSV file, or an export of another profile",
+        "part of": "the whole that it is a part of",
+    }
+)
+"""Every phrase that the page and the command line ask of a pack, in words that suit any domain."""
+
+
+class NoFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The further fields of items where a pack has none."""
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """A domain. Every part but the name may be left out.
+
+    name: small letters, digits and dashes; populations and profiles name the pack by it.
+    fields: a frozen `msgspec.Struct`, the type of `Item.more`: what items of this domain have besides.
+    events: kinds of event, besides `CORE_EVENTS`.
+    features: what the models may read of an item besides its labels, as further labels; never shown.
+    split_title: a title -> (the name proper, what tells editions of that name apart), as ("Alien", "1979").
+    groups: titles -> for each the groups that it is in. No two items of a group are offered at once to a
+        person who is new.
+    importers: gives the formats of the files that people bring.
+    training: constants of `training.recipe.Settings` that are other than its own.
+    wording: phrases in place of those of `CORE_WORDING`.
+    measures: how lists of this domain are graded, the first one leading.
+    demo: a few items that show what the domain is like.
+
+    Stability: provisional.
+    """
+
+    name: str
+    fields: type[msgspec.Struct] = NoFields
+    events: Mapping[str, EventKind] = field(default_factory=lambda: MappingProxyType({}))
+    features: Callable[[Item], tuple[str, ...]] = lambda _item: ()
+    split_title: Callable[[str], tuple[str, str]] = lambda title: (title, "")
+    groups: Callable[[Sequence[str]], Sequence[frozenset[str]]] = lambda titles: [frozenset()] * len(titles)
+    importers: "Callable[[], tuple[Format, ...]]" = lambda: ()
+    training: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    wording: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    measures: tuple[str, ...] = ("ndcg",)
+    demo: tuple[Item, ...] = ()
+
+    def event(self, kind: str) -> EventKind:
+        """Return what a kind of event says; one that nobody declared says what a view says."""
+        return self.events.get(kind) or CORE_EVENTS.get(kind) or EventKind()
+
+    def words(self, phrase: str) -> str:
+        """Return a phrase of `CORE_WORDING` as this domain has it."""
+        return self.wording.get(phrase, CORE_WORDING[phrase])
+
+    def formats(self) -> "Formats":
+        """Return the formats that can be imported: this pack's, our own export, and any CSV."""
+        from confidante.formats.registry import Formats
+
+        return Formats(self.importers())
+
+    def checked(self, item: Item) -> Item:
+        """Return the item with `more` as the pack's schema has it. Raises DataError naming the field."""
+        if not item.more and self.fields is NoFields:
+            return item
+        try:
+            known = msgspec.convert(dict(item.more), self.fields)
+        except msgspec.ValidationError as error:
+            raise DataError(
+                f"item {shown(item.id)} does not fit the pack {self.name!r}: {error}. Give `more` the fields "
+                f"{', '.join(self.fields.__struct_fields__) or '(none)'}"
+            ) from None
+        given = {name: value for name, value in msgspec.to_builtins(known).items() if name in item.more}
+        return replace(item, more=given)
+
+    def further(self, item: Item) -> msgspec.Struct:
+        """Return `Item.more` as a value of `fields`, what is missing as its default."""
+        return msgspec.convert(dict(item.more), self.fields)
+
+    def read(self, catalogue: Catalogue) -> Catalogue:
+        """Return a catalogue with what this pack reads of its items."""
+        rows = zip(catalogue.ids, catalogue.titles, catalogue.labels, strict=True)
+        return replace(catalogue, pack=self.name, derived=tuple(self.features(Item(*row)) for row in rows))
+
+    def catalogue(self, items: Iterable[Item]) -> Catalogue:
+        """Return items as a catalogue, with what this pack reads of them."""
+        given = tuple(items)
+        return Catalogue(
+            tuple(item.id for item in given),
+            tuple(item.title for item in given),
+            tuple(item.labels for item in given),
+            self.name,
+            tuple(self.features(item) for item in given),
+        )
+
+
+NONE = Pack(name="none")
+"""The core alone: items with labels, and any CSV."""
