@@ -1,9 +1,13 @@
-"""A list of items to recommend from: CSV `item,title,labels,description`, the last two may be missing."""
+"""A list of items to recommend from: CSV with the column `item`, and what else there is of each.
+
+Columns: `title`, `labels` (between `|`), `description`, `url`, `image`, `creator`, `price`
+(such as 4.50 EUR).
+"""
 
 from pathlib import Path
 
 from confidante.core.errors import DataError
-from confidante.core.values import Item
+from confidante.core.values import Item, Price
 from confidante.formats.records import Skipped
 from confidante.formats.source import open_source
 from confidante.formats.tables import csv_rows
@@ -24,7 +28,21 @@ def read_items(path: Path) -> tuple[Item, ...]:
                 "has no column `item`, or it is empty: give item,title,labels", path=path, line=line
             )
         labels = tuple(label.strip() for label in fields.get("labels", "").split("|") if label.strip())
+        try:
+            price = Price.read(fields["price"]) if fields.get("price") else None
+        except DataError as error:
+            raise DataError(str(error), path=path, line=line) from None
+        text = fields.get
         found.append(
-            Item(fields["item"], fields.get("title") or fields["item"], labels, fields.get("description", ""))
+            Item(
+                fields["item"],
+                text("title") or fields["item"],
+                labels,
+                text("description", ""),
+                text("url", ""),
+                text("image", ""),
+                text("creator", ""),
+                price,
+            )
         )
     return tuple(found)

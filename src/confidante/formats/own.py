@@ -25,7 +25,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 class ItemRecord(msgspec.Struct, frozen=True, tag_field="type", tag="item", forbid_unknown_fields=True):
-    """An item of the library. removed: no longer recommended. personal: known from the history only."""
+    """An item of the library. removed: no longer recommended. personal: known from the history only.
+
+    url, image, creator, price (such as "4.50 EUR") and more (the pack's fields) are as in `Item`.
+    """
 
     id: str
     title: str
@@ -33,6 +36,11 @@ class ItemRecord(msgspec.Struct, frozen=True, tag_field="type", tag="item", forb
     description: str = ""
     removed: bool = False
     personal: bool = False
+    url: str = ""
+    image: str = ""
+    creator: str = ""
+    price: str = ""
+    more: dict[str, Any] = {}
 
 
 class EventRecord(msgspec.Struct, frozen=True, tag_field="type", tag="event", forbid_unknown_fields=True):

@@ -99,6 +99,37 @@ def test_hostile_titles_are_shown_as_text(device: Device, client: TestClient) ->
     assert html.escape(hostile, quote=False)[:20] in pages[0]
 
 
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(40)
+
+
+def test_pictures_and_links_are_shown_and_come_from_this_machine_only(
+    device: Device, client: TestClient, tmp_path: Path
+) -> None:
+    picture, secret = tmp_path / "cover.png", tmp_path / "secret.png"
+    picture.write_bytes(PNG)
+    secret.write_bytes(b"root:x:0:0")
+    device.items.remove([item.id for item in device.items.list(100)])
+    device.items.add(
+        [
+            Item("a", "With", ("Space",), url="https://example.org/a", image=str(picture), creator="E. Hale"),
+            Item("b", "Bundled", ("Space",), image="data:image/png;base64,iVBORw0KGgo="),
+            Item("c", "No picture", ("Space",), image=str(secret)),
+        ]
+    )
+    page = client.get("/").text
+    link = re.search(r'<a class="button" href="https://example.org/a"[^>]*>', page)
+    assert link is not None
+    assert 'rel="noopener noreferrer"' in link[0]
+    assert "E. Hale" in page
+    assert 'src="data:image/png;base64,iVBORw0KGgo="' in page
+    assert not re.findall(r'src="https?:', page)
+    assert str(picture) not in page
+    found = [client.get(html.unescape(one)) for one in re.findall(r'src="(/picture[^"]*)"', page)]
+    assert sorted(one.status_code for one in found) == [200, 404]
+    (shown,) = [one for one in found if one.status_code == HTTPStatus.OK]
+    assert (shown.content, shown.headers["content-type"]) == (PNG, "image/png")
+
+
 def test_addresses_and_titles_of_pages_hold_nothing_personal(device: Device, client: TestClient) -> None:
     post(client, "/find", text="Vinyl")
     post(client, "/history", search="Orbit", do="show")

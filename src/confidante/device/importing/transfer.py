@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from confidante.core.errors import DataError
-from confidante.core.values import Item
+from confidante.core.values import Item, Price
 from confidante.device.catalog.serving import Serving
 from confidante.device.importing import (
     ImportReport,
@@ -174,11 +174,7 @@ def _take_back(vault: Vault, serving: Serving, path: Path, *, dry_run: bool) -> 
     with serving.as_before_if_it_fails(), vault.write() as sql:
         for personal in (False, True):
             serving.add(
-                (
-                    Item(record.id, record.title, record.labels, record.description)
-                    for record in wanted.values()
-                    if record.personal is personal
-                ),
+                (_item(record) for record in wanted.values() if record.personal is personal),
                 personal=personal,
             )
         serving.remove([record.id for record in wanted.values() if record.removed])
@@ -206,6 +202,21 @@ def _take_back(vault: Vault, serving: Serving, path: Path, *, dry_run: bool) -> 
         settings.set_retention(vault, kept)
         history.expire(vault, kept)
     return report
+
+
+def _item(record: ItemRecord) -> Item:
+    price = Price.read(record.price) if record.price else None
+    return Item(
+        record.id,
+        record.title,
+        record.labels,
+        record.description,
+        record.url,
+        record.image,
+        record.creator,
+        price,
+        record.more,
+    )
 
 
 def _retention(value: object, path: Path, line: int) -> Retention:
@@ -236,7 +247,19 @@ def _records(vault: Vault) -> Iterator[Record]:
     for item, removed, personal in zip(
         stored.items, stored.removed.tolist(), stored.personal.tolist(), strict=True
     ):
-        yield ItemRecord(item.id, item.title, item.labels, item.description, removed, personal)
+        yield ItemRecord(
+            item.id,
+            item.title,
+            item.labels,
+            item.description,
+            removed,
+            personal,
+            item.url,
+            item.image,
+            item.creator,
+            "" if item.price is None else str(item.price),
+            dict(item.more),
+        )
     for item, kind, at, value, context in vault.rows(
         "SELECT item.id, kind, at, value, context FROM event JOIN item ON item.key = event.item "
         "WHERE forgotten IS NULL ORDER BY at, number"

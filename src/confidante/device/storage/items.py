@@ -1,5 +1,6 @@
 """The items of a vault: what can be recommended. Each has a key, a number never given out twice."""
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,12 +12,19 @@ from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
 from confidante.core.text import check_text, folded, shown
-from confidante.core.values import Item
+from confidante.core.values import Item, Price
 from confidante.device.storage.vault import Sql, Vault
 from confidante.device.storage.wishes import HIDDEN
 
 MAX_ID, MAX_TITLE, MAX_DESCRIPTION = 512, 10_000, 100_000
 MAX_LABELS, MAX_LABEL = 64, 200
+MAX_CREATOR, MAX_URL, MAX_IMAGE = 500, 2000, 400_000
+
+_LINK = re.compile(r"https?://[^\s/]\S*")
+_PICTURE = re.compile(
+    r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}|(/|[A-Za-z]:[/\\]).+\.(png|jpe?g|gif|webp)",
+    re.IGNORECASE,
+)
 
 LIBRARY = "library"
 """Name of the snapshot that holds what was derived from the items."""
@@ -24,7 +32,7 @@ LIBRARY = "library"
 STALE = "library is stale"
 """The setting that says that the items have changed since."""
 
-_COLUMNS = "item.id, item.title, item.labels, item.description"
+_COLUMNS = "item.id, item.title, item.labels, item.description, item.further"
 
 
 @final
@@ -42,20 +50,31 @@ def put(vault: Vault, items: Iterable[Item], *, personal: bool = False) -> int:
     """Add items, or replace those of the same ids, all or none; return how many. Removed ones are back.
 
     personal: they are known from the person's own history only, and are erased with the events that name
-    them; an item that was given otherwise, before or later, stays.
+    them; an item that was given otherwise, before or later, stays. What a stored item has besides (link,
+    picture, creator, price, the pack's fields) stays where the new one says nothing of it: the catalogue that
+    comes with a model does not.
 
-    Raises DataError that names the item whose id, title, labels or description are too long or unfit.
+    Raises DataError that names the item and what of it is too long or unfit.
     """
     count = 0
     with vault.write() as sql:
         for item in items:
             _check(item)
             sql(
-                "INSERT INTO item (id, title, labels, description, personal) VALUES (?, ?, ?, ?, ?)"
+                "INSERT INTO item (id, title, labels, description, further, personal)"
+                " VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET title = excluded.title, labels = excluded.labels,"
                 " description = excluded.description, removed = 0,"
+                " further = iif(excluded.further = '{}', further, excluded.further),"
                 " personal = min(personal, excluded.personal)",
-                (item.id, item.title, msgspec.json.encode(item.labels).decode(), item.description, personal),
+                (
+                    item.id,
+                    item.title,
+                    msgspec.json.encode(item.labels).decode(),
+                    item.description,
+                    _further(item),
+                    personal,
+                ),
             )
             count += 1
     return count
@@ -142,10 +161,10 @@ def everything(vault: Vault) -> StoredItems:
     """Return all items in the order of their keys."""
     rows = vault.rows(f"SELECT {_COLUMNS}, key, removed, personal FROM item ORDER BY key")  # noqa: S608
     return StoredItems(
-        tuple(_item(*row[:4]) for row in rows),
-        np.array([row[4] for row in rows], dtype=np.int64),
-        np.array([row[5] for row in rows], dtype=np.bool_),
+        tuple(_item(*row[:5]) for row in rows),
+        np.array([row[5] for row in rows], dtype=np.int64),
         np.array([row[6] for row in rows], dtype=np.bool_),
+        np.array([row[7] for row in rows], dtype=np.bool_),
     )
 
 
@@ -191,10 +210,41 @@ def _check(item: Item) -> None:
         raise DataError(f"item {name} has {len(item.labels):,} labels: give at most {MAX_LABELS}")
     for label in item.labels:
         check_text(label, f"a label of item {name}", 1, MAX_LABEL, controls=False)
+    check_text(item.creator, f"the creator of item {name}", 0, MAX_CREATOR, controls=False)
+    check_text(item.url, f"the link of item {name}", 0, MAX_URL, controls=False)
+    if item.url and not _LINK.fullmatch(item.url):
+        raise DataError(f"the link of item {name} is not a web address: give one that begins with https://")
+    check_text(item.image, f"the picture of item {name}", 0, MAX_IMAGE, controls=False)
+    if item.image and not _PICTURE.fullmatch(item.image):
+        raise DataError(
+            f"the picture of item {name} is neither a file here nor a data: address of one: give the whole "
+            "path of a .png, .jpg, .gif or .webp file, or data:image/png;base64,... (nothing is fetched)"
+        )
+    if len(_further(item)) > MAX_IMAGE + MAX_DESCRIPTION:
+        raise DataError(f"item {name} says more of itself than can be kept: give shorter fields")
 
 
-def _item(item_id: str, title: str, labels: str, description: str) -> Item:
-    return Item(item_id, title, _labels(labels), description)
+def _further(item: Item) -> str:
+    """Return what an item says besides as JSON, "{}" for nothing."""
+    said = {
+        "url": item.url,
+        "image": item.image,
+        "creator": item.creator,
+        "price": "" if item.price is None else str(item.price),
+        "more": dict(item.more),
+    }
+    try:
+        return msgspec.json.encode({name: value for name, value in said.items() if value}).decode()
+    except TypeError as error:
+        raise DataError(f"item {shown(item.id)} has a field that cannot be kept: {error}") from None
+
+
+def _item(item_id: str, title: str, labels: str, description: str, further: str) -> Item:
+    if further == "{}":
+        return Item(item_id, title, _labels(labels), description)
+    said = msgspec.json.decode(further)
+    price = Price.read(said.pop("price")) if "price" in said else None
+    return Item(item_id, title, _labels(labels), description, price=price, **said)
 
 
 @lru_cache(maxsize=4096)

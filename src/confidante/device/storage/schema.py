@@ -97,4 +97,8 @@ MIGRATIONS = (
         body BLOB NOT NULL
     );
     """,
+    """
+    -- JSON: link, picture, creator, price, and what the pack's schema has
+    ALTER TABLE item ADD COLUMN further TEXT NOT NULL DEFAULT '{}';
+    """,
 )

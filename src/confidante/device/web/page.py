@@ -122,6 +122,7 @@ class Page:
                 "learns": any(on for purpose, on in state.items() if not purpose.sends),
                 "sending": sum(on for purpose, on in state.items() if purpose.sends),
                 "form_secret": self.gate.form_secret,
+                "pack": device.pack,
                 **values,
             }
         )

@@ -51,6 +51,7 @@ def page_routes(page: Page, stop: Callable[[], None]) -> list[Route]:
         "/refined": views.refined,
         "/welcome": views.choose,
         "/why": views.why,
+        "/picture": views.picture,
         "/know": views.know,
         "/left": views.left,
         "/switches": views.switches,

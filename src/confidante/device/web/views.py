@@ -11,13 +11,14 @@ from confidante.device.federation.alarms import MEANING
 from confidante.device.web import wording
 from confidante.device.web.attributes_form import stated
 from confidante.device.web.page import Page
+from confidante.device.web.pictures import picture_of
 from confidante.device.web.refinement_view import RefinementView
 from confidante.device.web.security import IMPORT_LIMIT
 from confidante.device.web.welcome_view import Welcome
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-    from starlette.responses import HTMLResponse
+    from starlette.responses import HTMLResponse, Response
 
 SUGGESTIONS, ROWS, LIST = 12, 25, 10
 
@@ -77,6 +78,11 @@ class Views:
             saved=saved,
             saved_ids={item.id for item in saved},
         )
+
+    def picture(self, request: "Request") -> "Response":
+        """An item's picture, read from this machine's disk now; 404 when there is none that can be shown."""
+        item = self._device.items.get(self._page.item_id(request.query_params.get("item", "")))
+        return picture_of(item.image)
 
     def why(self, request: "Request") -> "HTMLResponse":
         """All reasons of one item, and the list without some events."""
