@@ -68,6 +68,24 @@ class Device:
     Stability: provisional
     """
 
+    __slots__ = (  # so that a switch set by an old or misspelt name is an error, and not a stray attribute
+        "__weakref__",
+        "_access",
+        "_serving",
+        "_vault",
+        "cohorts",
+        "consents",
+        "federation",
+        "history",
+        "items",
+        "ledger",
+        "onboarding",
+        "recommender",
+        "refinement",
+        "settings",
+        "taste",
+    )
+
     def __init__(
         self,
         folder: Path | str,

@@ -281,3 +281,8 @@ def test_what_cannot_be_stated_changes_nothing(device, stated):
     with pytest.raises(DataError):
         device.settings.attributes = stated
     assert device.settings.attributes == {"age": "25-34"}
+
+
+def test_a_switch_set_by_a_name_that_is_not_there_is_an_error(tmp_path):
+    with open_device(tmp_path / "me") as device, pytest.raises(AttributeError):
+        device.no_profiling = True  # it is device.settings.no_profiling
