@@ -144,6 +144,7 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
     exported = folder / "export.jsonl"
     return {
         "protection": lambda device: device.protection,
+        "pack": lambda device: device.pack,
         "folder": lambda device: device.folder,
         "now": lambda device: device.now(),
         "federation.has_model": lambda device: device.federation.has_model,

@@ -34,6 +34,7 @@ from confidante.device.values import Retention
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.simulation import Simulator
 from confidante.models.scoring import PublishedScores
+from confidante.packs.registry import with_features
 from confidante.privacy.clipping import encode
 from confidante.privacy.purposes import SUM_PURPOSES
 from confidante.tasks.base import Stated
@@ -185,7 +186,7 @@ def _define(folder: Path, catalogue: Catalogue, devices: int, epsilon: float | N
         lines.append(",".join(f'"{part}"' for part in row))
     (folder / "items.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     population = read_population(definition)
-    if population.catalogue != catalogue:
+    if population.catalogue != with_features(catalogue):
         raise DataError("this catalogue cannot be a CSV file: take other titles and labels", path=folder)
     return population
 
