@@ -14,8 +14,9 @@ from paths import ROOT
 from confidante import DataError, Device, InsecurePlaintextKey, Item
 from confidante.core.values import Price
 from confidante.packs import registry
-from confidante.packs.base import NONE, EventKind, Pack
+from confidante.packs.base import NONE, Pack
 from confidante.packs.media import MEDIA
+from confidante.packs.signals import EventKind
 from confidante.testing.pack_contract import check_pack
 
 OUTSIDE = ROOT / "examples" / "pack_recipes"
@@ -64,7 +65,7 @@ def test_a_pack_that_is_not_installed_is_named_with_those_that_are(tmp_path: Pat
         ({"demo": ()}, "demo"),
         ({"wording": {"never asked": "x"}}, "nobody asks"),
         ({"training": {"no_such": 1}}, "no training has"),
-        ({"events": {"x": EventKind(weight=99.0)}}, "weighs too much"),
+        ({"events": {"x": EventKind(strength=99.0)}}, "weighs too much"),
         ({"groups": lambda _titles: []}, "each title"),
         ({"fields": msgspec.defstruct("Loose", [])}, "forbids unknown"),
     ],

@@ -3,7 +3,8 @@
 import msgspec
 
 from confidante.core.values import Item
-from confidante.packs.base import EventKind, Pack
+from confidante.packs.base import Pack
+from confidante.packs.signals import EventKind, Signal, ValueOf
 
 
 class RecipeFields(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,7 +23,10 @@ def features(item: Item) -> tuple[str, ...]:
 RECIPES = Pack(
     name="recipes",
     fields=RecipeFields,
-    events={"cooked": EventKind(weight=1.0, value="stars"), "thrown-away": EventKind(weight=-1.0)},
+    events={
+        "cooked": EventKind(value=ValueOf.RATING, unit="stars"),
+        "thrown-away": EventKind(Signal.AGAINST),
+    },
     features=features,
     wording={"deeds": "cook, rate or save", "done": "cook or rate", "histories": "a CSV file"},
     measures=("ndcg",),

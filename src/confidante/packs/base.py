@@ -16,42 +16,11 @@ import msgspec
 from confidante.core.errors import DataError
 from confidante.core.text import shown
 from confidante.core.values import Catalogue, Item
+from confidante.packs.signals import CORE_EVENTS, EventKind, plain_kind
 
 if TYPE_CHECKING:  # formats are loaded when they are first used, so that a start is quick
     from confidante.formats.records import Format
     from confidante.formats.registry import Formats
-
-LIKE = "pick"
-"""The kind of event that `Device.pick` records: what a person chose as loved."""
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class EventKind:
-    """What one kind of event says.
-
-    weight: how much one such event says for its item and for what is like it; below 0 it speaks against.
-    sequential: whether what came before and after it says anything. value: what the event's value is, in a
-    few words, as "stars"; empty where it has none.
-
-    Stability: provisional.
-    """
-
-    weight: float = 1.0
-    sequential: bool = True
-    value: str = ""
-
-
-CORE_EVENTS: Mapping[str, EventKind] = MappingProxyType(
-    {
-        "view": EventKind(),
-        "dislike": EventKind(-1.0),
-        "hide": EventKind(-1.0),
-        "thumbs-down": EventKind(-1.0),
-        LIKE: EventKind(sequential=False),
-    }
-)
-"""The kinds that every domain has. Any other kind is one view, until a pack says more of it."""
 
 CORE_WORDING: Mapping[str, str] = MappingProxyType(
     {
@@ -101,9 +70,19 @@ class Pack:
     measures: tuple[str, ...] = ("ndcg",)
     demo: tuple[Item, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Keep the kinds of event as they are compared."""
+        plain = {plain_kind(kind): says for kind, says in self.events.items()}
+        object.__setattr__(self, "events", MappingProxyType(plain))
+
+    def declared(self, kind: str) -> EventKind | None:
+        """Return what a kind of event says, however it is spelled, or None if nobody declared it."""
+        plain = plain_kind(kind)
+        return self.events.get(plain) or CORE_EVENTS.get(plain)
+
     def event(self, kind: str) -> EventKind:
         """Return what a kind of event says; one that nobody declared says what a view says."""
-        return self.events.get(kind) or CORE_EVENTS.get(kind) or EventKind()
+        return self.declared(kind) or EventKind()
 
     def words(self, phrase: str) -> str:
         """Return a phrase of `CORE_WORDING` as this domain has it."""

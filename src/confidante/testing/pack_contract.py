@@ -2,7 +2,8 @@
 
 from confidante.core.errors import DataError
 from confidante.core.values import Item
-from confidante.packs.base import CORE_EVENTS, CORE_WORDING, Pack
+from confidante.packs.base import CORE_WORDING, Pack
+from confidante.packs.signals import CORE_EVENTS
 from confidante.training.recipe import Settings
 
 _STRANGE = ("", " ", "(", "1999", "(1999)", "A (19999)", "ü" * 400, "Part II", ": ", "\u202eevil", "Ночь 2")
@@ -21,7 +22,7 @@ def check_pack(pack: Pack) -> None:
     _require(1 <= len(pack.name) <= 64, "the name of a pack has 1 to 64 letters")
     _check_items(pack)
     for kind in {*CORE_EVENTS, *pack.events, "never heard of"}:
-        _require(-10 <= pack.event(kind).weight <= 10, f"an event of kind {kind!r} weighs too much")
+        _require(0 < pack.event(kind).strength <= 10, f"an event of kind {kind!r} weighs too much")
     _require(pack.event("never heard of").weight > 0, "a kind that nobody declared says what a view says")
     _require(not pack.wording.keys() - CORE_WORDING.keys(), "a phrase that nobody asks for")
     _require(all(pack.words(phrase) for phrase in CORE_WORDING), "a phrase without words")

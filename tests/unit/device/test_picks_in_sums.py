@@ -14,7 +14,7 @@ from confidante.crypto.identity import Identity
 from confidante.device.federation.agreement import Agreement, Offer
 from confidante.device.federation.participation import Participation, Route, device_identity
 from confidante.device.values import Purpose
-from confidante.packs.base import LIKE
+from confidante.packs.signals import LIKE
 from confidante.privacy.plan import Cohort, plan_sum
 from confidante.secagg.client import RANDOM_BYTES, Client
 from confidante.secagg.config import RoundConfig, RoundSetup

@@ -11,9 +11,11 @@ from typing import final
 from confidante.core.values import Item
 from confidante.device.importing.matching import MatchedBy, TitleIndex
 from confidante.device.importing.report import EXAMPLES, ImportReport, SkippedRows
-from confidante.formats.records import WISH, ForeignEvent, Note, Row, Skipped
+from confidante.formats.records import ForeignEvent, Note, Row, Skipped
+from confidante.packs.signals import Signal
 
 OLDER = "older than the newest events that are kept"
+PRIVATE = "private, or withdrawn"
 
 Known = Callable[[int, float], bool]
 Progress = Callable[[int], None]
@@ -107,10 +109,14 @@ def gather(
         if isinstance(row, Skipped):
             state.skip(row.reason, row.line)
             continue
+        signal = index.pack.event(row.kind).signal
+        if signal is Signal.PRIVATE:
+            state.skip(PRIVATE, row.line)
+            continue
         key = state.place(row)
         if key is None:
             continue
-        if row.kind == WISH:
+        if signal is Signal.WISH:
             wished += 1
             wishes[key] = max(row.at, wishes.get(key, row.at))
         elif (key, row.at) in seen or (key >= 0 and known(key, row.at)):

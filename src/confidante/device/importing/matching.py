@@ -55,7 +55,7 @@ class TitleIndex:
 
     def __init__(self, items: Iterable[tuple[int, str, str, Sequence[str]]], pack: Pack) -> None:
         """items: (key, id, title, labels) of each. pack: says what titles are made of."""
-        self._pack = pack
+        self.pack = pack
         self._by_id: dict[str, int] = {}
         self._by_title: dict[str, int | list[int]] = {}
         self._by_plain: dict[tuple[str, str], int | list[int]] = {}
@@ -91,7 +91,7 @@ class TitleIndex:
 
     def words(self, how: MatchedBy) -> str:
         """Return how an item was found, in words of the pack."""
-        return self._pack.words(how) if how is MatchedBy.WHOLE else how.value
+        return self.pack.words(how) if how is MatchedBy.WHOLE else how.value
 
     def find(self, event: ForeignEvent, *, imported_as: str = "\0") -> tuple[int, MatchedBy] | None:
         """Return the key of the item that an event means and how it was found, or None.
@@ -119,7 +119,7 @@ class TitleIndex:
         return self._plain(self._said[key][1])[0] == self._plain(event.title)[0]
 
     def _plain(self, title: str) -> tuple[str, str]:
-        return plain_title(title, self._pack.split_title)
+        return plain_title(title, self.pack.split_title)
 
     def _spelled(self, title: str, creator: str) -> list[int | list[int] | None]:
         """Return the candidates of each way to spell a title, the likeliest first."""

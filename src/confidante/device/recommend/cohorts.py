@@ -19,7 +19,7 @@ from confidante.device.storage import items, settings
 from confidante.device.storage.access import VaultAccess
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Cohort
-from confidante.packs.base import LIKE
+from confidante.packs.signals import LIKE
 
 if TYPE_CHECKING:  # tables are read when there are some, so that a start without is quick
     from confidante.tasks.base import Stated

@@ -23,7 +23,7 @@ from confidante.device.recommend.query import unit_vectors
 from confidante.device.storage import history, items, settings, wishes
 from confidante.device.storage.access import VaultAccess, exclusive
 from confidante.models.factors import PICK_PART
-from confidante.packs.base import LIKE
+from confidante.packs.signals import LIKE
 
 SLATE = 30
 MOST = 100

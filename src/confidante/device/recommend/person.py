@@ -12,7 +12,7 @@ from confidante.device.recommend.cohorts import Cohorts
 from confidante.device.recommend.query import Profile, against
 from confidante.device.storage import history, items, settings, wishes
 from confidante.device.storage.access import VaultAccess
-from confidante.packs.base import LIKE
+from confidante.packs.signals import LIKE
 
 _BLOCK = 8192
 

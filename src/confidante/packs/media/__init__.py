@@ -3,8 +3,9 @@
 from typing import TYPE_CHECKING
 
 from confidante.core.values import Item
-from confidante.packs.base import EventKind, Pack
+from confidante.packs.base import Pack
 from confidante.packs.media.titles import series, split_year, years
+from confidante.packs.signals import EventKind, Signal, ValueOf, kinds
 
 if TYPE_CHECKING:
     from confidante.formats.records import Format
@@ -26,9 +27,24 @@ def _importers() -> "tuple[Format, ...]":
 MEDIA = Pack(
     name="media",
     events={
-        "play": EventKind(value="minutes"),
-        "read": EventKind(value="stars"),
-        "rating": EventKind(value="stars"),
+        **kinds(
+            EventKind(unit="minutes"), "play, played, listen, listened, scrobble, scrobbled, watch, watched"
+        ),
+        **kinds(
+            EventKind(value=ValueOf.RATING, unit="stars"),
+            "rating, rate, rated, review, reviewed, read, reread",
+        ),
+        **kinds(EventKind(Signal.AGAINST), "stopped-reading, stopped-watching, skipped-by-user"),
+        **kinds(
+            EventKind(Signal.WISH), "to-read, to-watch, to-listen, want-to-read, want-to-watch, watchlist"
+        ),
+        **kinds(
+            EventKind(Signal.WISH), "plan-to-read, plan-to-watch, plan-to-listen, reading-list, readlist, tbr"
+        ),
+        **kinds(EventKind(Signal.WISH), "watch-later, read-later, listen-later"),
+        **kinds(
+            EventKind(Signal.NEUTRAL), "watching, reading, listening, currently-reading, currently-watching"
+        ),
     },
     features=years,
     split_title=split_year,
