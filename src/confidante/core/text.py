@@ -23,6 +23,11 @@ def check_text(text: str, what: str, least: int, most: int, *, controls: bool) -
         raise DataError(f"{what} contains a control character or half of a surrogate pair: remove it")
 
 
+def is_storable(text: str) -> bool:
+    """Return whether a text can be kept: it has no NUL and no half of a surrogate pair."""
+    return _UNSTORABLE.search(text) is None
+
+
 def shown(text: str) -> str:
     """Return a text for an error: quoted, escaped, and short."""
     return ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")

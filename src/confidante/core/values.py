@@ -10,6 +10,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from confidante.core import arguments
 from confidante.core.errors import DataError
 
 NO_CONTEXT: Mapping[str, str] = MappingProxyType({})
@@ -53,6 +54,9 @@ class Price:
         return cls(Decimal(found[1]), found[2])
 
 
+_TEXTS = ("id", "title", "description", "url", "image", "creator")
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -73,6 +77,21 @@ class Item:
     price: Price | None = None
     more: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
+    def __post_init__(self) -> None:
+        """Refuse fields of another type; a text where labels belong would be taken for its letters."""
+        if type(self.labels) is not tuple:
+            object.__setattr__(self, "labels", arguments.texts(self.labels, f"labels of item {self.id!r}"))
+        for name in _TEXTS:
+            if type(getattr(self, name)) is not str:
+                object.__setattr__(self, name, arguments.text(getattr(self, name), f"{name} of an item"))
+        for label in self.labels:
+            if type(label) is not str:
+                arguments.text(label, f"a label of item {self.id!r}")
+        if not (self.price is None or isinstance(self.price, Price)) or not isinstance(self.more, Mapping):
+            raise DataError(
+                f"item {self.id!r} has a price or fields of another type: give a Price and a mapping"
+            )
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -89,6 +108,18 @@ class Event:
     at: float
     value: float | None = None
     context: Mapping[str, str] = field(default_factory=lambda: NO_CONTEXT)
+
+    def __post_init__(self) -> None:
+        """Refuse fields of another type."""
+        if type(self.item) is not str or type(self.kind) is not str:
+            arguments.text(self.item, "the item of an event")
+            arguments.text(self.kind, "the kind of an event")
+        if type(self.at) is not float:
+            object.__setattr__(self, "at", arguments.number(self.at, "the time of an event"))
+        if self.value is not None and type(self.value) is not float:
+            object.__setattr__(self, "value", arguments.number(self.value, "the value of an event"))
+        if self.context is not NO_CONTEXT:
+            object.__setattr__(self, "context", arguments.pairs(self.context, "the context of an event"))
 
 
 @final

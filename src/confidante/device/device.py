@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, final
 
+from confidante.core.arguments import checked_arguments
 from confidante.core.errors import DataError, VaultError
 from confidante.core.values import NO_CONTEXT, Event, Item
 from confidante.device.catalog.items import Items
@@ -41,6 +42,7 @@ if TYPE_CHECKING:  # file formats are loaded when they are first used, so that a
 
 
 @final
+@checked_arguments
 class Device:
     """One person's recommender, in one folder.
 
@@ -314,7 +316,7 @@ class Device:
             n: The most items to return, 0 to 1,000.
             filter: Keeps the items it returns True for.
             labels: Only items with one of these.
-            exclude: Ids of items to leave out.
+            exclude: Ids of items to leave out; unknown ones do no harm.
             context: Events of the same context count more.
             diversity: From 0.0 (best scores) to 1.0 (least alike).
             repeats: Items of the history may come again.
@@ -326,7 +328,7 @@ class Device:
             The list, and a note when it is not what the person may expect.
 
         Raises:
-            DataError: An excluded item is unknown, or a number is out of range.
+            DataError: A number is out of range.
         """
         context = None if context is None else dict(context)
         request = Request(n, filter, tuple(labels), tuple(exclude), context, diversity, repeats)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from outward_world import START, home
 
-from confidante.core.errors import ConsentError, VaultError
+from confidante.core.errors import ConsentError, DataError, VaultError
 from confidante.device.privacy.chain import GENESIS, link
 from confidante.device.privacy.consent import APP, PERSON, Consents
 from confidante.device.values import Purpose
@@ -147,7 +147,7 @@ def test_sec_gpc_switches_off_what_an_app_had_switched_on(tmp_path: Path) -> Non
 
 
 def test_a_stranger_turns_no_switch(tmp_path: Path) -> None:
-    with home(tmp_path / "new") as at, pytest.raises(ValueError, match="browser"):
+    with home(tmp_path / "new") as at, pytest.raises(DataError, match="browser"):
         at.consents.switch(Purpose.TRAIN, True, how="browser")
 
 

@@ -185,10 +185,10 @@ def test_an_edit_outlives_its_label_and_can_still_be_taken_back(device):
         (lambda d: d.taste.never("nothing"), "no item 'nothing'"),
         (lambda d: d.taste.allow("nothing"), "no item 'nothing'"),
         (lambda d: d.taste.save("nothing"), "no item 'nothing'"),
-        (lambda d: d.taste.unsave("\ud800"), "no item"),
+        (lambda d: d.taste.unsave("\ud800"), "item_id contains NUL or half"),
         (lambda d: d.taste.edit("Space", level=3), "-2 to 2, not 3"),
         (lambda d: d.taste.edit("nothing", level=1), "no item has the label"),
-        (lambda d: d.taste.edit("Space", level=0.5), "cannot have level 0.5"),
+        (lambda d: d.taste.edit("Space", level=0.5), "level is 0.5, of the type float"),
         (lambda d: d.taste.list(-1), "cannot list -1 tastes"),
     ],
 )

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 from typing import final
 
+from confidante.core.arguments import checked_arguments
 from confidante.core.values import Item
 from confidante.device.catalog.serving import Serving
 from confidante.device.storage import items
@@ -10,6 +11,7 @@ from confidante.device.storage.access import VaultAccess, exclusive
 
 
 @final
+@checked_arguments
 class Items:
     """What can be recommended on this device.
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, final
 
+from confidante.core.arguments import checked_arguments
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import EgressError
 from confidante.device.catalog.serving import Serving
@@ -31,6 +32,7 @@ Refresh = Callable[["CoordinatorClient", "Evidence | None"], None]
 
 
 @final
+@checked_arguments
 class Federation:
     """One device among others.
 

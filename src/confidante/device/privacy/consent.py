@@ -13,8 +13,10 @@ import uuid
 from dataclasses import dataclass
 from typing import final
 
+from confidante.core.arguments import checked_arguments
 from confidante.core.entropy import SystemEntropy
-from confidante.core.errors import ConsentError, VaultError
+from confidante.core.errors import ConsentError, DataError, VaultError
+from confidante.core.text import shown
 from confidante.device.privacy.chain import Chain, canonical, link
 from confidante.device.privacy.consent_records import build_record
 from confidante.device.storage.vault import Vault
@@ -43,6 +45,7 @@ class ConsentRecord:
 
 
 @final
+@checked_arguments
 class Consents:
     """The switches of one vault. Asks the vault each time: nothing is cached that could be stale."""
 
@@ -77,7 +80,7 @@ class Consents:
         anyone but the person, explicitly.
         """
         if how not in (PERSON, APP):
-            raise ValueError(f'a switch can be turned by "{PERSON}" or "{APP}", not by "{how}"')
+            raise DataError(f'how is {shown(how)}: a switch can be turned by "{PERSON}" or "{APP}"')
         explicit = how == PERSON if explicit is None else explicit
         with self._vault.write():
             if on and purpose.sends and self.gpc and not (how == PERSON and explicit):

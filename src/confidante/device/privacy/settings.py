@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import final
 
+from confidante.core.arguments import checked_arguments
 from confidante.core.errors import DataError
 from confidante.device.privacy.consent import Consents
 from confidante.device.storage import settings
@@ -17,6 +18,7 @@ _APP = "app: "
 
 
 @final
+@checked_arguments
 class Settings:
     """What the person has set, and small values that the app keeps in the vault.
 

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from confidante.core.arguments import checked_arguments
 from confidante.core.errors import WireError
 from confidante.device.catalog.library import Library
 from confidante.device.recommend.group_prior import GroupPrior
@@ -43,6 +44,7 @@ class _Pick:
 
 
 @final
+@checked_arguments
 class Cohorts:
     """The groups whose tables are on this device: read when first needed, and again when they changed.
 

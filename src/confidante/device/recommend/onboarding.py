@@ -15,6 +15,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from confidante.core.arguments import checked_arguments
 from confidante.core.errors import DataError
 from confidante.core.values import Event, Item
 from confidante.device.catalog.library import Library
@@ -44,6 +45,7 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 @final
+@checked_arguments
 class Onboarding:
     """Gets to know a new person.
 

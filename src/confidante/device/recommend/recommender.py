@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from confidante.core.arguments import checked_arguments
 from confidante.core.errors import DataError
 from confidante.core.values import NO_CONTEXT, Item
 from confidante.device.catalog.library import Library
@@ -50,6 +51,7 @@ class Request:
 
 
 @final
+@checked_arguments
 class Recommender:
     """Lists and reasons, made from the library and the profile as they are when it is asked.
 
@@ -93,8 +95,13 @@ class Recommender:
             The list with its reasons; the items of these events stay out of it.
 
         Raises:
-            DataError: `n` is out of range.
+            DataError: `n` is out of range, or there is no event of such a number.
         """
+        unknown = set(without) - set(history.numbers(self._vault, without))
+        if unknown:
+            raise DataError(
+                f"without names event {min(unknown)}, which does not exist: list the history first"
+            )
         whole = self._profile()
         query = build_query(self._serving.library, whole.without(without), exclude=whole.rows)
         return self.top_k(query, Request(n))
@@ -146,7 +153,7 @@ class Recommender:
             self._profile(),
             context=None if settings.no_profiling(self._vault) else request.context,
             labels=request.labels,
-            exclude=self._rows(request.exclude),
+            exclude=self._rows(items.known_ids(self._vault, request.exclude)),
             repeats=request.repeats,
         )
 

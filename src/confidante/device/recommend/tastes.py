@@ -5,6 +5,7 @@ from typing import final
 
 import numpy as np
 
+from confidante.core.arguments import checked_arguments
 from confidante.core.errors import DataError
 from confidante.core.values import Item
 from confidante.device.catalog.library import Library
@@ -20,6 +21,7 @@ HALF_LIFE = 50.0
 
 
 @final
+@checked_arguments
 class Tastes:
     """What the person likes, as they see and steer it: tastes by label, and wishes about single items.
 

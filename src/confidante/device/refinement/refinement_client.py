@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, final
 import msgspec
 import numpy as np
 
+from confidante.core.arguments import checked_arguments
 from confidante.core.errors import DataError, EgressError
 from confidante.device.catalog.serving import Serving
 from confidante.device.privacy.consent import Consents
@@ -32,6 +33,7 @@ SECONDS = 2.0
 
 
 @final
+@checked_arguments
 class RefinementClient:
     """Has the lists of one device refined.
 

@@ -25,6 +25,7 @@ _KEY, _HALF, _LOCK = "vault.key", "vault.key.new", "vault.lock"
 _DATABASE = re.compile(r"vault-([0-9]{1,18})\.db(-wal|-shm|-journal)?")
 _LARGEST_KEY_FILE = 8192
 _NOT_A_LINK: int = getattr(os, "O_NOFOLLOW", 0)
+_HELD: set[tuple[int, int, int]] = set()  # process, device and number of each lock file that is held here
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOT_A_LINK
 
 
@@ -197,16 +198,24 @@ class FolderLock:
             self._connection.execute("BEGIN EXCLUSIVE")
         except (apsw.BusyError, apsw.LockedError):
             self._connection.close()
-            raise VaultError(f"{folder}: is open in another process: close it there first") from None
+            where = "this process" if self._held_as() in _HELD else "another process"
+            raise VaultError(f"{folder}: is open in {where}: close it there first") from None
         except apsw.Error as error:
             self._connection.close()
             raise VaultError(f"{path}: cannot be locked ({error}): remove it, and try again") from None
         if not path.exists():  # erased by who had it between our opening and locking it
             self._connection.close()
             raise VaultError(f"{folder}: is open in another process: close it there first")
+        self._mark = self._held_as()
+        _HELD.add(self._mark)
+
+    def _held_as(self) -> tuple[int, int, int]:
+        found = (self._folder / _LOCK).stat()
+        return os.getpid(), found.st_dev, found.st_ino
 
     def release(self) -> None:
         """Let the next one in."""
+        _HELD.discard(self._mark)
         self._connection.close()
 
     def remove(self) -> None:

@@ -1,7 +1,7 @@
 """`device.history`, and the events in a vault below it. `forgetting.py` takes them away again."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import final
 
@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from confidante.core.arguments import checked_arguments
 from confidante.core.errors import DataError
 from confidante.core.text import check_text, folded
 from confidante.core.values import NO_CONTEXT, Event
@@ -34,6 +35,7 @@ __all__ = [
     "newest",
     "next_expiry",
     "next_purge",
+    "numbers",
     "purge",
     "select",
     "title_of",
@@ -70,6 +72,7 @@ class Newest:
 
 
 @final
+@checked_arguments
 class History:
     """What the person did on this device.
 
@@ -255,6 +258,19 @@ def newest(vault: Vault, limit: int) -> Newest:
 def count(vault: Vault) -> int:
     """Return the number of events; what is forgotten does not count."""
     return int(vault.rows("SELECT count(*) FROM event WHERE forgotten IS NULL")[0][0])
+
+
+def numbers(vault: Vault, wanted: Collection[int]) -> list[int]:
+    """Return those of the numbers that events have; what is forgotten has none."""
+    given = msgspec.json.encode([number for number in wanted if 0 <= number <= _LARGEST]).decode()
+    return [
+        number
+        for (number,) in vault.rows(
+            "SELECT number FROM json_each(?) AS asked JOIN event ON number = asked.value"
+            " WHERE forgotten IS NULL",
+            (given,),
+        )
+    ]
 
 
 def title_of(vault: Vault, number: int) -> str:

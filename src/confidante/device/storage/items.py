@@ -1,17 +1,18 @@
 """The items of a vault: what can be recommended. Each has a key, a number never given out twice."""
 
 import re
+import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import final
+from typing import Any, final
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
-from confidante.core.text import check_text, folded, shown
+from confidante.core.text import check_text, folded, is_storable, shown
 from confidante.core.values import Item, Price
 from confidante.device.storage.vault import Sql, Vault
 from confidante.device.storage.wishes import HIDDEN
@@ -135,7 +136,7 @@ def keys_of(vault: Vault, ids: Collection[str]) -> dict[str, int]:
     """Return the keys of those items that are known, removed or not, by id."""
     rows = vault.rows(
         "SELECT item.id, item.key FROM json_each(?) AS asked JOIN item ON item.id = asked.value",
-        (_listed([item_id for item_id in ids if _is_text(item_id)]),),
+        (_listed([item_id for item_id in ids if is_storable(item_id)]),),
     )
     return dict(rows)
 
@@ -163,7 +164,7 @@ def everything(vault: Vault) -> StoredItems:
     return StoredItems(
         tuple(_item(*row[:5]) for row in rows),
         np.array([row[5] for row in rows], dtype=np.int64),
-        np.array([row[6] for row in rows], dtype=np.bool_),
+        np.array([row[6] or not _is_whole(*row[2:5:2]) for row in rows], dtype=np.bool_),
         np.array([row[7] for row in rows], dtype=np.bool_),
     )
 
@@ -188,7 +189,7 @@ def find(vault: Vault, text: str, limit: int) -> tuple[Item, ...]:
     """Return items whose title contains `text` (case and accents aside), or whose id it is; best first."""
     if limit < 0:
         raise DataError(f"cannot find {limit} items: give 0 or more")
-    if not _is_text(text):
+    if not is_storable(text):
         return ()
     rows = vault.rows(
         "WITH hit AS MATERIALIZED ("  # noqa: S608
@@ -239,12 +240,40 @@ def _further(item: Item) -> str:
         raise DataError(f"item {shown(item.id)} has a field that cannot be kept: {error}") from None
 
 
+class _Further(msgspec.Struct, frozen=True):
+    url: str = ""
+    image: str = ""
+    creator: str = ""
+    price: str = ""
+    more: dict[str, Any] = {}
+
+
 def _item(item_id: str, title: str, labels: str, description: str, further: str) -> Item:
+    """Return a row as an item, what cannot be read of it left out with a warning."""
+    if not _is_whole(labels, further):
+        warnings.warn(
+            f"item {shown(item_id)} cannot be read and is not recommended: add it again (device.items.add)",
+            stacklevel=2,
+        )
+        return Item(item_id, title, (), description)
     if further == "{}":
         return Item(item_id, title, _labels(labels), description)
-    said = msgspec.json.decode(further)
-    price = Price.read(said.pop("price")) if "price" in said else None
-    return Item(item_id, title, _labels(labels), description, price=price, **said)
+    said = _further_of(further)
+    price = Price.read(said.price) if said.price else None
+    return Item(
+        item_id, title, _labels(labels), description, said.url, said.image, said.creator, price, said.more
+    )
+
+
+def _is_whole(labels: str, further: str) -> bool:
+    """Whether a row can be read."""
+    try:
+        _labels(labels)
+        if further != "{}" and (price := _further_of(further).price):
+            Price.read(price)
+    except (msgspec.MsgspecError, DataError):
+        return False
+    return True
 
 
 @lru_cache(maxsize=4096)
@@ -252,10 +281,9 @@ def _labels(text: str) -> tuple[str, ...]:
     return msgspec.json.decode(text, type=tuple[str, ...])
 
 
+def _further_of(text: str) -> _Further:
+    return msgspec.json.decode(text, type=_Further)
+
+
 def _listed(values: Sequence[int] | Sequence[str]) -> str:
     return msgspec.json.encode(values).decode()
-
-
-def _is_text(text: str) -> bool:
-    """Whether SQLite could hold it; what it cannot hold is nowhere to be found."""
-    return "\x00" not in text and not any("\ud800" <= c <= "\udfff" for c in text)

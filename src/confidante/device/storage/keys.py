@@ -4,7 +4,7 @@ import base64
 import os
 import unicodedata
 import uuid
-from typing import Protocol, final
+from typing import TYPE_CHECKING, Protocol, final
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
@@ -18,6 +18,9 @@ from confidante.device.storage.keyfile import (
     Keys,
     check_guard,
 )
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 _LONGEST_PASSPHRASE = 1024
 _SALT_BYTES = 24  # whole base64 groups: no spare bits that could be flipped unnoticed
@@ -103,13 +106,11 @@ class Keyring:
     def guard(self, vault: str) -> tuple[Guard, bytes]:
         """Put a fresh wrapping key into the key ring."""
         secret = os.urandom(KEY_BYTES)
-        import keyring
-        from keyring.errors import KeyringError
-
+        keyring = _keyring()
         try:
             keyring.set_password(self._service, vault, base64.b64encode(secret).decode())
             kept = keyring.get_password(self._service, vault)
-        except KeyringError as error:
+        except keyring.errors.KeyringError as error:
             raise _no_keyring(error) from None
         if kept != base64.b64encode(secret).decode():
             raise VaultError("the system's key ring did not store the key: use a passphrase instead")
@@ -119,12 +120,10 @@ class Keyring:
         """Fetch the wrapping key from the key ring."""
         if not isinstance(guard, ByKeyring):
             raise _other_guard(guard)
-        import keyring
-        from keyring.errors import KeyringError
-
+        keyring = _keyring()
         try:
             kept = keyring.get_password(guard.service, vault)
-        except KeyringError as error:
+        except keyring.errors.KeyringError as error:
             raise _no_keyring(error) from None
         if kept is None:
             raise VaultError(
@@ -142,14 +141,12 @@ class Keyring:
         """Delete the wrapping key from the key ring. None there is as good."""
         if not isinstance(guard, ByKeyring):
             raise _other_guard(guard)
-        import keyring
-        from keyring.errors import KeyringError, PasswordDeleteError
-
+        keyring = _keyring()
         try:
             keyring.delete_password(guard.service, vault)
-        except PasswordDeleteError:
+        except keyring.errors.PasswordDeleteError:
             return
-        except KeyringError as error:
+        except keyring.errors.KeyringError as error:
             raise _no_keyring(error) from None
 
 
@@ -170,6 +167,19 @@ class InsecurePlaintextKey:
 
     def destroy(self, _vault: str, _guard: Guard) -> None:
         """Do nothing: the key goes with its file."""
+
+
+def _keyring() -> "ModuleType":
+    """Return the module `keyring`; it is an extra."""
+    try:
+        import keyring
+        import keyring.errors
+    except ModuleNotFoundError as error:
+        raise VaultError(
+            f"the system's key ring needs a package that is not installed ({error.name}): run "
+            "pip install 'confidante[device]', or give a passphrase"
+        ) from None
+    return keyring
 
 
 def _no_keyring(error: Exception) -> VaultError:
