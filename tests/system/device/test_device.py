@@ -49,7 +49,7 @@ def answers(device):
         "diverse": device.recommend(7, diversity=0.6, context={"place": "home"}),
         "some": device.recommend(5, labels=["Food"], exclude=["m2"], filter=lambda film: film.id != "m7"),
         "repeats": device.recommend(60, repeats=True),
-        "what if": device.recommender.what_if(without=[2, 3], n=9),
+        "what if": device.recommender.what_if(without=[2, 4], n=9),
         "explain": [device.explain(item) for item in ("m35", "m0", "m59", "m30")],
         "similar": device.recommender.similar_items("m35", 60),
         "session": device.recommender.session(["m4", "m9"]),
@@ -120,7 +120,7 @@ def test_one_process_answers_as_another(tmp_path, device):
 
 NONSENSE = {
     "record unknown": (lambda d: d.record("x"), "there is no item 'x': add it with device.items.add first"),
-    "record odd": (lambda d: d.record("\ud800\x00"), "there is no item"),
+    "record odd": (lambda d: d.record("\ud800\x00"), "item_id contains NUL or half of a surrogate pair"),
     "record at nan": (lambda d: d.record("m0", at=math.nan), "an event, nan, is out of range"),
     "record at inf": (lambda d: d.record("m0", at=math.inf), "an event, inf, is out of range"),
     "record before": (lambda d: d.record("m0", at=-1.0), "an event, -1.0, is out of range"),
@@ -134,7 +134,6 @@ NONSENSE = {
     "diversity -0.1": (lambda d: d.recommend(3, diversity=-0.1), "diversity is 0 to 1, not -0.1"),
     "diversity 1.1": (lambda d: d.recommend(3, diversity=1.1), "diversity is 0 to 1"),
     "diversity nan": (lambda d: d.recommend(3, diversity=math.nan), "diversity is 0 to 1"),
-    "exclude": (lambda d: d.recommend(3, exclude=["x"]), "no item 'x'"),
     "what if -1": (lambda d: d.recommender.what_if(n=-1), "give 0 to 1000"),
     "explain": (lambda d: d.explain("x"), "no item 'x'"),
     "explain -1": (lambda d: d.explain("m0", n=-1), "give 0 to 1000"),
@@ -177,8 +176,14 @@ def test_one_bad_item_among_many_adds_none(device):
     assert "Good" not in {s.item.title for s in everything(device).suggestions}
 
 
-def test_events_that_never_were_are_not_missed(device):
-    assert device.recommender.what_if(without=[10**6, -5, 2**70]) == device.recommender.what_if()
+@pytest.mark.parametrize("number", [10**6, -5, 2**70])
+def test_events_that_never_were_cannot_be_left_out(device, number):
+    with pytest.raises(DataError, match="without names event .*, which does not exist"):
+        device.recommender.what_if(without=[number])
+
+
+def test_items_that_never_were_can_be_excluded(device):
+    assert device.recommend(3, exclude=["never was"]) == device.recommend(3)
 
 
 def test_nothing_is_asked_for_and_nothing_comes(device):

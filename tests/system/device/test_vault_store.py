@@ -91,7 +91,7 @@ def test_a_second_process_is_turned_away(tmp_path: Path) -> None:
         vault.set_setting("a", b"1")
         ran = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
         assert "is open in another process" in ran.stderr
-        with pytest.raises(VaultError, match="is open in another process"):
+        with pytest.raises(VaultError, match="is open in this process"):
             opened(tmp_path)  # nor a second time in this one
         vault.rotate()
         assert vault.setting("a") == b"1"
