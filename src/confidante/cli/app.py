@@ -15,11 +15,13 @@ from confidante.core.errors import ConfidanteError
 # The class that every "wrong option" error shares, wherever this release of typer keeps it.
 _WrongUse: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
+SHORT = {"export", "forget", "history", "import", "left", "recommend", "record", "switch", "why"}
+"""Commands of `confidante profile` that are commands by themselves, too."""
+
 app = typer.Typer(
     name="confidante",
     help="A recommender that learns from people without collecting anything about them.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
@@ -29,6 +31,9 @@ app.add_typer(coordinator, name="coordinator", no_args_is_help=True)
 app.command("demo", epilog=DEMO_EXAMPLES)(demo)
 app.command("open", epilog=OPEN_EXAMPLES)(open_page_command)
 app.command("relay", epilog=RELAY_EXAMPLES)(relay_command)
+for _one in profile.registered_commands:
+    if _one.callback is not None and (_name := _one.name or _one.callback.__name__) in SHORT:
+        app.command(_name, epilog=_one.epilog, rich_help_panel="One person's device, in short")(_one.callback)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -38,7 +43,10 @@ def run(arguments: Sequence[str]) -> int:
     except ConfidanteError as error:
         return _fail(str(error))
     except _WrongUse as error:
-        return _fail(error.format_message())  # type: ignore[attr-defined]  # click's, wherever it is kept
+        problem: str = error.format_message()  # type: ignore[attr-defined]  # click's, wherever it is kept
+        if "unexpected extra argument" in problem:
+            problem += ": a profile is named by --profile FOLDER"
+        return _fail(problem)
     except (typer.Abort, KeyboardInterrupt):
         return 130
     return code if isinstance(code, int) else 0

@@ -52,6 +52,11 @@ def time_words(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M")
 
 
+def iso_time(at: float) -> str:
+    """Return seconds since 1970 as ISO 8601 with its zone, for JSON: 2026-01-31T12:00:00Z."""
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def read_file(path: Path) -> bytes:
     """Return the bytes of a file that an option names; DataError when it cannot be read."""
     try:

@@ -29,7 +29,7 @@ def folder(tmp_path, monkeypatch):
     rows = [f"f{n},The {word},{KINDS[n % 6]}" for n, word in enumerate(WORDS)]
     (tmp_path / "items.csv").write_text("\n".join(["item,title,labels", *rows]) + "\n")
     profile = tmp_path / "profile"
-    made = ["profile", "new", str(profile), "--unprotected", "--items", str(tmp_path / "items.csv")]
+    made = ["profile", "new", "-p", str(profile), "--unprotected", "--items", str(tmp_path / "items.csv")]
     assert run(made) == 0
     return profile
 
@@ -39,7 +39,7 @@ def opened(folder):
 
 
 def test_without_a_terminal_the_titles_are_listed_and_nothing_is_asked(call, folder):
-    code, out, _ = call("profile", "welcome", folder, "--slate", 6)
+    code, out, _ = call("profile", "welcome", "-p", folder, "--slate", 6)
     assert code == 0
     lines = out.splitlines()
     assert {kind for kind in KINDS if any(f"({kind})" in line for line in lines)} == set(KINDS)
@@ -52,7 +52,7 @@ def test_without_a_terminal_the_titles_are_listed_and_nothing_is_asked(call, fol
 def test_pages_show_others(call, folder):
     shown = []
     for page in (1, 2, 3):
-        code, out, _ = call("profile", "welcome", folder, "--slate", 5, "--page", page, "--json")
+        code, out, _ = call("profile", "welcome", "-p", folder, "--slate", 5, "--page", page, "--json")
         assert code == 0
         shown += [item["id"] for item in json.loads(out)["slate"]]
     assert sorted(shown) == sorted({f"f{n}" for n in range(15)})
@@ -60,24 +60,24 @@ def test_pages_show_others(call, folder):
 
 def test_picks_are_noted_and_listed(call, folder):
     picked = [word for item in ("f0", "f6", "f12", "f0") for word in ("--pick", item)]
-    code, out, _ = call("profile", "welcome", folder, *picked, "--json")
+    code, out, _ = call("profile", "welcome", "-p", folder, *picked, "--json")
     found = json.loads(out)
     assert code == 0
     assert found["picked"] == ["f0", "f6", "f12"]
     assert len(found["events"]) == 3
-    code, out, _ = call("profile", "welcome", folder, "--pick", "f1")
+    code, out, _ = call("profile", "welcome", "-p", folder, "--pick", "f1")
     assert "noted on this device that you love The Bread" in out
     with opened(folder) as device:
         assert {event.item for event in device.onboarding.picks} == {"f0", "f6", "f12", "f1"}
         device.settings.pause()
-    code, out, _ = call("profile", "welcome", folder, "--pick", "f2")
+    code, out, _ = call("profile", "welcome", "-p", folder, "--pick", "f2")
     assert "learning is off or paused" in out
 
 
 def test_an_unknown_pick_is_an_error_and_keeps_nothing(call, folder):
-    code, out, err = call("profile", "welcome", folder, "--pick", "f1", "--pick", "nothing")
+    code, out, err = call("profile", "welcome", "-p", folder, "--pick", "f1", "--pick", "nothing")
     assert (code, out) == (2, "")
-    assert "there is no item 'nothing'" in err
+    assert "no item has the id or the title 'nothing'" in err
     with opened(folder) as device:
         assert device.history.count == 0
 
@@ -111,7 +111,7 @@ def test_others_end(folder, capsys):
 def test_in_a_real_terminal_a_person_is_asked(folder):
     ours, theirs = pty.openpty()
     asked = subprocess.Popen(
-        [sys.executable, "-m", "confidante.cli", "profile", "welcome", str(folder), "--slate", "5"],
+        [sys.executable, "-m", "confidante.cli", "profile", "welcome", "-p", str(folder), "--slate", "5"],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

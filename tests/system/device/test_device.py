@@ -178,7 +178,7 @@ def test_one_bad_item_among_many_adds_none(device):
 
 @pytest.mark.parametrize("number", [10**6, -5, 2**70])
 def test_events_that_never_were_cannot_be_left_out(device, number):
-    with pytest.raises(DataError, match="without names event .*, which does not exist"):
+    with pytest.raises(DataError, match=r"without names event .*, which does not exist"):
         device.recommender.what_if(without=[number])
 
 

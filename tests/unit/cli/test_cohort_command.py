@@ -27,7 +27,15 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.delenv("CONFIDANTE_PASSPHRASE", raising=False)
     rows = [f"{one},Film {one},a" for one in IDS]
     (tmp_path / "items.csv").write_text("\n".join(["item,title,labels", *rows]) + "\n")
-    made = ["profile", "new", str(tmp_path / "p"), "--unprotected", "--items", str(tmp_path / "items.csv")]
+    made = [
+        "profile",
+        "new",
+        "-p",
+        str(tmp_path / "p"),
+        "--unprotected",
+        "--items",
+        str(tmp_path / "items.csv"),
+    ]
     assert run(made) == 0
     return tmp_path / "p"
 

@@ -45,7 +45,7 @@ def made(tmp_path_factory):
     (folder / "items.csv").write_text(ITEMS)
     (folder / "seen.csv").write_text(HISTORY)
     profile = str(folder / "profile")
-    assert run(["profile", "new", profile, "--unprotected", "--items", str(folder / "items.csv")]) == 0
+    assert run(["profile", "new", "-p", profile, "--unprotected", "--items", str(folder / "items.csv")]) == 0
     assert run(["profile", "import", str(folder / "seen.csv"), "--profile", profile]) == 0
     return folder / "profile"
 
@@ -77,9 +77,11 @@ def failing(call, *arguments):
 
 
 def test_a_new_profile_says_what_it_has_and_what_guards_it(call, files):
-    code, out, _ = call("profile", "new", files / "p", "--unprotected", "--items", files / "items.csv")
+    code, out, _ = call("profile", "new", "-p", files / "p", "--unprotected", "--items", files / "items.csv")
     assert (code, out) == (0, "made a profile with 6 items, guarded by: beside\n")
-    assert "there is a profile here already" in failing(call, "profile", "new", files / "p", "--unprotected")
+    assert "there is a profile here already" in failing(
+        call, "profile", "new", "-p", files / "p", "--unprotected"
+    )
 
 
 @pytest.mark.parametrize("way", ["file", "environment"])
@@ -89,7 +91,7 @@ def test_a_passphrase_comes_from_a_file_or_the_environment(call, files, monkeypa
     given = ("--passphrase-file", files / "secret") if way == "file" else ()
     if way == "environment":
         monkeypatch.setenv("CONFIDANTE_PASSPHRASE", "correct horse")
-    out = call("profile", "new", files / "p", *given)[1]
+    out = call("profile", "new", "-p", files / "p", *given)[1]
     assert out.endswith("guarded by: passphrase\n")
     assert call("profile", "history", "--profile", files / "p", *given)[0] == 0
     wrong = failing(
@@ -174,7 +176,10 @@ def test_why_names_every_share_and_what_the_place_hangs_on(told):
 
 def test_the_history_is_listed_and_forgotten(call, told):
     events = told("history")["events"]
-    assert [(e["item"], e["at"]) for e in events] == [("a2", "2024-01-03 00:00"), ("a1", "2024-01-02 00:00")]
+    assert [(e["item"], e["at"]) for e in events] == [
+        ("a2", "2024-01-03T00:00:00Z"),
+        ("a1", "2024-01-02T00:00:00Z"),
+    ]
     assert [e["item"] for e in told("history", "--search", "north")["events"]] == ["a1"]
     assert "The Comet  [a2]" in told("history", "--limit", 1, as_json=False)
     assert told("forget", "--event", events[1]["event"]) == {"forgotten": 1}
@@ -234,7 +239,7 @@ def test_an_export_is_read_back_by_another_profile(call, files, told):
     assert said.endswith("the file is not encrypted\n")
     kinds = [json.loads(line).get("type") for line in out.read_text().splitlines()]
     assert (kinds.count("item"), kinds.count("event")) == (6, 2)
-    assert call("profile", "new", files / "other", "--unprotected")[0] == 0
+    assert call("profile", "new", "-p", files / "other", "--unprotected")[0] == 0
     code, imported, _ = call("profile", "import", out, "--profile", files / "other", "--json")
     assert (code, json.loads(imported)["matched"]) == (0, 2)
     failing(call, "profile", "export", files / "none" / "x.jsonl", "--profile", told.folder)
@@ -259,10 +264,10 @@ def test_nothing_that_an_item_is_called_reaches_the_terminal_as_a_command(told):
 def test_what_cannot_be_read_makes_no_profile(call, files, broken):
     bad = files / "bad"
     bad.write_text("item,title\nx," + "y" * 20_000 + "\n")
-    said = failing(call, "profile", "new", files / "p", "--unprotected", f"--{broken}", bad)
+    said = failing(call, "profile", "new", "-p", files / "p", "--unprotected", f"--{broken}", bad)
     assert "bad" in said or "model" in said or "title" in said
     assert not (files / "p").exists() or not any((files / "p").iterdir())
-    assert call("profile", "new", files / "p", "--unprotected")[0] == 0
+    assert call("profile", "new", "-p", files / "p", "--unprotected")[0] == 0
 
 
 def test_a_profile_that_is_open_elsewhere_is_left_alone(call, told):
@@ -272,13 +277,13 @@ def test_a_profile_that_is_open_elsewhere_is_left_alone(call, told):
 
 def test_files_that_cannot_be_read_are_named(call, files):
     missing = files / "none"
-    assert str(missing) in failing(call, "profile", "new", files / "p", "--passphrase-file", missing)
+    assert str(missing) in failing(call, "profile", "new", "-p", files / "p", "--passphrase-file", missing)
     (files / "empty").write_text("\nsecond\n")
     assert "the first line is the passphrase" in failing(
-        call, "profile", "new", files / "p", "--passphrase-file", files / "empty"
+        call, "profile", "new", "-p", files / "p", "--passphrase-file", files / "empty"
     )
     assert "cannot be read" in failing(
-        call, "profile", "new", files / "p", "--unprotected", "--model", files / "none"
+        call, "profile", "new", "-p", files / "p", "--unprotected", "--model", files / "none"
     )
     assert not (files / "p").exists()
 
@@ -309,3 +314,40 @@ def test_the_demo_replaces_no_folder_that_no_demo_made(call, tmp_path):
     (theirs / "letter.txt").write_text("mine")
     assert "no demo created it" in failing(call, "demo", "--out", theirs.parent, "--engine", "aggregate")
     assert [path.name for path in theirs.iterdir()] == ["letter.txt"]
+
+
+def test_an_item_is_named_by_id_or_title(call, told):
+    at = ("--profile", told.folder)
+    by_id = call("profile", "why", "a2", *at)[1]
+    assert call("why", "the comet", *at)[1] == call("why", "Comet", *at)[1] == by_id
+    assert "several items may be meant by 'the': " in failing(call, "why", "the", *at)
+    assert "no item has the id or the title 'nothing'" in failing(call, "forget", "--item", "nothing", *at)
+
+
+def test_the_short_commands_are_those_of_the_profile(call, told, monkeypatch):
+    monkeypatch.setenv("CONFIDANTE_PROFILE", str(told.folder))
+    for command in (("recommend", "-n", 2), ("history", "-n", 1, "--json"), ("left",), ("switch",)):
+        assert call(*command) == call("profile", *command, "--profile", told.folder)
+
+
+def test_what_to_forget_is_asked_in_words_of_the_command(call, told):
+    said = failing(call, "forget", "--profile", told.folder)
+    assert "one of --event, --item, --since with --until, or --everything" in said
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("profile", "new"), {"profile", "items", "protection"}),
+        (("export", "me.jsonl"), {"lines", "file"}),
+        (("profile", "erase", "--yes"), {"erased"}),
+    ],
+)
+def test_every_command_of_a_profile_speaks_json(call, told, tmp_path, monkeypatch, command, said):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "other" if command[-1] == "new" else told.folder
+    code, out, _ = call(
+        *command, "--profile", folder, "--json", *(["--unprotected"] * (command[-1] == "new"))
+    )
+    assert code == 0
+    assert set(json.loads(out)) == said

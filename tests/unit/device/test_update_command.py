@@ -50,20 +50,20 @@ def test_the_newest_model_is_installed_with_any_switch_that_sends(
     profile: Path, place: Door, shown: Log, capsys: Capture
 ) -> None:
     shown.add("round", catalogue=bytes(32))
-    code, said = update(capsys, profile, place.url, POPULATION)
+    code, said = update(capsys, "-p", profile, place.url, POPULATION)
     assert (code, said) == (
         0,
         "No model of films is published yet: it comes when its first training is over.\n",
     )
     shown.publish(snapshot())
-    code, said = update(capsys, profile, place.url, POPULATION)
+    code, said = update(capsys, "-p", profile, place.url, POPULATION)
     assert (code, said) == (
         0,
         f"Installed the newest model of films; {KNOWN} items can be recommended now.\n",
     )
-    code, said = update(capsys, profile, place.url, POPULATION)
+    code, said = update(capsys, "-p", profile, place.url, POPULATION)
     assert (code, said) == (0, "There is no newer model than the one that is installed.\n")
-    code, said = update(capsys, profile, place.url, POPULATION, "--json")
+    code, said = update(capsys, "-p", profile, place.url, POPULATION, "--json")
     assert json.loads(said) == {"installed": False, "has_model": True, "items": KNOWN}
 
 
@@ -86,17 +86,24 @@ def test_what_cannot_be_had_is_told_with_what_to_do(
     with socket.create_server(("127.0.0.1", 0)) as other:
         nobody = f"http://127.0.0.1:{other.getsockname()[1]}"
     for words, told in (
-        ((profile, place.url, "film"), "does not name a population 'film' (it names films): check the name"),
-        ((profile, nobody, POPULATION, "--patience", 1), f"{nobody} could not be reached"),
-        ((profile, nobody, POPULATION, "--patience", 1), "check the address and the network"),
         (
-            (profile, "127.0.0.1:8470", POPULATION),
+            ("-p", profile, place.url, "film"),
+            "does not name a population 'film' (it names films): check the name",
+        ),
+        (("-p", profile, nobody, POPULATION, "--patience", 1), f"{nobody} could not be reached"),
+        (("-p", profile, nobody, POPULATION, "--patience", 1), "check the address and the network"),
+        (
+            ("-p", profile, "127.0.0.1:8470", POPULATION),
             "'127.0.0.1:8470' is not a complete address: give one like https://",
         ),
-        ((profile, "localhost:8470", POPULATION), "'localhost:8470' is not a complete address"),
-        ((profile, "sums.example.org", POPULATION), "or http://127.0.0.1:8470 for this device"),
-        ((profile, "http://sums.example.org", POPULATION), "other machines are contacted by https only"),
-        ((place.url,), "give the coordinator's address and the population"),
+        (("-p", profile, "localhost:8470", POPULATION), "'localhost:8470' is not a complete address"),
+        (("-p", profile, "sums.example.org", POPULATION), "or http://127.0.0.1:8470 for this device"),
+        (
+            ("-p", profile, "http://sums.example.org", POPULATION),
+            "other machines are contacted by https only",
+        ),
+        ((place.url,), "Missing argument 'population'"),
+        ((profile, place.url, POPULATION), "a profile is named by --profile FOLDER"),
     ):
         code, said = update(capsys, *words)
         assert code == 2, said
@@ -105,7 +112,7 @@ def test_what_cannot_be_had_is_told_with_what_to_do(
 
 def test_without_a_switch_nothing_is_asked(tmp_path: Path, place: Door, shown: Log, capsys: Capture) -> None:
     Device(tmp_path / "off", InsecurePlaintextKey()).close()
-    code, said = update(capsys, tmp_path / "off", place.url, POPULATION)
+    code, said = update(capsys, "-p", tmp_path / "off", place.url, POPULATION)
     assert code == 2
     assert "switch it on first" in said
     assert place.asked == []

@@ -3,12 +3,10 @@
 import math
 import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from confidante.cli.coordinator.options import BodiesOption, DatabaseOption, Definitions, coordinator, place
-from confidante.cli.options import AsJson
+from confidante.cli.options import AsJson, Limit
 from confidante.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
@@ -21,7 +19,7 @@ def results(
     *,
     database: DatabaseOption = None,
     bodies: BodiesOption = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many of each, newest first.")] = 20,
+    limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
     """Show what the sums found: the result of each task, and the models learnt."""

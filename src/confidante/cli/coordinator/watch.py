@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from confidante.cli.coordinator.options import BodiesOption, DatabaseOption, Definitions, coordinator, place
-from confidante.cli.options import AsJson
+from confidante.cli.options import AsJson, Limit
 from confidante.cli.terminal import print_json, say
 from confidante.core.errors import DataError
 
@@ -45,7 +45,7 @@ def rounds(
     *,
     database: DatabaseOption = None,
     only: Only = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="How many, newest first.")] = 20,
+    limit: Limit = 20,
     as_json: AsJson = False,
 ) -> None:
     """List rounds, the newest first: what for, how many devices, how they ended."""

@@ -83,7 +83,7 @@ def show_demo(demo: Demo, page: Path) -> None:
     if demo.profile is not None:
         console.print(
             f"One person's device, with {demo.profile.events} events and a real round in its ledger "
-            f"({size(demo.profile.bytes_sent)}): confidante open {demo.profile.folder}",
+            f"({size(demo.profile.bytes_sent)}): confidante open --profile {demo.profile.folder}",
             markup=False,
             soft_wrap=True,
         )

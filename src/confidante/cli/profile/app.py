@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from confidante.cli.options import AsJson
-from confidante.cli.profile.options import Folder, PassphraseFile, Where, Yes, profile
+from confidante.cli.options import AsJson, Limit
+from confidante.cli.profile.options import Folder, PassphraseFile, Yes, profile
 from confidante.cli.profile.words import (
     answer_fields,
     refined_fields,
@@ -15,20 +15,20 @@ from confidante.cli.profile.words import (
     say_refined,
     suggestion_fields,
 )
-from confidante.cli.terminal import examples, print_json, read_file, say, time_words
+from confidante.cli.terminal import examples, iso_time, print_json, read_file, say, time_words
 from confidante.core.errors import ConfidanteError, DataError
 from confidante.device.values import Purpose
 
 OPEN_EXAMPLES = examples(
     "confidante open",
-    "confidante open out/demo/profile",
-    "confidante open out/demo/profile --no-browser --port 8088 --api",
+    "confidante open --profile out/demo/profile",
+    "confidante open -p out/demo/profile --no-browser --port 8088 --api",
 )
 
 
 def open_page_command(
-    folder: Where = None,
     *,
+    folder: Folder = None,
     port: Annotated[int, typer.Option(help="Port on this machine; 0 takes a free one.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open it in the browser, too.")] = True,
     api: Annotated[
@@ -53,12 +53,12 @@ def open_page_command(
     "new",
     epilog=examples(
         "confidante profile new",
-        "CONFIDANTE_PASSPHRASE='correct horse' confidante profile new ~/my-profile --items items.csv",
+        "CONFIDANTE_PASSPHRASE='correct horse' confidante profile new -p ~/my-profile --items items.csv",
     ),
 )
 def new(
-    folder: Where = None,
     *,
+    folder: Folder = None,
     items: Annotated[
         Path | None, typer.Option(help="CSV `item,title,labels`, labels separated by `|`.")
     ] = None,
@@ -68,6 +68,7 @@ def new(
         typer.Option("--unprotected", help="Leave the key beside the data: for data that needs no guard."),
     ] = False,
     passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Make an empty profile. Its key goes to the system's key ring, or is sealed by a passphrase you give."""
     from confidante.cli.profile.opening import new_profile
@@ -84,14 +85,20 @@ def new(
         except ConfidanteError:
             device.erase()  # nothing is in it, and it would stand in the way of the next try
             raise
-        say(f"made a profile with {device.items.count:,} items, guarded by: {device.protection}")
+        made = {
+            "profile": str(device.folder), "items": device.items.count, "protection": device.protection,
+        }  # fmt: skip
+    if as_json:
+        print_json(made)
+    else:
+        say(f"made a profile with {made['items']:,} items, guarded by: {made['protection']}")
 
 
 @profile.command(
     "import",
     epilog=examples(
-        "confidante profile import NetflixViewingHistory.csv --dry-run",
-        "confidante profile import my_spotify_data.zip --add-missing",
+        "confidante import NetflixViewingHistory.csv --dry-run",
+        "confidante import my_spotify_data.zip --add-missing",
     ),
 )
 def import_(
@@ -125,9 +132,9 @@ def import_(
 
 @profile.command(
     epilog=examples(
-        "confidante profile recommend -n 5 --profile out/demo/profile",
-        "confidante profile recommend --label Comedy --diversity 0.3 --json",
-        "confidante profile recommend --refine",
+        "confidante recommend -n 5 --profile out/demo/profile",
+        "confidante recommend --label Comedy --diversity 0.3 --json",
+        "confidante recommend --refine",
     )
 )
 def recommend(
@@ -165,9 +172,9 @@ def recommend(
             print_json(answer_fields(answer))
 
 
-@profile.command(epilog=examples("confidante profile why 50 --profile out/demo/profile"))
+@profile.command(epilog=examples("confidante why 50 --profile out/demo/profile"))
 def why(
-    item: Annotated[str, typer.Argument(help="Id of an item.")],
+    item: Annotated[str, typer.Argument(help="Id of an item, or its title.")],
     *,
     folder: Folder = None,
     n: Annotated[int, typer.Option("-n", help="Length of the list that the counterfactual is about.")] = 5,
@@ -175,10 +182,11 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Explain the score of an item: every part of it, and which events its place depends on."""
+    from confidante.cli.profile.naming import item_named
     from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
-        found = device.explain(item, n=n)
+        found = device.explain(item_named(device, item).id, n=n)
     if as_json:
         print_json(
             {
@@ -201,16 +209,16 @@ def why(
 
 @profile.command(
     epilog=examples(
-        "confidante profile forget --item 50",
-        "confidante profile forget --since 2026-01-01 --until 2026-02-01",
-        "confidante profile forget --everything --yes",
+        "confidante forget --item 50",
+        "confidante forget --since 2026-01-01 --until 2026-02-01",
+        "confidante forget --everything --yes",
     )
 )
 def forget(
     *,
     folder: Folder = None,
     event: Annotated[int | None, typer.Option(help="Number of an event.")] = None,
-    item: Annotated[str | None, typer.Option(help="All events of an item, by its id.")] = None,
+    item: Annotated[str | None, typer.Option(help="All events of an item, by its id or title.")] = None,
     since: Annotated[datetime | None, typer.Option(help="From this day on (UTC).")] = None,
     until: Annotated[datetime | None, typer.Option(help="Up to this day (UTC).")] = None,
     everything: Annotated[bool, typer.Option("--everything", help="The whole history.")] = False,
@@ -219,13 +227,21 @@ def forget(
     as_json: AsJson = False,
 ) -> None:
     """Forget events, at once and for good: their keys are destroyed first, then the data."""
+    from confidante.cli.profile.naming import item_named
     from confidante.cli.profile.opening import open_profile
 
+    named = (event is not None, item is not None, since is not None or until is not None, everything)
+    if sum(named) != 1:
+        raise DataError("say what to forget: one of --event, --item, --since with --until, or --everything")
     with open_profile(folder, passphrase_file) as device:
         if everything and not yes:
             typer.confirm(f"Forget all {device.history.count} events?", abort=True, err=True)
         forgotten = device.forget(
-            event=event, item=item, since=_seconds(since), until=_seconds(until), everything=everything
+            event=event,
+            item=None if item is None else item_named(device, item).id,
+            since=_seconds(since),
+            until=_seconds(until),
+            everything=everything,
         )
     if as_json:
         print_json({"forgotten": forgotten.events})
@@ -233,12 +249,12 @@ def forget(
         say(f"forgot {forgotten.events} events")
 
 
-@profile.command(epilog=examples("confidante profile history --search alien --json"))
+@profile.command(epilog=examples("confidante history --search alien --json"))
 def history(
     *,
     folder: Folder = None,
     search: Annotated[str, typer.Option(help="Part of a title.")] = "",
-    limit: Annotated[int, typer.Option(min=0, help="How many, newest first.")] = 50,
+    limit: Limit = 50,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -259,7 +275,7 @@ def history(
                         "item": event.item,
                         "title": item.title,
                         "kind": event.kind,
-                        "at": time_words(event.at),
+                        "at": iso_time(event.at),
                         "value": event.value,
                         "context": dict(event.context),
                     }
@@ -272,11 +288,11 @@ def history(
         say(f"{event.number:6}  {time_words(event.at)}  {event.kind:10}  {item.title}  [{event.item}]")
 
 
-@profile.command(epilog=examples("confidante profile left --json"))
+@profile.command(epilog=examples("confidante left --json"))
 def left(
     *,
     folder: Folder = None,
-    limit: Annotated[int, typer.Option(min=0, help="How many, newest first.")] = 50,
+    limit: Limit = 50,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -292,7 +308,7 @@ def left(
                 "alarms": [
                     {
                         "number": alarm.number,
-                        "at": time_words(alarm.at),
+                        "at": iso_time(alarm.at),
                         "coordinator": alarm.coordinator,
                         "kind": alarm.kind.value,
                         "what": alarm.what,
@@ -303,7 +319,7 @@ def left(
                 "departures": [
                     {
                         "number": departure.number,
-                        "at": time_words(departure.at),
+                        "at": iso_time(departure.at),
                         "purpose": departure.purpose.value,
                         "task": departure.task,
                         "destination": departure.destination,
@@ -355,7 +371,7 @@ def dismiss(
         say(f"Alarm {alarm} is dismissed. That coordinator is dealt with again.")
 
 
-@profile.command(epilog=examples("confidante profile switch", "confidante profile switch train on"))
+@profile.command(epilog=examples("confidante switch", "confidante switch train on"))
 def switch(
     purpose: Annotated[Purpose | None, typer.Argument(help="Which; all are shown when left out.")] = None,
     to: Annotated[str | None, typer.Argument(metavar="[on|off]")] = None,
@@ -380,19 +396,23 @@ def switch(
         say(f"{one.value:8} {'on' if on else 'off':4} {'sends something' if one.sends else 'sends nothing'}")
 
 
-@profile.command(epilog=examples("confidante profile export me.jsonl"))
+@profile.command(epilog=examples("confidante export me.jsonl"))
 def export(
     out: Annotated[Path, typer.Argument(help="File to write, JSON lines; replaced when it exists.")],
     *,
     folder: Folder = None,
     passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write everything known about you to one readable file, not encrypted."""
     from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
         lines = device.export(out)
-    say(f"wrote {lines:,} lines to {out}; the file is not encrypted")
+    if as_json:
+        print_json({"lines": lines, "file": str(out)})
+    else:
+        say(f"wrote {lines:,} lines to {out}; the file is not encrypted")
 
 
 @profile.command(epilog=examples("confidante profile erase --profile old-profile --yes"))
@@ -401,6 +421,7 @@ def erase(
     folder: Folder = None,
     yes: Yes = False,
     passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
 ) -> None:
     """Destroy the profile: its keys first, then its data. Nothing can be taken back."""
     from confidante.cli.profile.opening import open_profile
@@ -409,7 +430,10 @@ def erase(
         if not yes:
             typer.confirm("Erase the whole profile? Nothing can be taken back.", abort=True, err=True)
         device.erase()
-    say("erased")
+    if as_json:
+        print_json({"erased": str(device.folder)})
+    else:
+        say("erased")
 
 
 def _seconds(day: datetime | None) -> float | None:

@@ -7,13 +7,16 @@ import typer
 
 profile = typer.Typer(help="One person's device: import, recommend, explain, forget, switch, erase.")
 
-Where = Annotated[
-    Path | None,
-    typer.Argument(metavar="[FOLDER]", help="The profile; where this user's data usually is when left out."),
-]
 Folder = Annotated[
     Path | None,
-    typer.Option("--profile", help="The profile; where this user's data usually is when left out."),
+    typer.Option(
+        "--profile",
+        "-p",
+        envvar="CONFIDANTE_PROFILE",
+        metavar="FOLDER",
+        help="The profile; where this user's data usually is when left out.",
+        show_default=False,
+    ),
 ]
 PassphraseFile = Annotated[
     Path | None,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from confidante.cli.options import AsJson
-from confidante.cli.profile.options import PassphraseFile, Where, profile
-from confidante.cli.terminal import examples, print_json, read_file, say, say_aside, time_words
+from confidante.cli.options import AsJson, Limit
+from confidante.cli.profile.options import Folder, PassphraseFile, profile
+from confidante.cli.terminal import examples, iso_time, print_json, read_file, say, say_aside, time_words
 from confidante.core.errors import DataError
 from confidante.privacy.limits import LEAST_COLLUSION, LEAST_DEVICES, LEAST_DROPOUT, LEAST_NOISE
 
@@ -43,16 +43,16 @@ EXIT_CODES = """
 @profile.command(
     "participate",
     epilog=examples(
-        "confidante profile participate my-profile https://sums.example.org films",
-        "confidante profile participate my-profile https://sums.example.org films --background --hours 22-6",
+        "confidante profile participate https://sums.example.org films",
+        "confidante profile participate https://sums.example.org films -p me --background --hours 22-6",
     )
     + EXIT_CODES,
 )
 def participate_command(
-    folder: Annotated[Path, typer.Argument(metavar="PROFILE", help="The profile.")],
     url: Annotated[str, typer.Argument(help="Address of the coordinator, https.")],
     population: Annotated[str, typer.Argument(help="Name of the population.")],
     *,
+    folder: Folder = None,
     background: Annotated[
         bool,
         typer.Option("--background/--once", help="Go on until Ctrl-C, a few rounds a day; or one round."),
@@ -151,12 +151,12 @@ def participate_command(
 
 @profile.command(
     "rounds",
-    epilog=examples("confidante profile rounds my-profile", "confidante profile rounds my-profile --json"),
+    epilog=examples("confidante profile rounds -n 10", "confidante profile rounds -p my-profile --json"),
 )
 def rounds_command(
-    folder: Where = None,
     *,
-    limit: Annotated[int, typer.Option(min=0, help="How many, newest first.")] = 50,
+    folder: Folder = None,
+    limit: Limit = 50,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
 ) -> None:
@@ -172,7 +172,7 @@ def rounds_command(
                     {
                         "round": one.id.hex(),
                         "task": one.task,
-                        "at": time_words(one.at),
+                        "at": iso_time(one.at),
                         "state": one.state,
                         "epsilon": one.epsilon if one.state == "spent" else 0.0,
                         "delta": one.delta if one.state == "spent" else 0.0,
@@ -236,10 +236,13 @@ def _outcome(outcome: "Outcome") -> dict[str, Any]:
     }
 
 
-def _probes(folder: Path, dropped: set[str], hours: str | None) -> "list[EligibilityCheck]":
+def _probes(folder: Path | None, dropped: set[str], hours: str | None) -> "list[EligibilityCheck]":
+    from confidante.cli.profile.opening import default_profile
     from confidante.device.federation.eligibility import Hours, usual
 
-    probes: list[EligibilityCheck] = [probe for probe in usual(folder) if probe.name not in dropped]
+    probes: list[EligibilityCheck] = [
+        probe for probe in usual(default_profile() if folder is None else folder) if probe.name not in dropped
+    ]
     if hours is not None:
         first, dash, last = hours.partition("-")
         try:

@@ -8,7 +8,7 @@ import typer
 
 from confidante.cli.options import AsJson
 from confidante.cli.profile.options import Folder, PassphraseFile, profile
-from confidante.cli.terminal import examples, print_json, read_file, say, time_words
+from confidante.cli.terminal import examples, iso_time, print_json, read_file, say, time_words
 
 if TYPE_CHECKING:
     from confidante.device.refinement.download_policy import Decision
@@ -144,7 +144,11 @@ def _show(status: "RefinementStatus", *, as_json: bool) -> None:
 
 def as_values(status: "RefinementStatus") -> dict[str, Any]:
     """Return a status as JSON values."""
-    return {**asdict(status), "set_up": status.set_up}
+    times = {
+        name: None if at is None else iso_time(at)
+        for name, at in (("prepared_at", status.prepared_at), ("not_before", status.not_before))
+    }
+    return {**asdict(status), **times, "set_up": status.set_up}
 
 
 def lines(status: "RefinementStatus") -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from confidante.cli.options import AsJson
-from confidante.cli.profile.options import PassphraseFile, profile
+from confidante.cli.profile.options import Folder, PassphraseFile, profile
 from confidante.cli.profile.participate import trusting
 from confidante.cli.terminal import examples, print_json, say
 from confidante.device.values import Purpose
@@ -15,20 +15,15 @@ from confidante.device.values import Purpose
 @profile.command(
     "update",
     epilog=examples(
-        "confidante profile update my-profile https://sums.example.org films",
-        "confidante profile update https://sums.example.org films --json",
+        "confidante profile update https://sums.example.org films",
+        "confidante profile update https://sums.example.org films -p my-profile --json",
     ),
 )
 def update_command(
-    places: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="[PROFILE] URL POPULATION",
-            help="The profile (where this user's data usually is when left out), the coordinator's address, "
-            "and the name of the population.",
-        ),
-    ],
+    url: Annotated[str, typer.Argument(help="Address of the coordinator, https.")],
+    population: Annotated[str, typer.Argument(help="Name of the population.")],
     *,
+    folder: Folder = None,
     patience: Annotated[float, typer.Option(min=1.0, help="Time limit in seconds.")] = 600.0,
     certificate: Annotated[
         Path | None, typer.Option(help="PEM file of the certificate to trust in place of the system's.")
@@ -43,10 +38,6 @@ def update_command(
     """
     from confidante.cli.profile.opening import open_profile
 
-    if not 2 <= len(places) <= 3:
-        raise typer.BadParameter("give the coordinator's address and the population, and at most a profile")
-    url, population = places[-2:]
-    folder = Path(places[0]) if len(places) == 3 else None
     tls = None if certificate is None else trusting(certificate)
     with open_profile(folder, passphrase_file) as device:
         on = (one for one in Purpose if one.sends and device.consents.allowed(one))

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from confidante.cli.options import AsJson
-from confidante.cli.profile.options import Folder, PassphraseFile, Where, profile
+from confidante.cli.profile.options import Folder, PassphraseFile, profile
 from confidante.cli.profile.words import item_fields
 from confidante.cli.terminal import examples, print_json, say
 from confidante.core.errors import DataError
@@ -16,17 +16,18 @@ from confidante.core.errors import DataError
     "welcome",
     epilog=examples(
         "confidante profile welcome",
-        "confidante profile welcome out/demo/profile --slate 12 --page 2",
-        "confidante profile welcome out/demo/profile --pick 50 --pick 172 --pick 98 --json",
+        "confidante profile welcome -p out/demo/profile --slate 12 --page 2",
+        "confidante profile welcome -p out/demo/profile --pick 50 --pick 'Star Wars' --json",
     ),
 )
 def welcome_command(
-    folder: Where = None,
     *,
+    folder: Folder = None,
     slate: Annotated[int, typer.Option(min=1, max=100, help="How many titles to choose from.")] = 30,
     page: Annotated[int, typer.Option(min=1, help="1: the first titles, 2: others, and so on.")] = 1,
     pick: Annotated[
-        list[str] | None, typer.Option(help="Id of an item that you love; may be repeated. Nothing is asked.")
+        list[str] | None,
+        typer.Option(help="Id or title of an item that you love; may be repeated. Nothing is asked."),
     ] = None,
     passphrase_file: PassphraseFile = None,
     as_json: AsJson = False,
@@ -38,6 +39,7 @@ def welcome_command(
     `confidante profile forget` takes it back.
     """
     from confidante.cli.profile.choosing import Choice, named, typed
+    from confidante.cli.profile.naming import item_named
     from confidante.cli.profile.opening import open_profile
 
     with open_profile(folder, passphrase_file) as device:
@@ -45,7 +47,7 @@ def welcome_command(
         for _ in range(page - 1):
             before += [item.id for item in device.onboarding.slate(slate, after=before)]
         shown_items = device.onboarding.slate(slate, after=before)
-        chosen = tuple(pick or ())
+        chosen = tuple(item_named(device, said).id for said in pick or ())
         if not chosen and not as_json and sys.stdin.isatty():
             chosen = Choice(device, shown_items, slate, before).ask(typed)
         elif not chosen and not as_json:
