@@ -10,7 +10,7 @@ WAITING_JOBS ?= $(shell expr 2 \* $(CPUS))
 PEERS  := $(wildcard benchmarks/bench_peers_*.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-browser setup-postgres demo test test-slow test-all nightly soak lint bench bench-peers docs lock clean
+.PHONY: help setup setup-browser setup-postgres setup-caddy demo test test-slow test-all nightly soak lint bench bench-peers docs lock clean
 
 help: ## say what each target does
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -29,6 +29,9 @@ setup-browser: ## install a Chromium for the tests of the person's page (Debian;
 
 setup-postgres: ## install PostgreSQL for the tests of the coordinator (Debian; else it says how)
 	@sh tools/setup_postgres.sh
+
+setup-caddy: ## install Caddy for the test of the proxy in deploy/ (Debian; else it says how)
+	@sh tools/setup_caddy.sh
 
 demo: setup ## train on MovieLens-100K with real private sums; writes out/demo/report.html and a profile to open
 	$(BIN)/confidante demo --out out/demo

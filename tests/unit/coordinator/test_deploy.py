@@ -3,7 +3,11 @@
 import re
 import stat
 import subprocess
+from ipaddress import ip_address, ip_network
 from pathlib import Path
+
+import pytest
+import yaml  # type: ignore[import-untyped]
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 
@@ -50,11 +54,31 @@ def test_nothing_that_is_deployed_holds_a_secret() -> None:
     assert not re.search(r"(?m)PASSWORD: |postgresql://\S+:\S+@", text)
 
 
-def test_the_proxy_passes_on_what_devices_ask_for_and_nothing_of_the_operators() -> None:
-    text = (DEPLOY / "Caddyfile").read_text()
-    assert re.findall(r"(?m)^\s*(@\w+) path (.*)$", text) == [("@devices", "/v1/* /health/*")]
-    assert re.findall(r"(?m)^\s*(?:reverse_proxy|handle|route|redir) (\S+)", text) == ["@devices"]
+def test_the_operators_page_shows_nothing_without_a_login() -> None:
+    """What the proxy lets through is seen in tests/system/coordinator/test_proxy.py."""
     assert "- --no-public-page\n" in (DEPLOY / "compose.yaml").read_text()
+
+
+@pytest.mark.parametrize("file", [path.name for path in DEPLOY.glob("*.yaml")])
+def test_no_container_is_ever_given_the_address_of_the_proxy(file: str) -> None:
+    """Who has it is believed where a device comes from."""
+    made = yaml.safe_load((DEPLOY / file).read_text())
+    (pool,) = made["networks"]["inside"]["ipam"]["config"]
+    given, inside = ip_network(pool["ip_range"]), ip_network(pool["subnet"])
+    assert given.subnet_of(inside)
+    fixed = [
+        ip_address(net["ipv4_address"])
+        for service in made["services"].values()
+        if isinstance(nets := service.get("networks"), dict)
+        for net in nets.values()
+        if net
+    ]
+    assert len(set(fixed)) == len(fixed) == 1
+    words = [word for service in made["services"].values() for word in service.get("command") or ()]
+    assert {word for word in words if word.startswith("--proxies")} == {f"--proxies={fixed[0]}"}
+    for one in fixed:
+        assert one in inside
+        assert one not in given
 
 
 def test_the_unit_gives_the_coordinator_no_more_than_it_needs() -> None:
