@@ -358,6 +358,7 @@ class Device:
         path: Path | str,
         format: str | None = None,  # noqa: A002  # the word that users expect
         *,
+        person: str | None = None,
         dry_run: bool = False,
         add_missing: bool | None = None,
         progress: Callable[[str, float], None] | None = None,
@@ -367,6 +368,7 @@ class Device:
         Args:
             path: The file, or the folder, as the other service gave it; or what `export` wrote.
             format: Its format; recognised by name and content when left out.
+            person: Whose rows to read, in a file of several people or profiles, as it is called there.
             dry_run: Only report.
             add_missing: Make items of titles that the library lacks; when left out, only if it is empty.
             progress: Told what is done, and how far it is, 0 to 1.
@@ -388,6 +390,7 @@ class Device:
             self.pack,
             Path(path),
             format,
+            person=person,
             dry_run=dry_run,
             add_missing=add_missing,
             progress=progress,

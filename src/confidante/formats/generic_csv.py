@@ -1,38 +1,60 @@
 """Any other CSV, by the names of its columns."""
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from confidante.core.errors import DataError
-from confidante.formats.records import ForeignEvent, Format, OnePerson, Row, Skipped
-from confidante.formats.source import Member, Source
-from confidante.formats.tables import NO_TIME, NO_TITLE, csv_rows, date_order
-from confidante.formats.timestamps import DateOrder, parse_time, parse_words
+from confidante.formats.columns import Table, plain, read_table
+from confidante.formats.records import Format, OnePerson, Row
+from confidante.formats.source import Source
+from confidante.formats.tables import header_of
 
-NO_VALUE = "a value that is not a number"
-_COLUMNS: Mapping[str, tuple[str, ...]] = {
-    "title": ("title", "name", "item_title"),
-    "id": ("id", "item", "item_id", "itemid"),
-    "time": ("timestamp", "date", "time", "at", "datetime", "watched_at", "played_at", "read_at"),
-    "value": ("rating", "value", "score", "stars", "price"),
-    "kind": ("kind", "type", "event", "action"),
-    "creator": ("creator", "artist", "author", "channel", "director"),
-    "person": ("user", "user_id", "userid", "person", "profile"),
-}
+_MEDIA = [
+    "movie",
+    "film",
+    "show",
+    "series",
+    "tv",
+    "episode",
+    "season",
+    "book",
+    "audiobook",
+    "song",
+    "track",
+    "album",
+    "podcast",
+    "video",
+    "game",
+    "anime",
+    "manga",
+    "article",
+    "tvseries",
+    "tvepisode",
+    "tvmovie",
+    "miniseries",
+]
+_TABLE = Table(
+    needs="",
+    title="title|name|item title|item name|product name|product|movie|film|book|show"
+    "|titel|titre|título|titolo",
+    id="id|item|item id|itemid",
+    time="timestamp|date|time|at|datetime|watched at|played at|read at|watched date|date watched|date read"
+    "|date rated|date finished|finished at|completed at|listened at|order date|purchase date|purchased at"
+    "|created at|created|datum|fecha|data",
+    late="date added|added at|added|date started|started at",
+    value="rating|my rating|your rating|value|score|stars|user rating|bewertung|note|puntuación|voto",
+    kind="kind|event|action|status|state|read status|exclusive shelf|shelf|type",
+    kinds=dict.fromkeys(_MEDIA, ""),
+    creator="creator|artist|author|authors|channel|director|autor|auteur|autore",
+    person="user|user id|userid|person|profile|profile name|username",
+    year="year",
+    price="price|unit price|amount|cost|total|preis|prix|precio|prezzo",
+    currency="currency|währung|devise",
+    pieces="quantity|qty|pieces",
+)
 NEEDS = (
     "needs a header with a column title, item or id, and a column timestamp, date or time; rating or value, "
-    "kind and creator are welcome"
+    "kind or status, creator, price and user are welcome"
 )
-
-
-def _columns(member: Member) -> dict[str, str] | None:
-    """Return the file's own name of each column we know, None when too few are there."""
-    for row in csv_rows(member):
-        if isinstance(row, Skipped):
-            continue
-        found = {ours: next((n for n in names if n in row[1]), "") for ours, names in _COLUMNS.items()}
-        return found if (found["title"] or found["id"]) and found["time"] else None
-    return None
 
 
 def _detects(source: Source) -> bool:
@@ -41,38 +63,16 @@ def _detects(source: Source) -> bool:
 
 def _parse(source: Source, person: str | None) -> Iterator[Row]:
     found = source.members if len(source.members) == 1 else source.named("*.csv")
-    columns = _columns(found[0]) if len(found) == 1 else None
-    if columns is None:
-        raise DataError(NEEDS, path=source.path, line=1 if len(found) == 1 else None)
-    order, notes = date_order(found[0], columns["time"], source.path)
-    yield from notes
+    if len(found) != 1:
+        raise DataError(f"{NEEDS}: name one such file", path=source.path)
+    names = {plain(name) for name in header_of(found[0])}
+    titles, times = f"{_TABLE.title}|{_TABLE.id}".split("|"), f"{_TABLE.time}|{_TABLE.late}".split("|")
+    if names.isdisjoint(titles) or names.isdisjoint(times):
+        there = ", ".join(sorted(name[:30] for name in names if name)[:12])
+        raise DataError(f"{NEEDS}. The first line has: {there or 'nothing'}", path=source.path, line=1)
     whose = OnePerson(person, found[0].path)
-    for row in csv_rows(found[0]):
-        if isinstance(row, Skipped):
-            yield row
-        elif whose.has(row[1].get(columns["person"], ""), row[0]):
-            yield _event(*row, columns, order)
-
-
-def _event(line: int, fields: Mapping[str, str], columns: Mapping[str, str], order: DateOrder) -> Row:
-    def said(name: str) -> str:
-        return fields.get(columns[name], "").strip()
-
-    title = said("title") or said("id")
-    written = None if (at := parse_time(said("time"), order)) is not None else parse_words(said("time"))
-    at = written[0] if written else at
-    if not title:
-        return Skipped(NO_TITLE, line)
-    if at is None:
-        return Skipped(NO_TIME, line)
-    try:
-        value = float(said("value").replace(",", ".")) if said("value") else None
-    except ValueError:
-        return Skipped(NO_VALUE, line)
-    if value is not None and not math.isfinite(value):
-        return Skipped(NO_VALUE, line)
-    kind = said("kind")[:40] or ("rating" if value is not None else "view")
-    return ForeignEvent(title, at, kind, value, said("creator"), said("id"), line)
+    yield from read_table(found[0], _TABLE, source, whose)
+    whose.check()
 
 
 GENERIC = Format("csv", "any CSV with columns like title and date", _detects, _parse)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from confidante.core.errors import DataError
 from confidante.core.values import Item, Price
-from confidante.formats.records import Skipped
+from confidante.formats.records import Note, Skipped
 from confidante.formats.source import open_source
 from confidante.formats.tables import csv_rows
 
@@ -22,6 +22,8 @@ def read_items(path: Path) -> tuple[Item, ...]:
     for row in csv_rows(source.members[0]):
         if isinstance(row, Skipped):
             raise DataError(row.reason, path=path, line=row.line)
+        if isinstance(row, Note):
+            continue
         line, fields = row
         if not fields.get("item"):
             raise DataError(

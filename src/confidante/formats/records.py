@@ -20,6 +20,7 @@ class ForeignEvent:
     at: seconds since 1970, UTC. value: a rating or minutes. creator: artist, author, channel. foreign_id: its
     name over there. line: 1-based line of the file, or number of the entry in a JSON list or a page.
     whole: what it is a part of, as an episode of a show. labels: what the file says of the kind of thing.
+    scale: the best value that a rating can have over there, None where that is not known.
     """
 
     title: str
@@ -32,6 +33,7 @@ class ForeignEvent:
     context: Mapping[str, str] = field(default_factory=lambda: NO_CONTEXT)
     whole: str = ""
     labels: tuple[str, ...] = ()
+    scale: float | None = None
 
 
 @final
@@ -53,6 +55,8 @@ class Note:
 
 Row = ForeignEvent | Skipped | Note
 
+_NAMED = 8  # people whom an error names
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,9 @@ class Format:
     parse: Callable[[Source, str | None], Iterator[Row]]
 
 
+OTHERS = "another person's"
+
+
 @final
 class OnePerson:
     """Lets through one person's rows of a file that may hold several people's."""
@@ -78,17 +85,32 @@ class OnePerson:
         self._wanted = wanted
         self._path = path
         self._seen: str | None = None
+        self._others: dict[str, None] = {}
 
     def has(self, person: str, line: int) -> bool:
         """Return whether a row is that person's. Raises DataError when it is not said whose are wanted."""
         if self._wanted is not None:
+            if person == self._wanted:
+                self._seen = person
+            elif len(self._others) < _NAMED:
+                self._others[person] = None
             return person == self._wanted
         if self._seen is None:
             self._seen = person
         if person != self._seen:
             raise DataError(
-                f"has several people's histories ({self._seen!r}, {person!r}): say whose to import (person)",
+                f"has several people's histories ({self._seen[:60]!r}, {person[:60]!r}, perhaps more). Say "
+                "whose to import: --person on the command line, person= in Python",
                 path=self._path,
                 line=line,
             )
         return True
+
+    def check(self) -> None:
+        """Raise DataError, at the end of the file, when none of it was the wanted person's."""
+        if self._wanted is not None and self._seen is None and self._others:
+            there = ", ".join(repr(name[:60]) for name in self._others)
+            raise DataError(
+                f"has nothing of {self._wanted[:60]!r}. It has rows of {there}: give one of these as person",
+                path=self._path,
+            )

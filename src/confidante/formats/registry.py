@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import final
 
 from confidante.core.errors import DataError
 from confidante.formats.generic_csv import GENERIC
 from confidante.formats.own import EventRecord, ItemRecord, read_export
-from confidante.formats.records import ForeignEvent, Format, Row, Skipped
+from confidante.formats.records import ForeignEvent, Format, Note, Row, Skipped
 from confidante.formats.source import Source, open_source
 from confidante.formats.tables import text_problem
 from confidante.formats.timestamps import EARLIEST, LATEST
@@ -89,7 +90,7 @@ class Formats:
         """
         source = open_source(path)
         chosen = self._detected(source) if format is None else self.named(format)
-        return (_sound(row) for row in chosen.parse(source, person))
+        return (_sound(row) for row in chain(_passed_over(source), chosen.parse(source, person)))
 
     def _detected(self, source: Source) -> Format:
         for one in self._all:
@@ -102,6 +103,13 @@ class Formats:
 
     def _list(self) -> str:
         return "; ".join(f"{one.name}: {one.what}" for one in self._all)
+
+
+def _passed_over(source: Source) -> Iterator[Note]:
+    """Say what was withdrawn over there, and so is not read."""
+    if source.withdrawn:
+        names = ", ".join(source.withdrawn[:4]) + (", ..." if len(source.withdrawn) > 4 else "")
+        yield Note(f"{len(source.withdrawn)} files of what was deleted or is private were not read: {names}")
 
 
 def _sound(row: Row) -> Row:

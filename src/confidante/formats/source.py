@@ -19,6 +19,7 @@ MAX_MEMBERS = 20_000
 MAX_RATIO = 200  # unpacked to packed; text packs to a tenth, a zip bomb to a thousandth
 MAX_LINE = 1 << 20  # characters
 HEAD = 1 << 16  # bytes that are enough to tell a format
+_WITHDRAWN = frozenset({"deleted", "orphaned", "trash", "removed", "private", "__macosx"})
 _SMALL = 1 << 20  # a member up to this size may pack however well
 _MAX_DIRECTORY = 8 << 20  # bytes a zip says of its members
 _BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
@@ -38,6 +39,11 @@ class Member:
     def base(self) -> str:
         """Its name without folders, in lower case."""
         return PurePosixPath(self.name).name.lower()
+
+    @property
+    def folder(self) -> str:
+        """The folders that it is in, in lower case; an empty text at the top."""
+        return "/".join(PurePosixPath(self.name).parts[:-1]).lower()
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
@@ -67,10 +73,15 @@ class Member:
 @final
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What the person named: one file, a folder or a zip file. members: the files in it, by name."""
+    """What the person named: one file, a folder or a zip file.
+
+    members: the files in it, by name. withdrawn: names of what the service lists as deleted, orphaned or
+    private, by the folder it is in: no format ever sees it.
+    """
 
     path: Path
     members: tuple[Member, ...]
+    withdrawn: tuple[str, ...] = ()
 
     def named(self, *patterns: str) -> tuple[Member, ...]:
         """Return the members whose base name matches one of the patterns (lower case, `*` for anything)."""
@@ -105,11 +116,12 @@ def open_source(path: Path | str) -> Source:
             zipped = file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
         if path.stat().st_size > MAX_BYTES and not zipped:
             raise DataError(f"holds more than {MAX_BYTES >> 20} MB: split it", path=path)
-        return (
-            Source(path, _zip_members(path))
-            if zipped
-            else Source(path, (Member(path.name, str(path), path),))
-        )
+        if not zipped:
+            return Source(path, (Member(path.name, str(path), path),))
+        members = _zip_members(path)
+        kept = tuple(m for m in members if _WITHDRAWN.isdisjoint(m.folder.split("/")))
+        gone = tuple(m.name for m in members if m not in kept and m.folder.split("/")[0] != "__macosx")
+        return Source(path, kept, gone)
     except (OSError, ValueError) as error:
         raise DataError(f"cannot be read ({error})", path=path) from None
 

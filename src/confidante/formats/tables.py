@@ -1,7 +1,10 @@
 """Lines, CSV rows and JSON entries of a member, bounded in size, each with its line or number."""
 
+import codecs
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -21,6 +24,15 @@ NOT_JSON = "an entry that is not as this format has it"
 _SEPARATORS = (",", ";", "\t", "|")
 _MAX_COLUMNS = 1000
 _MARK = b"\xef\xbb\xbf"  # of UTF-8
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_RUN = re.compile(
+    rb"[\x80-\xff]{4}"
+)  # in one byte a letter, Western languages have fewer marked ones in a row
+_WESTERN = Note(
+    "is not UTF-8 everywhere: such rows were read as Western European (Windows-1252). If names look wrong, "
+    "save the file as UTF-8 and import it again"
+)
+_MENDED = Note("texts that somebody had read in the wrong encoding (\u00c3\u00a9 for \u00e9) were mended")
 
 T = TypeVar("T")
 
@@ -28,29 +40,31 @@ T = TypeVar("T")
 def lines(member: Member, *, encodings: Sequence[str] = ("utf-8",)) -> Iterator[str]:
     """Yield the lines with their ends, whatever ends them. A byte that is no text becomes a half character.
 
-    encodings: tried in turn on each line. Raises DataError for UTF-16 and for a line that is too long.
+    encodings: tried in turn on each line; UTF-16 is told by its mark. Raises DataError for a line that is too
+    long.
     """
     with member.open() as file:
-        for number, raw in enumerate(_raw_lines(file, member), 1):
-            line = raw.removeprefix(_MARK) if number == 1 else raw
-            if number == 1 and line.startswith((b"\xff\xfe", b"\xfe\xff")):
-                raise DataError("is UTF-16: save it as UTF-8", path=member.path, line=1)
-            yield _decoded(line, encodings)
+        for number, raw in enumerate(_raw_lines(_blocks(file), member), 1):
+            yield _decoded(raw.removeprefix(_MARK) if number == 1 else raw, encodings)
 
 
 def csv_rows(
     member: Member, *, header: bool = True, separator: str | None = None
-) -> Iterator[tuple[int, Mapping[str, str]] | Skipped]:
+) -> Iterator[tuple[int, Mapping[str, str]] | Skipped | Note]:
     """Yield (line, fields by column name in lower case) of each row; without a header, by "0", "1", ...
 
-    separator: None: the one that the first line has most of. Blank lines are passed over. Raises DataError
-    when quotes do not match, a line is too long or the header repeats a name.
+    separator: None: the one that the first line has most of. Blank lines are passed over. A line that is not
+    UTF-8 is read as Windows-1252 where it can be that; texts that were read so by mistake before are mended;
+    either is said once, by a note. Raises DataError when quotes do not match, a line is too long or the
+    header repeats a name.
     """
-    text = lines(member)
+    said: dict[Note, None] = {}
+    text = _western(lines(member), said)
     first = next(text, "")
-    separator = separator or max(_SEPARATORS, key=first.count)
-    reader = csv.reader(_again(first, text), delimiter=separator, strict=True)
+    separator = separator or separator_of(first)
+    reader = csv.reader(chain([first], text), delimiter=separator, strict=True)
     names: list[str] | None = None
+    told = 0
     while True:
         start = reader.line_num + 1
         try:
@@ -67,20 +81,29 @@ def csv_rows(
             names = _names(member, fields) if header else [str(k) for k in range(len(fields))]
             if header:
                 continue
-        yield _row(start, names, fields)
+        mended = [_mended(field) for field in fields]
+        if mended != fields:
+            said[_MENDED] = None
+        yield from list(said)[told:]
+        told = len(said)
+        yield _row(start, names, mended)
+
+
+def separator_of(line: str) -> str:
+    """Return what parts the fields of a CSV file's first line."""
+    return max(_SEPARATORS, key=line.count)
 
 
 def header_of(member: Member) -> list[str]:
     """Return the names in a CSV file's first line, in lower case, without quotes."""
-    first = (member.head().removeprefix(b"\xef\xbb\xbf").splitlines() or [b""])[0].decode("utf-8", "replace")
-    return [name.strip().strip('"').strip().lower() for name in first.split(",")]
+    head = b"".join(_blocks([member.head()])).removeprefix(_MARK).splitlines() or [b""]
+    first = head[0].decode("utf-8", "replace")
+    return [name.strip().strip('"').strip().lower() for name in first.split(separator_of(first))]
 
 
 def date_order(member: Member, column: str, path: Path) -> tuple[DateOrder, tuple[Note, ...]]:
     """Return what comes first in the dates of a CSV file, and what had to be assumed or was concluded."""
-    order, needed = evidence(
-        row[1].get(column, "") for row in csv_rows(member) if not isinstance(row, Skipped)
-    )
+    order, needed = evidence(row[1].get(column, "") for row in csv_rows(member) if isinstance(row, tuple))
     if not needed:
         return DateOrder.MONTH_FIRST, ()
     if order is None:
@@ -119,10 +142,58 @@ def _entry(
         return Skipped(NOT_JSON, number)
 
 
-def _raw_lines(file: IO[bytes], member: Member) -> Iterator[bytes]:
+def _blocks(file: Iterable[bytes] | IO[bytes]) -> Iterator[bytes]:
+    """Yield a file block by block, as UTF-8 where its mark says that it is UTF-16."""
+    blocks = iter(lambda: file.read(1 << 16), b"") if hasattr(file, "read") else iter(file)
+    first = next(blocks, b"")
+    if not first.startswith(_UTF16):
+        yield from chain([first] if first else [], blocks)
+        return
+    decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    for block in chain([first], blocks):
+        if text := decoder.decode(block):
+            yield text.encode("utf-8", "surrogatepass")
+    if text := decoder.decode(b"", final=True):
+        yield text.encode("utf-8", "surrogatepass")
+
+
+def _western(text: Iterable[str], said: dict[Note, None]) -> Iterator[str]:
+    """Yield lines, those that are not UTF-8 as Windows-1252 where that can be."""
+    for line in text:
+        if line.isascii() or text_problem(line) != NOT_UTF8:
+            yield line
+            continue
+        raw = line.encode("utf-8", "surrogateescape")
+        try:
+            read = line if _RUN.search(raw) else raw.decode("cp1252")
+        except UnicodeDecodeError:
+            read = line
+        if read is not line:
+            said[_WESTERN] = None
+        yield read
+
+
+def _mended(text: str) -> str:
+    """Return a text as it was before it was read as Windows-1252 while it was UTF-8; any other as it is."""
+    while not text.isascii():
+        try:
+            before = b"".join(_BYTES.get(char) or char.encode("cp1252") for char in text).decode()
+        except UnicodeError:
+            break
+        if _CONTROLS.search(before):
+            break
+        text = before
+    return text
+
+
+_CONTROLS = re.compile("[\x80-\x9f]")
+_BYTES = {chr(byte): bytes([byte]) for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}  # that Windows-1252 lacks
+
+
+def _raw_lines(blocks: Iterable[bytes], member: Member) -> Iterator[bytes]:
     """Yield lines that end with a line feed, a carriage return or both."""
     number, rest = 0, b""
-    while block := file.read(1 << 16):
+    for block in blocks:
         block = rest + block
         held = block.endswith(b"\r")  # a line feed may follow in the next block
         found = (block[:-1] if held else block).splitlines(keepends=True)
@@ -162,11 +233,6 @@ def text_problem(*fields: str) -> str | None:
     except UnicodeEncodeError:
         return NOT_UTF8
     return None
-
-
-def _again(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def _names(member: Member, fields: Sequence[str]) -> list[str]:

@@ -144,6 +144,18 @@ def test_an_import_reports_and_a_dry_run_keeps_nothing(call, files, told):
     assert "no such file" in failing(call, "profile", "import", files / "no.csv", "--profile", told.folder)
 
 
+def test_an_import_of_several_people_names_the_option_that_chooses_one(call, files, told):
+    rows = files / "family.csv"
+    rows.write_text("title,date,profile\nNever heard of,2024-01-02,Mum\nUnknown Film,2024-01-03,Kid\n")
+    code, _, said = call("profile", "import", rows, "--profile", told.folder)
+    assert code == 2
+    assert "'Mum', 'Kid'" in said
+    assert "--person" in said
+    report = told("import", rows, "--person", "Kid", "--dry-run")
+    assert report["examples"] == ["Unknown Film"]
+    assert [(row["reason"], row["rows"]) for row in report["skipped"]] == [("another person's", 1)]
+
+
 def test_recommendations_come_with_reasons(told):
     found = told("recommend", "-n", 3)
     assert found["personal"] is True

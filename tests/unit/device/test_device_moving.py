@@ -142,6 +142,16 @@ def test_a_dry_run_says_the_same_and_changes_nothing(full, tmp_path):
         assert fingerprint(other, tmp_path) != before
 
 
+def test_one_persons_rows_are_taken_of_a_file_of_several(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("title,date,user\nThe Orbit (1960),2024-01-02,Mum\nThe Orbit (1960),2024-01-03,Kid\n")
+    with open_device(tmp_path / "p") as device:
+        with pytest.raises(DataError, match="several people"):
+            device.import_history(path)
+        assert device.import_history(path, person="Kid").matched == 1
+        assert [event.at for event in device.history.events()] == [1704240000.0]
+
+
 def test_other_peoples_formats_are_matched_by_title_and_taken_once(tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("title,date\nThe Orbit (1960),2024-01-02\nNever heard of,2024-01-03\n")

@@ -344,6 +344,25 @@ def test_a_file_is_imported_and_leaves_no_copy(
         assert list(place.iterdir()) == []
 
 
+def test_an_import_asks_whose_rows_and_knows_lists_by_the_name_of_their_file(
+    device: Device, client: TestClient
+) -> None:
+    def bring(name: str, rows: str, **fields: str) -> str:
+        sent = {"secret": secret_of(client), "do": "import", **fields}
+        return client.post("/import", data=sent, files={"file": (name, rows)}).text
+
+    before = device.history.count
+    rows = "title,date,user\nThe Heist (1980),2026-05-01,Mum\nThe Orbit (1980),2026-05-02,Kid\n"
+    assert "several people" in bring("../family.csv", rows)
+    assert device.history.count == before
+    assert "What came of the file" in bring("../family.csv", rows, person="Kid")
+    assert device.history.count == before + 1
+    wanted = "Date,Name,Year,Letterboxd URI\n2026-05-01,The Heist,1980,u\n"
+    bring("../watchlist-m\u00e9-2026.csv", wanted)
+    assert [item.title for item in device.taste.saved] == ["The Heist (1980)"]
+    assert device.history.count == before + 1
+
+
 def left_behind(place: Path) -> Path:
     """A folder as an import leaves it when its process is killed: old, and locked by nobody."""
     folder = place / "confidante-killed"

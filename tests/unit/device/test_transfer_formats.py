@@ -12,6 +12,7 @@ from confidante.device.importing import ForeignEvent, Note, Skipped
 from confidante.formats.records import WISH
 from confidante.packs.media import MEDIA
 from confidante.packs.media.titles import show_of
+from confidante.packs.signals import Signal
 
 FORMATS = MEDIA.formats()
 detect, parse = FORMATS.detect, FORMATS.parse
@@ -58,7 +59,7 @@ def test_movielens_csv_takes_titles_and_genres_from_the_file_beside_it(tmp_path:
     events, skipped, _ = read(path, "movielens")
     assert events == [
         ForeignEvent(
-            "Long Night, The (1999)", 978300760.0, "rating", 4.5, "", "7", 2, labels=("Drama", "War")
+            "Long Night, The (1999)", 978300760.0, "rating", 4.5, "", "7", 2, labels=("Drama", "War"), scale=5
         )
     ]
     assert [row.line for row in skipped] == [3, 4]
@@ -237,10 +238,54 @@ def test_goodreads_reads_what_was_read_and_wishes_for_the_rest(tmp_path: Path) -
     assert [(e.title, e.kind, e.value, e.at) for e in events] == [
         ("Dunes", "read", 5.0, seconds(2020, 2, 3)),
         ("Hills", "read", None, seconds(2019, 1, 2)),
-        ("Seas", WISH, None, seconds(2019, 1, 3)),
+        ("Seas", "to-read", None, seconds(2019, 1, 3)),
+        ("Skies", "currently-reading", None, seconds(2019, 1, 4)),
     ]
-    assert [(row.line, row.reason) for row in skipped] == [(5, "not finished yet")]
-    assert notes == ["1 books have no date of reading: taken as read on the day they were added"]
+    assert not skipped
+    assert notes == ["1 rows have no date of their own: taken from 'date added'"]
+
+
+@pytest.mark.parametrize(
+    ("shelf", "rating", "signal"),
+    [
+        ("did-not-finish", "0", Signal.AGAINST),
+        ("Abandoned", "0", Signal.AGAINST),
+        ("dnf-2020", "2", Signal.AGAINST),
+        ("gave up on", "0", Signal.AGAINST),
+        ("currently-reading", "0", Signal.NEUTRAL),
+        ("on hold", "0", Signal.NEUTRAL),
+        ("maybe-next", "0", Signal.WISH),
+        ("library-books", "0", Signal.WISH),
+        ("library-books", "4", Signal.FOR),
+        ("", "4", Signal.FOR),
+    ],
+)
+def test_shelves_of_ones_own_making_say_what_their_names_say(
+    tmp_path: Path, shelf: str, rating: str, signal: Signal
+) -> None:
+    header = "Book Id,Title,Author,My Rating,Date Read,Date Added,Exclusive Shelf\n"
+    path = write(tmp_path / "books.csv", f"{header}1,Dunes,Ann   Lee,{rating},,2019/01/01,{shelf}\n")
+    (event,), _, _ = read(path, "goodreads")
+    assert (MEDIA.event(event.kind).signal, event.creator) == (signal, "Ann Lee")
+
+
+def test_storygraph_gives_each_reading_a_row_and_keeps_quarter_stars(tmp_path: Path) -> None:
+    header = "Title,Authors,Format,Read Status,Date Added,Last Date Read,Dates Read,Read Count,Star Rating\n"
+    rows = (
+        'Dunes,Ann Lee,paperback,read,2023/03/17,2023/03/21,"2021/01/02-2021/01/20, 2023/03/21",2,4.75\n'
+        'Hills,Ann Lee,audio,read,2022/01/01,2022/05,"2022/05",1,\n'
+        "Seas,Bo Ek,digital,did-not-finish,2022/01/01,,,0,\n"
+        "Skies,Bo Ek,digital,to-read,2022/01/02,,,0,\n"
+    )
+    events, skipped, _ = read(write(tmp_path / "export.csv", header + rows), "storygraph")
+    assert [(e.title, e.kind, e.value, e.at) for e in events] == [
+        ("Dunes", "read", 4.75, seconds(2021, 1, 20)),
+        ("Dunes", "read", 4.75, seconds(2023, 3, 21)),
+        ("Hills", "read", None, seconds(2022, 5, 1)),
+        ("Seas", "did-not-finish", None, seconds(2022, 1, 1)),
+        ("Skies", "to-read", None, seconds(2022, 1, 2)),
+    ]
+    assert not skipped
 
 
 def test_letterboxd_counts_a_film_of_the_diary_once(tmp_path: Path) -> None:
@@ -261,6 +306,52 @@ def test_letterboxd_counts_a_film_of_the_diary_once(tmp_path: Path) -> None:
         ("Seas (2001)", WISH, None),
     ]
     assert events[0].at == seconds(2020, 1, 4)
+
+
+LIST = "Date,Name,Year,Letterboxd URI\n"
+
+
+def test_letterboxd_keeps_ratings_and_hearts_and_leaves_what_was_deleted(tmp_path: Path) -> None:
+    diary = "Date,Name,Year,Letterboxd URI,Rating,Rewatch,Tags,Watched Date\n"
+    path = zipped(
+        tmp_path / "letterboxd.zip",
+        {
+            "me/diary.csv": f"{diary}2020-01-05,Dunes,1999,e/1,3,,,2020-01-04\n"
+            "2021-01-05,Dunes,1999,e/2,,,,2021-01-04\n",
+            "me/watched.csv": f"{LIST}2020-01-05,Dunes,1999,f/1\n2020-01-06,Hills,2000,f/2\n"
+            "2020-01-07,Seas,2001,f/3\n",
+            "me/ratings.csv": f"{LIST[:-1]},Rating\n2021-01-05,Dunes,1999,f/1,4.5\n"
+            "2020-01-06,Hills,2000,f/2,0.5\n",
+            "me/watchlist.csv": f"{LIST}2020-01-07,Skies,2001,f/4\n",
+            "me/likes/films.csv": f"{LIST}2020-01-07,Seas,2001,f/3\n2020-01-07,Hills,2000,f/2\n",
+            "me/lists/best.csv": f"{LIST}2020-01-07,Other,2001,f/5\n",
+            "me/deleted/diary.csv": f"{diary}2020-01-05,Gone,1999,e/3,1,,,2020-01-04\n",
+            "me/orphaned/diary.csv": f"{diary}2020-01-05,Lost,1999,e/4,1,,,2020-01-04\n",
+        },
+    )
+    events, skipped, notes = read(path, "letterboxd")
+    assert [(e.title, e.kind, e.value, e.at, e.foreign_id) for e in events] == [
+        ("Dunes (1999)", "rating", 3.0, seconds(2020, 1, 4), "f/1"),
+        ("Dunes (1999)", "rating", 4.5, seconds(2021, 1, 4), "f/1"),
+        ("Hills (2000)", "rating", 0.5, seconds(2020, 1, 6), "f/2"),
+        ("Seas (2001)", "like", None, seconds(2020, 1, 7), "f/3"),
+        ("Skies (2001)", WISH, None, seconds(2020, 1, 7), "f/4"),
+    ]
+    assert {event.scale for event in events} == {5}
+    assert not skipped
+    assert notes == [
+        "2 files of what was deleted or is private were not read: me/deleted/diary.csv, "
+        "me/orphaned/diary.csv",
+        "1 files of lists and the like were not read: me/lists/best.csv",
+    ]
+
+
+def test_a_list_of_letterboxd_by_itself_is_told_by_its_name_or_asked_about(tmp_path: Path) -> None:
+    row = f"{LIST}2020-01-07,Skies,2001,f/4\n"
+    for name, kind in (("watchlist-me-2020.csv", WISH), ("watched.csv", "view")):
+        assert [event.kind for event in read(write(tmp_path / name, row), "letterboxd")[0]] == [kind]
+    with pytest.raises(DataError, match=r"name the file watched\.csv or watchlist\.csv"):
+        list(parse(write(tmp_path / "films.csv", row)))
 
 
 def test_youtube_json(tmp_path: Path) -> None:
@@ -352,15 +443,110 @@ def test_generic_csv_by_the_names_of_its_columns(tmp_path: Path) -> None:
     content = (
         "Name;When;Stars\n".replace("When", "Date") + "Moss;2020-01-02;4,5\nFern;soon;1\nReed;2020-01-03;x\n"
     )
-    events, skipped, _ = read(write(tmp_path / "mine.csv", content), "csv")
+    events, skipped, notes = read(write(tmp_path / "mine.csv", content), "csv")
     assert [(e.title, e.at, e.value, e.kind) for e in events] == [
-        ("Moss", seconds(2020, 1, 2), 4.5, "rating")
+        ("Moss", seconds(2020, 1, 2), 4.5, "rating"),
+        ("Reed", seconds(2020, 1, 3), None, "seen"),
     ]
-    assert [row.line for row in skipped] == [3, 4]
+    assert [row.line for row in skipped] == [3]
+    assert notes == [
+        "1 rows have a rating that is not understood, such as 'x' in line 4: they are kept without it"
+    ]
+
+
+def test_generic_csv_takes_statuses_as_kinds_and_0_of_a_tracker_for_no_rating(tmp_path: Path) -> None:
+    content = (
+        "Title,Date Finished,Score,Status,Type\nMoss,2020-01-02,8,Completed,movie\n"
+        "Fern,2020-01-03,0,Plan to Watch,tv\n"
+        "Reed,2020-01-04,2,dropped,movie\nIvy,2020-01-05,0,completed,movie\n"
+    )
+    events, _, _ = read(write(tmp_path / "mine.csv", content), "csv")
+    assert [(e.kind, e.value, MEDIA.event(e.kind).signal) for e in events] == [
+        ("rating", 8.0, Signal.FOR),
+        ("Plan to Watch", None, Signal.WISH),
+        ("dropped", 2.0, Signal.AGAINST),
+        ("completed", None, Signal.FOR),
+    ]
+
+
+def test_generic_csv_with_an_artist_keeps_its_ratings_and_kinds(tmp_path: Path) -> None:
+    content = "title,artist,date,rating,kind\nMoss,Low,2020-01-02,5,like\nFern,Low,2020-01-03,1,dislike\n"
+    events, _, _ = read(write(tmp_path / "mine.csv", content), "csv")
+    assert [(e.kind, e.value, e.creator) for e in events] == [("like", 5.0, "Low"), ("dislike", 1.0, "Low")]
+
+
+@pytest.mark.parametrize(
+    ("prices", "context"),
+    [
+        (("£20", "€1.50"), ("20 GBP", "1.50 EUR")),
+        (("1.234,50", "3,00"), ("1234.50", "3.00")),
+        (("1,234", "2.50"), ("1234", "2.50")),
+        (("1,234", "2,5"), ("1.234", "2.5")),
+        (("1,234", "about 3"), ("1,234", "about 3")),
+        (("3 x 1.50", "2.00"), ("1.50", "2.00")),
+    ],
+)
+def test_a_price_never_costs_the_purchase_and_is_no_rating(
+    tmp_path: Path, prices: tuple[str, str], context: tuple[str, str]
+) -> None:
+    rows = "".join(f"Pot {k};2020-01-0{k};{price}\n" for k, price in enumerate(prices, 1))
+    events, skipped, notes = read(write(tmp_path / "orders.csv", f"title;date;price\n{rows}"), "csv")
+    assert not skipped
+    assert [(event.kind, event.value) for event in events] == [("purchase", None)] * 2
+    assert tuple(event.context["price"] for event in events) == context
+    assert bool(notes) == ("about 3" in prices)
+
+
+def test_a_refund_is_no_purchase_and_the_currency_has_its_column(tmp_path: Path) -> None:
+    content = (
+        "item,order date,price,currency,quantity\nPot,2020-01-02,9.99,EUR,2\nCup,2020-01-03,-4.00,EUR,1\n"
+    )
+    events, _, _ = read(write(tmp_path / "orders.csv", content), "csv")
+    assert [(e.kind, dict(e.context)) for e in events] == [
+        ("purchase", {"price": "9.99 EUR", "pieces": "2"}),
+        ("refunded", {"price": "-4.00", "pieces": "1"}),
+    ]
+
+
+def test_generic_csv_of_several_people_asks_and_counts_the_others(tmp_path: Path) -> None:
+    path = write(tmp_path / "mine.csv", "title,date,profile\nMoss,2020-01-02,Mum\nFern,2020-01-03,Jörg\n")
+    with pytest.raises(DataError, match=r"'Mum', 'Jörg'.*--person"):
+        list(parse(path))
+    events, skipped, _ = read(path, "csv", person="Jörg")
+    assert [event.title for event in events] == ["Fern"]
+    assert [(row.line, row.reason) for row in skipped] == [(2, "another person's")]
+    with pytest.raises(DataError, match=r"nothing of 'Dad'. It has rows of 'Mum', 'Jörg'"):
+        list(parse(path, person="Dad"))
+
+
+@pytest.mark.parametrize(
+    ("body", "notes"),
+    [
+        ("Title,Date\nAm\xe9lie,2020-01-02\nPlain,2020-01-03\n".encode("cp1252"), "Windows-1252"),
+        ("Title,Date\nAm\xe9lie,2020-01-02\nPlain,2020-01-03\n".encode("utf-16"), ""),
+        ("Title;Date\nAm\xe9lie;2020-01-02\nPlain;2020-01-03\n".encode(), ""),
+        ("Title,Date\nAm\xc3\xa9lie,2020-01-02\nPlain,2020-01-03\n".encode(), "mended"),
+    ],
+)
+def test_what_excel_makes_of_a_file_is_read(tmp_path: Path, body: bytes, notes: str) -> None:
+    events, skipped, said = read(write(tmp_path / "x.csv", body), "netflix")
+    assert [event.title for event in events] == ["Am\xe9lie", "Plain"]
+    assert not skipped
+    assert len(said) == bool(notes)
+    assert notes in "".join(said)
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "cp949", "shift-jis", "gbk"])
+def test_a_file_in_another_encoding_is_not_read_as_western(tmp_path: Path, encoding: str) -> None:
+    name = {"cp1251": "Привет", "cp949": "안녕하세요"}.get(encoding, "東京物語")
+    body = f"Title,Date\n{name},2020-01-02\nPlain,2020-01-03\n".encode(encoding)
+    events, skipped, _ = read(write(tmp_path / "x.csv", body), "netflix")
+    assert [event.title for event in events] == ["Plain"]
+    assert [row.reason for row in skipped] == ["not UTF-8 text"]
 
 
 def test_generic_csv_without_the_columns_says_what_it_needs(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="needs a header with a column title"):
+    with pytest.raises(DataError, match=r"needs a header with a column title.*The first line has: a, b"):
         list(parse(write(tmp_path / "mine.csv", "a,b\n1,2\n")))
 
 

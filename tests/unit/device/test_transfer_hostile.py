@@ -27,15 +27,17 @@ NAMES = {
     "spotify": "endsong_0.json",
     "spotify-recent": "StreamingHistory0.json",
     "listenbrainz": "1.jsonl",
+    "letterboxd": "watched.csv",
 }
 STARTS = {
     "movielens": [b"userId,movieId,rating,timestamp\n", b"1::2::3::978300760\n", b"1\t2\t3\t978300760\n"],
     "netflix": [b"Title,Date\n"],
     "youtube": [b'<html><div class="outer-cell x"><div class="content-cell y">', b'[{"header": "time"'],
     "goodreads": [b"Title,Author,My Rating,Date Read,Date Added,Exclusive Shelf\n"],
-    "letterboxd": [b"Date,Name,Year,Letterboxd URI\n"],
+    "storygraph": [b"Title,Authors,Read Status,Star Rating,Last Date Read,Dates Read\n"],
+    "letterboxd": [b"Date,Name,Year,Letterboxd URI\n", b"Date,Name,Letterboxd URI,Rating,Watched Date\n"],
     "lastfm": [b"artist,album,track,date\n", b"A,B,C,01 Jan 2020 10:00\n"],
-    "csv": [b"title,date,rating,user\n"],
+    "csv": [b"title,date,rating,user\n", b"title;date;price;status\n"],
     "confidante": [b'{"confidante":"export","version":1,"made":0}\n'],
 }
 PIECES = st.sampled_from(
@@ -112,7 +114,7 @@ def test_a_broken_quote_names_its_line(tmp_path: Path) -> None:
 
 
 def test_marks_line_ends_and_wrong_bytes(tmp_path: Path) -> None:
-    body = b"\xef\xbb\xbfTitle,Date\rA,2021-01-01\r\nB\xff,2021-01-02\rC\0,2021-01-03\nD,2021-01-04,5\r"
+    body = b"\xef\xbb\xbfTitle,Date\rA,2021-01-01\r\nB\x81,2021-01-02\rC\0,2021-01-03\nD,2021-01-04,5\r"
     rows = list(parse(put(tmp_path, "netflix", body), "netflix"))
     assert [row.title for row in rows if isinstance(row, ForeignEvent)] == ["A"]
     assert [(row.line, row.reason) for row in rows if isinstance(row, Skipped)] == [

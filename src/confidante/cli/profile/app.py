@@ -99,6 +99,7 @@ def new(
     epilog=examples(
         "confidante import NetflixViewingHistory.csv --dry-run",
         "confidante import my_spotify_data.zip --add-missing",
+        "confidante import netflix-report.zip --person Mum",
     ),
 )
 def import_(
@@ -106,6 +107,9 @@ def import_(
     *,
     folder: Folder = None,
     format: Annotated[str | None, typer.Option(help="Format of the file; detected when left out.")] = None,  # noqa: A002
+    person: Annotated[
+        str | None, typer.Option(help="Whose rows to read, in a file of several people or profiles.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
     add_missing: Annotated[
         bool | None,
@@ -122,7 +126,9 @@ def import_(
     from confidante.cli.progress import Bars
 
     with open_profile(folder, passphrase_file) as device, Bars() as bars:
-        report = device.import_history(file, format, dry_run=dry_run, add_missing=add_missing, progress=bars)
+        report = device.import_history(
+            file, format, person=person, dry_run=dry_run, add_missing=add_missing, progress=bars
+        )
     if as_json:
         print_json(report)
     else:

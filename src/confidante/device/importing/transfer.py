@@ -46,6 +46,7 @@ def import_file(
     path: Path,
     format: str | None,  # noqa: A002
     *,
+    person: str | None,
     dry_run: bool,
     add_missing: bool | None,
     progress: Progress | None,
@@ -70,7 +71,7 @@ def import_file(
     there = set(vault.rows("SELECT item, at FROM event WHERE forgotten IS NULL"))
     kept = settings.retention(vault)
     gathered = gather(
-        formats.parse(path, kind),
+        formats.parse(path, kind, person=person),
         index,
         format=kind,
         path=path,

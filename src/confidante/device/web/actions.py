@@ -1,6 +1,7 @@
 """What the buttons of the page do: each changes the device, says so, and leads back to a page."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
@@ -129,9 +130,9 @@ class Actions:
         name, data = fields.file("file")
         look = fields.text("do") == "look"
         with private_folder(self._device.folder) as folder:
-            # The importer tells formats by their endings as well; nothing else of the name is used.
-            ending = "".join(char for char in Path(name).suffix.lower() if char.isalnum())[:8]
-            path = folder / f"history.{ending or 'txt'}"
+            # The importer tells formats and lists (watched, wanted) by names as well.
+            plain = re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(name).name)[-80:].lstrip(".")
+            path = folder / (plain or "history.txt")
             try:
                 write_private(path, data)
             except OSError as error:
@@ -139,6 +140,7 @@ class Actions:
             report = self._device.import_history(
                 path,
                 fields.text("format") or None,
+                person=fields.text("person") or None,
                 dry_run=look,
                 add_missing=bool(fields.text("add_missing")),
             )

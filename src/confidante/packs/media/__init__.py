@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
 def _importers() -> "tuple[Format, ...]":
     """Load the formats when they are first asked for, so that a start is quick; the generic ones last."""
+    from confidante.packs.media.letterboxd import LETTERBOXD
     from confidante.packs.media.listening import LASTFM, LISTENBRAINZ, SPOTIFY, SPOTIFY_RECENT
     from confidante.packs.media.movielens import MOVIELENS
-    from confidante.packs.media.reading import GOODREADS
-    from confidante.packs.media.watching import LETTERBOXD, NETFLIX
+    from confidante.packs.media.reading import GOODREADS, STORYGRAPH
+    from confidante.packs.media.watching import NETFLIX
     from confidante.packs.media.youtube import YOUTUBE
 
     return (
-        MOVIELENS, NETFLIX, SPOTIFY, SPOTIFY_RECENT, YOUTUBE, GOODREADS, LETTERBOXD, LISTENBRAINZ, LASTFM,
+        MOVIELENS, NETFLIX, SPOTIFY, SPOTIFY_RECENT, YOUTUBE, GOODREADS, STORYGRAPH, LETTERBOXD, LISTENBRAINZ,
+        LASTFM,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from confidante.core.errors import DataError
-from confidante.formats.records import ForeignEvent, Format, OnePerson, Row, Skipped
+from confidante.formats.records import OTHERS, ForeignEvent, Format, Note, OnePerson, Row, Skipped
 from confidante.formats.source import Member, Source
 from confidante.formats.tables import NO_TIME, NO_TITLE, csv_rows, json_entries
 from confidante.formats.timestamps import parse_time, parse_words
@@ -118,6 +118,7 @@ def _heard(
 
 
 _TITLE, _ARTIST = ("track", "track name", "title", "song"), ("artist", "artist name")
+_JUDGED = ("rating", "value", "score", "stars", "kind", "action", "status")
 _TIME = ("uts", "timestamp", "date", "utc_time", "time", "scrobble time", "played_at")
 
 
@@ -129,8 +130,10 @@ def _is_lastfm(source: Source) -> bool:
 def _columns(member: Member) -> tuple[bool, str, str, str] | None:
     """Return whether there is a header, and the columns of track, artist and time; None: not of Last.fm."""
     for row in csv_rows(member):
-        if isinstance(row, Skipped):
-            return None
+        if isinstance(row, Note):
+            continue
+        if isinstance(row, Skipped) or any(name in row[1] for name in _JUDGED):
+            return None  # a list that says more than what was heard: any CSV
         track, artist, time = (
             next((n for n in names if n in row[1]), None) for names in (_TITLE, _ARTIST, _TIME)
         )
@@ -138,6 +141,8 @@ def _columns(member: Member) -> tuple[bool, str, str, str] | None:
             return True, track, artist, time
         break
     for row in csv_rows(member, header=False):
+        if isinstance(row, Note):
+            continue
         if isinstance(row, Skipped) or len(row[1]) != 4:
             return None
         return (False, "2", "0", "3") if parse_words(row[1]["3"]) else None
@@ -151,10 +156,13 @@ def _lastfm(source: Source, person: str | None) -> Iterator[Row]:
     member, (header, track, artist, time) = found[0]
     whose = OnePerson(person, member.path)
     for row in csv_rows(member, header=header):
-        if isinstance(row, Skipped):
+        if not isinstance(row, tuple):
             yield row
         elif whose.has(row[1].get("username", ""), row[0]):
             yield _scrobble(*row, track, artist, time)
+        else:
+            yield Skipped(OTHERS, row[0])
+    whose.check()
 
 
 def _scrobble(line: int, fields: Mapping[str, str], track: str, artist: str, time: str) -> Row:

@@ -4,14 +4,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 
 from confidante.core.errors import DataError
-from confidante.formats.records import ForeignEvent, Format, OnePerson, Row, Skipped
+from confidante.formats.records import OTHERS, ForeignEvent, Format, Note, OnePerson, Row, Skipped
 from confidante.formats.source import Member, Source
 from confidante.formats.tables import FIELDS, csv_rows, lines, text_problem
 from confidante.formats.timestamps import parse_time
 
 BAD_NUMBER = "a rating or a time that is not a number"
 UNKNOWN_FILM = "a film that the list of films lacks"
-OTHERS = "another person's"
 _RATINGS = ("ratings.csv", "ratings.dat", "u.data")
 _FILMS = {"ratings.csv": "movies.csv", "ratings.dat": "movies.dat", "u.data": "u.item"}
 _MOST_FILMS = 1_000_000
@@ -49,7 +48,8 @@ def _parse(source: Source, person: str | None) -> Iterator[Row]:
     films = _READ_FILMS[wanted](films_file)
     whose = OnePerson(person, ratings.path)
     for row in _read_ratings(ratings):
-        yield row if isinstance(row, Skipped) else _event(row, films, whose)
+        yield _event(row, films, whose) if isinstance(row, tuple) else row
+    whose.check()
 
 
 def _event(row: Fields, films: Mapping[str, tuple[str, tuple[str, ...]]], whose: OnePerson) -> Row:
@@ -62,14 +62,14 @@ def _event(row: Fields, films: Mapping[str, tuple[str, tuple[str, ...]]], whose:
     if movie not in films:
         return Skipped(UNKNOWN_FILM, line)
     title, labels = films[movie]
-    return ForeignEvent(title, at, "rating", value, foreign_id=movie, line=line, labels=labels)
+    return ForeignEvent(title, at, "rating", value, foreign_id=movie, line=line, labels=labels, scale=5.0)
 
 
 def _number(text: str) -> float | None:
     return float(text) if re.fullmatch(r"\s*\d{1,4}(\.\d{1,6})?\s*", text) else None
 
 
-def _read_ratings(member: Member) -> Iterator[Fields | Skipped]:
+def _read_ratings(member: Member) -> Iterator[Fields | Skipped | Note]:
     if member.base == "ratings.csv":
         yield from _csv(member, ("userid", "movieid", "rating", "timestamp"))
     else:
@@ -77,9 +77,9 @@ def _read_ratings(member: Member) -> Iterator[Fields | Skipped]:
         yield from _split(member, separator, 4)
 
 
-def _csv(member: Member, columns: tuple[str, ...]) -> Iterator[Fields | Skipped]:
-    for row in csv_rows(member, separator=","):
-        if isinstance(row, Skipped):
+def _csv(member: Member, columns: tuple[str, ...]) -> Iterator[Fields | Skipped | Note]:
+    for row in csv_rows(member):
+        if not isinstance(row, tuple):
             yield row
             continue
         line, fields = row
@@ -118,10 +118,10 @@ def _films_item(member: Member) -> dict[str, tuple[str, tuple[str, ...]]]:
     return _films(member, rows())
 
 
-def _films(member: Member, rows: Iterator[Fields | Skipped]) -> dict[str, tuple[str, tuple[str, ...]]]:
+def _films(member: Member, rows: Iterator[Fields | Skipped | Note]) -> dict[str, tuple[str, tuple[str, ...]]]:
     films: dict[str, tuple[str, tuple[str, ...]]] = {}
     for row in rows:
-        if isinstance(row, Skipped):
+        if not isinstance(row, tuple):
             continue
         movie, title, genres = row[1]
         labels = tuple(genre for genre in genres.split("|") if genre and genre != _NO_GENRES)

@@ -1,58 +1,111 @@
-"""What was read: Goodreads' library export (CSV)."""
+"""What was read: libraries of books as their sites export them, by their columns."""
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator
 
-from confidante.core.errors import DataError
-from confidante.formats.records import WISH, ForeignEvent, Format, Note, Row, Skipped
-from confidante.formats.source import Source
-from confidante.formats.tables import NO_TIME, NO_TITLE, csv_rows, header_of
-from confidante.formats.timestamps import parse_time
+from confidante.formats.columns import Table, csv_format
 
-NOT_FINISHED = "not finished yet"
-_NEEDED = ("title", "author", "my rating", "date read", "date added", "exclusive shelf")
-
-
-def _detects(source: Source) -> bool:
-    return any(set(_NEEDED) <= set(header_of(member)) for member in source.named("*.csv")[:20])
-
-
-def _parse(source: Source, _: str | None) -> Iterator[Row]:
-    found = [member for member in source.named("*.csv") if set(_NEEDED) <= set(header_of(member))]
-    if not found:
-        raise DataError(f"needs a CSV file with the columns {', '.join(_NEEDED)}", path=source.path)
-    undated = 0
-    for row in csv_rows(found[0], separator=","):
-        if isinstance(row, Skipped):
-            yield row
-            continue
-        made = _book(*row)
-        undated += isinstance(made, ForeignEvent) and made.kind == "read" and not row[1]["date read"].strip()
-        yield made
-    if undated:
-        yield Note(f"{undated} books have no date of reading: taken as read on the day they were added")
-
-
-def _book(line: int, fields: Mapping[str, str]) -> Row:
-    title, shelf = fields["title"].strip(), fields["exclusive shelf"].strip().lower()
-    if not title:
-        return Skipped(NO_TITLE, line)
-    if shelf not in {"read", "to-read"}:
-        return Skipped(NOT_FINISHED, line)
-    read = shelf == "read"
-    at = parse_time((fields["date read"].strip() if read else "") or fields["date added"])
-    if at is None:
-        return Skipped(NO_TIME, line)
-    rating = fields["my rating"].strip()
-    value = float(rating) if read and rating in {"1", "2", "3", "4", "5"} else None
-    return ForeignEvent(
-        title,
-        at,
-        "read" if read else WISH,
-        value,
-        creator=fields["author"].strip(),
-        foreign_id=fields.get("book id", "").strip(),
-        line=line,
-    )
+_FINISHED = {
+    "read": "read",
+    "finished": "read",
+    "completed": "read",
+    "to-read": "to-read",
+    "to read": "to-read",
+    "want to read": "want-to-read",
+    "want-to-read": "want-to-read",
+    "tbr": "to-read",
+    "wishlist": "wishlist",
+    "wish list": "wishlist",
+    "reading": "currently-reading",
+    "currently reading": "currently-reading",
+    "currently-reading": "currently-reading",
+    "paused": "paused",
+    "on hold": "on-hold",
+    "stopped": "stopped-reading",
+    "stopped reading": "stopped-reading",
+    "stopped-reading": "stopped-reading",
+    "did not finish": "did-not-finish",
+    "did-not-finish": "did-not-finish",
+    "didn't finish": "did-not-finish",
+    "dnf": "did-not-finish",
+    "unfinished": "unfinished",
+    "abandoned": "abandoned",
+    "gave-up": "gave-up",
+    "gave up": "gave-up",
+    "gave-up-on": "gave-up",
+    "ignored": "not-interested",
+    "owned": None,
+}
+_GIVEN_UP = re.compile(
+    r"\b(dnf|did[ -]?n[o']t[ -]?finish|abandon|gave[ -]?up|unfinish|never[ -]?finish|quit)", re.IGNORECASE
+)
+_WANTED = re.compile(r"\b(to[ -]?read|tbr|want|wish|next|later|maybe|someday|backlog)", re.IGNORECASE)
+_UNDER_WAY = re.compile(r"\b(currently|reading|pause|on[ -]?hold|hiatus|in[ -]?progress)", re.IGNORECASE)
+_RANGE = re.compile(r"^(?:.*\d-)?(\d{4}/\d{1,2}(?:/\d{1,2})?)$")
 
 
-GOODREADS = Format("goodreads", "Goodreads library export (CSV)", _detects, _parse)
+def _shelf(fields: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Give shelves of a person's own making the meaning that their names have: a book is on one of them."""
+    shelf = fields["exclusive shelf"].strip().lower()
+    if shelf and shelf not in _FINISHED:
+        for kind, said in (
+            ("did-not-finish", _GIVEN_UP),
+            ("currently-reading", _UNDER_WAY),
+            ("to-read", _WANTED),
+        ):
+            if said.search(shelf):
+                fields["exclusive shelf"] = kind
+                break
+        else:  # "favourites-2020": where it was filed says little, that it was rated or read says it all
+            read = (
+                fields.get("my rating", "0").strip() not in {"", "0"} or fields.get("date read", "").strip()
+            )
+            fields["exclusive shelf"] = "read" if read else "saved"
+    yield fields
+
+
+def _readings(fields: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Give each time that a book was read a row of its own; a StoryGraph range ends when it was read."""
+    ends = [
+        found[1] if found[1].count("/") == 2 else f"{found[1]}/1"
+        for part in fields.get("dates read", "").split(",")
+        if (found := _RANGE.match(part.strip()))
+    ]
+    for end in ends or [fields.get("last date read", "")]:
+        yield {**fields, "last date read": end}
+
+
+GOODREADS = csv_format(
+    "goodreads",
+    "Goodreads library export (CSV)",
+    Table(
+        needs="title|author|my rating|date read|date added|exclusive shelf",
+        title="title",
+        id="book id",
+        time="date read",
+        late="date added",
+        value="my rating",
+        scale=5,
+        kind="exclusive shelf",
+        kinds=_FINISHED,
+        default="read",
+        creator="author",
+        refine=_shelf,
+    ),
+)
+STORYGRAPH = csv_format(
+    "storygraph",
+    "The StoryGraph export (CSV)",
+    Table(
+        needs="title|authors|read status|star rating|last date read",
+        title="title",
+        time="last date read",
+        late="date added",
+        value="star rating",
+        scale=5,
+        kind="read status",
+        kinds=_FINISHED,
+        creator="authors",
+        refine=_readings,
+    ),
+)

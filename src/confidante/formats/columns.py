@@ -1,0 +1,260 @@
+"""Tables by the names of their columns: what a new exporter's CSV says, in some lines of data.
+
+A `Table` says which columns hold what; `csv_format` makes a `Format` of one or several. Nothing that a row
+says is lost because a rating or a price is not understood: it is kept without, and that is said.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import final
+
+from confidante.core.errors import DataError
+from confidante.formats.numbers import decimal_mark, no_value, read_price, read_rating
+from confidante.formats.records import OTHERS, ForeignEvent, Format, Note, OnePerson, Row, Skipped
+from confidante.formats.source import Member, Source
+from confidante.formats.tables import NO_TIME, NO_TITLE, csv_rows, date_order, header_of
+from confidante.formats.timestamps import DateOrder, parse_time, parse_words
+
+UNDATED = 0.0
+"""When what has no date happened, in formats that may leave it out: before all that has one."""
+
+Fields = Mapping[str, str]
+Refine = Callable[[dict[str, str]], Iterable[dict[str, str] | str]]
+
+_BETWEEN = re.compile(r"[\s_-]+")
+_YEAR = re.compile(r"\d{4}")
+_DONE = frozenset(
+    [
+        "complete",
+        "completed",
+        "finish",
+        "finished",
+        "done",
+        "watch",
+        "watched",
+        "view",
+        "viewed",
+        "seen",
+        "play",
+        "played",
+        "listened",
+        "beaten",
+        "mastered",
+    ]
+)
+_RATED = frozenset({"rating", "rate", "rated", "review", "reviewed", "score"})
+_LONGEST_KIND = 40
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A kind of CSV table. Names of columns are in lower case; `_`, `-` and blanks are one.
+
+    needs: columns that tell the table, all of them. title, id, time, value, kind, creator, person, year,
+    labels, whole, price, currency, pieces: which columns hold them, parted by "|"; the first that a row fills
+    in counts. late: columns of a time that is taken where `time` is empty, as the day on which a book was
+    added. undated: rows without any time are taken as long ago. scale: the best rating; 0 is then no rating.
+    kinds: what a word of the column of kinds means; others stay as they are, None: the row is passed over.
+    default: the kind of a row that says none. member: part of a file's name that is needed, too.
+    refine: a row's fields -> fields of the rows that it stands for, or why it is none.
+    """
+
+    needs: str
+    title: str
+    time: str = ""
+    late: str = ""
+    undated: bool = False
+    id: str = ""
+    value: str = ""
+    scale: float | None = None
+    kind: str = ""
+    kinds: Mapping[str, str | None] = field(default_factory=dict)
+    default: str = "view"
+    creator: str = ""
+    person: str = ""
+    year: str = ""
+    labels: str = ""
+    whole: str = ""
+    price: str = ""
+    currency: str = ""
+    pieces: str = ""
+    member: str = ""
+    refine: Refine | None = None
+
+    def fits(self, member: Member) -> bool:
+        """Whether a file is such a table, told by its name and first line."""
+        return self.member in member.base and set(_names(self.needs)) <= {plain(n) for n in header_of(member)}
+
+
+def plain(name: str) -> str:
+    """Return the name of a column as it is compared."""
+    return _BETWEEN.sub(" ", name).strip().lower()
+
+
+def csv_format(name: str, what: str, *tables: Table) -> Format:
+    """Return the format of files, folders and archives that hold such tables; each is read."""
+
+    def chosen(source: Source) -> list[tuple[Member, Table]]:
+        found = source.named("*.csv", "*.tsv", "*.txt") or source.members[:1]
+        fitting = ((m, next((t for t in tables if t.fits(m)), None)) for m in found)
+        return [(member, table) for member, table in fitting if table is not None]
+
+    def parse(source: Source, person: str | None) -> Iterator[Row]:
+        members = chosen(source)
+        if not members:
+            needed = "; or ".join(", ".join(_names(table.needs)) for table in tables)
+            raise DataError(f"has no file with the columns {needed}", path=source.path)
+        whose = OnePerson(person, str(source.path))
+        for member, table in members:
+            yield from read_table(member, table, source, whose)
+        whose.check()
+
+    return Format(name, what, lambda source: bool(chosen(source)), parse)
+
+
+def read_table(member: Member, table: Table, source: Source, whose: OnePerson) -> Iterator[Row]:
+    """Yield the rows of one file."""
+    yield from _Reading(member, table, source).rows(whose)
+
+
+def _names(roles: str) -> list[str]:
+    return roles.split("|") if roles else []
+
+
+class _Reading:
+    """One file that is being read: where its columns are, how it writes numbers, and what it left unsaid."""
+
+    def __init__(self, member: Member, table: Table, source: Source) -> None:
+        self._member, self._table = member, table
+        own = {plain(name): name for name in header_of(member)}
+        self._columns = {
+            role: [own[name] for name in _names(getattr(table, role)) if name in own]
+            for role in (
+                *("title", "time", "late", "id", "value", "kind", "creator", "person", "year", "labels"),
+                *("whole", "price", "currency", "pieces"),
+            )
+        }
+        self._order, self._notes = DateOrder.MONTH_FIRST, tuple[Note, ...]()
+        for column in (*self._columns["time"], *self._columns["late"])[:1]:
+            self._order, self._notes = date_order(member, column, source.path)
+        self._mark = {role: self._decimal_mark(role) for role in ("value", "price")}
+        self._late = self._undated = 0
+        self._unread: dict[str, tuple[int, str, int]] = {}
+
+    def rows(self, whose: OnePerson) -> Iterator[Row]:
+        yield from self._notes
+        for row in csv_rows(self._member):
+            if not isinstance(row, tuple):
+                yield row
+                continue
+            line, fields = row
+            if self._columns["person"] and not whose.has(self._said(fields, "person"), line):
+                yield Skipped(OTHERS, line)
+                continue
+            for one in [fields] if self._table.refine is None else self._table.refine(dict(fields)):
+                yield Skipped(one, line) if isinstance(one, str) else self._event(line, one)
+        yield from self._doubts()
+
+    def _said(self, fields: Fields, role: str) -> str:
+        return next(
+            (text for name in self._columns[role] if (text := " ".join(fields.get(name, "").split()))), ""
+        )
+
+    def _event(self, line: int, fields: Fields) -> Row:
+        table = self._table
+        title, year = self._said(fields, "title") or self._said(fields, "id"), self._said(fields, "year")
+        if not title:
+            return Skipped(NO_TITLE, line)
+        word = self._said(fields, "kind")
+        kind = table.kinds.get(word.lower(), word)
+        if kind is None:
+            return Skipped(f"{word[:_LONGEST_KIND].lower()}: it says nothing of the item", line)
+        at = self._at(fields, had=plain(kind) in {"", "read", *_DONE})
+        if at is None:
+            return Skipped(NO_TIME, line)
+        value, scale, kind = self._rating(fields, kind[:_LONGEST_KIND], line)
+        context, kind = self._paid(fields, kind, line)
+        if _YEAR.fullmatch(year) and f"({year})" not in title:
+            title = f"{title} ({year})"
+        return ForeignEvent(
+            title,
+            at,
+            kind or table.default,
+            value,
+            self._said(fields, "creator"),
+            self._said(fields, "id"),
+            line,
+            context,
+            self._said(fields, "whole"),
+            tuple(
+                label for part in re.split(r"[|,;]", self._said(fields, "labels")) if (label := part.strip())
+            ),
+            scale,
+        )
+
+    def _at(self, fields: Fields, *, had: bool) -> float | None:
+        said = self._said(fields, "time")
+        late = "" if said else self._said(fields, "late")
+        self._late += bool(late) and had
+        if not (said or late) and self._table.undated:
+            self._undated += 1
+            return UNDATED
+        at = parse_time(said or late, self._order)
+        if at is None and (written := parse_words(said or late)) is not None:
+            return written[0]
+        return at
+
+    def _rating(self, fields: Fields, kind: str, line: int) -> tuple[float | None, float | None, str]:
+        """Return value and scale of a row, and its kind."""
+        text = self._said(fields, "value")
+        if no_value(text):
+            return None, None, kind
+        rating = read_rating(text, self._mark["value"])
+        if rating is None:
+            self._not_read("rating", text, line)
+            return None, None, "seen" if plain(kind) in {"", *_RATED} else kind
+        if rating.value == 0 and plain(kind) not in _RATED and (self._table.scale is not None or kind):
+            return None, None, kind  # trackers write 0 for what was not rated
+        if not kind or plain(kind) in _DONE:
+            kind = "rating"
+        return rating.value, rating.scale or self._table.scale, kind
+
+    def _paid(self, fields: Fields, kind: str, line: int) -> tuple[dict[str, str], str]:
+        """Return what a row says of a price, and its kind: a price is no rating, and makes a purchase."""
+        text = self._said(fields, "price")
+        if no_value(text):
+            return {}, kind
+        paid = read_price(text, self._mark["price"], self._said(fields, "currency"))
+        if paid is None:
+            self._not_read("price", text, line)
+            return {"price": text[:_LONGEST_KIND]}, kind or "purchase"
+        context = {"price": str(paid.price or f"{paid.amount:f}")}
+        pieces = self._said(fields, "pieces") or (str(paid.pieces) if paid.pieces > 1 else "")
+        if pieces:
+            context["pieces"] = pieces[:_LONGEST_KIND]
+        return context, kind or ("refunded" if paid.amount < 0 else "purchase")
+
+    def _decimal_mark(self, role: str) -> str | None:
+        if not self._columns[role]:
+            return None
+        rows = csv_rows(self._member)
+        return decimal_mark(self._said(row[1], role) for row in rows if isinstance(row, tuple))
+
+    def _not_read(self, what: str, text: str, line: int) -> None:
+        count, first, where = self._unread.get(what, (0, text, line))
+        self._unread[what] = (count + 1, first, where)
+
+    def _doubts(self) -> Iterator[Note]:
+        for what, (count, text, line) in self._unread.items():
+            yield Note(
+                f"{count} rows have a {what} that is not understood, such as {text[:_LONGEST_KIND]!r} in "
+                f"line {line}: they are kept without it"
+            )
+        if self._late:
+            yield Note(
+                f"{self._late} rows have no date of their own: taken from {self._columns['late'][0]!r}"
+            )
+        if self._undated:
+            yield Note(f"{self._undated} rows have no date: taken as before all that have one")
