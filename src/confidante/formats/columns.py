@@ -7,9 +7,10 @@ says is lost because a rating or a price is not understood: it is kept without, 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 from confidante.core.errors import DataError
+from confidante.core.values import NO_CONTEXT
 from confidante.formats.numbers import decimal_mark, no_value, read_price, read_rating
 from confidante.formats.records import OTHERS, ForeignEvent, Format, Note, OnePerson, Row, Skipped
 from confidante.formats.source import Member, Source
@@ -93,8 +94,11 @@ def plain(name: str) -> str:
     return _BETWEEN.sub(" ", name).strip().lower()
 
 
-def csv_format(name: str, what: str, *tables: Table) -> Format:
-    """Return the format of files, folders and archives that hold such tables; each is read."""
+def csv_format(name: str, what: str, *tables: Table, more: Mapping[str, Any] = NO_CONTEXT) -> Format:
+    """Return the format of files, folders and archives that hold such tables; each is read.
+
+    more: fields of the pack that whatever such a file names has.
+    """
 
     def chosen(source: Source) -> list[tuple[Member, Table]]:
         found = source.named("*.csv", "*.tsv", "*.txt") or source.members[:1]
@@ -111,7 +115,7 @@ def csv_format(name: str, what: str, *tables: Table) -> Format:
             yield from read_table(member, table, source, whose)
         whose.check()
 
-    return Format(name, what, lambda source: bool(chosen(source)), parse)
+    return Format(name, what, lambda source: bool(chosen(source)), parse, more)
 
 
 def read_table(member: Member, table: Table, source: Source, whose: OnePerson) -> Iterator[Row]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 from confidante.core.errors import DataError
 from confidante.core.values import NO_CONTEXT
@@ -21,6 +21,7 @@ class ForeignEvent:
     name over there. line: 1-based line of the file, or number of the entry in a JSON list or a page.
     whole: what it is a part of, as an episode of a show. labels: what the file says of the kind of thing.
     scale: the best value that a rating can have over there, None where that is not known.
+    more: fields of the pack that what the event names certainly has (the whole, where there is one).
     """
 
     title: str
@@ -34,6 +35,7 @@ class ForeignEvent:
     whole: str = ""
     labels: tuple[str, ...] = ()
     scale: float | None = None
+    more: Mapping[str, Any] = field(default_factory=lambda: NO_CONTEXT, hash=False)
 
 
 @final
@@ -65,12 +67,14 @@ class Format:
 
     what: what it is, for a person. detects: whether a source looks like it, told from names and first bytes.
     parse: source, and whose rows are wanted (None: there is only one person) -> rows. Raises DataError.
+    more: fields of the pack that whatever such a file names has, unless a row says otherwise.
     """
 
     name: str
     what: str
     detects: Callable[[Source], bool]
     parse: Callable[[Source, str | None], Iterator[Row]]
+    more: Mapping[str, Any] = field(default_factory=lambda: NO_CONTEXT, hash=False)
 
 
 OTHERS = "another person's"

@@ -16,6 +16,7 @@ import msgspec
 from confidante.core.errors import DataError
 from confidante.core.text import shown
 from confidante.core.values import Catalogue, Item
+from confidante.packs.identity import Identity
 from confidante.packs.signals import CORE_EVENTS, EventKind, plain_kind
 
 if TYPE_CHECKING:  # formats are loaded when they are first used, so that a start is quick
@@ -47,6 +48,7 @@ class Pack:
     events: kinds of event, besides `CORE_EVENTS`.
     features: what the models may read of an item besides its labels, as further labels; never shown.
     split_title: a title -> (the name proper, what tells editions of that name apart), as ("Alien", "1979").
+    identity: how a title of another service's file finds its item.
     groups: titles -> for each the groups that it is in. No two items of a group are offered at once to a
         person who is new.
     importers: gives the formats of the files that people bring.
@@ -63,6 +65,7 @@ class Pack:
     events: Mapping[str, EventKind] = field(default_factory=lambda: MappingProxyType({}))
     features: Callable[[Item], tuple[str, ...]] = lambda _item: ()
     split_title: Callable[[str], tuple[str, str]] = lambda title: (title, "")
+    identity: Identity = field(default_factory=Identity)
     groups: Callable[[Sequence[str]], Sequence[frozenset[str]]] = lambda titles: [frozenset()] * len(titles)
     importers: "Callable[[], tuple[Format, ...]]" = lambda: ()
     training: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -83,6 +86,13 @@ class Pack:
     def event(self, kind: str) -> EventKind:
         """Return what a kind of event says; one that nobody declared says what a view says."""
         return self.declared(kind) or EventKind()
+
+    def called(self, title: str) -> tuple[tuple[str, ...], str]:
+        """Return what a title may be called, the likeliest first, and what tells editions of it apart."""
+        if self.identity.names is not None:
+            return self.identity.names(title)
+        name, edition = self.split_title(title)
+        return (name,), edition
 
     def words(self, phrase: str) -> str:
         """Return a phrase of `CORE_WORDING` as this domain has it."""

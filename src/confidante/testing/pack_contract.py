@@ -45,6 +45,12 @@ def _check_items(pack: Pack) -> None:
         _require(len(pack.features(item)) <= 64, "an item has too many features")
         name, edition = pack.split_title(item.title)
         _require(pack.split_title(name)[0] == name or not edition, "a name is split again")
+        called, _ = pack.called(item.title)
+        _require(pack.called(item.title)[0] == called, "what a title is called is not the same twice")
+        _require(any(map(str.strip, called)) or not item.title.strip(), "a title has no name")
+        makers, media = pack.identity.makers(item, item), pack.identity.media(item)
+        _require(not item.creator or bool(makers), "an item with a creator has no maker")
+        _require(isinstance(media, frozenset), "media are a frozenset")
     titles = [item.title for item in items]
     _require(len(pack.groups(titles)) == len(titles), "each title has its groups, perhaps none")
     for item in pack.demo:

@@ -2,13 +2,13 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from heapq import heappush, heapreplace
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
-from confidante.core.values import Item
+from confidante.core.values import NO_CONTEXT, Item
 from confidante.device.importing.matching import MatchedBy, TitleIndex
 from confidante.device.importing.report import EXAMPLES, ImportReport, SkippedRows
 from confidante.formats.records import ForeignEvent, Note, Row, Skipped
@@ -42,6 +42,7 @@ class _State:
     index: TitleIndex
     add_missing: bool
     format: str
+    more: Mapping[str, Any]
     items: list[Item] = field(default_factory=list)
     skipped: dict[str, SkippedRows] = field(default_factory=dict)
     examples: dict[str, None] = field(default_factory=dict)
@@ -54,6 +55,8 @@ class _State:
 
     def place(self, event: ForeignEvent) -> int | None:
         """Return the key of the item of an event, adding the item when that is wanted."""
+        if self.more and not event.more:
+            event = replace(event, more=self.more)
         item = new_item(event, self.format)
         earlier = self.index.key_of(item.id)
         if earlier is not None:
@@ -70,7 +73,7 @@ class _State:
             return None
         key = -1 - len(self.items)
         self.items.append(item)
-        self.index.add(key, item.id, item.title, item.labels)
+        self.index.add(key, item)
         self.by["new item"] += 1
         return key
 
@@ -81,6 +84,7 @@ def gather(
     *,
     format: str,  # noqa: A002
     path: Path | str,
+    more: Mapping[str, Any] = NO_CONTEXT,
     known: Known = lambda _key, _at: False,
     add_missing: bool | None = None,
     keep: int | None = None,
@@ -88,12 +92,13 @@ def gather(
 ) -> Gathered:
     """Return what rows bring to a library. Rows are read once; `index` learns the new items.
 
-    known: whether an event of that item at that time is there already. add_missing: whether titles that the
-    library lacks become new items; None: only when the library is empty. keep: only so many of the newest
-    events are kept (the vault's retention). progress: called with the rows read, every thousand.
+    more: fields of the pack that whatever the file names has. known: whether an event of that item at that
+    time is there already. add_missing: whether titles that the library lacks become new items; None: only
+    when the library is empty. keep: only so many of the newest events are kept (the vault's retention).
+    progress: called with the rows read, every thousand.
     Raises DataError when the file turns out to be unusable: then nothing is to be taken in.
     """
-    state = _State(index, len(index) == 0 if add_missing is None else add_missing, format)
+    state = _State(index, len(index) == 0 if add_missing is None else add_missing, format, more)
     kept: list[tuple[float, int, int, ForeignEvent]] = []
     wishes: dict[int, float] = {}
     seen: set[tuple[int, float]] = set()
@@ -162,15 +167,13 @@ def new_item(event: ForeignEvent, format: str) -> Item:  # noqa: A002
 
     Its id is "format:" and the id over there, or, without one, a digest of title and creator.
     """
-    title = event.whole or event.title
-    labels = tuple(
-        dict.fromkeys((*([event.creator] if event.creator and not event.whole else []), *event.labels))
-    )
+    title, creator = (event.whole, "") if event.whole else (event.title, event.creator)
+    labels = tuple(dict.fromkeys((*([creator] if creator else []), *event.labels)))
     if format == "confidante":
-        return Item(event.foreign_id, title, labels)
-    if event.foreign_id and not event.whole:
-        return Item(f"{format}:{event.foreign_id}", title, labels)
-    digest = hashlib.blake2b(
-        f"{title}\0{'' if event.whole else event.creator}".encode(), digest_size=8
-    ).hexdigest()
-    return Item(f"{format}:{digest}", title, labels)
+        name = event.foreign_id
+    elif event.foreign_id and not event.whole:
+        name = f"{format}:{event.foreign_id}"
+    else:
+        digest = hashlib.blake2b(f"{title}\0{creator}".encode(), digest_size=8)
+        name = f"{format}:{digest.hexdigest()}"
+    return Item(name, title, labels, creator=creator, more=event.more)

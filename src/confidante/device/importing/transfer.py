@@ -61,13 +61,7 @@ def import_file(
         say("reading", 1.0)
         return report
     stored = items.everything(vault)
-    index = TitleIndex(
-        (
-            (key, item.id, item.title, item.labels)
-            for key, item in zip(stored.keys.tolist(), stored.items, strict=True)
-        ),
-        pack,
-    )
+    index = TitleIndex(zip(stored.keys.tolist(), stored.items, strict=True), pack)
     there = set(vault.rows("SELECT item, at FROM event WHERE forgotten IS NULL"))
     kept = settings.retention(vault)
     gathered = gather(
@@ -75,6 +69,7 @@ def import_file(
         index,
         format=kind,
         path=path,
+        more=formats.named(kind).more,
         known=lambda key, at: (key, at) in there,
         add_missing=add_missing,
         keep=kept.events,

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from confidante.core.values import Item
 from confidante.packs.base import Pack
+from confidante.packs.media.identity import IDENTITY, MediaFields
 from confidante.packs.media.titles import series, split_year, years
 from confidante.packs.signals import EventKind, Signal, ValueOf, kinds
 
@@ -28,6 +29,7 @@ def _importers() -> "tuple[Format, ...]":
 
 MEDIA = Pack(
     name="media",
+    fields=MediaFields,
     events={
         **kinds(
             EventKind(unit="minutes"), "play, played, listen, listened, scrobble, scrobbled, watch, watched"
@@ -50,6 +52,7 @@ MEDIA = Pack(
     },
     features=years,
     split_title=split_year,
+    identity=IDENTITY,
     groups=series,
     importers=_importers,
     wording={

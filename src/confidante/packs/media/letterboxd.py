@@ -106,4 +106,6 @@ def _film(line: int, fields: Mapping[str, str], one: str) -> Row:
     return ForeignEvent(title, at, kind, value, foreign_id=fields[_URI], line=line, scale=_STARS)
 
 
-LETTERBOXD = Format("letterboxd", "Letterboxd export (zip, or one of its CSV files)", _detects, _parse)
+LETTERBOXD = Format(
+    "letterboxd", "Letterboxd export (zip, or one of its CSV files)", _detects, _parse, {"medium": "film"}
+)

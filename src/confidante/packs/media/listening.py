@@ -205,7 +205,13 @@ SPOTIFY = Format("spotify", "Spotify extended streaming history (JSON, or its zi
 SPOTIFY_RECENT = Format(
     "spotify-recent", "Spotify account data (StreamingHistory*.json, or its zip)", _is_recent, _recent
 )
-LASTFM = Format("lastfm", "Last.fm scrobbles (CSV: artist, album, track, date)", _is_lastfm, _lastfm)
+LASTFM = Format(
+    "lastfm", "Last.fm scrobbles (CSV: artist, album, track, date)", _is_lastfm, _lastfm, {"medium": "song"}
+)
 LISTENBRAINZ = Format(
-    "listenbrainz", "ListenBrainz listens (JSON, JSONL, or its zip)", _is_listenbrainz, _listenbrainz
+    "listenbrainz",
+    "ListenBrainz listens (JSON, JSONL, or its zip)",
+    _is_listenbrainz,
+    _listenbrainz,
+    {"medium": "song"},
 )

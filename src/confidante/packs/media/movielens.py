@@ -137,4 +137,6 @@ _READ_FILMS: Mapping[str, Callable[[Member], dict[str, tuple[str, tuple[str, ...
     "u.item": _films_item,
 }
 
-MOVIELENS = Format("movielens", "MovieLens ratings with their list of films", _detects, _parse)
+MOVIELENS = Format(
+    "movielens", "MovieLens ratings with their list of films", _detects, _parse, {"medium": "film"}
+)

@@ -92,6 +92,7 @@ GOODREADS = csv_format(
         creator="author",
         refine=_shelf,
     ),
+    more={"medium": "book"},
 )
 STORYGRAPH = csv_format(
     "storygraph",
@@ -108,4 +109,5 @@ STORYGRAPH = csv_format(
         creator="authors",
         refine=_readings,
     ),
+    more={"medium": "book"},
 )

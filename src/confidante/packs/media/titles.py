@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from confidante.core.text import folded
 from confidante.core.values import Item
@@ -13,10 +13,15 @@ _SERIES = 12  # titles of one stem, from which the stem is a way of naming thing
 _IN_BRACKETS = re.compile(r"\s*[(\[][^()\[\]]*[)\]]\s*$")
 _ARTICLE = re.compile(r"^(the|an?)\s+|,\s*(the|an?)$")
 _NUMBER = re.compile(r"[\s,]+(part|episode|vol|volume|season|book)?\.?\s*(\d{1,3}|[ivx]+)$")
-_SEASON = re.compile(
-    r"^(season|series|part|volume|vol\.?|chapter|book|collection|staffel|teil|saison|partie|temporada|parte"
-    r"|stagione|seizoen|säsong|sezon)\s+\w+|^(limited series|miniseries|mini-series|miniserie|mini-série)",
+_COUNT = r"(?:\d{1,4}|[ivx]+|one|two|three|four|five|six|seven|eight|nine|ten)\b"
+_SEASON = re.compile(  # only shows have seasons
+    rf"(?:season|series|staffel|saison|temporada|stagione|seizoen|säsong|sæson|sesong|sezon|sezonul|kausi|сезон"
+    rf"|シーズン|시즌|الموسم)\s*{_COUNT}|\d{{1,3}}\. (?:évad|sezon|série)|第.{{1,3}}季"
+    r"|(?:limited|mini|web)[ -]?s[eé]rie",
     re.IGNORECASE,
+)
+_VOLUME = re.compile(  # films have parts, too: a title that ends with one is no episode
+    rf"(?:part|volume|vol\.|chapter|book|collection|teil|partie|parte)\s+{_COUNT}", re.IGNORECASE
 )
 
 
@@ -35,13 +40,32 @@ def years(item: Item) -> tuple[str, ...]:
     return (f"{start}-{start + _YEARS_PER_BIN - 1}",)
 
 
-def show_of(title: str) -> str:
-    """Return the show of an episode's full title ("Show: Season 2: Episode"), or an empty text."""
+def show_of(title: str, shared: frozenset[str] = frozenset()) -> str:
+    """Return the show of an episode's full title, or an empty text.
+
+    shared: how titles of the same file begin that are certainly episodes of one thing: `shared_beginnings`.
+
+    >>> show_of("Odd Town: Season 2: Home"), show_of("Odd Town: Odd Town 2: Chapter One: Home")
+    ('Odd Town', 'Odd Town')
+    >>> show_of("Steel Rider: Chapter 2"), show_of("Moon: The Return")
+    ('', '')
+    """
     parts = title.split(": ")
     for k, part in enumerate(parts[1:], 1):
-        if _SEASON.match(part):
+        more = k < len(parts) - 1
+        if _SEASON.match(part) or (more and _VOLUME.match(part)):
             return ": ".join(parts[:k])
-    return ""
+        if more and re.fullmatch(rf"{re.escape(parts[k - 1])} \d{{1,3}}", part):
+            return ": ".join(parts[:k])
+    beginnings = (": ".join(parts[:k]) for k in range(len(parts) - 1, 1, -1))
+    return next((beginning for beginning in beginnings if beginning in shared), "")
+
+
+def shared_beginnings(titles: Iterable[str]) -> frozenset[str]:
+    """Return the two parts or more with which several titles begin: "Show: A season's own name"."""
+    split = {tuple(title.split(": ")) for title in titles}
+    begun = Counter(parts[:k] for parts in split for k in range(2, len(parts)))
+    return frozenset(": ".join(parts) for parts, count in begun.items() if count > 1)
 
 
 def stem_of(title: str) -> str:

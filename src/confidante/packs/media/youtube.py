@@ -181,4 +181,6 @@ class _Cell(HTMLParser):
         return _video(number, title, url, channel, when[0]), when[1]
 
 
-YOUTUBE = Format("youtube", "YouTube watch history (Takeout JSON, HTML or zip)", _detects, _parse)
+YOUTUBE = Format(
+    "youtube", "YouTube watch history (Takeout JSON, HTML or zip)", _detects, _parse, {"medium": "video"}
+)
