@@ -359,6 +359,7 @@ class Device:
         format: str | None = None,  # noqa: A002  # the word that users expect
         *,
         person: str | None = None,
+        date_order: str | None = None,
         dry_run: bool = False,
         add_missing: bool | None = None,
         progress: Callable[[str, float], None] | None = None,
@@ -369,6 +370,7 @@ class Device:
             path: The file, or the folder, as the other service gave it; or what `export` wrote.
             format: Its format; recognised by name and content when left out.
             person: Whose rows to read, in a file of several people or profiles, as it is called there.
+            date_order: "day/month" or "month/day": what dates like 3/4/21 are, if the file does not show it.
             dry_run: Only report.
             add_missing: Make items of titles that the library lacks; when left out, only if it is empty.
             progress: Told what is done, and how far it is, 0 to 1.
@@ -383,6 +385,7 @@ class Device:
         if not dry_run:
             self.consents.require(Purpose.LEARN)
         from confidante.device.importing.transfer import import_file
+        from confidante.formats.timestamps import DateOrder
 
         report = import_file(
             self._vault,
@@ -391,6 +394,7 @@ class Device:
             Path(path),
             format,
             person=person,
+            date_order=None if date_order is None else DateOrder.named(date_order),
             dry_run=dry_run,
             add_missing=add_missing,
             progress=progress,

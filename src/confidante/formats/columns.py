@@ -142,7 +142,7 @@ class _Reading:
         }
         self._order, self._notes = DateOrder.MONTH_FIRST, tuple[Note, ...]()
         for column in (*self._columns["time"], *self._columns["late"])[:1]:
-            self._order, self._notes = date_order(member, column, source.path)
+            self._order, self._notes = date_order(member, column, source)
         self._mark = {role: self._decimal_mark(role) for role in ("value", "price")}
         self._late = self._undated = 0
         self._unread: dict[str, tuple[int, str, int]] = {}

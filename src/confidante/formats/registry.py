@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import final
@@ -12,7 +13,7 @@ from confidante.formats.own import EventRecord, ItemRecord, read_export
 from confidante.formats.records import ForeignEvent, Format, Note, Row, Skipped
 from confidante.formats.source import Source, open_source
 from confidante.formats.tables import text_problem
-from confidante.formats.timestamps import EARLIEST, LATEST
+from confidante.formats.timestamps import EARLIEST, LATEST, DateOrder
 
 LONG_TEXT = "a text of more than 2,000 letters"
 NO_MOMENT = "a time before 1970 or after 2100"
@@ -82,13 +83,15 @@ class Formats:
         format: str | None = None,  # noqa: A002
         *,
         person: str | None = None,
+        date_order: DateOrder | None = None,
     ) -> Iterator[Row]:
         """Return the rows of a file, folder or zip file, read as they are asked for.
 
-        format: None: `detect` it. person: whose rows, in a file that has several people's. Raises DataError,
-        at once when the file or the format cannot be used, later when a line spoils all that follow.
+        format: None: `detect` it. person: whose rows, in a file that has several people's. date_order: what
+        comes first in dates like 3/4/21, where the file does not show it. Raises DataError, at once when the
+        file or the format cannot be used, later when a line spoils all that follow.
         """
-        source = open_source(path)
+        source = replace(open_source(path), date_order=date_order)
         chosen = self._detected(source) if format is None else self.named(format)
         return (_sound(row) for row in chain(_passed_over(source), chosen.parse(source, person)))
 

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, final
 
 from confidante.core.errors import DataError
+from confidante.formats.timestamps import DateOrder
 
 MAX_BYTES = 512 << 20  # of one file, and of all members of a zip that are read, unpacked
 MAX_MEMBERS = 20_000
@@ -76,12 +77,14 @@ class Source:
     """What the person named: one file, a folder or a zip file.
 
     members: the files in it, by name. withdrawn: names of what the service lists as deleted, orphaned or
-    private, by the folder it is in: no format ever sees it.
+    private, by the folder it is in: no format ever sees it. date_order: what the person says comes first in
+    dates like 3/4/21.
     """
 
     path: Path
     members: tuple[Member, ...]
     withdrawn: tuple[str, ...] = ()
+    date_order: DateOrder | None = None
 
     def named(self, *patterns: str) -> tuple[Member, ...]:
         """Return the members whose base name matches one of the patterns (lower case, `*` for anything)."""

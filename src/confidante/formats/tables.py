@@ -5,15 +5,15 @@ import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import IO, TypeVar
 
 import msgspec
 
 from confidante.core.errors import DataError
+from confidante.core.text import shown
 from confidante.formats.records import Note, Skipped
-from confidante.formats.source import MAX_LINE, Member
-from confidante.formats.timestamps import DateOrder, evidence
+from confidante.formats.source import MAX_LINE, Member, Source
+from confidante.formats.timestamps import DateOrder, ambiguous, evidence
 
 NO_TIME = "a date that is not understood"
 NO_TITLE = "a row without a title"
@@ -101,15 +101,28 @@ def header_of(member: Member) -> list[str]:
     return [name.strip().strip('"').strip().lower() for name in first.split(separator_of(first))]
 
 
-def date_order(member: Member, column: str, path: Path) -> tuple[DateOrder, tuple[Note, ...]]:
-    """Return what comes first in the dates of a CSV file, and what had to be assumed or was concluded."""
+def date_order(member: Member, column: str, source: Source) -> tuple[DateOrder, tuple[Note, ...]]:
+    """Return what comes first in the dates of a CSV file, and how that is known.
+
+    Raises DataError where dates can be read in two ways and neither the file nor the person says which.
+    """
     order, needed = evidence(row[1].get(column, "") for row in csv_rows(member) if isinstance(row, tuple))
     if not needed:
         return DateOrder.MONTH_FIRST, ()
-    if order is None:
-        text = f"dates like 3/4/21 in {path.name} can be read in two ways: taken as month/day/year"
-        return DateOrder.MONTH_FIRST, (Note(text),)
-    return order, (Note(f"dates read as {order.value}/year, as the file itself shows"),)
+    if order is not None:
+        return order, (Note(f"dates read as {order.value}/year, as the file itself shows"),)
+    if source.date_order is not None:
+        return source.date_order, (Note(f"dates read as {source.date_order.value}/year, as you said"),)
+    example = next(
+        text
+        for row in csv_rows(member)
+        if isinstance(row, tuple) and ambiguous(text := row[1].get(column, "").strip())
+    )
+    raise DataError(
+        f"has dates like {shown(example)} that can be read in two ways, and no other that shows which is "
+        "right. Say which: --date-order day/month or month/day on the command line, date_order= in Python",
+        path=member.path,
+    )
 
 
 def json_entries(member: Member, kind: type[T]) -> Iterator[tuple[int, T] | Skipped]:

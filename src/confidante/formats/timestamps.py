@@ -6,6 +6,9 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import final
 
+from confidante.core.errors import DataError
+from confidante.core.text import shown
+
 EARLIEST = 0.0  # 1970
 LATEST = 4102444800.0  # 2100
 
@@ -51,6 +54,16 @@ class DateOrder(Enum):
     DAY_FIRST = "day/month"
     MONTH_FIRST = "month/day"
 
+    @classmethod
+    def named(cls, name: str) -> "DateOrder":
+        """Return the order of that name. Raises DataError, naming both."""
+        try:
+            return cls(name)
+        except ValueError:
+            raise DataError(
+                f"date_order is {shown(name)}: give {' or '.join(one.value for one in cls)}"
+            ) from None
+
 
 def parse_time(text: str, order: DateOrder | None = None) -> float | None:
     """Return seconds since 1970 of a time without its own words, or None when it is not understood.
@@ -95,8 +108,17 @@ def parse_words(text: str) -> tuple[float, str] | None:
     return _checked(moment - timedelta(hours=hours)) if not unknown else _checked(moment, unknown)
 
 
+def ambiguous(text: str) -> bool:
+    """Whether a text is a date like 3/4/21, which can be read in two ways."""
+    found = _NUMBERS.match(text)
+    if found is None or found[2] == "." or len(found[1]) > 2:
+        return False
+    one, two = int(found[1]), int(found[3])
+    return one != two and 0 < one <= 12 and 0 < two <= 12
+
+
 def evidence(dates: Iterable[str]) -> tuple[DateOrder | None, bool]:
-    """Return which order the dates prove, and whether they are dates of two numbers that need one at all.
+    """Return which order the dates prove, and whether any of them can be read in two ways.
 
     Proof: a first or second number above 12; else that, read in one order only, the rows go steadily through
     time, as exports do. None when both remain possible, or the rows contradict each other.
@@ -108,7 +130,7 @@ def evidence(dates: Iterable[str]) -> tuple[DateOrder | None, bool]:
         found = _NUMBERS.match(text)
         if found is None or found[2] == "." or len(found[1]) > 2:
             continue
-        needed = True
+        needed = needed or ambiguous(text)
         one, two, year = int(found[1]), int(found[3]), int(found[4])
         first_day |= one > 12
         second_day |= two > 12

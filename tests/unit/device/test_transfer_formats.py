@@ -10,6 +10,7 @@ import pytest
 from confidante.core.errors import DataError
 from confidante.device.importing import ForeignEvent, Note, Skipped
 from confidante.formats.records import WISH
+from confidante.formats.timestamps import DateOrder
 from confidante.packs.media import MEDIA
 from confidante.packs.media.titles import show_of
 from confidante.packs.signals import Signal
@@ -103,7 +104,7 @@ def test_a_file_of_several_people_asks_whose_rows_are_wanted(tmp_path: Path) -> 
         (("13/4/21", "1/4/21"), (2021, 4, 1), "day/month"),
         (("4/13/21", "4/1/21"), (2021, 4, 1), "month/day"),
         (("5/2/21", "4/12/21", "4/1/21"), (2021, 4, 1), "month/day"),  # steadily into the past only this way
-        (("3/4/21",), (2021, 3, 4), "two ways"),
+        (("4/4/21",), (2021, 4, 4), ""),  # 4 April however it is read
         (("2021-04-02", "2021-04-01"), (2021, 4, 1), ""),
         (("02.04.21", "01.04.21"), (2021, 4, 1), ""),
     ],
@@ -127,7 +128,25 @@ def test_netflix_dates_that_contradict_each_other_are_skipped(tmp_path: Path) ->
     events, skipped, notes = read(write(tmp_path / "x.csv", content), "netflix")
     assert [event.at for event in events] == [seconds(2021, 4, 13)] * 2
     assert [row.line for row in skipped] == [4, 5]
-    assert "two ways" in notes[0]
+    assert not notes
+
+
+@pytest.mark.parametrize("name", ["NetflixViewingHistory.csv", "mine.csv"])
+def test_dates_that_can_be_read_in_two_ways_are_asked_about(tmp_path: Path, name: str) -> None:
+    kind, column = ("netflix", "Title,Date") if name.startswith("N") else ("csv", "title,time")
+    path = write(tmp_path / name, f"{column}\nA,05/01/2024\nB,04/01/2024\n")
+    assert detect(path) == kind
+    with pytest.raises(DataError, match=r"'05/01/2024' that can be read in two ways.*--date-order day/month"):
+        list(parse(path))
+    for order, first in ((DateOrder.DAY_FIRST, (2024, 1, 5)), (DateOrder.MONTH_FIRST, (2024, 5, 1))):
+        rows = list(parse(path, date_order=order))
+        assert next(row.at for row in rows if isinstance(row, ForeignEvent)) == seconds(*first)
+        assert [row.text for row in rows if isinstance(row, Note)] == [
+            f"dates read as {order.value}/year, as you said"
+        ]
+    later = write(tmp_path / f"2{name}", f"{column}\nC,14/02/2024\nA,05/01/2024\nB,04/01/2024\n")
+    rows = [row for row in parse(later, date_order=DateOrder.MONTH_FIRST) if isinstance(row, ForeignEvent)]
+    assert rows[1].at == seconds(2024, 1, 5)  # the file itself knows better
 
 
 def test_an_episode_knows_its_show_and_a_film_with_a_colon_has_none() -> None:

@@ -110,6 +110,12 @@ def import_(
     person: Annotated[
         str | None, typer.Option(help="Whose rows to read, in a file of several people or profiles.")
     ] = None,
+    date_order: Annotated[
+        str | None,
+        typer.Option(
+            metavar="day/month|month/day", help="What dates like 3/4/21 are, where the file does not show it."
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
     add_missing: Annotated[
         bool | None,
@@ -127,7 +133,13 @@ def import_(
 
     with open_profile(folder, passphrase_file) as device, Bars() as bars:
         report = device.import_history(
-            file, format, person=person, dry_run=dry_run, add_missing=add_missing, progress=bars
+            file,
+            format,
+            person=person,
+            date_order=date_order,
+            dry_run=dry_run,
+            add_missing=add_missing,
+            progress=bars,
         )
     if as_json:
         print_json(report)

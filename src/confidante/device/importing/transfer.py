@@ -32,6 +32,7 @@ from confidante.formats.own import (
     SettingRecord,
     WishRecord,
 )
+from confidante.formats.timestamps import DateOrder
 from confidante.packs.base import Pack
 
 OWN_FORMAT = "confidante"
@@ -47,6 +48,7 @@ def import_file(
     format: str | None,  # noqa: A002
     *,
     person: str | None,
+    date_order: DateOrder | None,
     dry_run: bool,
     add_missing: bool | None,
     progress: Progress | None,
@@ -65,7 +67,7 @@ def import_file(
     there = set(vault.rows("SELECT item, at FROM event WHERE forgotten IS NULL"))
     kept = settings.retention(vault)
     gathered = gather(
-        formats.parse(path, kind, person=person),
+        formats.parse(path, kind, person=person, date_order=date_order),
         index,
         format=kind,
         path=path,

@@ -141,6 +141,7 @@ class Actions:
                 path,
                 fields.text("format") or None,
                 person=fields.text("person") or None,
+                date_order=fields.text("date_order") or None,
                 dry_run=look,
                 add_missing=bool(fields.text("add_missing")),
             )

@@ -18,7 +18,7 @@ def _netflix(source: Source, _: str | None) -> Iterator[Row]:
     found = [member for member in source.named("*.csv") if header_of(member) == ["title", "date"]]
     if not found:
         raise DataError('needs a CSV file with the header "Title,Date"', path=source.path)
-    order, notes = date_order(found[0], "date", source.path)
+    order, notes = date_order(found[0], "date", source)
     yield from notes
     rows = csv_rows(found[0])
     shared = shared_beginnings(row[1]["title"].strip() for row in rows if isinstance(row, tuple))
