@@ -435,6 +435,28 @@ class Device:
         self._serving.save()
         self._vault.backup(Path(folder))
 
+    def change_key(self, key: KeySource | str) -> None:
+        """Guard the profile by another key from now on, and destroy the one it had.
+
+        What the disk still holds of the profile under the earlier key can no longer be read. Backups keep the
+        key that they were made under. A passphrase that is lost cannot be restored, by anyone.
+
+        Args:
+            key: A passphrase, `Keyring()`, or `InsecurePlaintextKey()`, which protects nothing.
+
+        Raises:
+            VaultError: There is no room for a copy, or the key ring refuses; the earlier key stays.
+        """
+        self._vault.change_key(Passphrase(key) if isinstance(key, str) else key)
+
+    def is_opened_by(self, key: KeySource | str) -> bool:
+        """Return whether a key opens this profile, as to ask for a passphrase once more.
+
+        Args:
+            key: A passphrase, or another key source.
+        """
+        return self._vault.is_opened_by(Passphrase(key) if isinstance(key, str) else key)
+
     def erase(self) -> None:
         """Destroy the keys, then the vault, and close. Nothing can be taken back."""
         self._stop()

@@ -363,3 +363,20 @@ def test_every_command_of_a_profile_speaks_json(call, told, tmp_path, monkeypatc
     )
     assert code == 0
     assert set(json.loads(out)) == said
+
+
+def test_a_profile_gets_a_passphrase_and_loses_it_knowingly(call, told, files, monkeypatch):
+    (files / "new").write_text("correct horse\n")
+    at = ("--profile", told.folder)
+    given = ("--new-passphrase-file", files / "new")
+    said = failing(call, "profile", "protect", *given, *at)
+    assert "cannot be restored by anyone" in said
+    assert "give --yes if you mean it" in said
+    assert call("profile", "protect", *given, "--yes", "--json", *at)[1] == '{"protection": "passphrase"}\n'
+    assert "needs its passphrase" in failing(call, "history", *at)
+    monkeypatch.setenv("CONFIDANTE_PASSPHRASE", "correct horse")
+    assert call("history", *at)[0] == 0
+    said = failing(call, "profile", "protect", *given, "--unprotected", *at)
+    assert "choose one of" in said
+    assert call("profile", "protect", "--unprotected", "--yes", *at)[1] == "guarded by: beside\n"
+    assert "give --new-passphrase-file" in failing(call, "profile", "protect", *at)

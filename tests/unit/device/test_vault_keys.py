@@ -224,3 +224,46 @@ def test_a_vault_opens_again_at_the_bounds(tmp_path: Path, backend: InMemoryKeyr
     ):
         made(tmp_path / name, key)
         Vault.open(tmp_path / name, key).close()
+
+
+OTHER = Passphrase("another one", **CHEAP)
+PAIRS = {
+    "passphrase to passphrase": (Passphrase("one", **CHEAP), OTHER),
+    "a first passphrase": (InsecurePlaintextKey(), OTHER),
+    "passphrase to key ring": (OTHER, Keyring()),
+    "key ring to passphrase": (Keyring(), OTHER),
+    "key ring to key ring": (Keyring(), Keyring()),
+    "passphrase to nothing": (OTHER, InsecurePlaintextKey()),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), PAIRS.values(), ids=PAIRS)
+def test_a_key_can_be_changed(tmp_path, backend, before: KeySource, after: KeySource) -> None:
+    made(tmp_path / "p", before)
+    earlier = (tmp_path / "p" / "vault.key").read_bytes()
+    with Vault.open(tmp_path / "p", before) as vault:
+        vault.set_setting("a", b"1")
+        vault.backup(tmp_path / "backup")
+        vault.change_key(after)
+        assert vault.setting("a") == b"1"
+        assert vault.is_opened_by(after)
+        assert vault.is_opened_by(before) is (type(before) is type(after) is Keyring)
+    with Vault.open(tmp_path / "p", after) as vault:
+        assert vault.setting("a") == b"1"
+    if type(before) is not type(after):
+        with pytest.raises(VaultError):
+            Vault.open(tmp_path / "p", before)
+    (tmp_path / "p" / "vault.key").write_bytes(earlier)  # whoever kept the earlier key file has nothing
+    with pytest.raises(VaultError):
+        Vault.open(tmp_path / "p", before)
+    with Vault.open(tmp_path / "backup", before) as vault:  # but for backups, which keep their key
+        assert vault.setting("a") == b"1"
+
+
+def test_a_key_that_is_refused_changes_nothing(tmp_path: Path, backend: InMemoryKeyring) -> None:
+    made(tmp_path, OTHER)
+    keyring.set_keyring(fail.Keyring())
+    with Vault.open(tmp_path, OTHER) as vault, pytest.raises(VaultError, match="key ring cannot be used"):
+        vault.change_key(Keyring())
+    with Vault.open(tmp_path, OTHER) as vault:
+        assert vault.protection == "passphrase"

@@ -56,6 +56,13 @@ def new_profile(folder: Path | None, passphrase_file: Path | None, *, unprotecte
     return Device(where, Passphrase(_passphrase(None, new=True)))
 
 
+def new_passphrase(file: Path | None) -> str:
+    """Return a passphrase that is to replace the profile's own: from a file's first line, or typed twice."""
+    if file is None and not sys.stdin.isatty():
+        raise VaultError("the new passphrase cannot be asked for here: give --new-passphrase-file")
+    return _from_file(file) if file is not None else _typed(new=True)
+
+
 def _protection(folder: Path) -> str | None:
     """Return what guards the profile in `folder`; None when there is none."""
     data = files.read_key_file(folder)
@@ -65,20 +72,28 @@ def _protection(folder: Path) -> str | None:
 def _passphrase(file: Path | None, *, new: bool) -> str:
     """Return the passphrase: from a file's first line, the environment, or typed unseen."""
     if file is not None:
-        try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"the passphrase cannot be read ({error})", path=file) from None
-        if not lines or not lines[0]:
-            raise DataError("the first line is the passphrase, and it is empty", path=file)
-        return lines[0]
+        return _from_file(file)
     if given := os.environ.get(PASSPHRASE):
         return given
     if not sys.stdin.isatty():
         raise VaultError(f"the profile needs its passphrase: set {PASSPHRASE} or give --passphrase-file")
+    return _typed(new=new)
+
+
+def _from_file(file: Path) -> str:
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"the passphrase cannot be read ({error})", path=file) from None
+    if not lines or not lines[0]:
+        raise DataError("the first line is the passphrase, and it is empty", path=file)
+    return lines[0]
+
+
+def _typed(*, new: bool) -> str:
     import getpass
 
-    typed = getpass.getpass("Passphrase: ")
+    typed = getpass.getpass("New passphrase: " if new else "Passphrase: ")
     if new and typed != getpass.getpass("Once more: "):
         raise DataError("the two passphrases differ: try again")
     return typed

@@ -39,13 +39,14 @@ def open_or_make(
     return _make(folder, source, migrations)
 
 
-def renew(connection: apsw.Connection, folder: Path, keys: Keys) -> tuple[apsw.Connection, Keys]:
-    """Copy what remains into the next generation and destroy the key of this one.
+def renew(
+    connection: apsw.Connection, folder: Path, keys: Keys, following: Keys
+) -> tuple[apsw.Connection, Keys]:
+    """Copy what remains into the next generation, of the keys `following`, and destroy the key of this one.
 
     Returns the connection and keys to go on with; the given connection is closed. When it raises VaultError,
     nothing has changed and the given connection goes on.
     """
-    following = keys.following()
     path = files.database(folder, following.generation)
     files.remove_generation(folder, following.generation)
     database.copy(connection, path, following.database)

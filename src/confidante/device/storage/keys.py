@@ -104,17 +104,19 @@ class Keyring:
         self._service = service
 
     def guard(self, vault: str) -> tuple[Guard, bytes]:
-        """Put a fresh wrapping key into the key ring."""
-        secret = os.urandom(KEY_BYTES)
+        """Put a fresh wrapping key into the key ring, or return the one it has for this vault's backups."""
+        guard, secret = ByKeyring(self._service), os.urandom(KEY_BYTES)
         keyring = _keyring()
         try:
+            if keyring.get_password(self._service, vault) is not None:
+                return guard, self.unlock(vault, guard)
             keyring.set_password(self._service, vault, base64.b64encode(secret).decode())
             kept = keyring.get_password(self._service, vault)
         except keyring.errors.KeyringError as error:
             raise _no_keyring(error) from None
         if kept != base64.b64encode(secret).decode():
             raise VaultError("the system's key ring did not store the key: use a passphrase instead")
-        return ByKeyring(self._service), secret
+        return guard, secret
 
     def unlock(self, vault: str, guard: Guard) -> bytes:
         """Fetch the wrapping key from the key ring."""

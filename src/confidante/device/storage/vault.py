@@ -1,12 +1,14 @@
 """The vault: one person's encrypted database in one folder, for one process."""
 
 import hashlib
+import hmac
 import math
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, Self, final
 
@@ -246,7 +248,27 @@ class Vault:
         with self.lock:
             if self._depth:
                 raise RuntimeError("a vault cannot be rotated inside a transaction")
-            self._connection, self._keys = generations.renew(self._open(), self.folder, self._keys)
+            self._renew(self._keys.following())
+
+    def change_key(self, source: KeySource) -> None:
+        """Guard the vault by another key source from now on; the earlier one opens only earlier backups.
+
+        Raises VaultError, with nothing changed, when there is no room, or the key source refuses.
+        """
+        with self.lock:
+            if self._depth:
+                raise RuntimeError("the key of a vault cannot be changed inside a transaction")
+            self._open()
+            guard, wrapping = source.guard(self._keys.vault)
+            self._renew(replace(self._keys.following(), guard=guard, wrapping=wrapping))
+            self._source = source
+
+    def is_opened_by(self, source: KeySource) -> bool:
+        """Return whether a key source is the one that opens this vault."""
+        try:
+            return hmac.compare_digest(source.unlock(self._keys.vault, self._keys.guard), self._keys.wrapping)
+        except VaultError:
+            return False
 
     def backup(self, folder: Path) -> None:
         """Write an encrypted copy to an empty or new folder. The same key source opens it.
@@ -285,6 +307,9 @@ class Vault:
                 self._held.release()
 
     # --- within
+
+    def _renew(self, following: Keys) -> None:
+        self._connection, self._keys = generations.renew(self._open(), self.folder, self._keys, following)
 
     def _open(self) -> apsw.Connection:
         if self._connection is None:
