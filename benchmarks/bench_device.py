@@ -54,9 +54,9 @@ with Device(sys.argv[1], sys.argv[2], create=False) as device:
 
 def published() -> bytes:
     """Return the made-up model with its catalogue."""
+    from _support import random_model
     from confidante.core.values import Catalogue
     from confidante.models.snapshot import encode
-    from confidante.testing.index_contract import random_model
 
     labels = [f"label {k}" for k in range(20)]
     carried = np.random.default_rng(2).integers(0, len(labels), (ITEMS, 2)).tolist()

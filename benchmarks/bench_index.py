@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from _support import brute_force, random_model
 from _timing import parser, verdict
 from confidante.device.catalog.index import FlatIndex, Index
 from confidante.device.catalog.index.ann import AnnIndex
 from confidante.models.served import ServedModel
-from confidante.testing.index_contract import brute_force, random_model
 
 COLUMNS, EVENTS, WANTED, TARGET_MS, TARGET_BYTES = (24, 40), 30, 10, 1.5, 8_388_608
 SIZES = {100_000: 300, 1_000_000: 30}  # items: requests

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-from confidante.device.catalog.index import FlatIndex, choose
-from confidante.device.catalog.index.ann import AnnIndex
-from confidante.models.served import ServedModel, ServedPart
-from confidante.testing.index_contract import (
+from index_contract import (
     brute_force,
     check_answer,
     check_index,
     random_model,
     random_queries,
 )
+
+from confidante.device.catalog.index import FlatIndex, choose
+from confidante.device.catalog.index.ann import AnnIndex
+from confidante.models.served import ServedModel, ServedPart
 
 
 @pytest.mark.parametrize("ordered", [False, True], ids=["in random order", "lighter and lighter"])

@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from checkerboard import checkerboard
 
 from confidante.core.errors import DataError
 from confidante.core.values import Item
@@ -14,7 +15,6 @@ from confidante.lab.demo import run_demo
 from confidante.lab.demo_reasons import explain
 from confidante.lab.report import page, prepare_folder, write_report
 from confidante.lab.report_plots import percent
-from confidante.testing.checkerboard import checkerboard
 
 NEEDED = [
     "ndcg_at_10",

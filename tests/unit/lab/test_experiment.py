@@ -6,13 +6,13 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from checkerboard import checkerboard
 from model_worlds import score_people
 
 from confidante.core.errors import ConfidanteError, DataError, PlanError, ProtocolError, Reject
 from confidante.core.values import Catalogue, Histories
 from confidante.lab.experiment import run_training
 from confidante.privacy.accounting import calibrate, epsilon_of
-from confidante.testing.checkerboard import checkerboard
 from confidante.training.recipe import BUDGET, EXACT, budget, weakness
 
 ITEMS = 30

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from checkerboard import checkerboard
 
 import _baselines as baselines
 from _frozen_splits import load_frozen
@@ -7,7 +8,6 @@ from confidante.core.errors import DataError
 from confidante.core.values import Histories
 from confidante.lab.baselines import fit_popularity
 from confidante.lab.metrics import full_ranks, hr_at_k, ndcg_at_k
-from confidante.testing.checkerboard import checkerboard
 
 
 def best_new(scores, histories):

@@ -6,13 +6,13 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from mechanism_contract import check_law, check_mechanism
 from numpy.typing import NDArray
 
 from confidante.core.errors import PlanError
 from confidante.privacy.mechanisms.base import Mechanism
 from confidante.privacy.mechanisms.skellam import SKELLAM, Skellam
 from confidante.privacy.plan import Cohort, plan_sum
-from confidante.testing.mechanism_contract import check_law, check_mechanism
 from confidante.wire.plans import encode_plan
 
 

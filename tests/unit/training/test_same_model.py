@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from checkerboard import checkerboard
 
 from _cold_start import Shares, train_cold
 from confidante.core.values import Catalogue, Histories
 from confidante.lab.experiment import run_training
 from confidante.models.snapshot import decode
 from confidante.tasks.cohorts.tree import everyone_by
-from confidante.testing.checkerboard import checkerboard
 from confidante.training.publish import publish
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
+from checkerboard import checkerboard
 from model_worlds import ExactSums, catalogue_of, people, random_people, score_people
 
 from confidante.models.served import quantise
-from confidante.testing.checkerboard import checkerboard
 from confidante.testing.task_contract import check_task
 from confidante.training.blend import FEATURE_PART, ITEM_PART
 from confidante.training.recipe import (

@@ -2,7 +2,7 @@
 
 Each device of a round adds its own share of integer noise before it masks. The law must be closed under sums:
 shares of variance v from n devices are together noise of variance n v, of which each device knows its own
-share only. `confidante.testing.mechanism_contract` tries an implementation.
+share only.
 """
 
 from fractions import Fraction
