@@ -65,7 +65,7 @@ def train_cold(
 ) -> Cold:
     """Train on people, one simulated device each, all sums within one budget.
 
-    epsilon, delta: against the coordinator, as in `run_training`. tree, groups: the cohorts and the group of
+    epsilon, delta: against the coordinator, as in `Training`. tree, groups: the cohorts and the group of
     each person, int64 [people], wanted where `shares.cohorts` is above 0; a person without events is in none.
     gate: see `cohort_table`. Raises DataError and PlanError.
     """

@@ -17,7 +17,7 @@ from confidante.device.catalog.library import Library
 from confidante.device.catalog.text import best_available
 from confidante.device.recommend.query import Profile
 from confidante.lab.data.ml100k import load_ml100k
-from confidante.lab.experiment import run_training
+from confidante.lab.experiment import Training
 from confidante.models.snapshot import Published, decode
 from confidante.packs.media import MEDIA
 
@@ -79,7 +79,7 @@ def load(name: str, phase: str) -> Data | None:
 
 def trained(data: Data, epsilon: float | None) -> bytes:
     """Return the published model of the whole federated training."""
-    return run_training(data.visible, data.catalogue, epsilon=epsilon, delta=DELTA, seed=0).published
+    return Training(epsilon=epsilon, delta=DELTA, seed=0).train(data.visible, data.catalogue).published
 
 
 def library(data: Data, published: bytes | Published | None) -> Library:

@@ -31,7 +31,7 @@ from _temporal_split import temporal
 from confidante.core.values import Catalogue, Histories
 from confidante.lab.baselines import fit_popularity
 from confidante.lab.data.ml100k import load_ml100k
-from confidante.lab.experiment import run_training
+from confidante.lab.experiment import Training
 from confidante.lab.metrics import Scorer, estimate, full_ranks, hr_at_k, ndcg_at_k
 from confidante.lab.metrics_groups import group_table
 from confidante.lab.published_recommender import PublishedRecommender
@@ -140,16 +140,9 @@ def bench(data: Data, epsilons: list[float], seeds: int) -> tuple[list[Line], li
     for name, epsilon, bits, max_upload in variants:
         values, hits, runs = [], [], []
         for seed in range(1 if epsilon is None else seeds):
-            run = run_training(
-                data.visible,
-                data.catalogue,
-                epsilon=epsilon,
-                delta=DELTA,
-                seed=seed,
-                repeat=data.repeat,
-                bits=bits,
-                max_upload=max_upload,
-            )
+            run = Training(
+                epsilon=epsilon, delta=DELTA, seed=seed, repeat=data.repeat, bits=bits, max_upload=max_upload
+            ).train(data.visible, data.catalogue)
             ndcg, hr = graded(data, PublishedRecommender(run.published, data.catalogue))
             values.append(ndcg)
             hits.append(hr)

@@ -24,7 +24,7 @@ import _movielens as movielens
 from _movielens import Data
 from confidante.core.errors import PlanError
 from confidante.lab.batch_sum import SimulatedSum, add_batches
-from confidante.lab.experiment import Run, run_training
+from confidante.lab.experiment import Run, Training
 from confidante.lab.metrics import full_ranks, hr_at_k, ndcg_at_k
 from confidante.lab.published_recommender import PublishedRecommender
 from confidante.privacy.plan import Cohort, SumPlan, plan_sum
@@ -53,14 +53,8 @@ class Watched:
 
 def trained(data: Data, epsilon: float, bits: int, seed: int) -> tuple[Run, Watched]:
     watched = Watched(data)
-    run = run_training(
-        data.visible,
-        data.catalogue,
-        epsilon=epsilon,
-        delta=movielens.DELTA,
-        seed=seed,
-        bits=bits,
-        adder=watched,
+    run = Training(epsilon=epsilon, delta=movielens.DELTA, seed=seed, bits=bits).train(
+        data.visible, data.catalogue, adder=watched
     )
     return run, watched
 

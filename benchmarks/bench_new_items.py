@@ -27,7 +27,7 @@ from confidante.core.values import Catalogue, Histories
 from confidante.device.catalog.build import extended
 from confidante.device.catalog.text import best_available
 from confidante.device.recommend.query import build_query
-from confidante.lab.experiment import run_training
+from confidante.lab.experiment import Training
 from confidante.lab.metrics import estimate, hr_at_k, ndcg_at_k, recall_at_k
 from confidante.models.snapshot import decode
 from confidante.packs.media import MEDIA
@@ -104,7 +104,7 @@ def scored(made: World) -> list[Scores]:
     old = Catalogue(
         *(c[: made.old] for c in (made.catalogue.ids, made.catalogue.titles, made.catalogue.labels))
     )
-    run = run_training(made.training, old, epsilon=EPSILON, delta=movielens.DELTA, seed=0)
+    run = Training(epsilon=EPSILON, delta=movielens.DELTA, seed=0).train(made.training, old)
     published = decode(publish(run.learnt, old))
     items = movielens.items_of(made.catalogue)
     library = extended(

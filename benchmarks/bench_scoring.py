@@ -33,7 +33,7 @@ from bench_training import synthetic_movielens
 from confidante.core.values import Catalogue, Histories
 from confidante.crypto.he.bfv import BfvScheme
 from confidante.crypto.he.scheme import Table
-from confidante.lab.experiment import run_training
+from confidante.lab.experiment import Training
 from confidante.models.refinement.build import build, narrowed
 from confidante.models.served import ServedModel, ServedPart
 from confidante.models.snapshot import Published, decode
@@ -197,7 +197,7 @@ def said(found: list[int]) -> dict[str, float]:
 
 def overlaps() -> dict[str, dict[str, float]]:
     histories, catalogue = synthetic_movielens()
-    published = run_training(histories, catalogue, epsilon=EPSILON, seed=0).published
+    published = Training(epsilon=EPSILON, seed=0).train(histories, catalogue).published
     found = {"synthetic people": overlap(decode(published), histories)}
     if os.environ.get("CONFIDANTE_SHARED"):
         data = movielens.load("ml-1m", "valid")

@@ -1,7 +1,7 @@
 """A whole training at the size of MovieLens-1M: seconds by phase and peak memory, epsilon 8.
 
 6,040 devices, 3,706 items and a million events, drawn at random with the same shape (lengths from 20 to some
-2,000, popularity by a power law, tastes by 18 genres), so that it runs anywhere. `run_training` as the lab
+2,000, popularity by a power law, tastes by 18 genres), so that it runs anywhere. `Training` as the lab
 and the command line call it, with the noise of all devices (engine `aggregate`). `benchmarks/bench_ml1m.py`
 is for accuracy on the real data; this is for time.
 
@@ -74,7 +74,7 @@ def measure(epsilon: float) -> dict[str, Any]:
         setattr(module, name, clocked(spent, name, getattr(module, name)))
     before = peak_mib()
     start, cpu = time.perf_counter(), time.process_time()
-    run = experiment.run_training(histories, catalogue, epsilon=epsilon)
+    run = experiment.Training(epsilon=epsilon).train(histories, catalogue)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     phases = {record.plan.task: record.seconds for record in run.records} | spent
     return {

@@ -12,7 +12,7 @@ from confidante.lab.baselines import fit_popularity
 from confidante.lab.data.dataset import Dataset
 from confidante.lab.demo_profile import DemoProfile, make_profile
 from confidante.lab.demo_reasons import Person, person_shown
-from confidante.lab.experiment import Run, run_training
+from confidante.lab.experiment import Run, Training
 from confidante.lab.metrics import Estimate, Ranks, Scorer, estimate, full_ranks, hr_at_k, ndcg_at_k
 from confidante.lab.metrics_groups import GroupRow, group_table, groups_of_people
 from confidante.lab.published_recommender import PublishedRecommender
@@ -181,9 +181,7 @@ def run_demo(
     def central_says(what: str, part: float) -> None:
         say(f"central, not private: {what}", part)
 
-    run = run_training(
-        history,
-        dataset.catalogue,
+    training = Training(
         epsilon=epsilon,
         delta=delta,
         seed=seed,
@@ -191,9 +189,9 @@ def run_demo(
         max_dropout=MAX_DROPOUT,
         max_collusion=MAX_COLLUSION,
         dropout=dropout,
-        progress=progress,
     )
-    central = run_training(history, dataset.catalogue, epsilon=None, seed=seed, progress=central_says)
+    run = training.train(history, dataset.catalogue, progress)
+    central = Training(epsilon=None, seed=seed).train(history, dataset.catalogue, central_says)
     recommender = PublishedRecommender(run.published, dataset.catalogue)
     scorers: dict[str, Scorer] = {
         POPULARITY: fit_popularity(history, len(dataset.catalogue)),

@@ -1,7 +1,7 @@
 """One training over simulated devices, from a wanted epsilon to a model, a guarantee and what it cost."""
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
@@ -50,69 +50,17 @@ class Run:
         return max(record.largest_upload for record in self.records)
 
 
-def run_training(
-    histories: SimulatedPeople,
-    catalogue: Catalogue,
-    *,
-    epsilon: float | None,
-    delta: float = 1e-5,
-    seed: int = 0,
-    repeat: bool = False,
-    likes: float = 0.0,
-    settings: Settings | None = None,
-    engine: Engine = "aggregate",
-    adder: SumBackend | None = None,
-    max_dropout: float = 0.3,
-    max_collusion: float = 0.1,
-    dropout: float = 0.0,
-    bits: int = 20,
-    max_upload: int = 3_000_000,
-    progress: Progress | None = None,
-) -> Run:
-    """Train on `histories`, one simulated device a person, and account for it.
-
-    epsilon: what the coordinator faces at worst, user-level, all sums together, with `max_dropout` of the
-    devices gone and `max_collusion` of them telling it their noise; None for secure aggregation without
-    noise. repeat: whether people take the same item again (their own items are then candidates). likes: share
-    of the budget for the sum that speaks for likes, 0 for no such sum. settings: other constants than
-    `training_budget` gives. adder: see `Simulator`. dropout: part of the devices that really vanish during
-    each sum. Raises `DataError` for data that cannot be trained on, `PlanError` for what cannot be promised,
-    and `ProtocolError` when more devices vanish than `max_dropout` allows for.
-    """
-    started = time.perf_counter()
-    _check(histories, catalogue)
-    cohort = Cohort(histories.people, max_dropout, max_collusion)
-    budget = training_budget(histories.people, epsilon, delta, repeat=repeat, likes=likes)
-    simulator = Simulator(
-        histories,
-        budget.multipliers,
-        SeededEntropy(seed, "simulation"),
-        engine=engine,
-        adder=adder,
-        cohort=cohort,
-        dropout=dropout,
-        bits=bits,
-        max_upload=max_upload,
-        progress=progress,
-    )
-    learnt = train(
-        with_features(catalogue),
-        simulator,
-        settings or replace(budget.settings, **pack_named(catalogue.pack).training),
-    )
-    records = tuple(simulator.records)
-    guarantee = account([r.plan for r in records], delta, [r.survivors for r in records])
-    return Run(publish(learnt, catalogue), learnt, records, guarantee, time.perf_counter() - started)
-
-
 @final
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How to train, as a caller of the command line asks for it.
+    """How to train.
 
-    epsilon: user-level, what the coordinator faces at worst; None for secure aggregation without noise.
-    dropout: part of the devices that really vanish; at most `max_dropout`, for which the noise is planned.
-    repeat: repurchase data, where people meet an item again. Raises PlanError for what cannot be.
+    epsilon: what the coordinator faces at worst, user-level, all sums together, with `max_dropout` of the
+    devices gone and `max_collusion` of them telling it their noise; None for secure aggregation without
+    noise. dropout: part of the devices that really vanish during each sum; at most `max_dropout`. repeat:
+    repurchase data, where people take the same item again (their own items are then candidates). likes: share
+    of the budget for the sum that speaks for likes, 0 for no such sum. settings: other constants than
+    `training_budget` and the catalogue's pack give. Raises PlanError for what cannot be.
     """
 
     epsilon: float | None = 4.0
@@ -125,6 +73,8 @@ class Training:
     bits: int = 20
     max_upload: int = 3_000_000
     repeat: bool = False
+    likes: float = 0.0
+    settings: Settings | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no later check would name as clearly."""
@@ -155,8 +105,31 @@ class Training:
         progress: Progress | None = None,
         adder: SumBackend | None = None,
     ) -> Run:
-        """Train on all events of a crowd; adder: see `Simulator`. Raises ConfidanteError."""
-        return run_training(crowd, catalogue, adder=adder, progress=progress, **asdict(self))
+        """Train on all events of a crowd, one simulated device a person, and account for it.
+
+        adder: see `Simulator`. Raises `DataError` for data that cannot be trained on, `PlanError` for what
+        cannot be promised, and `ProtocolError` when a sum has too few devices.
+        """
+        started = time.perf_counter()
+        _check(crowd, catalogue)
+        budget = training_budget(crowd.people, self.epsilon, self.delta, repeat=self.repeat, likes=self.likes)
+        simulator = Simulator(
+            crowd,
+            budget.multipliers,
+            SeededEntropy(self.seed, "simulation"),
+            engine=self.engine,
+            adder=adder,
+            cohort=Cohort(crowd.people, self.max_dropout, self.max_collusion),
+            dropout=self.dropout,
+            bits=self.bits,
+            max_upload=self.max_upload,
+            progress=progress,
+        )
+        settings = self.settings or replace(budget.settings, **pack_named(catalogue.pack).training)
+        learnt = train(with_features(catalogue), simulator, settings)
+        records = tuple(simulator.records)
+        guarantee = account([r.plan for r in records], self.delta, [r.survivors for r in records])
+        return Run(publish(learnt, catalogue), learnt, records, guarantee, time.perf_counter() - started)
 
 
 def costs(run: Run, training: Training) -> dict[str, Any]:

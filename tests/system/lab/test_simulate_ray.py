@@ -9,7 +9,7 @@ import pytest
 from confidante.core.errors import DataError, WorkerError
 from confidante.core.values import SparseRows
 from confidante.lab.entropy import SeededEntropy
-from confidante.lab.experiment import run_training
+from confidante.lab.experiment import Training
 from confidante.lab.people import SyntheticPeople, synthetic_catalogue
 from confidante.lab.simulation import Simulator
 
@@ -33,7 +33,7 @@ def spread():
 
 
 def training(crowd, adder=None, **options):
-    return run_training(crowd, CATALOGUE, adder=adder, **{"epsilon": 8.0, "seed": 4, "bits": 24} | options)
+    return Training(**{"epsilon": 8.0, "seed": 4, "bits": 24} | options).train(crowd, CATALOGUE, adder=adder)
 
 
 @pytest.mark.parametrize("options", [{}, {"dropout": 0.2}, {"epsilon": None}], ids=str)

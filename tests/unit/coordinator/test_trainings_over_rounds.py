@@ -7,11 +7,11 @@ from engine_world import CATALOGUE, Devices, World, crowd, population
 
 from confidante.coordinator.config.refinement import RefinementTerms
 from confidante.coordinator.rounds.training_history import TrainingHistory
-from confidante.coordinator.rounds.training_replay import Model, Published, Result, Training
+from confidante.coordinator.rounds.training_replay import Model, Published, Result, TrainingReplay
 from confidante.coordinator.store import PUBLISHED
 from confidante.core.errors import WireError
 from confidante.core.values import Catalogue
-from confidante.lab.experiment import run_training
+from confidante.lab.experiment import Training
 from confidante.models.factors import PICK_PART
 from confidante.models.snapshot import decode
 from confidante.privacy.accounting import epsilon_of
@@ -48,7 +48,7 @@ def test_without_noise_the_model_is_that_of_the_lab_bit_for_bit(tmp_path, picks)
     ended = train(world, len(names))
     assert [state.phase for state in ended] == [PUBLISHED] * len(names)
     assert [state.row.task for state in ended] == [f"{name} 1" for name in names]
-    lab = run_training(histories, CATALOGUE, epsilon=None, seed=SEED, engine="ideal", bits=20, likes=picks)
+    lab = Training(epsilon=None, seed=SEED, engine="ideal", bits=20, likes=picks).train(histories, CATALOGUE)
     for state, record in zip(ended, lab.records, strict=True):
         assert decode_plan(state.row.plan) == record.plan
     (said,) = models(world)
@@ -139,7 +139,7 @@ def test_a_catalogue_that_changes_in_the_middle_begins_the_sums_anew(tmp_path):
 
 
 def test_sums_of_other_tasks_are_passed_over():
-    training = Training(population(5))
+    training = TrainingReplay(population(5))
     first = training.go_on(())
     assert first.name == "popularity"
     plan = b"a plan that nobody reads"
@@ -155,8 +155,8 @@ def test_a_result_that_is_damaged_is_refused(data):
 
 
 def test_the_noise_of_a_small_crowd_is_that_of_the_lab():
-    training = Training(population(40, noise=True))
-    lab = run_training(crowd(40), CATALOGUE, epsilon=4.0, delta=1e-5, seed=SEED, bits=20)
+    training = TrainingReplay(population(40, noise=True))
+    lab = Training(epsilon=4.0, delta=1e-5, seed=SEED, bits=20).train(crowd(40), CATALOGUE)
     assert training.population.cohort == Cohort(40, 0.3, 0.1)
     planned = [training.budget.multipliers[record.plan.task] for record in lab.records]
     assert planned == [record.plan.noise_multiplier for record in lab.records]

@@ -9,7 +9,7 @@ from model_worlds import catalogue_of, random_people
 from confidante.core.values import Catalogue, Event
 from confidante.device.device import Device
 from confidante.device.storage.keys import InsecurePlaintextKey
-from confidante.lab.experiment import run_training
+from confidante.lab.experiment import Training
 from confidante.lab.metrics import full_ranks
 from confidante.lab.published_recommender import PublishedRecommender
 from confidante.training.recipe import EXACT
@@ -53,7 +53,7 @@ def of_device(folder, published, catalogue, history, n, repeats):
 def test_a_device_lists_what_the_lab_lists(tmp_path, items, catalogue, options):
     world = catalogue(items)
     everyone = random_people(150, items, 30, seed=items)
-    run = run_training(everyone, world, bits=16, **options)
+    run = Training(bits=16, **options).train(everyone, world)
     recommender = PublishedRecommender(run.published, world)
     repeats = options.get("repeat", False)
     lists = list(recommender.lists(everyone, 20, repeats=repeats))
@@ -73,7 +73,7 @@ def test_a_device_lists_what_the_lab_lists(tmp_path, items, catalogue, options):
 
 def test_scores_and_reasons_are_those_of_the_lists():
     world, everyone = titled(70), random_people(40, 70, 25, seed=3)
-    recommender = PublishedRecommender(run_training(everyone, world, epsilon=None).published, world)
+    recommender = PublishedRecommender(Training(epsilon=None).train(everyone, world).published, world)
     scores = recommender.score(everyone)
     for person, rows in enumerate(recommender.lists(everyone, 10)):
         alone = everyone.slice(person, person + 1)
@@ -89,7 +89,7 @@ def test_scores_and_reasons_are_those_of_the_lists():
 
 def test_who_has_everything_gets_nothing_and_lists_end_with_the_candidates():
     world, everyone = titled(12), random_people(30, 12, 10, seed=4)
-    recommender = PublishedRecommender(run_training(everyone, world, epsilon=None).published, world)
+    recommender = PublishedRecommender(Training(epsilon=None).train(everyone, world).published, world)
     everything = random_people(1, 1, 0, seed=0)
     everything = type(everything)(np.array([0, 12]), np.arange(12, dtype=np.int32), np.arange(12))
     assert [len(rows) for rows in recommender.lists(everything, 5)] == [0]

@@ -14,7 +14,7 @@ from confidante.core.values import Histories
 from confidante.lab.batch_sum import SimulatedSum, add_batches
 from confidante.lab.device_streams import BLOCK, DeviceStreams, smallest
 from confidante.lab.entropy import SeededEntropy
-from confidante.lab.experiment import Training, run_training
+from confidante.lab.experiment import Training
 from confidante.lab.people import SyntheticPeople, synthetic_catalogue
 from confidante.lab.simulate import simulate
 from confidante.lab.simulation import Simulator
@@ -198,7 +198,7 @@ def test_a_simulation_says_what_it_took_and_how_good_the_model_is():
 def test_a_training_over_made_up_people_is_that_over_the_same_people_held():
     catalogue = synthetic_catalogue(CROWD.items)
     runs = [
-        run_training(crowd, catalogue, epsilon=8.0, seed=1, bits=24)
+        Training(epsilon=8.0, seed=1, bits=24).train(crowd, catalogue)
         for crowd in (CROWD, CROWD.select(np.arange(CROWD.people)))
     ]
     assert [r.digest for r in runs[0].records] == [r.digest for r in runs[1].records]

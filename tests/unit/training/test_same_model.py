@@ -15,7 +15,7 @@ from checkerboard import checkerboard
 
 from _cold_start import Shares, train_cold
 from confidante.core.values import Catalogue, Histories
-from confidante.lab.experiment import run_training
+from confidante.lab.experiment import Training
 from confidante.models.snapshot import decode
 from confidante.tasks.cohorts.tree import everyone_by
 from confidante.training.publish import publish
@@ -38,11 +38,11 @@ def crowd(count):
 
 def board(**options):
     world = checkerboard(20)
-    return publish(run_training(world.histories, world.catalogue, **options).learnt, world.catalogue), b""
+    return publish(Training(**options).train(world.histories, world.catalogue).learnt, world.catalogue), b""
 
 
 def training(people, **options):
-    return publish(run_training(crowd(people), CATALOGUE, bits=16, **options).learnt, CATALOGUE), b""
+    return publish(Training(bits=16, **options).train(crowd(people), CATALOGUE).learnt, CATALOGUE), b""
 
 
 def with_cohorts_and_likes():

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from confidante.coordinator.config.measures import PREFIX, Measure
 from confidante.coordinator.config.population import Population
-from confidante.coordinator.rounds.training_replay import Model, Published, Result, Training, noisy_sum
+from confidante.coordinator.rounds.training_replay import Model, Published, Result, TrainingReplay, noisy_sum
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import PublishedRound, RoundRow, RoundState
@@ -30,7 +30,7 @@ class TrainingHistory:
 
     def __init__(self, store: Store, bodies: Bodies, population: Population) -> None:
         self._store, self._bodies, self.population = store, bodies, population
-        self.training = training = Training(population)
+        self.training = training = TrainingReplay(population)
         self._go_on = lru_cache(4)(training.go_on)
         self._kept = lru_cache(8)(lambda ref: Result.read(bodies.get(ref)))
         self._model_in = lru_cache(4096)(lambda ref: self._kept(ref).model)

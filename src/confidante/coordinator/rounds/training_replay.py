@@ -95,7 +95,7 @@ class Model:
 
 
 @final
-class Training:
+class TrainingReplay:
     """The one kind of training of a population, ready to be executed again and again."""
 
     def __init__(self, population: Population) -> None:
@@ -121,7 +121,7 @@ class Training:
 class _Sums:
     """The sums that were published, as a `SumService`."""
 
-    def __init__(self, training: Training, sums: Sequence[Published]) -> None:
+    def __init__(self, training: TrainingReplay, sums: Sequence[Published]) -> None:
         self._training = training
         self._sums = {one.task_body: one for one in sums}
 
