@@ -154,7 +154,7 @@ class Faults:
         """What was published was paid for, once; no more was paid than rounds were opened."""
         found = self.store.rounds.newest(NAME, 1000)
         published = sum(one.outcome == "published" for one in found)
-        assert published <= len(self.store.rounds.payments(NAME)) <= len(found)
+        assert published <= len(self.store.payments.all(NAME)) <= len(found)
 
     def check_aborted(self, state: RoundState) -> None:
         assert state.outcome == "aborted"

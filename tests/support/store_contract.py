@@ -88,7 +88,7 @@ class TestOpening:
         assert [waiting.identity for waiting in store.pool.all("films")] == list(IDENTITIES[4:])
         assert seat_of(store, IDENTITIES[3]) == (ROUND.id, 3)
         assert seat_of(store, IDENTITIES[4]) is None
-        assert store.rounds.payments("films") == []
+        assert store.payments.all("films") == []
         state = store.rounds.get(ROUND.id)
         assert state is not None
         assert (state.number, state.cost) == (1, Payment(1.5, 0.25))
@@ -97,19 +97,19 @@ class TestOpening:
     def test_a_round_is_paid_for_when_its_vectors_may_come_and_never_again(self, store: Store) -> None:
         opened(store)
         for at, phase in enumerate(COLLECTING[:-1]):
-            assert store.rounds.spent("films") == ([1.5] if at > COLLECTING.index("SHARE") else [])
+            assert store.payments.spent("films") == ([1.5] if at > COLLECTING.index("SHARE") else [])
             claimed(store, 20.0)
             for _ in range(2):
                 store.rounds.advance(ROUND.id, phase, COLLECTING[at + 1], 10.0, {}, 20.0)
-        assert store.rounds.payments("films") == [Payment(1.5, 0.25)]
-        assert store.rounds.spent("books") == []
+        assert store.payments.all("films") == [Payment(1.5, 0.25)]
+        assert store.payments.spent("books") == []
 
     def test_a_round_that_dies_before_its_vectors_may_come_costs_nothing(self, store: Store) -> None:
         opened(store)
         claimed(store, 20.0)
         assert store.rounds.advance(ROUND.id, "ADVERTISE", "SHARE", 30.0, {}, 20.0)
         assert store.rounds.abort(ROUND.id, "too few", 30.0)
-        assert store.rounds.payments("films") == []
+        assert store.payments.all("films") == []
         assert store.rounds.failures("films") == 1
         assert store.rounds.failures("books") == 0
 
@@ -286,7 +286,7 @@ class TestEnds:
         assert state is not None
         assert (state.phase, state.outcome, state.reason) == (ABORTED, "aborted", "too few")
         assert seat_of(store, IDENTITIES[0]) is None
-        assert store.rounds.spent("films") == [1.5]
+        assert store.payments.spent("films") == [1.5]
         assert not store.rounds.abort(ROUND.id, "again", 5.0)
         assert hear(store, ROUND.id, "ADVERTISE", 1, DIGEST, 5, "one", 5.0) == Late()
         assert store.rounds.claim_due(1e6, "a", 5.0) is None
@@ -300,7 +300,7 @@ class TestEnds:
         claimed(store, 10.0)
         assert store.rounds.publish(ROUND.id, "sum", (1, 3, 2), None, 20.0)
         store.messages.clear(ROUND.id)
-        before, spent = store.rounds.published("films", 5), store.rounds.spent("films")
+        before, spent = store.rounds.published("films", 5), store.payments.spent("films")
         assert store.messages.forget_seats(20.0) == 0
         assert store.messages.forget_seats(20.1) == 1
         assert store.messages.forget_seats(1e6) == 0
@@ -309,7 +309,7 @@ class TestEnds:
         assert (state.row.roster, state.row.seats, state.survivors) == ((), (), (0, 0, 0))
         assert store.rounds.published("films", 5) == before
         assert before[0].survivors == 3
-        assert store.rounds.spent("films") == spent != []
+        assert store.payments.spent("films") == spent != []
 
     def test_messages_are_forgotten_when_the_round_is_over_and_not_before(self, store: Store) -> None:
         opened(store)

@@ -106,7 +106,7 @@ def test_all_comes_back_on_either_database_and_running_rounds_are_ended(
     with Store.open(empty) as store:
         assert store.log.verify() == 1
         # what ran may have got to its sum after the backup: it counts as paid
-        assert store.rounds.spent("films") == [1.5, 2.5]
+        assert store.payments.spent("films") == [1.5, 2.5]
         ran, published = store.rounds.newest("films")
         assert (ran.phase, ran.outcome, ran.reason, ran.ended) == ("ABORTED", "aborted", RESTORED, NOW + 50)
         assert published.survivors == (0, 2, 3)

@@ -28,7 +28,7 @@ def left(world):
     state = world.newest
     boxes = {phase: world.outbox(state.row.id, phase) for phase in COLLECTING}
     log = [(entry.kind, entry.body) for entry in world.store.log.entries()]
-    return state.phase, boxes, state.result, state.survivors, log, len(world.store.rounds.payments("films"))
+    return state.phase, boxes, state.result, state.survivors, log, len(world.store.payments.all("films"))
 
 
 def one_step(world):
@@ -55,7 +55,7 @@ def test_killed_at_any_call_of_a_step_and_done_again_the_same_bytes_leave(tmp_pa
         with pytest.raises(KilledError):
             killed.fresh(trap.watch(killed.store), trap.watch(killed.bodies)).step(killed.now)
         before_vectors = killed.newest.phase in ("ADVERTISE", "SHARE")
-        assert len(killed.store.rounds.payments("films")) == (0 if before_vectors else 1)
+        assert len(killed.store.payments.all("films")) == (0 if before_vectors else 1)
         if killed.newest.phase == phase:  # not committed: whoever comes when the lease is over does it again
             if killed.newest.closed:
                 assert not killed.engine.step(killed.now)
@@ -85,7 +85,7 @@ def test_killed_at_any_call_of_an_opening_it_is_opened_once_and_costs_nothing(tm
             killed.fresh(trap.watch(killed.store), trap.watch(killed.bodies)).step(killed.now)
         killed.settle()
         assert len(killed.store.rounds.newest("films")) == 1
-        assert not killed.store.rounds.payments("films")
+        assert not killed.store.payments.all("films")
         announced = [entry for entry in killed.store.log.entries() if entry.hash == killed.newest.row.id]
         assert len(announced) == 1
         killed.close()
@@ -205,7 +205,7 @@ def test_two_workers_in_two_threads_take_a_training_to_its_model(tmp_path):
         over.set()
         for worker in workers:
             worker.join()
-    assert len(world.store.rounds.payments("films")) == 3
+    assert len(world.store.payments.all("films")) == 3
     assert [entry.kind for entry in world.store.log.entries()].count("model") == 1
     assert verify(world.store.log.entries())[0] == len(world.store.log.entries())
     world.close()

@@ -117,7 +117,7 @@ def test_what_was_paid_is_never_less_than_what_was_published(world: Faults) -> N
     def look(over: threading.Event) -> None:
         while not over.wait(0.005):
             published = [one.id for one in world.store.operator.rounds(NAME) if one.outcome == "published"]
-            paid = len(world.store.rounds.payments(NAME))
+            paid = len(world.store.payments.all(NAME))
             assert paid >= len(published)
             seen_so_far.append((paid, len(published)))
 

@@ -99,7 +99,7 @@ class TestRaces:
             [lambda: store.rounds.advance(ROUND.id, "SHARE", "MASK", 50.0, {0: "b"}, 30.0) for _ in range(8)]
         )
         assert won.count(True) == 1
-        assert store.rounds.spent("films") == [1.5]
+        assert store.payments.spent("films") == [1.5]
 
     def test_a_device_that_joins_while_it_is_seated_is_not_left_waiting(self, store: Store) -> None:
         filled(store)

@@ -82,7 +82,7 @@ def test_too_few_end_the_round_with_a_reason_and_cost_nothing_before_vectors_may
     assert "too_few" in state.reason
     assert "6" in state.reason
     paid = COLLECTING.index(phase) >= COLLECTING.index("MASK")
-    assert len(world.store.rounds.payments("films")) == paid
+    assert len(world.store.payments.all("films")) == paid
     assert not state.result
     assert world.store.operator.counts()["round aborted"] == 1
     assert "ended without a sum" in world.engine.says["films"]
@@ -95,7 +95,7 @@ def test_too_few_end_the_round_with_a_reason_and_cost_nothing_before_vectors_may
     assert world.newest.row.id != state.row.id
     assert world.newest.row.task_body == state.row.task_body
     again = world.finish()
-    assert len(world.store.rounds.payments("films")) == paid + 1
+    assert len(world.store.payments.all("films")) == paid + 1
     assert np.array_equal(world.total(again), world.expected(again))
 
 
@@ -233,10 +233,10 @@ def test_when_the_budget_is_spent_no_round_is_opened_and_it_is_said(tmp_path):
     world.now += world.population.rest
     world.devices.wait(world.store, world.now)
     world.settle()
-    assert len(world.store.rounds.newest("films")) == len(world.store.rounds.payments("films")) == 1
+    assert len(world.store.rounds.newest("films")) == len(world.store.payments.all("films")) == 1
     assert "the budget is spent: 1 rounds used up epsilon" in world.engine.says["films"]
     assert "of 4, and training needs epsilon" in world.engine.says["films"]
-    paid = world.store.rounds.spent("films")
+    paid = world.store.payments.spent("films")
     assert 0 < epsilon_of(paid, 1e-5) < 4.0
     assert len(world.store.pool.all("films")) == 10
     world.close()
@@ -262,11 +262,11 @@ def test_rounds_that_nobody_answers_cost_nothing_and_come_ever_more_seldom(tmp_p
         assert world.open().number == failed
         world.now += 1
     assert pauses[-1] == 86400.0
-    assert world.store.rounds.payments("films") == []
+    assert world.store.payments.all("films") == []
     world.open()
     assert world.finish().phase == PUBLISHED
     assert world.store.rounds.failures("films") == 0
-    assert len(world.store.rounds.payments("films")) == 1
+    assert len(world.store.payments.all("films")) == 1
     world.close()
 
 
@@ -320,7 +320,7 @@ def test_a_round_that_fits_no_more_when_it_is_to_be_paid_ends_and_pays_nothing(t
     world.settle()
     assert world.newest.phase == ABORTED
     assert world.newest.reason.startswith("the budget is spent: 0 rounds used up epsilon 0 of 0.1")
-    assert world.store.rounds.payments("films") == []
+    assert world.store.payments.all("films") == []
     world.close()
 
 
@@ -334,7 +334,7 @@ def test_a_sum_without_noise_leaves_nothing_for_noise(tmp_path):
     world.settle()
     assert "used up epsilon inf of 8" in world.engine.says["films"]
     assert "no finite epsilon" in world.engine.says["films"]
-    assert math.isinf(epsilon_of(world.store.rounds.spent("films"), 1e-5))
+    assert math.isinf(epsilon_of(world.store.payments.spent("films"), 1e-5))
     world.close()
 
 

@@ -113,7 +113,7 @@ def test_what_does_not_fit_the_budget_is_passed_over_and_in_the_end_everything_s
     who = {"noise": True, "epsilon": 4.1, "every": 0.0}
     world = world_of(tmp_path, 10, tasks=(POPULAR, QUALITY), **who)
     assert rounds(world, 4)[3] == "measure popularity 1"
-    paid = [one.noise_multiplier for one in world.store.rounds.payments("films")]
+    paid = [one.noise_multiplier for one in world.store.payments.all("films")]
     assert epsilon_of(paid, 1e-5) <= 4.1
     now = standing(world.store, world.population)
     assert (now.paid, now.fits["training"], now.fits["measure quality"]) == (4, False, False)
@@ -123,7 +123,7 @@ def test_what_does_not_fit_the_budget_is_passed_over_and_in_the_end_everything_s
         assert rounds(world, 1) == [f"measure popularity {now.paid - 2}"]
         world.now += POPULAR.every
         now = standing(world.store, world.population)
-    spent = epsilon_of([one.noise_multiplier for one in world.store.rounds.payments("films")], 1e-5)
+    spent = epsilon_of([one.noise_multiplier for one in world.store.payments.all("films")], 1e-5)
     assert now.spent == pytest.approx(spent)
     assert spent <= 4.1
     assert idle(world).startswith(f"the budget is spent: {now.paid} rounds used up epsilon")
@@ -204,6 +204,6 @@ def test_a_measure_that_fails_is_tried_again_under_its_number_and_paid_for_again
     assert failed.outcome == "aborted"
     world.now += world.population.rest
     assert rounds(world, 1) == ["measure popularity 1"]
-    assert len(world.store.rounds.payments("films")) == 5
-    assert len({one.noise_multiplier for one in world.store.rounds.payments("films")[3:]}) == 1
+    assert len(world.store.payments.all("films")) == 5
+    assert len({one.noise_multiplier for one in world.store.payments.all("films")[3:]}) == 1
     world.close()

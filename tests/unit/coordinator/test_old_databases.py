@@ -53,7 +53,7 @@ def old(tmp_path: Path) -> Iterator[Old]:
 def test_its_log_holds_together_and_its_budget_is_what_it_was(old: Old) -> None:
     assert old.store.log.verify() == SAID["log"]
     assert old.store.log.tail(1)[0].hash.hex() == SAID["head"]
-    assert old.store.rounds.spent("films") == SAID["spent"]
+    assert old.store.payments.spent("films") == SAID["spent"]
     assert standing(old.store, old.films).words == SAID["budget"]
     assert old.store.operator.counts() == SAID["counts"]
     assert old.store.operator.paused("films")
@@ -83,7 +83,7 @@ def test_its_waiting_devices_wait_on_and_the_round_that_ran_goes_on(old: Old) ->
     assert not server.waiting_for
     assert RoundEngine(old.store, old.bodies, old.films).step(SAID["now"])
     assert old.store.rounds.newest("films", 1)[0].phase == "MASK"
-    assert len(old.store.rounds.payments("films")) == len(SAID["spent"]) + 1
+    assert len(old.store.payments.all("films")) == len(SAID["spent"]) + 1
 
 
 def test_its_invitations_and_keys_are_good(old: Old) -> None:

@@ -108,7 +108,7 @@ def test_the_key_opens_and_pauses_and_ends_rounds(tmp_path: Path) -> None:
         state = store.rounds.get(running.row.id)
         assert state is not None
         assert (state.outcome, state.reason) == ("aborted", "its operator ended it")
-        assert len(store.rounds.payments("films")) == 6
+        assert len(store.payments.all("films")) == 6
         again = http.post("/operator/abort", data={**form, "round": running.row.id.hex()})
         assert again.headers["location"] == "/?told=over"
 

@@ -82,7 +82,7 @@ def test_with_noise_it_costs_what_was_planned_and_then_no_more(tmp_path, picks, 
     world = World(tmp_path, who, Devices(crowd(10)))
     ended = train(world, rounds)
     assert [state.phase for state in ended] == [PUBLISHED] * rounds
-    paid = world.store.rounds.payments("films")
+    paid = world.store.payments.all("films")
     assert 3.9 < epsilon_of([one.noise_multiplier for one in paid], 1e-5) <= 4.0
     assert [one.noise_multiplier for one in paid] == [decode_plan(s.row.plan).noise_multiplier for s in ended]
     assert sum(one.share for one in paid) == pytest.approx(1.0)

@@ -70,7 +70,7 @@ def check_database(address: str, populations: tuple[Population, ...], now: float
 def check_strays(store: Store, named: Collection[str]) -> Iterator[Check]:
     """Give a cross for each population that was paid for and that no file names."""
     for name in sorted({name for name, _outcome in store.operator.outcomes()} - set(named)):
-        if paid := len(store.rounds.spent(name)):
+        if paid := len(store.payments.spent(name)):
             yield Check(
                 "budget",
                 good=False,

@@ -79,7 +79,7 @@ def standing(store: Store, population: Population, wire: CatalogueWire | None = 
 
     wire: the population's catalogue, if the caller has it at hand.
     """
-    spent = tuple(sorted(store.rounds.spent(population.name)))
+    spent = tuple(sorted(store.payments.spent(population.name)))
     if not population.noise:
         words = f"secure sums without noise, so nothing is limited; {len(spent)} rounds were paid for"
         whats = (TRAINING, *(one.prefix.strip() for one in population.tasks))

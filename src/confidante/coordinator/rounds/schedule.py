@@ -150,7 +150,7 @@ class Schedule:
 
     def afford(self, state: RoundState) -> None:
         """Check once more that the budget holds what a round is about to pay; StoreError when it does not."""
-        spent = self._store.rounds.spent(self.population.name)
+        spent = self._store.payments.spent(self.population.name)
         problem = overspends(self.population, spent, (state.cost.noise_multiplier,), state.row.task)
         if problem:
             raise StoreError(f"the budget is spent: {problem}")

@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Table, insert, select, text, update
 from confidante.coordinator.store import public_log, tables
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.database import Database
+from confidante.coordinator.store.payments import pay
 from confidante.coordinator.store.references import digests
 from confidante.coordinator.store.values import ABORTED
 from confidante.core.errors import DataError, StoreError
@@ -38,7 +39,6 @@ _ROWS = 500
 _LENGTH = struct.Struct("<I")
 _MOST_PIECE = 1 << 30
 _NAMED = ("model", "wide", "table", "catalogue", "cohorts")  # of what the public log names, that is kept
-_STEP = 1 << 20
 _UNREADABLE = (
     KeyError,
     ValueError,
@@ -67,6 +67,17 @@ class BackupSummary:
     rows: Mapping[str, int]
 
 
+class _Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The last file of a backup."""
+
+    form: int
+    revision: str
+    made: float
+    rows: dict[str, int]
+    running: int
+    digests: dict[str, str]
+
+
 def back_up(database: Database, bodies: Bodies, path: Path, now: float) -> BackupSummary:
     """Write a backup to `path`, whole or not at all, readable by its owner only.
 
@@ -87,17 +98,9 @@ def back_up(database: Database, bodies: Bodies, path: Path, now: float) -> Backu
         for ref in refs:
             archive.writestr(f"bodies/{ref}", bodies.get(ref))
             digests[f"bodies/{ref}"] = ref
-        running = _running(sql)
-        revision = database.revision(sql)
-        manifest = {
-            "form": FORM,
-            "revision": revision,
-            "made": now,
-            "rows": rows,
-            "running": running,
-            "digests": digests,
-        }
-        archive.writestr("manifest.json", json.dumps(manifest, indent=1))
+        running = sql.scalar(select(sqlalchemy.func.count()).where(tables.rounds.c.outcome == "")) or 0
+        manifest = _Manifest(FORM, database.revision(sql), now, rows, running, digests)
+        archive.writestr("manifest.json", json.dumps(msgspec.to_builtins(manifest), indent=1))
     return _told(manifest)
 
 
@@ -116,9 +119,9 @@ def restore(path: Path, database: Database, bodies: Bodies, now: float) -> Backu
     with _opened(path) as archive:
         manifest = _checked(archive, path)
         newest = database.newest_revision()
-        if manifest["revision"] != newest:
+        if manifest.revision != newest:
             raise DataError(
-                f"is a backup of tables of version {manifest['revision']}, and this program's are {newest}: "
+                f"is a backup of tables of version {manifest.revision}, and this program's are {newest}: "
                 "restore it with the version that made it, and upgrade then",
                 path=path,
             )
@@ -133,7 +136,9 @@ def restore(path: Path, database: Database, bodies: Bodies, now: float) -> Backu
                     sql.execute(insert(table), rows)
                 _move_sequence(sql, table)
             public_log.verify(sql)
-            _pay_running(sql, now)
+            # What was backed up before MASK may have got to its sum afterwards.
+            paid = select(tables.payment.c.round_id)
+            pay(sql, tables.rounds.c.outcome == "", tables.rounds.c.id.not_in(paid), now=now)
             sql.execute(
                 update(tables.rounds)
                 .where(tables.rounds.c.outcome == "")
@@ -144,15 +149,6 @@ def restore(path: Path, database: Database, bodies: Bodies, now: float) -> Backu
                     if name.startswith("bodies/"):
                         put(archive.read(name))
     return _told(manifest)
-
-
-def _pay_running(sql: Connection, now: float) -> None:
-    """Pay for rounds that ran: what was backed up before MASK may have got to its sum afterwards."""
-    source, paid = tables.rounds.c, select(tables.payment.c.round_id)
-    cost = (source.id, source.population, source.noise_multiplier, source.share, sqlalchemy.literal(now))
-    names = ("round_id", "population", "noise_multiplier", "share", "at")
-    running = select(*cost).where(source.outcome == "", source.id.not_in(paid)).order_by(source.number)
-    sql.execute(insert(tables.payment).from_select(names, running))
 
 
 # --- writing
@@ -197,11 +193,6 @@ def _needed(sql: Connection, bodies: Bodies) -> list[str]:
     return sorted(needed)
 
 
-def _running(sql: Connection) -> int:
-    counted = select(sqlalchemy.func.count()).where(tables.rounds.c.outcome == "")
-    return int(sql.scalar(counted) or 0)
-
-
 # --- reading
 
 
@@ -216,7 +207,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
         raise _damaged(path, str(error)) from None
 
 
-def _checked(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
+def _checked(archive: zipfile.ZipFile, path: Path) -> _Manifest:
     """Return the manifest, after a look at every byte."""
     try:
         manifest = msgspec.json.decode(archive.read("manifest.json"), type=_Manifest)
@@ -227,28 +218,15 @@ def _checked(archive: zipfile.ZipFile, path: Path) -> dict[str, Any]:
             raise _damaged(path, "it does not hold what its manifest names")
         for name, digest in manifest.digests.items():
             with archive.open(name) as file:
-                if _digest_of(file) != digest:
+                if hashlib.file_digest(file, "sha256").hexdigest() != digest:
                     raise _damaged(path, f"{name} was changed")
         for table in _kept_tables():
             rows = sum(map(len, _read_table(archive, table)))
             if rows != manifest.rows.get(table.name):
                 raise _damaged(path, f"table {table.name} has {rows} rows")
     except _UNREADABLE as error:
-        raise _damaged(
-            path, str(error)
-        ) from None  # what zipfile and msgspec raise on bytes that are not theirs
-    return msgspec.structs.asdict(manifest)
-
-
-class _Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The last file of a backup."""
-
-    form: int
-    revision: str
-    made: float
-    rows: dict[str, int]
-    running: int
-    digests: dict[str, str]
+        raise _damaged(path, str(error)) from None
+    return manifest
 
 
 def _read_table(archive: zipfile.ZipFile, table: Table) -> Iterator[list[dict[str, Any]]]:
@@ -270,13 +248,6 @@ def _read_piece(file: Any) -> list[list[Any]]:
     if length > _MOST_PIECE:
         raise ValueError("a piece of a table is cut off")
     return msgspec.msgpack.decode(file.read(length), type=list[list[Any]])
-
-
-def _digest_of(file: Any) -> str:
-    digest = hashlib.sha256()
-    while part := file.read(_STEP):
-        digest.update(part)
-    return digest.hexdigest()
 
 
 def _damaged(path: Path, how: str) -> DataError:
@@ -340,15 +311,15 @@ def _put_back(bodies: Bodies) -> Iterator[Callable[[bytes], None]]:
         raise
 
 
-def _told(manifest: Mapping[str, Any]) -> BackupSummary:
-    rows = manifest["rows"]
+def _told(manifest: _Manifest) -> BackupSummary:
+    rows = manifest.rows
     return BackupSummary(
-        manifest["made"],
-        manifest["revision"],
+        manifest.made,
+        manifest.revision,
         rows["log"],
         rows["payment"],
         rows["rounds"],
-        manifest["running"],
-        sum(name.startswith("bodies/") for name in manifest["digests"]),
+        manifest.running,
+        sum(name.startswith("bodies/") for name in manifest.digests),
         rows,
     )

@@ -1,6 +1,7 @@
 """What devices said in a phase, and what each finds there for it."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any, final
 
 from sqlalchemy import BindParameter, Connection, Table, bindparam, delete, func, select, update
@@ -157,7 +158,7 @@ def _accept(
     if standing is not None and standing.phase == phase and not standing.closed and now < standing.deadline:
         fresh = {one.client: one for one in reversed(sent) if one.client not in known}
         counted_on = _counted_on(sql, where, fresh, standing.clients)
-        rows = [_row(one, now) for client, one in sorted(fresh.items()) if client in counted_on]
+        rows = [asdict(one) | {"at": now} for client, one in sorted(fresh.items()) if client in counted_on]
         if rows:
             kept = {client: fresh[client] for client in sql.scalars(_KEEP[sql.dialect.name], rows)}
             heard, expected = sql.scalar(_HEARD, where) or 0, standing.expected
@@ -185,15 +186,3 @@ def _counted_on(sql: Connection, where: dict[str, Any], asked: Iterable[int], cl
     if where["phase"] == COLLECTING[0]:
         return {client for client in asked if client < clients}
     return set(sql.scalars(_SENT_TO, where | {"clients": list(asked)}))
-
-
-def _row(one: Sent, now: float) -> dict[str, Any]:
-    return {
-        "round_id": one.round_id,
-        "phase": one.phase,
-        "client": one.client,
-        "digest": one.digest,
-        "size": one.size,
-        "ref": one.ref,
-        "at": now,
-    }

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Any, final
 
 from sqlalchemy import Connection, bindparam, case, delete, insert, select, update
@@ -157,8 +158,7 @@ def _change(sql: Connection, population: str, **values: Any) -> None:
 
 
 def _spend(sql: Connection, token: Spending) -> bytes | None:
-    row = {"key_id": token.key_id, "nonce": token.nonce, "bound": token.bound, "seated": True}
-    if sql.execute(SPEND[sql.dialect.name], row).first() is not None:
+    if sql.execute(SPEND[sql.dialect.name], asdict(token) | {"seated": True}).first() is not None:
         return None
     bound = sql.execute(_FOR, {"key_id": token.key_id, "nonce": token.nonce}).scalar_one_or_none()
     return b"" if bound is None else bytes(bound)

@@ -5,13 +5,14 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, final
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, insert, literal, or_, select, true, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from confidante.coordinator.store import checks, public_log, tokens
 from confidante.coordinator.store.database import Database
+from confidante.coordinator.store.payments import pay
 from confidante.coordinator.store.references import named_in
-from confidante.coordinator.store.tables import counter, log, message, outbox, payment, pool, rounds, seated
+from confidante.coordinator.store.tables import counter, log, message, outbox, pool, rounds, seated
 from confidante.coordinator.store.values import (
     ABORTED,
     COLLECTING,
@@ -26,7 +27,13 @@ from confidante.coordinator.store.values import (
 from confidante.core.errors import StoreError
 from confidante.wire.tokens import bound_to
 
-_IDENTITY, _SEAT, _INDEX = 64, 32, 4
+_INDEX = 4
+_AS_THEY_ARE = [name for name in RoundRow.__slots__ if name not in ("roster", "seats")]
+"""Columns of a round that are fields of `RoundRow`."""
+
+_STANDING = [name for name in RoundState.__slots__ if name not in ("row", "survivors", "cost")]
+"""Columns that are fields of `RoundState`."""
+
 _STATE = select(rounds).where(rounds.c.id == bindparam("round_id"))  # made once: it is asked for often
 _REFUSAL = (
     select(message.c.refused)
@@ -46,21 +53,15 @@ HEARD = (
 )
 """Messages of the phase that a round is in."""
 
-_PUBLISHED = (
-    rounds.c.id,
-    rounds.c.task,
-    rounds.c.task_body,
-    rounds.c.plan,
-    rounds.c.result,
-    rounds.c.ended,
-    func.length(rounds.c.survivors).label("survivors"),
-)
+_PUBLISHED = [rounds.c[name] for name in PublishedRound.__slots__ if name != "survivors"]
 _NOTHING = Noted()
+_AT_REST = {"closed": False, "worker": "", "claims": 0, "leased_until": 0.0}
+"""A phase that hears devices, and that nobody claims."""
 
 
 @final
 class Rounds:
-    """Rounds, and what was paid for them. Like `Store`: each method is one transaction; raises StoreError."""
+    """Rounds. Like `Store`: each method is one transaction; raises StoreError."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -94,33 +95,23 @@ class Rounds:
                 & pool.c.identity.in_(row.roster[start : start + _CHUNK])
                 for start in range(0, len(row.roster), _CHUNK)
             ]
-            if sum(len(sql.execute(select(pool.c.seat).where(some)).all()) for some in chosen) != len(
-                row.roster
-            ):
+            waiting = sum(len(sql.execute(select(pool.c.seat).where(some)).all()) for some in chosen)
+            if waiting != len(row.roster):
                 return False
             for some in chosen:
                 sql.execute(delete(pool).where(some))
             sql.execute(
                 insert(rounds).values(
-                    id=row.id,
-                    population=row.population,
+                    **{name: getattr(row, name) for name in _AS_THEY_ARE},
+                    **_AT_REST,
                     number=before + 1,
-                    task=row.task,
-                    entry=row.entry,
-                    task_body=row.task_body,
-                    plan=row.plan,
-                    config=row.config,
                     roster=b"".join(row.roster),
                     seats=b"".join(row.seats),
                     clients=len(row.roster),
                     phase=COLLECTING[0],
                     deadline=deadline,
                     expected=len(row.roster),
-                    closed=False,
                     since=now,
-                    worker="",
-                    claims=0,
-                    leased_until=0.0,
                     outcome="",
                     reason="",
                     result="",
@@ -185,15 +176,16 @@ class Rounds:
         checks.text("the population", population)
         checks.client(limit)
         with self._database.reading() as sql:
-            wanted = select(*_PUBLISHED).where(rounds.c.population == population)
+            wanted = select(*_PUBLISHED, func.length(rounds.c.survivors).label("survivors")).where(
+                rounds.c.population == population
+            )
             wanted = wanted.where(
                 rounds.c.phase == PUBLISHED, rounds.c.task.startswith(begins, autoescape=True)
             )
             if otherwise:
                 wanted = wanted.where(~rounds.c.task.startswith(otherwise, autoescape=True))
-            return [
-                _published(row) for row in sql.execute(wanted.order_by(rounds.c.number.desc()).limit(limit))
-            ]
+            found = sql.execute(wanted.order_by(rounds.c.number.desc()).limit(limit))
+            return [PublishedRound(**{**row._mapping, "survivors": row.survivors // _INDEX}) for row in found]
 
     def ended_with(self, round_id: bytes) -> str:
         """Return what a published round ended with, as the public log says: "model", "sum", "cohorts"."""
@@ -295,21 +287,12 @@ class Rounds:
                 sql,
                 round_id,
                 from_phase,
-                {
-                    "phase": to_phase,
-                    "deadline": deadline,
-                    "expected": len(out),
-                    "closed": False,
-                    "since": now,
-                    "worker": "",
-                    "claims": 0,
-                    "leased_until": 0.0,
-                },
+                {"phase": to_phase, "deadline": deadline, "expected": len(out), "since": now, **_AT_REST},
             )
             if moved:
                 _note(sql, round_id, from_phase, noted)
             if moved and to_phase == PAID_AT:
-                _pay(sql, round_id, now)
+                pay(sql, rounds.c.id == round_id, now=now)
             if moved and out:
                 sql.execute(
                     insert(outbox),
@@ -390,21 +373,6 @@ class Rounds:
             why: str | None = sql.scalar(_REFUSAL, {"round_id": round_id, "client": index})
             return why or ""
 
-    def payments(self, population: str) -> list[Payment]:
-        """Return all that was ever paid, oldest first."""
-        checks.text("the population", population)
-        with self._database.reading() as sql:
-            rows = sql.execute(
-                select(payment.c.noise_multiplier, payment.c.share)
-                .where(payment.c.population == population)
-                .order_by(payment.c.number)
-            )
-            return [Payment(row.noise_multiplier, row.share) for row in rows]
-
-    def spent(self, population: str) -> list[float]:
-        """Return the noise multipliers of all that was ever paid, oldest first."""
-        return [payment.noise_multiplier for payment in self.payments(population)]
-
 
 def _get(sql: Connection, round_id: bytes) -> RoundState | None:
     row = sql.execute(_STATE, {"round_id": round_id}).one_or_none()
@@ -419,13 +387,6 @@ def _set_back(sql: Connection, now: float) -> None:
         .where(rounds.c.outcome == "", rounds.c.since > now + _SKEW)
         .values(deadline=now + length, since=now)
     )
-
-
-def _pay(sql: Connection, round_id: bytes, now: float) -> None:
-    """Take what a round costs out of the budget: in the transaction that lets the first vector in."""
-    cost = (rounds.c.id, rounds.c.population, rounds.c.noise_multiplier, rounds.c.share, literal(now))
-    names = ("round_id", "population", "noise_multiplier", "share", "at")
-    sql.execute(insert(payment).from_select(names, select(*cost).where(rounds.c.id == round_id)))
 
 
 def _note(sql: Connection, round_id: bytes, phase: str, noted: Noted) -> None:
@@ -451,31 +412,13 @@ def _release(sql: Connection, round_id: bytes) -> None:
 
 
 def _state(row: Row[*tuple[Any, ...]]) -> RoundState:
+    found = row._mapping
+    rosters = {"roster": _cut(row.roster, checks.IDENTITY_BYTES), "seats": _cut(row.seats, checks.SEAT_BYTES)}
     return RoundState(
-        row=RoundRow(
-            id=row.id,
-            entry=row.entry,
-            population=row.population,
-            task=row.task,
-            task_body=row.task_body,
-            plan=row.plan,
-            config=row.config,
-            roster=_cut(row.roster, _IDENTITY),
-            seats=_cut(row.seats, _SEAT),
-        ),
-        phase=row.phase,
-        deadline=row.deadline,
-        outcome=row.outcome,
-        reason=row.reason,
-        closed=row.closed,
-        result=row.result,
+        row=RoundRow(**{name: found[name] for name in _AS_THEY_ARE}, **rosters),
         survivors=struct.unpack(f"<{len(row.survivors) // _INDEX}I", row.survivors),
-        opened=row.opened,
-        ended=row.ended,
-        since=row.since,
-        claims=row.claims,
-        number=row.number,
         cost=Payment(row.noise_multiplier, row.share),
+        **{name: found[name] for name in _STANDING},
     )
 
 
@@ -492,10 +435,4 @@ def _count(sql: Connection, event: str, by: int) -> None:
         insert_or.on_conflict_do_update(
             index_elements=[counter.c.event], set_={"value": counter.c.value + insert_or.excluded.value}
         )
-    )
-
-
-def _published(row: Row[*tuple[Any, ...]]) -> PublishedRound:
-    return PublishedRound(
-        row.id, row.task, row.task_body, row.plan, row.result, row.survivors // _INDEX, row.ended
     )

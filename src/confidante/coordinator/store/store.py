@@ -5,6 +5,7 @@ from typing import Self, final
 from confidante.coordinator.store.database import Database
 from confidante.coordinator.store.messages import Messages
 from confidante.coordinator.store.operator_queries import OperatorQueries
+from confidante.coordinator.store.payments import Payments
 from confidante.coordinator.store.public_log import PublicLog
 from confidante.coordinator.store.references import references
 from confidante.coordinator.store.refinement import RefinementRepository
@@ -30,6 +31,7 @@ class Store:
         self._database = database
         self.pool = WaitingPool(database)
         self.rounds = Rounds(database)
+        self.payments = Payments(database)
         self.messages = Messages(database)
         self.log = PublicLog(database)
         self.tokens = TokenRepository(database)

@@ -5,6 +5,7 @@ check-in is held. Who is not seen waits no more.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any, final
 
 from sqlalchemy import BindParameter, Connection, Row, bindparam, delete, func, select, true, update
@@ -35,12 +36,8 @@ _JOIN = {
     "sqlite": sqlite.insert(pool).on_conflict_do_nothing().returning(pool.c.identity),
 }
 SPEND = {
-    "postgresql": postgresql.insert(token_spent)
-    .on_conflict_do_nothing()
-    .returning(token_spent.c.key_id, token_spent.c.nonce),
-    "sqlite": sqlite.insert(token_spent)
-    .on_conflict_do_nothing()
-    .returning(token_spent.c.key_id, token_spent.c.nonce),
+    name: insert(token_spent).on_conflict_do_nothing().returning(token_spent.c.key_id, token_spent.c.nonce)
+    for name, insert in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
 }
 """Spends tokens, by the database's sort; returns those that were not spent before."""
 
@@ -147,7 +144,9 @@ def _spend(sql: Connection, tokens: Sequence[Spending]) -> set[Spending]:
         first.setdefault((one.key_id, one.nonce), one)
     if not first:
         return set()
-    new = sql.execute(SPEND[sql.dialect.name], [_spending_row(first[name]) for name in sorted(first)])
+    new = sql.execute(
+        SPEND[sql.dialect.name], [asdict(first[name]) | {"seated": False} for name in sorted(first)]
+    )
     good = {first[row.key_id, row.nonce] for row in new}
     for one in {*tokens} - good:
         found = sql.execute(_SPENT, {"key_id": one.key_id, "nonce": one.nonce}).one_or_none()
@@ -157,19 +156,8 @@ def _spend(sql: Connection, tokens: Sequence[Spending]) -> set[Spending]:
 
 
 def _row(one: Joining, now: float) -> dict[str, Any]:
-    return {
-        "identity": one.identity,
-        "population": one.population,
-        "seat": one.seat,
-        "since": now,
-        "seen": now,
-        "tier": one.tier,
-        "purposes": " ".join(one.purposes),
-    }
-
-
-def _spending_row(one: Spending) -> dict[str, Any]:
-    return {"key_id": one.key_id, "nonce": one.nonce, "bound": one.bound, "seated": False}
+    said = {name: getattr(one, name) for name in ("identity", "population", "seat", "tier")}
+    return {**said, "since": now, "seen": now, "purposes": " ".join(one.purposes)}
 
 
 def _waiting(row: Row[*tuple[Any, ...]]) -> Waiting:
