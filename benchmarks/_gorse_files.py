@@ -15,8 +15,7 @@ import polars as pl
 
 from confidante.core.errors import DataError
 from confidante.lab.data.dataset import Dataset, Interactions, Items, Repeats, Tally, assemble
-from confidante.lab.data.text import read_utf8
-from confidante.lab.data.times import parse_times
+from confidante.lab.data.text import parse_times, read_utf8
 
 
 def load_gorse(

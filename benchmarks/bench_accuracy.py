@@ -32,8 +32,7 @@ from confidante.core.values import Catalogue, Histories
 from confidante.lab.baselines import fit_popularity
 from confidante.lab.data.ml100k import load_ml100k
 from confidante.lab.experiment import Training
-from confidante.lab.metrics import Scorer, estimate, full_ranks, hr_at_k, ndcg_at_k
-from confidante.lab.metrics_groups import group_table
+from confidante.lab.metrics import Scorer, estimate, full_ranks, group_table, hr_at_k, ndcg_at_k
 from confidante.lab.published_recommender import PublishedRecommender
 
 DELTA = 1e-5

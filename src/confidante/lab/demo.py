@@ -13,8 +13,18 @@ from confidante.lab.data.dataset import Dataset
 from confidante.lab.demo_profile import DemoProfile, make_profile
 from confidante.lab.demo_reasons import Person, person_shown
 from confidante.lab.experiment import Run, Training
-from confidante.lab.metrics import Estimate, Ranks, Scorer, estimate, full_ranks, hr_at_k, ndcg_at_k
-from confidante.lab.metrics_groups import GroupRow, group_table, groups_of_people
+from confidante.lab.metrics import (
+    Estimate,
+    GroupRow,
+    Ranks,
+    Scorer,
+    estimate,
+    full_ranks,
+    group_table,
+    groups_of_people,
+    hr_at_k,
+    ndcg_at_k,
+)
 from confidante.lab.published_recommender import PublishedRecommender
 from confidante.lab.simulation import Engine, Progress
 from confidante.lab.split import Split, leave_one_out

@@ -20,8 +20,6 @@ from confidante.training.noise import training_budget
 from confidante.training.publish import publish
 from confidante.training.recipe import Learnt, Settings, train
 
-_LARGEST_UPLOAD = 1 << 30
-
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,8 +85,6 @@ class Training:
             )
         if not 8 <= self.bits <= 32:
             raise PlanError(f"bits is {self.bits}: the ring has 8 to 32 bits")
-        if not 1024 <= self.max_upload <= _LARGEST_UPLOAD:
-            raise PlanError(f"max_upload is {self.max_upload} bytes: give from 1,024 to {_LARGEST_UPLOAD:,}")
 
     def run(self, dataset: Dataset, progress: Progress | None = None) -> Run:
         """Train on all interactions of a data set. Raises ConfidanteError."""

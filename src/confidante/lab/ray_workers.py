@@ -9,7 +9,6 @@ file those as well.
 import os
 from collections.abc import Callable
 from itertools import pairwise
-from types import TracebackType
 from typing import Any, Self, final
 
 import numpy as np
@@ -123,12 +122,7 @@ class RaySums:
         """Return the workers."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Let the workers go."""
         self.close()
 

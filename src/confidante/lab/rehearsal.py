@@ -9,7 +9,7 @@ import math
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ from confidante.device.privacy.budget import NO_LIMIT
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Retention
 from confidante.lab.entropy import SeededEntropy
-from confidante.lab.simulation import Simulator
+from confidante.lab.simulation import Progress, Simulator
 from confidante.models.scoring import PublishedScores
 from confidante.packs.registry import with_features
 from confidante.privacy.clipping import encode
@@ -43,8 +43,6 @@ from confidante.training.publish import publish
 from confidante.training.recipe import train
 from confidante.wire.catalogue import CatalogueWire
 from confidante.wire.plans import decode_plan
-
-Progress = Callable[[str, float], None]
 
 _LOOK = 0.2
 _PEOPLE = """\

@@ -6,7 +6,7 @@ whose next event is known, how good the model is.
 """
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol, final
 
 import numpy as np
@@ -105,5 +105,5 @@ def _quality(crowd: SyntheticPeople, catalogue: Catalogue, run: Run) -> dict[str
     graded: dict[str, Any] = {"people": len(people), "k": K}
     for name, model in models.items():
         ndcg = estimate(ndcg_at_k(full_ranks(model, histories, held_out, repeat=True), K))
-        graded[name] = {"ndcg": ndcg.value, "low": ndcg.low, "high": ndcg.high}
+        graded[name] = asdict(ndcg)
     return graded

@@ -241,17 +241,8 @@ class Simulator:
         uploads = self._uploads(plan)
         for number, part in enumerate(uploads):
             of_round = entropy.child("round", number)
-            config = RoundConfig.plan(
-                round_id=of_round.draw(32),
-                graph_seed=of_round.draw(32),
-                n=self._cohort.devices,
-                length=part.stop - part.start,
-                bits=plan.bits,
-                max_abs_entry=plan.linf_int,
-                noise_headroom=plan.headroom,
-                max_dropout=self._cohort.max_dropout,
-                max_collusion=self._cohort.max_collusion,
-            )
+            chunk = replace(plan, length=part.stop - part.start)
+            config = RoundConfig.of_plan(chunk, of_round.draw(32), of_round.draw(32))
             asked = 0
 
             def upload(device: int, number: int = number, part: slice = part) -> NDArray[np.int64]:

@@ -104,20 +104,8 @@ class RoundConfig:
         """Return a configuration whose graph, threshold and minimum follow from dropout and collusion."""
         k, t, spread = graph_size(n, max_dropout, max_collusion, security_bits)
         survivors, corrupt = n - whole_part(n, max_dropout), whole_part(n, max_collusion)
-        return cls(
-            round_id,
-            graph_seed,
-            n,
-            k,
-            t,
-            spread,
-            survivors,
-            corrupt,
-            length,
-            bits,
-            max_abs_entry,
-            noise_headroom,
-        )
+        sizes = (n, k, t, spread, survivors, corrupt)
+        return cls(round_id, graph_seed, *sizes, length, bits, max_abs_entry, noise_headroom)
 
     @classmethod
     def of_plan(cls, plan: SumPlan, round_id: bytes, graph_seed: bytes) -> "RoundConfig":

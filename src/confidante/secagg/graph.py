@@ -34,13 +34,6 @@ class GraphSize(NamedTuple):
     spread: int
 
 
-def degree_and_threshold(
-    n: int, max_dropout: float, max_collusion: float, security_bits: int = 40
-) -> tuple[int, int]:
-    """Return (k, t) of `graph_size`."""
-    return graph_size(n, max_dropout, max_collusion, security_bits)[:2]
-
-
 @lru_cache(maxsize=256)
 def graph_size(n: int, max_dropout: float, max_collusion: float, security_bits: int = 40) -> GraphSize:
     """Return the smallest degree, and its thresholds, that keep a round of `n` clients safe and alive.

@@ -18,7 +18,7 @@ from msgspec import Meta
 from numpy.typing import NDArray
 
 from confidante.core.errors import WireError
-from confidante.wire.rounds import Redemption
+from confidante.wire.rounds import Name, Octets32, Redemption
 
 LOG_KIND = "refinement"
 """Of the entries of the public log that announce what a server refines with."""
@@ -40,8 +40,6 @@ ALL: Final = -1
 GONE: Final = -128
 """The points of an item that cannot be had."""
 
-_Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]
-_Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
 _Scheme = Annotated[str, Meta(pattern=r"^[!-~ ]{1,64}\Z")]
 
 
@@ -54,9 +52,9 @@ class RefinementOffer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     (RFC 9458, section 3.1). most: questions that one subject gets tokens for in `seconds`; 0: no tokens.
     """
 
-    population: _Name
-    model: _Digest
-    table: _Digest
+    population: Name
+    model: Octets32
+    table: Octets32
     secret: bool
     schemes: Annotated[tuple[_Scheme, ...], Meta(min_length=1, max_length=8)]
     key: Annotated[bytes, Meta(min_length=41, max_length=256)]
@@ -68,9 +66,9 @@ class RefinementOffer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A question. about: digest of the `QuerySide` it was made with; bucket: of the items, or `ALL`."""
 
-    population: _Name
+    population: Name
     scheme: _Scheme
-    about: _Digest
+    about: Octets32
     bucket: Annotated[int, Meta(ge=-1, le=1 << 16)]
     ciphertext: Annotated[bytes, Meta(max_length=MOST_QUESTION_BYTES)]
     token: Redemption | None = None
@@ -84,7 +82,7 @@ class Fresh(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     above; points: int8, one an item in the order of the `QuerySide`, `GONE` for what cannot be had.
     """
 
-    about: _Digest
+    about: Octets32
     made: Annotated[float, Meta(ge=0, le=1e12)]
     unit: Annotated[float, Meta(ge=0, le=1e9)]
     points: Annotated[bytes, Meta(max_length=1 << 26)]

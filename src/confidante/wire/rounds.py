@@ -33,8 +33,8 @@ MOST_OFFER_BYTES = 16 << 20
 MSGPACK = "application/msgpack"
 OCTETS = "application/octet-stream"
 
-_Octets32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
-_Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
+Octets32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
+Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
 
 EVERY_PURPOSE = tuple(one.value for one in SUM_PURPOSES)
 
@@ -92,9 +92,9 @@ class Redemption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key_id: of the key it was made with; nonce: what was evaluated; mac: by the output, of the check-in.
     """
 
-    key_id: _Octets32
-    nonce: _Octets32
-    mac: _Octets32
+    key_id: Octets32
+    nonce: Octets32
+    mac: Octets32
 
 
 @final
@@ -106,9 +106,9 @@ class CheckIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     round for anything else.
     """
 
-    population: _Name
+    population: Name
     identity: Annotated[bytes, Meta(min_length=IDENTITY_BYTES, max_length=IDENTITY_BYTES)]
-    seat: _Octets32
+    seat: Octets32
     signature: Annotated[bytes, Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
     tier: Tier = Tier.SMALL
     token: Redemption | None = None
@@ -120,7 +120,7 @@ class CheckedIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The answer: seated in a round, or None and the seconds after which to ask again."""
 
     wait: Annotated[float, Meta(ge=0, le=86_400)]
-    round: _Octets32 | None = None
+    round: Octets32 | None = None
 
 
 @final
@@ -157,12 +157,12 @@ class Announcement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     salt: so that no id can be foreseen.
     """
 
-    population: _Name
+    population: Name
     task: Annotated[str, Meta(max_length=200)]
     purpose: Asks
-    plan: _Octets32
-    body: _Octets32
-    catalogue: _Octets32
+    plan: Octets32
+    body: Octets32
+    catalogue: Octets32
     salt: Annotated[bytes, Meta(min_length=SALT_BYTES, max_length=SALT_BYTES)]
 
 
@@ -190,8 +190,8 @@ class Logged(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     kind: Annotated[str, Meta(max_length=64)]
     body: Annotated[bytes, Meta(max_length=MOST_OFFER_BYTES)]
     at: float
-    previous: _Octets32
-    hash: _Octets32
+    previous: Octets32
+    hash: Octets32
 
 
 def encode(value: Any) -> bytes:

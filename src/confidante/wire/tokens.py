@@ -24,7 +24,7 @@ from msgspec import Meta
 
 from confidante.core.errors import WireError
 from confidante.crypto import voprf
-from confidante.wire.rounds import CheckIn, Redemption, check_in_statement, decode
+from confidante.wire.rounds import CheckIn, Name, Octets32, Redemption, check_in_statement, decode
 from confidante.wire.transparency_log import LogEntry
 
 TOKENS_PATH = "/v1/tokens"
@@ -41,8 +41,6 @@ MOST_REQUEST_BYTES = MOST_BATCH * (voprf.ELEMENT_BYTES + 8) + MOST_EVIDENCE_BYTE
 LEAST_KEY_SECONDS = 3600.0
 """Between two keys of a population: keys made for single devices could be told by their number."""
 
-_Octets32 = Annotated[bytes, Meta(min_length=32, max_length=32)]
-_Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,63}\Z")]
 _Kind = Annotated[str, Meta(pattern=r"^[!-~]{1,200}\Z")]
 _Element = Annotated[bytes, Meta(min_length=voprf.ELEMENT_BYTES, max_length=voprf.ELEMENT_BYTES)]
 _Elements = Annotated[tuple[_Element, ...], Meta(min_length=1, max_length=MOST_BATCH)]
@@ -56,7 +54,7 @@ class TokenKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     one subject gets in an epoch.
     """
 
-    population: _Name
+    population: Name
     public: _Element
     seconds: Annotated[float, Meta(gt=0, le=1e8)]
     evidence: _Kind
@@ -72,8 +70,8 @@ class TokenKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class TokenRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Asks for tokens. key_id: of the newest key; blinded: an element for each; evidence: of that kind."""
 
-    population: _Name
-    key_id: _Octets32
+    population: Name
+    key_id: Octets32
     blinded: _Elements
     kind: _Kind
     evidence: Annotated[bytes, Meta(max_length=MOST_EVIDENCE_BYTES)] = b""

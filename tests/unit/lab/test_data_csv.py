@@ -14,7 +14,7 @@ from confidante.core.errors import DataError
 from confidante.lab.data import text
 from confidante.lab.data.csv_files import load_csv
 from confidante.lab.data.dataset import Dataset
-from confidante.lab.data.times import parse_times
+from confidante.lab.data.text import parse_times
 
 HEADER = "user,item,timestamp\n"
 

@@ -13,11 +13,11 @@ from confidante.lab.metrics import (
     Ranks,
     estimate,
     full_ranks,
+    group_table,
     hr_at_k,
     ndcg_at_k,
     recall_at_k,
 )
-from confidante.lab.metrics_groups import group_table
 
 
 class Fixed:

@@ -14,8 +14,7 @@ from confidante.core.errors import DataError, WireError
 from confidante.core.values import Catalogue
 from confidante.crypto.he.bfv import BfvScheme
 from confidante.models.factors import PICK_PART
-from confidante.models.refinement.buckets import clustered
-from confidante.models.refinement.build import CONTENT_PART, build, narrowed, placed, spread_of
+from confidante.models.refinement.build import CONTENT_PART, build, clustered, narrowed, placed, spread_of
 from confidante.models.refinement.codec import decode_items, decode_query, encode_items, encode_query
 from confidante.models.refinement.model import ItemSide, QueryPart, QuerySide, name_of
 from confidante.models.served import ServedModel

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from confidante.core.errors import PlanError
-from confidante.secagg.graph import Graph, degree_and_threshold, graph_size, signatures_checked
+from confidante.secagg.graph import Graph, graph_size, signatures_checked
 
 
 def test_the_graph_is_regular_symmetric_and_decided_by_the_seed() -> None:
@@ -99,14 +99,14 @@ def test_a_false_story_is_missed_by_one_client_in_256_at_most(survivors: int, co
 
 
 def test_more_dropout_or_more_security_never_asks_for_fewer_neighbours() -> None:
-    degrees = [degree_and_threshold(500, d, 0.1)[0] for d in (0.05, 0.1, 0.2, 0.3)]
+    degrees = [graph_size(500, d, 0.1)[0] for d in (0.05, 0.1, 0.2, 0.3)]
     assert degrees == sorted(degrees)
-    assert degree_and_threshold(500, 0.1, 0.1, 60) > degree_and_threshold(500, 0.1, 0.1, 20)
+    assert graph_size(500, 0.1, 0.1, 60) > graph_size(500, 0.1, 0.1, 20)
 
 
 def test_small_rounds_are_complete_and_keep_the_threshold_reachable() -> None:
     for n in range(3, 65):
-        k, t = degree_and_threshold(n, 0.2, 0.05)
+        k, t, _ = graph_size(n, 0.2, 0.05)
         assert k == n - 1
         assert n - int(n * 0.2 + 1e-9) - 1 == t > int(n * 0.05)
 
@@ -118,4 +118,4 @@ def test_small_rounds_are_complete_and_keep_the_threshold_reachable() -> None:
 )  # fmt: skip
 def test_impossible_rounds_are_refused(n: int, dropout: float, collusion: float) -> None:
     with pytest.raises(PlanError):
-        degree_and_threshold(n, dropout, collusion)
+        graph_size(n, dropout, collusion)

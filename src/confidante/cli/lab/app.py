@@ -7,7 +7,6 @@ import typer
 
 from confidante.cli.lab.options import (
     DEFAULT_DELTA,
-    DEFAULT_EPSILON,
     Delta,
     Dropout,
     Engine,
@@ -20,7 +19,9 @@ from confidante.cli.lab.options import (
     NoNoise,
     Repeat,
     Seed,
+    Train,
     lab,
+    wanted_epsilon,
 )
 from confidante.cli.options import AsJson
 from confidante.cli.terminal import examples, print_json
@@ -63,10 +64,8 @@ def rank(
     from confidante.lab.experiment import Training
     from confidante.lab.rank import rank_file
 
-    if no_noise and epsilon is not None:
-        raise PlanError("--no-noise and --epsilon exclude each other: give one of them")
     training = Training(
-        epsilon=None if no_noise else DEFAULT_EPSILON if epsilon is None else epsilon,
+        epsilon=wanted_epsilon(epsilon, no_noise=no_noise),
         delta=delta,
         seed=seed,
         engine=engine.value,
@@ -94,9 +93,7 @@ def rank(
     )
 )
 def frontier(
-    train: Annotated[
-        Path | None, typer.Argument(metavar="TRAIN.csv", help="CSV `user,item,timestamp`.")
-    ] = None,
+    train: Train = None,
     *,
     out: Annotated[Path, typer.Option(help="Picture to write, ending with .html, .svg or .png.")],
     items: Items = None,

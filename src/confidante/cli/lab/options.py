@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from confidante.core.errors import PlanError
+
 lab = typer.Typer(help="Train, rank and measure on data of your own, one simulated device a person.")
 
 DEFAULT_EPSILON = 4.0
@@ -39,7 +41,7 @@ Repeat = Annotated[
 MaxDropout = Annotated[float, typer.Option(help="Fraction of the devices that may drop out.")]
 MaxCollusion = Annotated[float, typer.Option(help="Fraction that may collude with the coordinator.")]
 Dropout = Annotated[float, typer.Option(help="Fraction that really drops out during each sum.")]
-MaxUpload = Annotated[int, typer.Option(help="Bytes of the largest upload.")]
+MaxUpload = Annotated[int, typer.Option(min=1024, max=1 << 30, help="Bytes of the largest upload.")]
 EngineOption = Annotated[
     Engine,
     typer.Option(
@@ -47,4 +49,12 @@ EngineOption = Annotated[
         "aggregate: as ideal, and the noise of all devices is drawn at once (same law, fastest)."
     ),
 ]
+Train = Annotated[Path | None, typer.Argument(metavar="TRAIN.csv", help="CSV `user,item,timestamp`.")]
 Items = Annotated[Path | None, typer.Option(help="CSV `item,title,labels`, labels separated by `|`.")]
+
+
+def wanted_epsilon(epsilon: float | None, *, no_noise: bool) -> float | None:
+    """Return what two options that exclude each other say; None for no noise. Raises PlanError."""
+    if no_noise and epsilon is not None:
+        raise PlanError("--no-noise and --epsilon exclude each other: give one of them")
+    return None if no_noise else DEFAULT_EPSILON if epsilon is None else epsilon

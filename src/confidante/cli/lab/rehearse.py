@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from confidante.cli.lab.options import DEFAULT_EPSILON, Epsilon, NoNoise, Seed, lab
+from confidante.cli.lab.options import Epsilon, Items, NoNoise, Seed, Train, lab, wanted_epsilon
 from confidante.cli.options import AsJson
 from confidante.cli.terminal import examples, print_json
-from confidante.core.errors import DataError, PlanError
+from confidante.core.errors import DataError
 
 _MOST = 500
 _ITEMS, _EVENTS = 200, 20
@@ -26,11 +26,9 @@ _ITEMS, _EVENTS = 200, 20
     ),
 )
 def rehearse_command(
-    train: Annotated[
-        Path | None, typer.Argument(metavar="TRAIN.csv", help="CSV `user,item,timestamp`.")
-    ] = None,
+    train: Train = None,
     *,
-    items: Annotated[Path | None, typer.Option(help="CSV `item,title,labels`.")] = None,
+    items: Items = None,
     devices: Annotated[
         int, typer.Option(help="Processes to start, one a person: the first of the file, or made-up ones.")
     ] = 20,
@@ -57,8 +55,7 @@ def rehearse_command(
     from confidante.lab.people import SyntheticPeople, synthetic_catalogue
     from confidante.lab.rehearsal import rehearse
 
-    if no_noise and epsilon is not None:
-        raise PlanError("--no-noise and --epsilon exclude each other: give one of them")
+    wanted = wanted_epsilon(epsilon, no_noise=no_noise)
     if not 3 <= devices <= _MOST:
         raise DataError(f"{devices} device processes: give 3 to {_MOST}")
     if out is not None and out.exists():
@@ -76,7 +73,6 @@ def rehearse_command(
             raise DataError(f"has {data.histories.people} people, not {devices}", path=train)
         histories, catalogue = data.histories.slice(0, devices), data.catalogue
     folder = Path(tempfile.mkdtemp(prefix="rehearsal-")) if out is None else out
-    wanted = None if no_noise else DEFAULT_EPSILON if epsilon is None else epsilon
     try:
         with Bars() as bars:
             ended = rehearse(

@@ -14,6 +14,7 @@ from confidante.lab.data.dataset import Tally
 from confidante.lab.demo import LABELS, PRIVATE, Accuracy, Demo, K
 from confidante.lab.demo_reasons import Person, Suggestion
 from confidante.lab.frontier import Frontier
+from confidante.lab.metrics import Estimate
 
 
 def size(count: float) -> str:
@@ -114,7 +115,7 @@ def show_frontier(frontier: Frontier, out: Path) -> None:
 def _table(title: str, *columns: str) -> Table:
     """Return a table whose first column is text and whose others are numbers."""
     table = Table(
-        box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="", padding=(0, 1, 0, 0)
+        box=box.SIMPLE_HEAD, title=title or None, title_justify="left", title_style="", padding=(0, 1, 0, 0)
     )
     table.show_edge = False
     for place, column in enumerate(columns):
@@ -197,3 +198,44 @@ def _short(text: str, room: int) -> str:
 def by_part(suggestion: Suggestion) -> str:
     """Return the share of each part of the model."""
     return " / ".join(f"{share.share:.0%}" for share in suggestion.parts)
+
+
+def show_simulation(result: Mapping[str, Any]) -> None:
+    """Print what a training at scale took."""
+    console = Console(highlight=False)
+    for tally in (*result.get("skipped", ()), *result.get("notes", ())):
+        console.print(str(Tally(**tally)), markup=False)
+    table = _table("", "sum", "numbers", "bytes up a device", "devices in it", "seconds")
+    for task in result["tasks"]:
+        table.add_row(
+            task["task"],
+            f"{task['entries']:,}",
+            size(task["upload_bytes"]),
+            f"{task['survivors']:,}",
+            f"{task['seconds']:.1f}",
+        )
+    console.print(table)
+    made_up = "made-up " if result["made_up"] else ""
+    console.print(
+        f"{result['devices']:,} {made_up}devices, {result['items']:,} items, "
+        f"{result['sums']} {how(result['engine'])}, "
+        f"{size(result['upload_bytes'])} of vectors up per device, {result['seconds']:.1f} s"
+    )
+    console.print(promise(result))
+    console.print(_memory(result))
+    if result["quality"] is not None:
+        quality = result["quality"]
+        console.print(
+            f"NDCG@{quality['k']} of the next event of {quality['people']:,} made-up devices: "
+            f"{Estimate(**quality['model'])}; popularity {Estimate(**quality['popularity'])}"
+        )
+
+
+def _memory(result: Mapping[str, Any]) -> str:
+    """Return peak memory as one sentence."""
+    driver, worker = result["peak_bytes"], result["worker_peak_bytes"]
+    said = "unknown" if driver is None else size(driver)
+    if not result["workers"]:
+        return f"peak memory: {said}"
+    each = "unknown" if worker is None else size(worker)
+    return f"peak memory: {said} here, at most {each} in a worker, of {result['workers']}"

@@ -8,7 +8,6 @@ import typer
 
 from confidante.cli.lab.options import (
     DEFAULT_DELTA,
-    DEFAULT_EPSILON,
     Delta,
     Dropout,
     Engine,
@@ -19,7 +18,9 @@ from confidante.cli.lab.options import (
     NoNoise,
     Repeat,
     Seed,
+    Train,
     lab,
+    wanted_epsilon,
 )
 from confidante.cli.options import AsJson
 from confidante.cli.terminal import examples, print_json
@@ -48,9 +49,7 @@ class ScaledEngine(StrEnum):
     ),
 )
 def simulate_command(
-    train: Annotated[
-        Path | None, typer.Argument(metavar="TRAIN.csv", help="CSV `user,item,timestamp`.")
-    ] = None,
+    train: Train = None,
     *,
     items: Annotated[
         str | None,
@@ -121,8 +120,6 @@ def simulate_command(
 
     if train is not None and events is not None:
         raise DataError("--events is for made-up devices: leave it out with a file")
-    if no_noise and epsilon is not None:
-        raise PlanError("--no-noise and --epsilon exclude each other: give one of them")
     spread = engine is ScaledEngine.ray
     if not spread and (workers is not None or address is not None):
         raise PlanError(f"--workers and --address are for --engine ray, not {engine.value}")
@@ -137,7 +134,7 @@ def simulate_command(
         raise DataError("give either TRAIN.csv or --devices")
     kind = Engine.aggregate if spread else Engine(engine.value)
     training = Training(
-        epsilon=None if no_noise else DEFAULT_EPSILON if epsilon is None else epsilon,
+        epsilon=wanted_epsilon(epsilon, no_noise=no_noise),
         delta=delta,
         seed=seed,
         engine=kind.value,
@@ -153,7 +150,7 @@ def simulate_command(
     if as_json:
         print_json(result)
     else:
-        from confidante.cli.lab.simulate_screen import show_simulation
+        from confidante.cli.lab.screen import show_simulation
 
         show_simulation(result)
 

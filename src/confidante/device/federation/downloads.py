@@ -135,8 +135,7 @@ def update(
     found = vault.rows("SELECT digest FROM snapshot WHERE name = ?", (MODEL_BODY,))
     if newest is None or (found and found[0][0] == newest):
         return False
-    most, base = snapshot.MAX_BYTES, vault.read_body(MODEL_BODY) or b""
-    install(fetch(vault, client, newest, what="model", purpose=purpose, most_bytes=most, base=base))
+    install(model(vault, client, newest, purpose))
     return True
 
 

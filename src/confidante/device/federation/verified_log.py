@@ -150,13 +150,6 @@ class PublicLog:
         mine = sum(one.kind == kind and _said(one).get("population") == population for one in entries)
         return mine < KEPT[kind] and len(entries) < _MOST_KEPT // 2
 
-    def announcement(self, number: int) -> tuple[Announcement, bytes]:
-        """Return what entry `number` says of a round, and its hash; WireError when it is not at hand."""
-        for entry in self.entries("round"):
-            if entry.number == number:
-                return decode(entry.body, Announcement), entry.hash
-        raise WireError(f"entry {number} of the public log is not a recently announced round")
-
     def catch_up(self, client: CoordinatorClient, purpose: Purpose, *, upto: int | None = None) -> None:
         """Fetch and verify what was added to the log; what was verified is kept even if this raises.
 

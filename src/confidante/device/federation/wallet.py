@@ -164,9 +164,7 @@ class Wallet:
     @staticmethod
     def left(vault: Vault, destination: str, population: str) -> int:
         """Return how many tokens are free. destination: as `CoordinatorClient.destination`."""
-        stored = vault.setting(_name(destination, population))
-        purse = _Purse() if stored is None else msgspec.msgpack.decode(stored, type=_Purse)
-        return sum(not one.seat for one in purse.tokens)
+        return sum(not one.seat for one in _purse(vault, _name(destination, population)).tokens)
 
     def used(self, seat: bytes) -> None:
         """Forget the token of a seat that was seated in a round."""
@@ -201,8 +199,7 @@ class Wallet:
         return self.left(self._vault, self._client.destination, self._population)
 
     def _purse(self) -> _Purse:
-        stored = self._vault.setting(self._name)
-        return _Purse() if stored is None else msgspec.msgpack.decode(stored, type=_Purse)
+        return _purse(self._vault, self._name)
 
     def _keep(self, tokens: tuple[_Token, ...], asked: _Asked | None) -> None:
         purse = _Purse(tokens, asked)
@@ -320,6 +317,11 @@ class Wallet:
 def _name(destination: str, population: str) -> str:
     """Return where the vault keeps tokens."""
     return f"tokens {destination} {population}"
+
+
+def _purse(vault: Vault, name: str) -> _Purse:
+    stored = vault.setting(name)
+    return _Purse() if stored is None else msgspec.msgpack.decode(stored, type=_Purse)
 
 
 def _blinded(asked: _Asked) -> tuple[bytes, ...]:

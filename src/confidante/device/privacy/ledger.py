@@ -25,13 +25,6 @@ from confidante.device.privacy.participation_log import ParticipationLog
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
 
-_COLUMNS = (
-    "number, at, purpose, task, destination, size, digest, content, visible, round, epsilon, delta, "
-    "state, sent_at, "
-    "receipt, previous, hash"
-)
-
-
 _NOTES = 20
 
 
@@ -70,6 +63,10 @@ class EgressRecord:
     receipt: Mapping[str, Any]
     previous: bytes
     hash: bytes
+
+
+_CHAINED = EgressRecord.__slots__[:12]
+_COLUMNS = ", ".join(EgressRecord.__slots__)
 
 
 @final
@@ -240,62 +237,19 @@ class Ledger:
         return _record(*rows[0][:12])
 
 
-def _record(
-    number: int,
-    at: float,
-    purpose: str,
-    task: str,
-    destination: str,
-    size: int,
-    digest: bytes,
-    content: str,
-    visible: str,
-    round_id: bytes | None,
-    epsilon: float,
-    delta: float,
-) -> str:
-    """Return the canonical text of what the chain covers."""
+def _record(*covered: Any) -> str:
+    """Return the canonical text of what the chain covers: the columns up to `delta`."""
+    values = dict(zip(_CHAINED, covered, strict=True))
     return canonical(
-        {
-            "number": number,
-            "at": at,
-            "purpose": purpose,
-            "task": task,
-            "destination": destination,
-            "size": size,
-            "digest": digest.hex(),
-            "content": content,
-            "visible": visible,
-            "round": None if round_id is None else round_id.hex(),
-            "epsilon": epsilon,
-            "delta": delta,
-        }
+        {name: value.hex() if isinstance(value, bytes) else value for name, value in values.items()}
     )
 
 
 def _departure(*row: Any) -> EgressRecord:
     """Return a row as a departure; VaultError when it cannot be one."""
-    number, at, purpose, task, destination, size, digest, content, *rest = row
-    visible, round_id, epsilon, delta, state, sent_at, receipt, previous, chained = rest
+    held = dict(zip(EgressRecord.__slots__, row, strict=True))
+    read = {"purpose": Purpose, "content": json.loads, "state": EgressState, "receipt": json.loads}
     try:
-        return EgressRecord(
-            number=number,
-            at=at,
-            purpose=Purpose(purpose),
-            task=task,
-            destination=destination,
-            size=size,
-            digest=digest,
-            content=json.loads(content),
-            visible=visible,
-            round=round_id,
-            epsilon=epsilon,
-            delta=delta,
-            state=EgressState(state),
-            sent_at=sent_at,
-            receipt=json.loads(receipt),
-            previous=previous,
-            hash=chained,
-        )
+        return EgressRecord(**held | {name: made(held[name]) for name, made in read.items()})
     except (ValueError, TypeError) as error:
-        raise VaultError(f"number {number} of the egress ledger cannot be read: restore a backup") from error
+        raise VaultError(f"number {row[0]} of the egress ledger cannot be read: restore a backup") from error

@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
-import msgspec
 import numpy as np
 
 from confidante.core.arguments import checked_arguments
@@ -92,13 +91,36 @@ class RefinementClient:
             DataError: What was given does not fit together.
             EgressError: Nothing is sent to such an address.
         """
-        from confidante.device.refinement.vault_state import set_up
+        from confidante.device.privacy.http_request import render
+        from confidante.device.refinement.client import trusted
+        from confidante.device.refinement.download_policy import Policy
+        from confidante.device.refinement.vault_state import Setup, set_up
 
         if url is None:
             set_up(self._vault, None)
             return
-        wanted = _checked(url, population, relay, direct, seconds, policy, epsilon, certificates)
-        set_up(self._vault, msgspec.structs.replace(wanted, at_once=at_once))
+        try:
+            chosen = Policy(policy)
+        except ValueError:
+            raise DataError(f"the policy is auto, ask or download, not {policy!r}") from None
+        for address in filter(None, (url, relay)):
+            render("GET", address)
+        if not population:
+            raise DataError("name the population, too")
+        if relay is not None and direct:
+            raise DataError("questions go through the relay or directly, not both: leave one out")
+        if relay is None and not direct and chosen is not Policy.DOWNLOAD:
+            raise DataError(
+                "name a relay, so that the server does not see who asks; or say direct=True to do without, "
+                "or policy='download' to ask nothing"
+            )
+        if not 0.05 <= seconds <= 60:
+            raise DataError(f"the time limit of a refinement is 0.05 to 60 seconds, not {seconds}")
+        if not 0 <= epsilon <= 8:
+            raise DataError(f"the epsilon of a question is 0 to 8, not {epsilon}")
+        trusted(certificates)
+        terms = (float(seconds), chosen, float(epsilon), certificates, at_once)
+        set_up(self._vault, Setup(url.rstrip("/"), population, relay or "", direct, *terms))
 
     def refresh(self, *, patience: float = 60.0, evidence: "Evidence | None" = None) -> "RefinementStatus":
         """Fetch what is new of what refining takes.
@@ -137,7 +159,7 @@ class RefinementClient:
     @exclusive
     def status(self) -> "RefinementStatus":
         """Return how refinement stands, with the policy's figures. Nothing is sent by this."""
-        from confidante.device.refinement.status_report import status
+        from confidante.device.refinement.status import status
 
         return status(self._vault, allowed=self._consents.allowed(Purpose.REFINE))
 
@@ -200,45 +222,3 @@ class RefinementClient:
         from confidante.device.refinement.sync import RefinementSync
 
         RefinementSync(self._vault, self._serving, client, setup).prepare(evidence)
-
-
-def _checked(
-    url: str,
-    population: str,
-    relay: str | None,
-    direct: bool,
-    seconds: float,
-    policy: "Policy | str",
-    epsilon: float,
-    certificates: str,
-) -> "Setup":
-    """Return a setting that holds together."""
-    from confidante.device.privacy.http_request import render
-    from confidante.device.refinement.client import trusted
-    from confidante.device.refinement.download_policy import Policy
-    from confidante.device.refinement.vault_state import Setup
-
-    try:
-        chosen = Policy(policy)
-    except ValueError:
-        raise DataError(f"the policy is auto, ask or download, not {policy!r}") from None
-    for address in (url, relay):
-        if address is not None:
-            render("GET", address)
-    if not population:
-        raise DataError("name the population, too")
-    if relay is not None and direct:
-        raise DataError("questions go through the relay or directly, not both: leave one out")
-    if relay is None and not direct and chosen is not Policy.DOWNLOAD:
-        raise DataError(
-            "name a relay, so that the server does not see who asks; or say direct=True to do without, or "
-            "policy='download' to ask nothing"
-        )
-    if not 0.05 <= seconds <= 60:
-        raise DataError(f"the time limit of a refinement is 0.05 to 60 seconds, not {seconds}")
-    if not 0 <= epsilon <= 8:
-        raise DataError(f"the epsilon of a question is 0 to 8, not {epsilon}")
-    trusted(certificates)
-    return Setup(
-        url.rstrip("/"), population, relay or "", direct, float(seconds), chosen, float(epsilon), certificates
-    )

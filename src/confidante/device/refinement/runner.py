@@ -32,9 +32,8 @@ from confidante.device.refinement.client import MOST_BYTES, NotRefinedError, Sco
 from confidante.device.refinement.download_policy import Policy, Way
 from confidante.device.refinement.handle import Refinement
 from confidante.device.refinement.merging import Heard, added, event_weights
-from confidante.device.refinement.status import LastRefinement
-from confidante.device.refinement.status_report import decision
-from confidante.device.refinement.vault_state import Prepared, Setup
+from confidante.device.refinement.status import decision
+from confidante.device.refinement.vault_state import LastRefinement, Prepared, Setup
 from confidante.device.storage import items
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Answer, NotRefined, Purpose

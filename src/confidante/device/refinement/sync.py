@@ -24,7 +24,7 @@ from confidante.device.refinement import vault_state
 from confidante.device.refinement.announcement_delay import settled
 from confidante.device.refinement.download_policy import Way, days_between
 from confidante.device.refinement.scoring_tokens import STOCK, wallet
-from confidante.device.refinement.status_report import decision
+from confidante.device.refinement.status import decision
 from confidante.device.refinement.vault_state import Prepared, Setup
 from confidante.device.storage import items
 from confidante.device.storage.vault import Vault

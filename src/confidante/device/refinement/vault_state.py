@@ -1,5 +1,6 @@
 """What the vault keeps of refinement: the setting, what was fetched, and how often it was used."""
 
+from dataclasses import asdict, dataclass
 from typing import Annotated, final
 
 import msgspec
@@ -7,7 +8,6 @@ from msgspec import Meta
 
 from confidante.core.entropy import SystemEntropy
 from confidante.device.refinement.download_policy import DAY, Policy
-from confidante.device.refinement.status import LastRefinement
 from confidante.device.storage.vault import Vault
 from confidante.device.values import NotRefined
 from confidante.wire.refinement import Fresh, RefinementOffer
@@ -32,7 +32,7 @@ _DAYS = 14
 
 @final
 class Setup(msgspec.Struct, array_like=True, frozen=True):
-    """What `Device.refine_with` was told.
+    """What `device.refinement.use` was told.
 
     certificates: to trust in place of the system's, PEM. at_once: ask right after a refresh, too.
     """
@@ -64,6 +64,25 @@ class Prepared(msgspec.Struct, array_like=True, frozen=True):
     buckets: int
     bucket_size: int
     downloaded: bool
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class LastRefinement:
+    """What came of the last one.
+
+    at: seconds since 1970. reason: None when the list was refined. said: one sentence. seconds: that it
+    took; up, down: bytes sent and received for it; departure: its number in the ledger, None when nothing
+    was written there.
+    """
+
+    at: float
+    reason: NotRefined | None
+    said: str
+    seconds: float
+    up: int
+    down: int
+    departure: int | None
 
 
 @final
@@ -113,7 +132,8 @@ def set_up(vault: Vault, wanted: Setup | None) -> None:
     """Keep a setting; what was fetched for another server or population goes. None: all of it goes."""
     with vault.write():
         before = setup(vault)
-        if wanted is None or before is None or (before.url, before.population) != _named(wanted):
+        of = before and (before.url, before.population)
+        if wanted is None or of != (wanted.url, wanted.population):
             vault.set_setting(_PREPARED, None)
             for body in (QUERY_BODY, TABLE_BODY, FRESH_BODY):
                 vault.write_body(body, None)
@@ -192,15 +212,7 @@ def note(vault: Vault, last: LastRefinement, *, wanted: bool) -> None:
         if wanted:
             days[today] = days.get(today, 0) + 1
         sent = last.up > 0
-        stored = Last(
-            last.at,
-            "" if last.reason is None else last.reason.value,
-            last.said,
-            last.seconds,
-            last.up,
-            last.down,
-            last.departure,
-        )
+        stored = Last(**asdict(last) | {"reason": "" if last.reason is None else last.reason.value})
         after = Use(
             before.since or last.at,
             days,
@@ -217,10 +229,4 @@ def last_of(stored: Last | None) -> LastRefinement | None:
     if stored is None:
         return None
     reason = NotRefined(stored.reason) if stored.reason else None
-    return LastRefinement(
-        stored.at, reason, stored.said, stored.seconds, stored.up, stored.down, stored.departure
-    )
-
-
-def _named(wanted: Setup) -> tuple[str, str]:
-    return wanted.url, wanted.population
+    return LastRefinement(**msgspec.structs.asdict(stored) | {"reason": reason})

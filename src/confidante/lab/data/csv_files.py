@@ -10,8 +10,7 @@ import polars as pl
 
 from confidante.core.errors import DataError
 from confidante.lab.data.dataset import Dataset, Interactions, Items, Repeats, Tally, assemble
-from confidante.lab.data.text import Table, read_table
-from confidante.lab.data.times import parse_times
+from confidante.lab.data.text import Table, parse_times, read_table
 
 INTERACTION_COLUMNS = ("user", "item", "timestamp")
 ITEM_COLUMNS = ("item", "title", "labels")

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from confidante.core.errors import DataError
 from confidante.lab.data.dataset import Dataset, Interactions, Items, Repeats, assemble
-from confidante.lab.data.text import Table, read_table
-from confidante.lab.data.times import parse_times
+from confidante.lab.data.text import Table, parse_times, read_table
 
 GENRES = (
     "unknown",

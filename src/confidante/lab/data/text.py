@@ -11,6 +11,7 @@ import io
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import final
 
@@ -222,3 +223,31 @@ def _records(path: Path, text: str, unit: str, *, quotes: bool) -> Iterator[tupl
             ) from None
         yield line, fields
         line = reader.line_num + 1
+
+
+def parse_times(texts: pl.Series) -> NDArray[np.float64]:
+    """Return seconds since 1970 (UTC), float64 [rows]; NaN where a text is no time.
+
+    A number is seconds, whole or with a fraction; anything else is read as ISO 8601. A time without an offset
+    is taken to be UTC.
+    """
+    texts = texts.str.strip_chars()
+    numbers = texts.cast(pl.Float64, strict=False)
+    if not numbers.has_nulls():
+        return numbers.to_numpy().astype(np.float64)
+    stamps = texts.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", time_unit="us", time_zone="UTC", strict=False)
+    seconds = numbers.fill_null(stamps.dt.timestamp("us").cast(pl.Float64) / 1e6)
+    out = seconds.fill_null(np.nan).to_numpy().astype(np.float64)
+    for row in seconds.is_null().arg_true().to_list():
+        out[row] = _parse_iso(texts[row])
+        if np.isnan(out[row]):
+            break  # one unreadable time is enough to refuse a file
+    return out
+
+
+def _parse_iso(text: str) -> float:
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        return np.nan
