@@ -413,9 +413,9 @@ def _release(sql: Connection, round_id: bytes) -> None:
 
 def _state(row: Row[*tuple[Any, ...]]) -> RoundState:
     found = row._mapping
-    rosters = {"roster": _cut(row.roster, checks.IDENTITY_BYTES), "seats": _cut(row.seats, checks.SEAT_BYTES)}
+    roster, seats = _cut(row.roster, checks.IDENTITY_BYTES), _cut(row.seats, checks.SEAT_BYTES)
     return RoundState(
-        row=RoundRow(**{name: found[name] for name in _AS_THEY_ARE}, **rosters),
+        row=RoundRow(**{name: found[name] for name in _AS_THEY_ARE}, roster=roster, seats=seats),
         survivors=struct.unpack(f"<{len(row.survivors) // _INDEX}I", row.survivors),
         cost=Payment(row.noise_multiplier, row.share),
         **{name: found[name] for name in _STANDING},

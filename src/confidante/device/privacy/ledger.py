@@ -12,7 +12,7 @@ A departure with an epsilon spends it in the moment it is written (`Participatio
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, final
@@ -248,7 +248,12 @@ def _record(*covered: Any) -> str:
 def _departure(*row: Any) -> EgressRecord:
     """Return a row as a departure; VaultError when it cannot be one."""
     held = dict(zip(EgressRecord.__slots__, row, strict=True))
-    read = {"purpose": Purpose, "content": json.loads, "state": EgressState, "receipt": json.loads}
+    read: dict[str, Callable[[Any], Any]] = {
+        "purpose": Purpose,
+        "content": json.loads,
+        "state": EgressState,
+        "receipt": json.loads,
+    }
     try:
         return EgressRecord(**held | {name: made(held[name]) for name, made in read.items()})
     except (ValueError, TypeError) as error:
