@@ -15,7 +15,8 @@ from confidante.formats.numbers import decimal_mark, no_value, read_price, read_
 from confidante.formats.records import OTHERS, ForeignEvent, Format, Note, OnePerson, Row, Skipped
 from confidante.formats.source import Member, Source
 from confidante.formats.tables import NO_TIME, NO_TITLE, csv_rows, date_order, header_of
-from confidante.formats.timestamps import DateOrder, parse_time, parse_words
+from confidante.formats.timestamps import DateOrder, parse_time
+from confidante.formats.written_dates import parse_words
 
 UNDATED = 0.0
 """When what has no date happened, in formats that may leave it out: before all that has one."""

@@ -118,7 +118,12 @@ def date_order(member: Member, column: str, source: Source) -> tuple[DateOrder, 
         for row in csv_rows(member)
         if isinstance(row, tuple) and ambiguous(text := row[1].get(column, "").strip())
     )
-    raise DataError(
+    raise which_order(member, example)
+
+
+def which_order(member: Member, example: str) -> DataError:
+    """Return the error that asks what comes first in a file's dates, of which one is given."""
+    return DataError(
         f"has dates like {shown(example)} that can be read in two ways, and no other that shows which is "
         "right. Say which: --date-order day/month or month/day on the command line, date_order= in Python",
         path=member.path,

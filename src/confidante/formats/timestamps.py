@@ -15,35 +15,24 @@ LATEST = 4102444800.0  # 2100
 _ISO = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
 _NUMBERS = re.compile(r"\s*(\d{1,4})([/.\-])(\d{1,2})\2(\d{1,4})\b")
 _CLOCK = re.compile(r"(?<!\d)(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?\s*([ap])?\.?\s?m?\b\.?", re.IGNORECASE)
-_WORD = re.compile(r"[^\W\d_]+")
 _OFFSET = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2}):?(\d{2})?\s*$")
 _SPACES = re.compile(r"[\s\u202f\u00a0]+")
-_MONTHS = {
-    name: month
-    for month, names in enumerate(
-        (
-            "jan janv ene gen januar january janvier enero gennaio janeiro januari",
-            "feb fév févr fev febr februar february février febrero febbraio fevereiro februari",
-            "mar mär märz mars mrt march marzo março maart maerz",
-            "apr avr abr april avril abril aprile",
-            "may mai mayo maggio maio mei mag",
-            "jun juin juni june junio giugno junho giu",
-            "jul juil juli july juillet julio luglio julho lug",
-            "aug août ago august agosto augustus aout",
-            "sep sept set september septembre septiembre settembre setembro",
-            "oct okt out ott october oktober octobre octubre ottobre outubro",
-            "nov november novembre noviembre novembro",
-            "dec dez déc dic december dezember décembre diciembre dicembre dezembro",
-        ),
-        1,
-    )
-    for name in names.split()
-}
-_ZONES = {  # hours ahead of UTC
-    "utc": 0, "gmt": 0, "z": 0, "wet": 0, "bst": 1, "west": 1, "cet": 1, "mez": 1, "cest": 2, "mesz": 2,
-    "eet": 2, "eest": 3, "msk": 3, "ist": 5.5, "sgt": 8, "hkt": 8, "awst": 8, "jst": 9, "kst": 9, "aest": 10,
-    "aedt": 11, "nzst": 12, "nzdt": 13, "brt": -3, "ast": -4, "edt": -4, "est": -5, "cdt": -5, "cst": -6,
-    "mdt": -6, "mst": -7, "pdt": -7, "pst": -8, "akdt": -8, "akst": -9, "hst": -10,
+ZONES = {  # hours ahead of UTC of the names that programs write, English ones and those of other languages
+    "utc": 0, "gmt": 0, "z": 0, "wet": 0, "wez": 0, "azost": 0, "egst": 0, "azot": -1, "cvt": -1, "bst": 1,
+    "west": 1, "wesz": 1, "cet": 1, "mez": 1, "seč": 1, "wat": 1, "cest": 2, "mesz": 2, "selč": 2, "cat": 2,
+    "sast": 2, "eet": 2, "oez": 2, "idt": 3, "eest": 3, "oesz": 3, "msk": 3, "мск": 3, "trt": 3, "eat": 3,
+    "msd": 4, "samt": 4, "azt": 4, "get": 4, "mut": 4, "ret": 4, "irst": 3.5, "irdt": 4.5, "aft": 4.5,
+    "pkt": 5, "uzt": 5, "tmt": 5, "tjt": 5, "mvt": 5, "yekt": 5, "ist": 5.5, "slst": 5.5, "npt": 5.75,
+    "bdt": 6, "btt": 6, "omst": 6, "kgt": 6, "almt": 6, "mmt": 6.5, "ict": 7, "wib": 7, "krat": 7,
+    "novt": 7, "hovt": 7, "sgt": 8, "hkt": 8, "myt": 8, "pht": 8, "wita": 8, "awst": 8, "irkt": 8,
+    "ulat": 8, "bnt": 8, "jst": 9, "kst": 9, "wit": 9, "yakt": 9, "acst": 9.5, "acdt": 10.5, "aest": 10,
+    "chst": 10, "vlat": 10, "pgt": 10, "aedt": 11, "sbt": 11, "magt": 11, "sakt": 11, "nct": 11, "nzst": 12,
+    "fjt": 12, "pett": 12, "anat": 12, "nzdt": 13, "tot": 13, "nst": -3.5, "ndt": -2.5, "brst": -2,
+    "brt": -3, "art": -3, "uyt": -3, "clst": -3, "adt": -3, "gft": -3, "wgt": -3, "wgst": -2, "ast": -4,
+    "edt": -4, "clt": -4, "bot": -4, "amt": -4, "vet": -4, "gyt": -4, "pyt": -4, "pyst": -3, "est": -5,
+    "cdt": -5, "cot": -5, "pet": -5, "ect": -5, "act": -5, "cst": -6, "mdt": -6, "galt": -6, "east": -6,
+    "mst": -7, "pdt": -7, "pst": -8, "akdt": -8, "akst": -9, "hst": -10, "hast": -10, "hadt": -9, "haa": -3,
+    "hna": -4, "hae": -4, "hne": -5, "hac": -5, "hnc": -6, "har": -6, "hnr": -7, "hap": -7, "hnp": -8,
 }  # fmt: skip
 
 
@@ -81,31 +70,6 @@ def parse_time(text: str, order: DateOrder | None = None) -> float | None:
     if numbers:
         return _by_numbers(numbers, text[numbers.end() :], order)
     return _since_1970(text)
-
-
-def parse_words(text: str) -> tuple[float, str] | None:
-    """Return the seconds of a time written out ("Jan 1, 2023, 1:02:03 PM CET"), and its zone if unknown.
-
-    Month names: English, German, French, Spanish, Italian, Portuguese, Dutch. Also what `parse_time`
-    understands. The zone is empty when it is known or none is named; an unknown one is taken as UTC.
-    """
-    text = _SPACES.sub(" ", text).strip()
-    if not text or len(text) > 100:
-        return None
-    plain = parse_time(text)
-    if plain is not None:
-        return plain, ""
-    clock = _CLOCK.search(text)
-    date = text[: clock.start()] if clock and clock.start() else text
-    rest = text[clock.end() :].strip() if clock else ""
-    day = _written_date(date)
-    if day is None:
-        return None
-    moment = _with_clock(day, clock)
-    if moment is None:
-        return None
-    hours, unknown = _zone(rest)
-    return _checked(moment - timedelta(hours=hours)) if not unknown else _checked(moment, unknown)
 
 
 def ambiguous(text: str) -> bool:
@@ -148,14 +112,24 @@ def evidence(dates: Iterable[str]) -> tuple[DateOrder | None, bool]:
     return (fits[0] if needed and len(fits) == 1 and not first_day else None), needed
 
 
-def _checked(moment: datetime, zone: str = "") -> tuple[float, str] | None:
+def seconds_of(moment: datetime) -> float | None:
+    """Return the seconds since 1970 of a moment in UTC; None before 1970 and after 2100."""
     seconds = moment.replace(tzinfo=UTC).timestamp()
-    return (seconds, zone) if EARLIEST <= seconds < LATEST else None
+    return seconds if EARLIEST <= seconds < LATEST else None
 
 
-def _seconds(moment: datetime) -> float | None:
-    checked = _checked(moment)
-    return checked[0] if checked else None
+def numeric_day(
+    first: str, between: str, second: str, third: str, order: DateOrder | None
+) -> datetime | None:
+    """Return the day of a date in numbers; None when there is none, or it can be read in two ways."""
+    one, two = int(first), int(second)
+    if len(first) > 2:
+        return _date(one, two, int(third))
+    if between == "." or order is DateOrder.DAY_FIRST or one > 12:
+        return _date(_full_year(third), two, one)
+    if order is DateOrder.MONTH_FIRST or two > 12 or one == two:
+        return _date(_full_year(third), one, two)
+    return None
 
 
 def _iso(text: str) -> float | None:
@@ -169,11 +143,11 @@ def _iso(text: str) -> float | None:
         if found is None or day is None:
             return None
         moment_or_none = _at_clock(day, text[found.end() :])
-        return None if moment_or_none is None else _seconds(moment_or_none)
+        return None if moment_or_none is None else seconds_of(moment_or_none)
     if moment.tzinfo is None:
-        return _seconds(moment)
+        return seconds_of(moment)
     try:
-        return _seconds(moment.astimezone(UTC).replace(tzinfo=None))
+        return seconds_of(moment.astimezone(UTC).replace(tzinfo=None))
     except OverflowError:
         return None
 
@@ -190,18 +164,9 @@ def _since_1970(text: str) -> float | None:
 
 
 def _by_numbers(found: re.Match[str], rest: str, order: DateOrder | None) -> float | None:
-    one, two, three = int(found[1]), int(found[3]), int(found[4])
-    if len(found[1]) > 2:
-        year, month, day = one, two, three
-    elif found[2] == "." or order is DateOrder.DAY_FIRST or one > 12:
-        year, month, day = _full_year(found[4]), two, one
-    elif order is DateOrder.MONTH_FIRST or two > 12 or one == two:
-        year, month, day = _full_year(found[4]), one, two
-    else:
-        return None
-    date = _date(year, month, day)
-    moment = None if date is None else _at_clock(date, rest)
-    return None if moment is None else _seconds(moment)
+    day = numeric_day(found[1], found[2], found[3], found[4], order)
+    moment = None if day is None else _at_clock(day, rest)
+    return None if moment is None else seconds_of(moment)
 
 
 def _full_year(text: str) -> int:
@@ -251,19 +216,4 @@ def _zone(text: str) -> tuple[float, str]:
     name = text.strip(" ,.()")
     if not name:
         return 0, ""
-    return (_ZONES[name.lower()], "") if name.lower() in _ZONES else (0, name[:20])
-
-
-def _written_date(text: str) -> datetime | None:
-    """Return the day of a date with the month's name, or of numbers that can be read in one way."""
-    numbers = _NUMBERS.match(text)
-    if numbers:
-        seconds = _by_numbers(numbers, "", None)
-        return None if seconds is None else datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
-    months = [_MONTHS[word.lower()] for word in _WORD.findall(text) if word.lower() in _MONTHS]
-    found = [part for part in re.findall(r"\d+", text) if len(part) <= 4]
-    years = [int(part) for part in found if len(part) == 4]
-    days = [int(part) for part in found if len(part) <= 2]
-    if not months or len(years) != 1 or len(days) != 1:
-        return None
-    return _date(years[0], months[-1], days[0])  # a weekday can look like a month, and stands first
+    return (ZONES[name.lower()], "") if name.lower() in ZONES else (0, name[:20])

@@ -15,7 +15,8 @@ from confidante.core.errors import ConfidanteError, DataError
 from confidante.device.importing import ForeignEvent, Note, Skipped
 from confidante.formats import source as source_module
 from confidante.formats.own import read_export
-from confidante.formats.timestamps import parse_time, parse_words
+from confidante.formats.timestamps import parse_time
+from confidante.formats.written_dates import parse_words
 from confidante.packs.media import MEDIA
 
 FORMATS = MEDIA.formats()

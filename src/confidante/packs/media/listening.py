@@ -10,7 +10,8 @@ from confidante.core.errors import DataError
 from confidante.formats.records import OTHERS, ForeignEvent, Format, Note, OnePerson, Row, Skipped
 from confidante.formats.source import Member, Source
 from confidante.formats.tables import NO_TIME, NO_TITLE, csv_rows, json_entries
-from confidante.formats.timestamps import parse_time, parse_words
+from confidante.formats.timestamps import parse_time
+from confidante.formats.written_dates import parse_words
 
 SHORT = "played for less than 30 seconds"
 _ENOUGH = 30_000  # milliseconds
