@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from confidante.core.errors import DataError
-from confidante.lab.data.dataset import Dataset, Interactions, Items, Repeats, Tally, assemble
+from confidante.lab.data.dataset import Dataset, Interactions, ItemRows, Repeats, Tally, assemble
 
 _TRANSACTIONS: Mapping[str, tuple[type[pl.DataType], ...]] = {
     "household_id": (pl.Int64, pl.String),
@@ -71,7 +71,7 @@ def _read(path: Path, columns: Mapping[str, tuple[type[pl.DataType], ...]]) -> p
     return frame
 
 
-def _items(path: Path, products: pl.DataFrame) -> Items:
+def _items(path: Path, products: pl.DataFrame) -> ItemRows:
     """Return titles like "BREAD:ITALIAN/FRENCH" and labels without repeats."""
     products = products.with_columns(pl.col("product_id").cast(pl.String))
     department, brand, category, kind = (
@@ -83,4 +83,4 @@ def _items(path: Path, products: pl.DataFrame) -> Items:
         for row in zip(department, category, brand, strict=True)
     ]
     titles = [k or c or d for k, c, d in zip(kind, category, department, strict=True)]
-    return Items(path, products["product_id"].to_list(), titles, labels, list(range(1, len(products) + 1)))
+    return ItemRows(path, products["product_id"].to_list(), titles, labels, list(range(1, len(products) + 1)))

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from confidante.core.errors import DataError
-from confidante.lab.data.dataset import Dataset, Interactions, Items, Repeats, Tally, assemble
+from confidante.lab.data.dataset import Dataset, Interactions, ItemRows, Repeats, Tally, assemble
 from confidante.lab.data.text import parse_times, read_utf8
 
 
@@ -58,9 +58,9 @@ def load_gorse(
     return assemble(rows, None if items is None else read_gorse_items(Path(items)), repeats=repeats)
 
 
-def read_gorse_items(path: Path) -> Items:
+def read_gorse_items(path: Path) -> ItemRows:
     """Return the rows of a Gorse items file. Hidden items stay in the catalogue and are counted."""
-    found = Items(path, [], [], [], [])
+    found = ItemRows(path, [], [], [], [])
     numeric: list[int] = []
     hidden: list[int] = []
     for line, row in _objects(path):
@@ -82,7 +82,7 @@ def read_gorse_items(path: Path) -> Items:
         )
         if rows
     )
-    return Items(found.path, found.ids, found.titles, found.labels, found.lines, notes)
+    return ItemRows(found.path, found.ids, found.titles, found.labels, found.lines, notes)
 
 
 def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:

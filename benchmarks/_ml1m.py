@@ -4,7 +4,7 @@ from pathlib import Path
 
 from confidante.core.errors import DataError
 from confidante.lab.data.csv_files import split_labels
-from confidante.lab.data.dataset import Dataset, Items, Repeats, assemble
+from confidante.lab.data.dataset import Dataset, ItemRows, Repeats, assemble
 from confidante.lab.data.ml100k import ratings, years_label
 from confidante.lab.data.text import read_table
 
@@ -31,7 +31,7 @@ def _plain_or_packed(folder: Path, name: str) -> Path:
     raise DataError(f"has neither {name} nor {name}.gz: name the folder of MovieLens 1M", path=folder)
 
 
-def _movies(path: Path) -> Items:
+def _movies(path: Path) -> ItemRows:
     table = read_table(
         path, ("movie_id", "title", "genres"), separator="::", header=False, encoding="latin-1"
     )
@@ -40,4 +40,4 @@ def _movies(path: Path) -> Items:
         (*split_labels(genres), *years_label(title))
         for genres, title in zip(table.columns["genres"].to_list(), titles, strict=True)
     ]
-    return Items(path, table.columns["movie_id"].to_list(), titles, labels, table.lines.tolist())
+    return ItemRows(path, table.columns["movie_id"].to_list(), titles, labels, table.lines.tolist())

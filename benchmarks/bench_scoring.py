@@ -32,7 +32,7 @@ import _timing as timing
 from bench_training import synthetic_movielens
 from confidante.core.values import Catalogue, Histories
 from confidante.crypto.he.bfv import BfvScheme
-from confidante.crypto.he.scheme import Table
+from confidante.crypto.he.scheme import ScoringTable
 from confidante.lab.experiment import Training
 from confidante.models.refinement.build import build, narrowed
 from confidante.models.served import ServedModel, ServedPart
@@ -102,7 +102,7 @@ def memory(items: int) -> dict[str, float]:
     return {"mib": mib, "seconds": seconds, "items": table.items}
 
 
-def answered(table: Table, request: bytes) -> int:
+def answered(table: ScoringTable, request: bytes) -> int:
     """Return how many times a request was answered in `SECONDS`."""
     end, count = time.perf_counter() + SECONDS, 0
     while time.perf_counter() < end:

@@ -192,7 +192,7 @@ class Forgotten:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Cohort:
+class OwnCohort:
     """The group whose popularity is used on this device, found on it and never sent.
 
     name: of the group whose table is used; path: the group in which the person stands, then all that it is

@@ -62,7 +62,9 @@ class WishRecord(msgspec.Struct, frozen=True, tag_field="type", tag="wish", forb
     at: float
 
 
-class ConsentRecord(msgspec.Struct, frozen=True, tag_field="type", tag="consent", forbid_unknown_fields=True):
+class ExportedConsent(
+    msgspec.Struct, frozen=True, tag_field="type", tag="consent", forbid_unknown_fields=True
+):
     """One switch of a purpose, with its receipt (JSON text) and its place in the chain (base64)."""
 
     number: int
@@ -105,7 +107,7 @@ class SettingRecord(msgspec.Struct, frozen=True, tag_field="type", tag="setting"
     value: str | float | int | bool | list[Any] | dict[str, Any] | None
 
 
-Record: TypeAlias = ItemRecord | EventRecord | WishRecord | ConsentRecord | DepartureRecord | SettingRecord
+Record: TypeAlias = ItemRecord | EventRecord | WishRecord | ExportedConsent | DepartureRecord | SettingRecord
 
 
 class Heading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

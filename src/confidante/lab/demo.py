@@ -11,7 +11,7 @@ from confidante.core.values import Histories
 from confidante.lab.baselines import fit_popularity
 from confidante.lab.data.dataset import Dataset
 from confidante.lab.demo_profile import DemoProfile, make_profile
-from confidante.lab.demo_reasons import Person, person_shown
+from confidante.lab.demo_reasons import ShownPerson, person_shown
 from confidante.lab.experiment import Run, Training
 from confidante.lab.metrics import (
     Estimate,
@@ -98,7 +98,7 @@ class Demo:
     events: int
     accuracy: tuple[Accuracy, ...]
     groups: tuple[GroupRow, ...]
-    people: tuple[Person, ...]
+    people: tuple[ShownPerson, ...]
     sums: tuple[SumCost, ...]
     dropped: int
     seconds: float
@@ -270,7 +270,7 @@ def _three_people(
     recommender: PublishedRecommender,
     ranks: Ranks,
     seed: int,
-) -> tuple[Person, ...]:
+) -> tuple[ShownPerson, ...]:
     """Return one person of few, one of middling and one of many events; the seed draws them."""
     generator = np.random.default_rng(seed)
     groups = groups_of_people(history)

@@ -19,7 +19,7 @@ POPULARITY_SHARE = "popularity"
 
 @final
 @dataclass(frozen=True, slots=True)
-class Share:
+class ScoreShare:
     """A part of a score: what it comes from, and how large it is (1.0 is the whole score)."""
 
     what: str
@@ -28,7 +28,7 @@ class Share:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Suggestion:
+class ShownSuggestion:
     """One suggested item with its reasons.
 
     because: the own events that weigh most, either way, largest first; others: all further `other_events`
@@ -39,16 +39,16 @@ class Suggestion:
     title: str
     labels: tuple[str, ...]
     score: float
-    because: tuple[Share, ...]
+    because: tuple[ScoreShare, ...]
     others: float
     other_events: int
     popularity: float
-    parts: tuple[Share, ...]
+    parts: tuple[ScoreShare, ...]
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class Person:
+class ShownPerson:
     """One person as the report shows them.
 
     group: light, medium or heavy history; latest: the newest own titles, newest first; held_out: what the
@@ -61,7 +61,7 @@ class Person:
     latest: tuple[str, ...]
     held_out: str
     held_out_rank: int
-    suggestions: tuple[Suggestion, ...]
+    suggestions: tuple[ShownSuggestion, ...]
 
 
 def person_shown(
@@ -73,10 +73,10 @@ def person_shown(
     held_out: int,
     held_out_rank: int,
     suggestions: int = 3,
-) -> Person:
+) -> ShownPerson:
     """Return a person's best items with reasons. history: of this person only."""
     items = recommender.items
-    return Person(
+    return ShownPerson(
         name=name,
         group=group,
         events=len(history.items),
@@ -87,7 +87,7 @@ def person_shown(
     )
 
 
-def explain(found: device.Suggestion, *, most: int = 3) -> Suggestion:
+def explain(found: device.Suggestion, *, most: int = 3) -> ShownSuggestion:
     """Return a device's reasons in shares of the score; `most` own events are named."""
     unit = abs(found.score) or 1.0
     events = [reason for reason in found.reasons if reason.kind is ReasonKind.EVENT]
@@ -95,16 +95,16 @@ def explain(found: device.Suggestion, *, most: int = 3) -> Suggestion:
     parts: Counter[str] = Counter()
     for reason in events:
         parts.update(reason.parts)
-    return Suggestion(
+    return ShownSuggestion(
         title=found.item.title,
         labels=found.item.labels,
         score=found.score,
-        because=tuple(Share(reason.subject, reason.points / unit) for reason in events[:most]),
+        because=tuple(ScoreShare(reason.subject, reason.points / unit) for reason in events[:most]),
         others=sum(reason.points for reason in events[most:]) / unit,
         other_events=len(events[most:]),
         popularity=popularity,
         parts=(
-            *(Share(part, points / unit) for part, points in parts.items()),
-            Share(POPULARITY_SHARE, popularity),
+            *(ScoreShare(part, points / unit) for part, points in parts.items()),
+            ScoreShare(POPULARITY_SHARE, popularity),
         ),
     )

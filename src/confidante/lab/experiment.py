@@ -18,7 +18,7 @@ from confidante.privacy.accounting import Guarantee, account
 from confidante.privacy.plan import Cohort
 from confidante.training.noise import training_budget
 from confidante.training.publish import publish
-from confidante.training.recipe import Learnt, Settings, train
+from confidante.training.recipe import Learnt, TrainingSettings, train
 
 
 @final
@@ -72,7 +72,7 @@ class Training:
     max_upload: int = 3_000_000
     repeat: bool = False
     likes: float = 0.0
-    settings: Settings | None = None
+    settings: TrainingSettings | None = None
 
     def __post_init__(self) -> None:
         """Refuse what no later check would name as clearly."""

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from confidante.lab.demo import CENTRAL, LABELS, POPULARITY, PRIVATE, Demo, K
-from confidante.lab.demo_reasons import Person
+from confidante.lab.demo_reasons import ShownPerson
 
 Draw = Callable[["Palette"], Figure]
 
@@ -227,7 +227,7 @@ def bytes_picture(demo: Demo) -> Draw:
     return draw
 
 
-def reasons_picture(person: Person) -> Draw:
+def reasons_picture(person: ShownPerson) -> Draw:
     """Draw each suggestion's score as the sum of its reasons; what spoke against it stands left of zero."""
 
     def draw(palette: Palette) -> Figure:

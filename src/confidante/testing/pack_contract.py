@@ -4,7 +4,7 @@ from confidante.core.errors import DataError
 from confidante.core.values import Item
 from confidante.packs.base import CORE_WORDING, Pack
 from confidante.packs.signals import CORE_EVENTS
-from confidante.training.recipe import Settings
+from confidante.training.recipe import TrainingSettings
 
 _STRANGE = ("", " ", "(", "1999", "(1999)", "A (19999)", "ü" * 400, "Part II", ": ", "\u202eevil", "Ночь 2")
 
@@ -26,7 +26,10 @@ def check_pack(pack: Pack) -> None:
     _require(pack.event("never heard of").weight > 0, "a kind that nobody declared says what a view says")
     _require(not pack.wording.keys() - CORE_WORDING.keys(), "a phrase that nobody asks for")
     _require(all(pack.words(phrase) for phrase in CORE_WORDING), "a phrase without words")
-    _require(not pack.training.keys() - set(Settings.__dataclass_fields__), "a constant that no training has")
+    _require(
+        not pack.training.keys() - set(TrainingSettings.__dataclass_fields__),
+        "a constant that no training has",
+    )
     names = [one.name for one in pack.formats()]
     _require(len(names) == len(set(names)), "two formats of one name")
     _require(names[-1] == "csv", "the format of any CSV is tried last")

@@ -7,7 +7,7 @@ from typing import final
 
 from confidante.privacy.accounting import calibrate
 from confidante.tasks.likes import SLATE
-from confidante.training.recipe import Settings, budget, settings_for, weakness
+from confidante.training.recipe import TrainingSettings, budget, settings_for, weakness
 
 
 @final
@@ -20,7 +20,7 @@ class TrainingBudget:
 
     multipliers: Mapping[str, float]
     shares: Mapping[str, float]
-    settings: Settings
+    settings: TrainingSettings
 
 
 def training_budget(

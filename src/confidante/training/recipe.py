@@ -60,7 +60,7 @@ def budget(weak: float, likes: float = 0.0) -> dict[str, float]:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Settings:
+class TrainingSettings:
     """Public constants of the training.
 
     window, pair_half_life: of pairs, in events; history: newest events a device uses. popularity_power: pairs
@@ -87,17 +87,17 @@ class Settings:
     slate: int = 0
 
 
-PRIVATE = Settings()
+PRIVATE = TrainingSettings()
 """With noise."""
 
-EXACT = Settings(window=20, pair_half_life=5.0, spectral_power=0.5, max_rank=1024, prior_weight=0.05)
+EXACT = TrainingSettings(window=20, pair_half_life=5.0, spectral_power=0.5, max_rank=1024, prior_weight=0.05)
 """Secure aggregation only: no noise to be robust against."""
 
 REPEAT_OWN = OwnHistory(weight=375.0, half_life=300.0)
 """Repurchase data: what a person took before leads, and taste is slower. Chosen on Complete Journey."""
 
 
-def settings_for(*, noise: bool, repeat: bool, weak: float = 1.0) -> Settings:
+def settings_for(*, noise: bool, repeat: bool, weak: float = 1.0) -> TrainingSettings:
     """Return the constants for sums with or without noise, and for repurchase data or not.
 
     weak: see `weakness`; the weaker the sums, the more popularity counts.
@@ -154,7 +154,7 @@ def largest_tasks(catalogue: Catalogue, max_length: int, *, likes: bool) -> Iter
         yield LikesTask(slate, items, np.arange(likes_columns(items, len(slate), max_length)))
 
 
-def train(catalogue: Catalogue, sums: SumService, settings: Settings) -> Learnt:
+def train(catalogue: Catalogue, sums: SumService, settings: TrainingSettings) -> Learnt:
     """Learn popularity, the feature map and the item basis, and blend them; where wanted, what likes say."""
     popular = popularity(sums.take(PopularityTask(len(catalogue))))
 
@@ -205,6 +205,6 @@ def train(catalogue: Catalogue, sums: SumService, settings: Settings) -> Learnt:
     return replace(learnt, factored=replace(factored, parts=(*factored.parts, part)))
 
 
-def _fitting(order: NDArray[np.int64], settings: Settings, sums: SumService) -> NDArray[np.int64]:
+def _fitting(order: NDArray[np.int64], settings: TrainingSettings, sums: SumService) -> NDArray[np.int64]:
     """Return the items that the sum for likes counts: the most popular that uploads have room for."""
     return np.sort(order[: likes_columns(len(order), settings.slate, sums.max_length)])

@@ -7,7 +7,7 @@ import pytest
 
 from confidante.core.errors import DataError
 from confidante.lab.data import movielens
-from confidante.lab.data.movielens import GROUPLENS, WHEEL, Source, cache_folder, fetch_ml100k, unzip
+from confidante.lab.data.movielens import GROUPLENS, WHEEL, Download, cache_folder, fetch_ml100k, unzip
 
 
 def source(name="a source", content=b"rows", pinned=b"rows", calls=None):
@@ -18,7 +18,7 @@ def source(name="a source", content=b"rows", pinned=b"rows", calls=None):
             raise content
         return {"u.data": content}
 
-    return Source(name, "folder", {"u.data": hashlib.sha256(pinned).hexdigest()}, get)
+    return Download(name, "folder", {"u.data": hashlib.sha256(pinned).hexdigest()}, get)
 
 
 def zipped(**members):

@@ -7,7 +7,7 @@ from engine_world import CATALOGUE, Devices, World, crowd, population
 
 from confidante.coordinator.config.refinement import RefinementTerms
 from confidante.coordinator.rounds.training_history import TrainingHistory
-from confidante.coordinator.rounds.training_replay import Model, Published, Result, TrainingReplay
+from confidante.coordinator.rounds.training_replay import Model, PublishedSum, Result, TrainingReplay
 from confidante.coordinator.store import PUBLISHED
 from confidante.core.errors import WireError
 from confidante.core.values import Catalogue
@@ -143,7 +143,7 @@ def test_sums_of_other_tasks_are_passed_over():
     first = training.go_on(())
     assert first.name == "popularity"
     plan = b"a plan that nobody reads"
-    strange = Published(b"another task", plan, 5, bytes(8 * first.length))
+    strange = PublishedSum(b"another task", plan, 5, bytes(8 * first.length))
     assert training.go_on((strange,)).name == "popularity"
     assert not isinstance(first, Model)
 

@@ -10,7 +10,7 @@ from device_world import KNOWN, films, of_genre, open_device, watch
 
 from confidante.device.device import Device
 from confidante.device.recommend import cohorts
-from confidante.device.values import Answer, Cohort, ReasonKind
+from confidante.device.values import Answer, OwnCohort, ReasonKind
 
 HERE = "https://films.example"
 
@@ -56,7 +56,7 @@ def test_the_group_is_the_one_that_was_stated_at_once_and_after_a_restart(
 ) -> None:
     everyone = device.recommend(8)
     assert popular(everyone) == {""}
-    assert device.cohorts.current == Cohort(
+    assert device.cohorts.current == OwnCohort(
         "everyone",
         ("everyone",),
         "nothing that you said or picked puts you in a smaller group",

@@ -19,7 +19,7 @@ from confidante.device.federation import downloads
 from confidante.device.federation.alarms import Caught, alarms
 from confidante.device.federation.coordinator_client import RefusedError
 from confidante.device.federation.downloads import RANGE, fetch
-from confidante.device.federation.verified_log import PublicLog
+from confidante.device.federation.verified_log import VerifiedLog
 from confidante.device.privacy.consent import PERSON
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.values import Purpose
@@ -119,7 +119,7 @@ def test_who_has_an_older_one_gets_the_difference(at: Home, place: Door, shown: 
     newer = older[:250_000] + b"new" + older[250_000:]
     shown.publish(older)
     digest = shown.publish(newer)
-    PublicLog(at.vault, place.url).catch_up(line(at, place), TRAIN)
+    VerifiedLog(at.vault, place.url).catch_up(line(at, place), TRAIN)
     assert get(at, place, digest, base=older) == newer
     only = at.ledger.departures(1)[0]
     assert only.receipt["size"] < 200
@@ -138,7 +138,7 @@ def test_no_coordinator_learns_what_the_device_has_from_another(
         for made, wire in ((shown, wires[0]), (other, wires[1])):
             made.add("round", catalogue=bytes.fromhex(made.bodies.put(wire.data)))
         for there, wire in ((place, wires[0]), (elsewhere, wires[1])):
-            PublicLog(at.vault, there.url).catch_up(line(at, there), TRAIN)
+            VerifiedLog(at.vault, there.url).catch_up(line(at, there), TRAIN)
             downloads.catalogue(at.vault, line(at, there), wire.digest, TRAIN)
         digest = other.publish(b"a model")
         assert get(at, elsewhere, digest, base=wires[0].data) == b"a model"
@@ -214,7 +214,7 @@ def test_a_catalogue_is_asked_for_once_and_the_newest_four_are_kept(
     for wire in wires:
         shown.bodies.put(wire.data)
         shown.add("round", catalogue=wire.digest)
-    PublicLog(at.vault, place.url).catch_up(line(at, place), TRAIN)
+    VerifiedLog(at.vault, place.url).catch_up(line(at, place), TRAIN)
     asked = len(place.asked)
     for wire in (*wires, *wires[2:]):
         found = downloads.catalogue(at.vault, line(at, place), wire.digest, TRAIN)

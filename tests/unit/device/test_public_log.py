@@ -18,7 +18,7 @@ from confidante.device.federation.alarms import Caught, alarms, dismiss, require
 from confidante.device.federation.coordinator_client import CoordinatorClient
 from confidante.device.federation.participant import Participant
 from confidante.device.federation.policy import ParticipationPolicy
-from confidante.device.federation.verified_log import FAR_AHEAD, KEPT, SKEW, PublicLog
+from confidante.device.federation.verified_log import FAR_AHEAD, KEPT, SKEW, VerifiedLog
 from confidante.device.values import Purpose
 from confidante.secagg.config import RoundConfig, RoundSetup
 from confidante.wire.rounds import Logged, encode
@@ -52,11 +52,11 @@ def other(tmp_path: Path) -> Iterator[Log]:
         yield made
 
 
-def mine(at: Home, place: Door) -> PublicLog:
-    return PublicLog(at.vault, line(at, place).destination)
+def mine(at: Home, place: Door) -> VerifiedLog:
+    return VerifiedLog(at.vault, line(at, place).destination)
 
 
-def catch_up(at: Home, place: Door, upto: int | None = None) -> PublicLog:
+def catch_up(at: Home, place: Door, upto: int | None = None) -> VerifiedLog:
     found = mine(at, place)
     found.catch_up(line(at, place), TRAIN, upto=upto)
     return found

@@ -9,7 +9,7 @@ from test_participation import AGREEMENT, OWN, PLAN, Wire, World, config, encode
 from confidante.core.errors import VaultError
 from confidante.device.device import Device
 from confidante.device.federation.journal import KEPT, Beginning, Journal, Kept, Step, keep_what_can_go_on
-from confidante.device.federation.participation import Participation, Place
+from confidante.device.federation.participation import Participation, RoundCourse
 from confidante.device.privacy.consent import PERSON
 from confidante.device.storage.forgetting import expire, forget
 from confidante.device.storage.keys import InsecurePlaintextKey
@@ -30,8 +30,8 @@ def beginning(randomness: bytes, until: float = START + KEPT) -> Beginning:
     return Beginning(ROUND, "train", *secret, b"config", b"", b"plan", b"task", bytes(32), 1, until)
 
 
-def place(here: World, kept: Kept | None = None) -> Place:
-    return Place(journal(here.at.vault), beginning, kept)
+def place(here: World, kept: Kept | None = None) -> RoundCourse:
+    return RoundCourse(journal(here.at.vault), beginning, kept)
 
 
 def started_anew(here: World) -> Participation:

@@ -22,7 +22,7 @@ from confidante.core.errors import ConsentError, EgressError, ForkedLogError, Wi
 from confidante.crypto import voprf
 from confidante.crypto.identity import Identity
 from confidante.device.federation.alarms import Caught, alarms
-from confidante.device.federation.verified_log import PublicLog
+from confidante.device.federation.verified_log import VerifiedLog
 from confidante.device.federation.wallet import Evidence, JustAskedError, Wallet
 from confidante.device.values import Purpose
 from confidante.wire.rounds import MSGPACK, Redemption, check_in, decode, encode, read_check_in
@@ -119,7 +119,7 @@ def here(tmp_path: Path) -> Iterator[Town]:
 
 def wallet(at: Home, here: Town, evidence: Evidence | None = None) -> Wallet:
     to = line(at, here.door)
-    return Wallet(at.vault, to, PublicLog(at.vault, to.destination), POPULATION, Purpose.TRAIN, evidence)
+    return Wallet(at.vault, to, VerifiedLog(at.vault, to.destination), POPULATION, Purpose.TRAIN, evidence)
 
 
 def person(number: int) -> Identity:
@@ -157,7 +157,7 @@ def test_a_seat_has_the_same_token_after_a_restart_and_another_seat_another(
 
 def test_a_token_is_not_used_right_after_it_was_asked_for_unless_at_once(at: Home, here: Town) -> None:
     to = line(at, here.door)
-    log = PublicLog(at.vault, to.destination)
+    log = VerifiedLog(at.vault, to.destination)
     mine = Wallet(at.vault, to, log, POPULATION, Purpose.TRAIN, at_once=False)
     with pytest.raises(JustAskedError):
         mine.take(person(0), seat(0))
@@ -234,7 +234,7 @@ def test_an_open_population_asks_for_nothing(at: Home, tmp_path: Path) -> None:
         coordinator = Coordinator(store, Bodies(f"file://{tmp_path / 'b'}"), HttpSettings((POPULATION,)))
         made.app = coordinator.app
         to = line(at, made)
-        mine = Wallet(at.vault, to, PublicLog(at.vault, to.destination), POPULATION, Purpose.TRAIN)
+        mine = Wallet(at.vault, to, VerifiedLog(at.vault, to.destination), POPULATION, Purpose.TRAIN)
         assert mine.take(person(1), seat(1)) is None
         assert [path for path, _ in made.asked if path == TOKENS_PATH] == []
 

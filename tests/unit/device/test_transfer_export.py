@@ -15,9 +15,9 @@ from confidante.core.values import Event, Item
 from confidante.device.importing import csv_safe, export_csv, read_export, write_export
 from confidante.formats import own
 from confidante.formats.own import (
-    ConsentRecord,
     DepartureRecord,
     EventRecord,
+    ExportedConsent,
     ItemRecord,
     Record,
     SettingRecord,
@@ -41,7 +41,7 @@ RECORD = st.one_of(
     st.builds(ItemRecord, TEXT, TEXT, st.lists(TEXT, max_size=3).map(tuple), TEXT, st.booleans()),
     st.builds(EventRecord, TEXT, TEXT, NUMBER, st.none() | NUMBER, st.dictionaries(TEXT, TEXT, max_size=3)),
     st.builds(WishRecord, TEXT, TEXT, COUNT, NUMBER),
-    st.builds(ConsentRecord, COUNT, TEXT, st.booleans(), NUMBER, TEXT, BYTES, BYTES),
+    st.builds(ExportedConsent, COUNT, TEXT, st.booleans(), NUMBER, TEXT, BYTES, BYTES),
     st.builds(
         DepartureRecord,
         COUNT,

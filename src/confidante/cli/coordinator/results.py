@@ -10,7 +10,7 @@ from confidante.cli.options import AsJson, Limit
 from confidante.cli.terminal import print_json, say
 
 if TYPE_CHECKING:
-    from confidante.coordinator.reports.results import Outcome
+    from confidante.coordinator.reports.results import RoundReport
 
 
 @coordinator.command()
@@ -41,7 +41,7 @@ def results(
         say("no round was published yet")
 
 
-def _words(it: "Outcome") -> list[str]:
+def _words(it: "RoundReport") -> list[str]:
     """Return what a round found, in words."""
     if it.damaged:
         return [it.damaged]
@@ -61,7 +61,7 @@ def _words(it: "Outcome") -> list[str]:
     return [*map(line, table), *([shown.note] if shown.note else [])]
 
 
-def _fields(it: "Outcome") -> dict[str, Any]:
+def _fields(it: "RoundReport") -> dict[str, Any]:
     found = asdict(it)
     found["id"] = it.id.hex()
     found["epsilon"] = it.epsilon if math.isfinite(it.epsilon) else None

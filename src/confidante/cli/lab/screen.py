@@ -12,7 +12,7 @@ from rich.text import Text
 
 from confidante.lab.data.dataset import Tally
 from confidante.lab.demo import LABELS, PRIVATE, Accuracy, Demo, K
-from confidante.lab.demo_reasons import Person, Suggestion
+from confidante.lab.demo_reasons import ShownPerson, ShownSuggestion
 from confidante.lab.frontier import Frontier
 from confidante.lab.metrics import Estimate
 
@@ -166,7 +166,7 @@ def _costs_table(demo: Demo) -> Table:
     return table
 
 
-def _people_table(people: Sequence[Person], width: int) -> Table:
+def _people_table(people: Sequence[ShownPerson], width: int) -> Table:
     room = max(36, width - 45)  # what the other columns leave
     parts = " / ".join(share.what for share in people[0].suggestions[0].parts)
     table = _table(f"\nThree people, and why: shares of the score ({parts})")
@@ -182,7 +182,7 @@ def _people_table(people: Sequence[Person], width: int) -> Table:
     return table
 
 
-def because(suggestion: Suggestion, width: int) -> str:
+def because(suggestion: ShownSuggestion, width: int) -> str:
     """Return the own items that weigh most, each with its share of the score, in one line of `width`."""
     named = suggestion.because[:2]
     rest = 1 - suggestion.popularity - sum(share.share for share in named)
@@ -195,7 +195,7 @@ def _short(text: str, room: int) -> str:
     return text if len(text) <= room else text[: room - 1].rstrip() + "\u2026"
 
 
-def by_part(suggestion: Suggestion) -> str:
+def by_part(suggestion: ShownSuggestion) -> str:
     """Return the share of each part of the model."""
     return " / ".join(f"{share.share:.0%}" for share in suggestion.parts)
 

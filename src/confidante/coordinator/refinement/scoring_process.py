@@ -14,7 +14,7 @@ import numpy as np
 from confidante.coordinator.refinement import scorer_link
 from confidante.coordinator.refinement.schemes import scheme_of
 from confidante.core.errors import WireError
-from confidante.crypto.he.scheme import Table
+from confidante.crypto.he.scheme import ScoringTable
 
 
 class Loading(msgspec.Struct, array_like=True, frozen=True):
@@ -27,7 +27,7 @@ class Loading(msgspec.Struct, array_like=True, frozen=True):
 
 def serve(end: socket.socket) -> None:
     """Make tables, saying how large questions about each are, and answer until the other end is gone."""
-    tables, sizes = dict[str, Table](), dict[tuple[str, int], int]()
+    tables, sizes = dict[str, ScoringTable](), dict[tuple[str, int], int]()
     for kind, name, data in scorer_link.frames(end):
         if kind == scorer_link.LOAD:
             found = msgspec.msgpack.decode(data, type=Loading)

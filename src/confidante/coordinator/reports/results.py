@@ -23,7 +23,7 @@ from confidante.wire.plans import decode_plan
 
 @final
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RoundReport:
     """One published round.
 
     id: its id; task: its name; at: when it ended, seconds since 1970; devices: in the sum; epsilon: what it
@@ -62,7 +62,7 @@ class CurvePoint:
     verdict: str = ""
 
 
-def results(store: Store, bodies: Bodies, population: Population, limit: int = 100) -> list[Outcome]:
+def results(store: Store, bodies: Bodies, population: Population, limit: int = 100) -> list[RoundReport]:
     """Return what was published, the newest first. Raises StoreError."""
     wire = CatalogueWire(population.catalogue)
     found = store.rounds.published(population.name, limit)
@@ -88,7 +88,7 @@ def quality_curve(store: Store, bodies: Bodies, population: Population, limit: i
     return [point for outcome in reversed(outcomes) for point in _points(outcome, population)]
 
 
-def _points(outcome: Outcome, population: Population) -> Iterator[CurvePoint]:
+def _points(outcome: RoundReport, population: Population) -> Iterator[CurvePoint]:
     found: object = outcome.found
     if not isinstance(found, Graded):
         return
@@ -101,16 +101,16 @@ def _points(outcome: Outcome, population: Population) -> Iterator[CurvePoint]:
         yield CurvePoint(outcome.at, model, one.hit_rate, one.ndcg, error, line, said)
 
 
-def _outcome(row: PublishedRound, bodies: Bodies, population: Population, wire: CatalogueWire) -> Outcome:
+def _outcome(row: PublishedRound, bodies: Bodies, population: Population, wire: CatalogueWire) -> RoundReport:
     """Return what became of a round; of one that is damaged, only what its row says."""
     try:
         return _read(row, bodies, population, wire)
     except (StoreError, WireError) as error:
         kind = "measure" if row.task.startswith(PREFIX) else "training"
-        return Outcome(row.id, row.task, kind, row.ended, row.survivors, math.nan, None, (), str(error))
+        return RoundReport(row.id, row.task, kind, row.ended, row.survivors, math.nan, None, (), str(error))
 
 
-def _read(row: PublishedRound, bodies: Bodies, population: Population, wire: CatalogueWire) -> Outcome:
+def _read(row: PublishedRound, bodies: Bodies, population: Population, wire: CatalogueWire) -> RoundReport:
     plan = decode_plan(row.plan)
     kept = Result.read(bodies.get(row.result))
     epsilon = _epsilon(plan.noise_multiplier, population.delta)
@@ -121,7 +121,7 @@ def _read(row: PublishedRound, bodies: Bodies, population: Population, wire: Cat
         kind = kind_of(form).name
         released = bodies.get(kept.release) if kept.release else b""
         found = form.found(noisy_sum(kept.total, row.plan, row.survivors), wire, released)
-    return Outcome(row.id, row.task, kind, row.ended, row.survivors, epsilon, found, models)
+    return RoundReport(row.id, row.task, kind, row.ended, row.survivors, epsilon, found, models)
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from confidante.coordinator.config.measures import PREFIX, Measure
 from confidante.coordinator.config.population import Population
-from confidante.coordinator.rounds.training_replay import Model, Published, Result, TrainingReplay, noisy_sum
+from confidante.coordinator.rounds.training_replay import (
+    Model,
+    PublishedSum,
+    Result,
+    TrainingReplay,
+    noisy_sum,
+)
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import PublishedRound, RoundRow, RoundState
@@ -121,7 +127,7 @@ class TrainingHistory:
         kind, number = "sum", number_of(row.task)
         if not row.task.startswith(PREFIX):
             running, sums, _due = self._standing()
-            mine = Published(row.task_body, row.plan, len(result.survivors), kept.total)
+            mine = PublishedSum(row.task_body, row.plan, len(result.survivors), kept.total)
             found = self._go_on((*sums, mine)) if running == number else None
             if isinstance(found, Model):
                 kind, kept = "model", self._published_model(result, found.data)
@@ -157,9 +163,9 @@ class TrainingHistory:
         given = encode(narrow.model, narrow.catalogue, narrow.features)
         return Result.of(result.sum, self._bodies.put(given), wide=self._bodies.put(data))
 
-    def _standing(self) -> tuple[int, tuple[Published, ...], float]:
+    def _standing(self) -> tuple[int, tuple[PublishedSum, ...], float]:
         """Return the number of the running training, the sums it has, and when it may go on."""
-        number, sums = 0, list[Published]()
+        number, sums = 0, list[PublishedSum]()
         for row in self._rounds():
             if number and number_of(row.task) != number:
                 break
@@ -167,7 +173,7 @@ class TrainingHistory:
             if kept.model:
                 return number_of(row.task) + 1, (), row.ended + self.population.every
             number = number_of(row.task)
-            sums.append(Published(row.task_body, row.plan, row.survivors, kept.total))
+            sums.append(PublishedSum(row.task_body, row.plan, row.survivors, kept.total))
         return max(number, 1), tuple(sums), 0.0
 
 

@@ -77,7 +77,7 @@ def noisy_sum(total: bytes, plan: bytes, survivors: int) -> NoisySum:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedSum:
     """A sum of the running training: its task and plan as bytes, its survivors, and the integers."""
 
     task_body: bytes
@@ -104,7 +104,7 @@ class TrainingReplay:
         self.wire = CatalogueWire(population.catalogue)
         self.budget = training_budget(population)
 
-    def go_on(self, sums: Sequence[Published]) -> Task | Model:
+    def go_on(self, sums: Sequence[PublishedSum]) -> Task | Model:
         """Return the task whose sum is wanted next, or the model when there is none.
 
         sums: those of this training. One that is of another catalogue, or of another task than the training
@@ -121,7 +121,7 @@ class TrainingReplay:
 class _Sums:
     """The sums that were published, as a `SumService`."""
 
-    def __init__(self, training: TrainingReplay, sums: Sequence[Published]) -> None:
+    def __init__(self, training: TrainingReplay, sums: Sequence[PublishedSum]) -> None:
         self._training = training
         self._sums = {one.task_body: one for one in sums}
 

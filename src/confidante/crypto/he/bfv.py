@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.errors import WireError
-from confidante.crypto.he.scheme import LARGEST, Table, checked
+from confidante.crypto.he.scheme import LARGEST, ScoringTable, checked
 
 _BLOCK = 2048  # N: coefficients of a polynomial
 _MODULUS_BITS = 54
@@ -46,7 +46,7 @@ class BfvScheme:
         """Return a question under a key made for it; WireError for a query that does not fit."""
         return BfvAsking(checked(query, 1))
 
-    def table(self, vectors: NDArray[np.integer]) -> Table:
+    def table(self, vectors: NDArray[np.integer]) -> ScoringTable:
         """Return a table; it holds 8 times 2,048 bytes for each coordinate of each 2,048 items."""
         return BfvTable(checked(vectors, 2))
 

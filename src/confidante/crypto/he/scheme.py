@@ -31,7 +31,7 @@ class Asking(Protocol):
         """
 
 
-class Table(Protocol):
+class ScoringTable(Protocol):
     """The vectors of a server, laid out for one scheme. May be asked from many threads."""
 
     @property
@@ -52,7 +52,7 @@ class Scheme(Protocol):
     def ask(self, query: NDArray[np.integer]) -> Asking:
         """Return a question under fresh keys. query: [dimensions], each from -127 to 127."""
 
-    def table(self, vectors: NDArray[np.integer]) -> Table:
+    def table(self, vectors: NDArray[np.integer]) -> ScoringTable:
         """Return a table to be asked. vectors: [items, dimensions], each from -127 to 127."""
 
 

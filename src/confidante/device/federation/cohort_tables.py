@@ -11,7 +11,7 @@ from confidante.core.errors import WireError
 from confidante.device.catalog.serving import MODEL_BODY
 from confidante.device.federation import downloads
 from confidante.device.federation.coordinator_client import CoordinatorClient
-from confidante.device.federation.verified_log import PublicLog
+from confidante.device.federation.verified_log import VerifiedLog
 from confidante.device.recommend import cohorts
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
@@ -23,7 +23,7 @@ from confidante.wire.catalogue import CatalogueWire
 def update(
     vault: Vault,
     client: CoordinatorClient,
-    log: PublicLog,
+    log: VerifiedLog,
     population: str,
     purpose: Purpose,
     installed: Callable[[], object],

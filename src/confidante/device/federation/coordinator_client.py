@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import EgressError, WireError
 from confidante.device.privacy.egress import Egress, Response
-from confidante.device.privacy.http_request import Method, Request, render
+from confidante.device.privacy.http_request import HttpRequest, Method, render
 from confidante.device.values import Purpose
 from confidante.wire.rounds import MSGPACK, OCTETS, Refusal, decode
 
@@ -108,7 +108,7 @@ class CoordinatorClient:
         bearer: bytes = b"",
         headers: Mapping[str, str] | None = None,
         wanted: Callable[[], None] = lambda: None,
-        written: tuple[int, Request] | None = None,
+        written: tuple[int, HttpRequest] | None = None,
     ) -> Response:
         """Send a request and return the answer, trying again what may succeed later.
 

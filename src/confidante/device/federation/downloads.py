@@ -20,7 +20,7 @@ from confidante.core.errors import DataError, EgressError, WireError
 from confidante.device.catalog.serving import MODEL_BODY
 from confidante.device.federation.alarms import Caught, require_none, sound
 from confidante.device.federation.coordinator_client import CoordinatorClient, RefusedError
-from confidante.device.federation.verified_log import PublicLog
+from confidante.device.federation.verified_log import VerifiedLog
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
 from confidante.models import snapshot
@@ -55,7 +55,7 @@ def fetch(
     ForkedLogError, with an alarm, when what came is not what the digest names.
     """
     require_none(vault, client.destination)
-    if not PublicLog(vault, client.destination).names(hashlib.sha256(base).digest()):
+    if not VerifiedLog(vault, client.destination).names(hashlib.sha256(base).digest()):
         base = b""
     path = f"/v1/models/{digest.hex()}"
     data = _whole(vault, client, f"{path}?from={hashlib.sha256(base).hexdigest()}", what, purpose, most_bytes)
@@ -121,14 +121,14 @@ def model(
 def update(
     vault: Vault,
     client: CoordinatorClient,
-    log: PublicLog,
+    log: VerifiedLog,
     population: str,
     purpose: Purpose,
     install: Callable[[bytes], Any],
 ) -> bool:
     """Install the newest model that the log names for a population; False when it is there, or none is named.
 
-    Raises as `PublicLog.catch_up`, `fetch` and `Device.install_model`.
+    Raises as `VerifiedLog.catch_up`, `fetch` and `Device.install_model`.
     """
     log.catch_up(client, purpose)
     newest = log.newest_model(population)
@@ -139,7 +139,7 @@ def update(
     return True
 
 
-def require_known(log: PublicLog, population: str) -> None:
+def require_known(log: VerifiedLog, population: str) -> None:
     """Raise DataError when a log, as far as it was read, names nothing of a population."""
     known = sorted(log.populations)
     if population not in known:

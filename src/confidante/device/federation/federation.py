@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # rounds are loaded when they are first used, so that a start
     from confidante.device.federation.participant import Participant
     from confidante.device.federation.participation import Participation, Route
     from confidante.device.federation.policy import Outcome, ParticipationPolicy
-    from confidante.device.federation.verified_log import PublicLog
+    from confidante.device.federation.verified_log import VerifiedLog
     from confidante.device.federation.wallet import Evidence
 
 Refresh = Callable[["CoordinatorClient", "Evidence | None"], None]
@@ -262,12 +262,12 @@ class Federation:
         """
         from confidante.device.federation import downloads
         from confidante.device.federation.coordinator_client import CoordinatorClient, RefusedError
-        from confidante.device.federation.verified_log import PublicLog
+        from confidante.device.federation.verified_log import VerifiedLog
 
         self._consents.require(purpose)
         client = CoordinatorClient(self._ledger, url, tls=tls)
         client.allow(patience)
-        log = PublicLog(self._vault, client.destination)
+        log = VerifiedLog(self._vault, client.destination)
         try:
             newer = self._update(client, log, population, purpose)
         except RefusedError as error:
@@ -338,16 +338,16 @@ class Federation:
     def _refresh_model(self, client: "CoordinatorClient", population: str) -> None:
         """Install the newest model; without a switch that allows the question, or an answer, it stays."""
         from confidante.device.federation.coordinator_client import RefusedError
-        from confidante.device.federation.verified_log import PublicLog
+        from confidante.device.federation.verified_log import VerifiedLog
 
         purpose = next((one for one in Purpose if one.sends and self._consents.allowed(one)), None)
         if purpose is not None:
-            log = PublicLog(self._vault, client.destination)
+            log = VerifiedLog(self._vault, client.destination)
             with suppress(RefusedError):
                 self._update(client, log, population, purpose)
 
     def _update(
-        self, client: "CoordinatorClient", log: "PublicLog", population: str, purpose: Purpose
+        self, client: "CoordinatorClient", log: "VerifiedLog", population: str, purpose: Purpose
     ) -> bool:
         """Have the newest model, and the newest tables of all cohorts, whichever of them is used here."""
         from confidante.device.federation import cohort_tables, downloads

@@ -27,10 +27,10 @@ from confidante.device.federation.coordinator_client import CoordinatorClient, R
 from confidante.device.federation.eligibility import EligibilityCheck
 from confidante.device.federation.eligibility import look as ask_probes
 from confidante.device.federation.journal import KEPT, Beginning, Journal, Kept
-from confidante.device.federation.participation import Participation, Place, Route
+from confidante.device.federation.participation import Participation, RoundCourse, Route
 from confidante.device.federation.policy import Outcome, ParticipationPolicy
 from confidante.device.federation.round_session import RoundSession, gone, look, put
-from confidante.device.federation.verified_log import PublicLog
+from confidante.device.federation.verified_log import VerifiedLog
 from confidante.device.federation.wallet import Evidence, JustAskedError, Wallet
 from confidante.device.privacy.http_request import render
 from confidante.models.scoring import PublishedScores
@@ -122,7 +122,7 @@ class Participant:
         self._evidence, self._at_once = evidence, at_once
         self._say = say
         self._entropy = SystemEntropy()
-        self._log = PublicLog(vault, client.destination)
+        self._log = VerifiedLog(vault, client.destination)
         self._journal = Journal(vault, client.destination, population)
         self._purpose = policy.purposes[0]
         self._on = frozenset[Purpose]()
@@ -313,7 +313,7 @@ class Participant:
         with self._refusing(round_id, waiting.seat):
             agreement = self._agreement(offered.plan, offered.task, announced.catalogue, purpose)
             offer = Offer(offered.config, offered.identities())
-            mine = self._participation(waiting, agreement, offer, Place(self._journal, begin))
+            mine = self._participation(waiting, agreement, offer, RoundCourse(self._journal, begin))
         return self._through(mine, waiting, len(offer.roster))
 
     @contextmanager
@@ -377,7 +377,7 @@ class Participant:
             )
             offered = RoundOffer(was.entry, was.config, was.roster, was.plan, was.task, 0.0)
             offer = Offer(was.config, offered.identities())
-            place = Place(self._journal, lambda _fresh: was, kept)
+            place = RoundCourse(self._journal, lambda _fresh: was, kept)
             waiting = _Waiting(was.seed, was.seat)
             mine = self._participation(waiting, agreement, offer, place)
             return self._through(mine, waiting, len(offer.roster))
@@ -414,7 +414,7 @@ class Participant:
         return self._policy.agreement(plan, task, wire, purpose=purpose, models=read.__getitem__)
 
     def _participation(
-        self, waiting: _Waiting, agreement: Agreement, offer: Offer, place: Place
+        self, waiting: _Waiting, agreement: Agreement, offer: Offer, place: RoundCourse
     ) -> Participation:
         """Join a round, or take it up again."""
         round_id = RoundConfig.decode(offer.config).round_id

@@ -104,7 +104,7 @@ class Outgoing:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Place:
+class RoundCourse:
     """A round whose course is kept, so that this device can go on with it.
 
     begin: makes of the random bytes what to keep when it is joined. kept: how far it went before, if it did.
@@ -143,7 +143,7 @@ class Participation:
         agreement: Agreement,
         offer: Offer,
         route: Route,
-        place: Place | None = None,
+        place: RoundCourse | None = None,
     ) -> None:
         """Join the round, or go on with it; from here on its number is used up on this device.
 
@@ -248,7 +248,7 @@ class Participation:
             self._leave()
 
     def let_go(self) -> None:
-        """Answer nothing more here, but keep what it takes to go on, where a `Place` was given."""
+        """Answer nothing more here, but keep what it takes to go on, where a `RoundCourse` was given."""
         self._client = None
 
     def attach_receipt(self, receipt: Mapping[str, Any]) -> None:

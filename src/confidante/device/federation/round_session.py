@@ -13,7 +13,7 @@ from confidante.device.federation.coordinator_client import CoordinatorClient, R
 from confidante.device.federation.participation import Outgoing, Participation
 from confidante.device.federation.policy import Outcome
 from confidante.device.privacy.egress import Response
-from confidante.device.privacy.http_request import Request, render
+from confidante.device.privacy.http_request import HttpRequest, render
 from confidante.device.privacy.ledger import EgressState
 from confidante.device.values import Purpose
 from confidante.secagg.codec import SENT_IN
@@ -128,7 +128,7 @@ def look(client: CoordinatorClient, purpose: Purpose, seat: bytes, path: str, wh
     )
 
 
-def put(url: str, round_id: bytes, seat: bytes, message: bytes) -> Request:
+def put(url: str, round_id: bytes, seat: bytes, message: bytes) -> HttpRequest:
     """Return the request that hands in one of a device's messages."""
     return render("PUT", url + phase_path(round_id, phase_of(message)), message, bearer=seat)
 

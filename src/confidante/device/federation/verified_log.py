@@ -73,7 +73,7 @@ class NamedCohorts:
 
 
 @final
-class PublicLog:
+class VerifiedLog:
     """What one device knows of one coordinator's log. May be used by several threads."""
 
     def __init__(self, vault: Vault, destination: str) -> None:

@@ -17,7 +17,7 @@ from confidante.crypto import voprf
 from confidante.crypto.identity import Identity
 from confidante.device.federation.alarms import Caught, sound
 from confidante.device.federation.coordinator_client import CoordinatorClient, RefusedError
-from confidante.device.federation.verified_log import SKEW, PublicLog
+from confidante.device.federation.verified_log import SKEW, VerifiedLog
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
 from confidante.wire.rounds import Redemption, Refused, decode, encode, seat_digest
@@ -82,7 +82,7 @@ class Wallet:
         self,
         vault: Vault,
         client: CoordinatorClient,
-        log: PublicLog,
+        log: VerifiedLog,
         population: str,
         purpose: Purpose,
         evidence: Evidence | None = None,
@@ -105,7 +105,7 @@ class Wallet:
 
         Raises JustAskedError when there was none, unless one may be used at once: the batch is kept.
         EgressError when none can be had now, ForkedLogError when the coordinator cheats, and what
-        `PublicLog.catch_up` and `CoordinatorClient.ask` raise, except RefusedError.
+        `VerifiedLog.catch_up` and `CoordinatorClient.ask` raise, except RefusedError.
         """
         digest = seat_digest(seat)
         token = self._keep_one(digest)

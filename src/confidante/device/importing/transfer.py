@@ -24,9 +24,9 @@ from confidante.device.storage import history, items, settings, wishes
 from confidante.device.storage.vault import LATEST, Vault
 from confidante.device.values import Retention
 from confidante.formats.own import (
-    ConsentRecord,
     DepartureRecord,
     EventRecord,
+    ExportedConsent,
     ItemRecord,
     Record,
     SettingRecord,
@@ -269,7 +269,7 @@ def _records(vault: Vault) -> Iterator[Record]:
         "SELECT number, purpose, granted, at, record, previous, hash FROM consent ORDER BY number"
     ):
         number, purpose, granted, at, record, previous, digest = row
-        yield ConsentRecord(number, purpose, bool(granted), at, record, previous, digest)
+        yield ExportedConsent(number, purpose, bool(granted), at, record, previous, digest)
     for row in vault.rows(
         "SELECT number, at, purpose, task, destination, size, digest, content, visible, round, epsilon, "
         "delta, state, sent_at, receipt, previous, hash FROM departure ORDER BY number"

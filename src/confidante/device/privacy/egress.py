@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import Any, Self, cast, final
 
 from confidante.core.errors import ConsentError, EgressError
-from confidante.device.privacy.http_request import Method, Request, render
+from confidante.device.privacy.http_request import HttpRequest, Method, render
 from confidante.device.privacy.ledger import Ledger
 from confidante.device.values import Purpose
 
@@ -202,7 +202,7 @@ class Egress:
         )
         return self.deliver(departure.number, made)
 
-    def deliver(self, number: int, request: Request) -> Response:
+    def deliver(self, number: int, request: HttpRequest) -> Response:
         """Send a request that the ledger holds as `number`, and return the answer."""
         with self.send(number, request.data, lambda: self._connect(request)) as guarded, self._noting(number):
             answer = http.client.HTTPResponse(cast(socket.socket, guarded), method=request.method)
@@ -257,7 +257,7 @@ class Egress:
                 f"and try again (number {number} of the ledger)"
             ) from error
 
-    def _connect(self, request: Request) -> socket.socket:
+    def _connect(self, request: HttpRequest) -> socket.socket:
         end = time.monotonic() + self._timeout
         found = socket.getaddrinfo(request.host, request.port, type=socket.SOCK_STREAM)
         problem: OSError = OSError(f"{request.host} cannot be found: check the address")

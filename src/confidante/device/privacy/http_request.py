@@ -24,7 +24,7 @@ _HOST = re.compile(r"[a-z0-9.:-]+")
 
 @final
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """A rendered request. destination: scheme, host and port; data: every byte that will be sent."""
 
     method: str
@@ -54,7 +54,7 @@ def render(
     content_type: str = "application/octet-stream",
     bearer: bytes = b"",
     headers: Mapping[str, str] = _NONE,
-) -> Request:
+) -> HttpRequest:
     """Return the request as it will be sent; EgressError for a URL that nothing is sent to.
 
     url: https, or http to this device; a host in ASCII, no user name, no fragment. bearer: a secret for this
@@ -90,7 +90,7 @@ def render(
     if body or method in ("POST", "PUT"):
         head += [f"Content-Type: {content_type}", f"Content-Length: {len(body)}"]
     data = "\r\n".join([*head, "Sec-GPC: 1", "", ""]).encode("ascii") + body
-    return Request(
+    return HttpRequest(
         method,
         f"{parts.scheme}://{where}",
         host,

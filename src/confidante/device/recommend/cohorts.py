@@ -19,7 +19,7 @@ from confidante.device.recommend.group_prior import GroupPrior
 from confidante.device.storage import items, settings
 from confidante.device.storage.access import VaultAccess
 from confidante.device.storage.vault import Vault
-from confidante.device.values import Cohort
+from confidante.device.values import OwnCohort
 from confidante.packs.signals import LIKE
 
 if TYPE_CHECKING:  # tables are read when there are some, so that a start without is quick
@@ -87,7 +87,7 @@ class Cohorts:
         return GroupPrior(table.tree.groups[by].name, self._points(library, by), less)
 
     @property
-    def current(self) -> Cohort | None:
+    def current(self) -> OwnCohort | None:
         """The group whose popularity is used, found here and told nobody; None before there are tables.
 
         It follows from what the person states and picks. With no profiling it is everyone.
@@ -102,7 +102,7 @@ class Cohorts:
             by = table.serves[leaf]
             names = tuple(table.tree.groups[group].name for group in table.tree.path(leaf))
             why = "nothing of you is used" if nobody else self._why(table.tree, leaf)
-            return Cohort(
+            return OwnCohort(
                 table.tree.groups[by].name, names, why, release.sizes[by], release.spreads[by], by != leaf
             )
 

@@ -24,7 +24,7 @@ from confidante.crypto.oblivious_http import REQUEST_TYPE, Sealed
 from confidante.device.federation.alarms import require_none
 from confidante.device.federation.coordinator_client import CoordinatorClient
 from confidante.device.federation.wallet import Wallet
-from confidante.device.privacy.http_request import Request, render
+from confidante.device.privacy.http_request import HttpRequest, render
 from confidante.device.privacy.ledger import Ledger
 from confidante.device.refinement import vault_state
 from confidante.device.refinement.download_policy import DAY
@@ -167,7 +167,7 @@ class ScoringClient:
             )
         return msgspec.structs.replace(question, token=token)
 
-    def _sealed(self, question: Question) -> tuple[Sealed, Request]:
+    def _sealed(self, question: Question) -> tuple[Sealed, HttpRequest]:
         body = encode(question)
         authority = self._server.destination.partition("://")[2].encode()
         fields = ((b"content-type", MSGPACK.encode()),)
@@ -176,7 +176,7 @@ class ScoringClient:
         url = self._setup.relay or self._setup.url + OBLIVIOUS_PATH
         return sealed, render("POST", url, sealed.data, content_type=REQUEST_TYPE)
 
-    def _written(self, question: Question, made: Request, side: QuerySide, spends: bytes) -> int:
+    def _written(self, question: Question, made: HttpRequest, side: QuerySide, spends: bytes) -> int:
         """Write down what leaves next, and return its number; what its bucket costs is spent then."""
         setup = self._setup
         everything = question.bucket == ALL
@@ -212,7 +212,7 @@ class ScoringClient:
             )
         return departure.number
 
-    def _visible(self, made: Request, *, everything: bool) -> str:
+    def _visible(self, made: HttpRequest, *, everything: bool) -> str:
         """Return what each party learns, for the person."""
         about = (
             "about all items"

@@ -6,7 +6,7 @@ how many were spent.
 """
 
 from confidante.device.federation.coordinator_client import CoordinatorClient
-from confidante.device.federation.verified_log import PublicLog
+from confidante.device.federation.verified_log import VerifiedLog
 from confidante.device.federation.wallet import Evidence, Wallet
 from confidante.device.privacy.http_request import render
 from confidante.device.refinement.vault_state import Setup
@@ -25,7 +25,7 @@ def wallet(
     vault: Vault, client: CoordinatorClient, population: str, evidence: Evidence | None = None
 ) -> Wallet:
     """Return the tokens for questions to a population's server."""
-    log = PublicLog(vault, client.destination)
+    log = VerifiedLog(vault, client.destination)
     return Wallet(vault, client, log, tokens_of(population), Purpose.REFINE, evidence)
 
 

@@ -18,7 +18,7 @@ from confidante.core.values import Item
 from confidante.device.catalog.serving import Serving
 from confidante.device.federation import downloads
 from confidante.device.federation.coordinator_client import CoordinatorClient, RefusedError
-from confidante.device.federation.verified_log import PublicLog
+from confidante.device.federation.verified_log import VerifiedLog
 from confidante.device.federation.wallet import Evidence
 from confidante.device.refinement import vault_state
 from confidante.device.refinement.announcement_delay import settled
@@ -65,7 +65,7 @@ class RefinementSync:
 
     def _prepare(self, evidence: Evidence | None) -> None:
         vault, setup = self._vault, self._setup
-        log = PublicLog(vault, self._client.destination)
+        log = VerifiedLog(vault, self._client.destination)
         log.catch_up(self._client, _PURPOSE)
         announced = log.refinements(setup.population)
         if not announced:
@@ -103,7 +103,7 @@ class RefinementSync:
                 min(STOCK, max(offered.most // 2, 1))
             )
 
-    def _settled(self, log: PublicLog) -> RefinementOffer:
+    def _settled(self, log: VerifiedLog) -> RefinementOffer:
         """Return what to go by of what was announced; what was fetched before while nothing else counts."""
         vault, population = self._vault, self._setup.population
         whole = log.whole(LOG_KIND, population)

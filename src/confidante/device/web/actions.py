@@ -16,7 +16,7 @@ from confidante.device.values import Forgotten, Purpose, Retention
 from confidante.device.web import wording
 from confidante.device.web.attributes_form import state
 from confidante.device.web.forms import Fields
-from confidante.device.web.page import Page, Undo, alone
+from confidante.device.web.page import Page, UndoOffer, alone
 from confidante.device.web.private_folders import private_folder, sweep, write_private
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ class Actions:
         said = f"Forgot {_things(forgotten.events)}."
         if forgotten.undo is None or forgotten.until is None:
             return said
-        self._page.visit.undos.append(Undo(said, forgotten.undo, forgotten.until))
+        self._page.visit.undos.append(UndoOffer(said, forgotten.undo, forgotten.until))
         return said
 
     def _back(self, fields: Fields, default: str, said: str) -> Response:

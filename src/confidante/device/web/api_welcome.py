@@ -7,7 +7,7 @@ from pydantic import Field
 
 from confidante.core.values import Item
 from confidante.device.recommend.onboarding import MOST, MOST_PICKS, SLATE
-from confidante.device.values import Cohort
+from confidante.device.values import OwnCohort
 from confidante.device.web.shapes import ERRORS, KEYED, Name, Shape, known
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class PickShape(Shape):
     at: float
 
 
-class Stated(Shape):
+class StatedAttributes(Shape):
     """What the person states, by name."""
 
     attributes: Annotated[dict[_AttributeName, _AttributeValue], Field(max_length=16)]
@@ -48,7 +48,7 @@ class About(Shape):
 
     attributes: dict[str, str]
     asked: dict[str, list[str]]
-    cohort: Cohort | None
+    cohort: OwnCohort | None
 
 
 def welcome_routes(device: "Device") -> APIRouter:
@@ -88,7 +88,7 @@ def welcome_routes(device: "Device") -> APIRouter:
         return about()
 
     @router.put("/about")
-    def put_about(stated: Stated) -> About:
+    def put_about(stated: StatedAttributes) -> About:
         """State these in place of all that was stated before."""
         device.settings.attributes = stated.attributes
         return about()

@@ -41,7 +41,7 @@ _DOTS = {
 
 @final
 @dataclass(frozen=True, slots=True)
-class Undo:
+class UndoOffer:
     """A forgetting that can still be taken back."""
 
     said: str
@@ -55,7 +55,7 @@ class Visit:
     """What the page remembers between two requests, in memory only."""
 
     says: list[str] = field(default_factory=list)
-    undos: list[Undo] = field(default_factory=list)
+    undos: list[UndoOffer] = field(default_factory=list)
     find: str = ""
     search: str = ""
     since: str = ""

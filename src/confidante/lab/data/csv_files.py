@@ -9,8 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from confidante.core.errors import DataError
-from confidante.lab.data.dataset import Dataset, Interactions, Items, Repeats, Tally, assemble
-from confidante.lab.data.text import Table, parse_times, read_table
+from confidante.lab.data.dataset import Dataset, Interactions, ItemRows, Repeats, Tally, assemble
+from confidante.lab.data.text import TextTable, parse_times, read_table
 
 INTERACTION_COLUMNS = ("user", "item", "timestamp")
 ITEM_COLUMNS = ("item", "title", "labels")
@@ -39,10 +39,10 @@ def load_csv(path: Path | str, items: Path | str | None = None, *, repeats: Repe
     return assemble(rows, None if items is None else read_items_csv(Path(items)), repeats=repeats)
 
 
-def read_items_csv(path: Path) -> Items:
+def read_items_csv(path: Path) -> ItemRows:
     """Return the rows of `item,title,labels`; labels are trimmed, empty and repeated ones dropped."""
     table = read_table(path, ITEM_COLUMNS, quotes=True)
-    return Items(
+    return ItemRows(
         path,
         table.columns["item"].to_list(),
         table.columns["title"].str.strip_chars().to_list(),
@@ -57,13 +57,13 @@ def split_labels(text: str, separator: str = "|") -> tuple[str, ...]:
     return tuple(dict.fromkeys(label.strip() for label in text.split(separator) if label.strip()))
 
 
-def _ignored(table: Table, used: tuple[str, ...]) -> tuple[Tally, ...]:
+def _ignored(table: TextTable, used: tuple[str, ...]) -> tuple[Tally, ...]:
     return tuple(
         Tally(f"column {n!r} ignored; rows", len(table.lines)) for n in table.columns if n not in used
     )
 
 
-def _check_values(table: Table) -> None:
+def _check_values(table: TextTable) -> None:
     """Raise DataError for the first value that is no finite number (an empty one is allowed)."""
     texts = table.columns["value"].str.strip_chars()
     numbers = texts.cast(pl.Float64, strict=False)

@@ -116,7 +116,7 @@ class Interactions:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Items:
+class ItemRows:
     """Rows of an items file, checked by `checked_catalogue`. An empty title becomes the id."""
 
     path: Path
@@ -146,7 +146,7 @@ def explain_bad_id(column: str, value: str) -> str:
     return f"{column} {value[:40]!r} has blanks around it or control characters: remove them"
 
 
-def assemble(rows: Interactions, items: Items | None, *, repeats: Repeats) -> Dataset:
+def assemble(rows: Interactions, items: ItemRows | None, *, repeats: Repeats) -> Dataset:
     """Check rows, index users and items, sort each person's events by time (equal times keep file order).
 
     Times with fractions are ordered first and then cut down to whole seconds. Exact duplicates
@@ -184,7 +184,7 @@ def assemble(rows: Interactions, items: Items | None, *, repeats: Repeats) -> Da
     )
 
 
-def checked_catalogue(items: Items) -> Catalogue:
+def checked_catalogue(items: ItemRows) -> Catalogue:
     """Return the catalogue of an items file. Raises DataError with the line for a bad or repeated id."""
     row = first_bad_id(pl.Series(items.ids, dtype=pl.String))
     if row is not None:

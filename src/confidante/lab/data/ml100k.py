@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 
 from confidante.core.errors import DataError
-from confidante.lab.data.dataset import Dataset, Interactions, Items, Repeats, assemble
-from confidante.lab.data.text import Table, parse_times, read_table
+from confidante.lab.data.dataset import Dataset, Interactions, ItemRows, Repeats, assemble
+from confidante.lab.data.text import TextTable, parse_times, read_table
 
 GENRES = (
     "unknown",
@@ -48,7 +48,7 @@ def load_ml100k(folder: Path | str, *, repeats: Repeats = "first") -> Dataset:
     raise DataError("has neither ml-100k.inter nor u.data: name the folder of MovieLens 100K", path=folder)
 
 
-def ratings(table: Table) -> Interactions:
+def ratings(table: TextTable) -> Interactions:
     """Return MovieLens ratings as interactions: every rating, high or low, is a meeting."""
     columns = table.columns
     times = parse_times(columns["timestamp"])
@@ -64,7 +64,7 @@ def years_label(title: str) -> tuple[str, ...]:
     return (f"{start}-{start + 4}",)
 
 
-def _recbole_items(path: Path) -> Items:
+def _recbole_items(path: Path) -> ItemRows:
     table = read_table(path, ("item_id", "movie_title", "release_year", "class"), separator="\t")
     columns = table.columns
     titles = [
@@ -77,10 +77,10 @@ def _recbole_items(path: Path) -> Items:
         (*genres.split(), *years_label(title))
         for genres, title in zip(columns["class"].to_list(), titles, strict=True)
     ]
-    return Items(path, columns["item_id"].to_list(), titles, labels, table.lines.tolist())
+    return ItemRows(path, columns["item_id"].to_list(), titles, labels, table.lines.tolist())
 
 
-def _original_items(path: Path) -> Items:
+def _original_items(path: Path) -> ItemRows:
     table = read_table(path, _MOVIE, separator="|", header=False, encoding="latin-1")
     flags = zip(*(table.columns[genre].to_list() for genre in GENRES), strict=True)
     titles = table.columns["title"].str.strip_chars().to_list()
@@ -88,4 +88,4 @@ def _original_items(path: Path) -> Items:
         (*(genre for genre, flag in zip(GENRES, row, strict=True) if flag == "1"), *years_label(title))
         for row, title in zip(flags, titles, strict=True)
     ]
-    return Items(path, table.columns["movie_id"].to_list(), titles, labels, table.lines.tolist())
+    return ItemRows(path, table.columns["movie_id"].to_list(), titles, labels, table.lines.tolist())

@@ -41,7 +41,7 @@ _PIP_TIMEOUT = 180  # seconds in all
 
 @final
 @dataclass(frozen=True, slots=True)
-class Source:
+class Download:
     """One place to get the data from.
 
     folder: where in the cache its files go. files: name -> SHA-256 in hex. get: called with an empty folder
@@ -64,7 +64,7 @@ def fetch_ml100k(
     cache_dir: Path | str | None = None,
     progress: Progress | None = None,
     *,
-    sources: Sequence[Source] | None = None,
+    sources: Sequence[Download] | None = None,
 ) -> Path:
     """Return a folder that `load_ml100k` reads, fetching the data if it is not there yet.
 
@@ -120,13 +120,13 @@ def unzip(
     return content
 
 
-def _check_pins(source: Source, content: Mapping[str, bytes]) -> None:
+def _check_pins(source: Download, content: Mapping[str, bytes]) -> None:
     for name, wanted in source.files.items():
         if hashlib.sha256(content[name]).hexdigest() != wanted:
             raise DataError(f"{name} does not have the pinned SHA-256")
 
 
-def _complete(folder: Path, source: Source) -> bool:
+def _complete(folder: Path, source: Download) -> bool:
     """Tell whether the cache holds exactly the files of a source."""
     try:
         return all(
@@ -180,7 +180,7 @@ def _from_grouplens(_: Path) -> dict[str, bytes]:
     return unzip(raw, {name: f"ml-100k/{name}" for name in GROUPLENS.files})
 
 
-WHEEL = Source(
+WHEEL = Download(
     "the pinned recbole 1.2.1 wheel",
     "ml-100k-recbole",
     {
@@ -189,7 +189,7 @@ WHEEL = Source(
     },
     _from_wheel,
 )
-GROUPLENS = Source(
+GROUPLENS = Download(
     "files.grouplens.org",
     "ml-100k-grouplens",
     {

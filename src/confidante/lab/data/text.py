@@ -29,7 +29,7 @@ _UNIT = "\x1f"  # stands in for separators of several characters
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class TextTable:
     """Columns of text by name, with the 1-based line each row starts in (int64 [rows])."""
 
     path: Path
@@ -83,7 +83,7 @@ def read_table(
     header: bool = True,
     quotes: bool = False,
     encoding: str = "utf-8",
-) -> Table:
+) -> TextTable:
     """Return the columns of a delimited file.
 
     wanted: names that must be there; without a header, the names of all columns in order. Header names are
@@ -99,7 +99,7 @@ def read_table(
     if fast is not None:
         first = 2 if header else 1
         lines = np.arange(first, first + len(fast[0]), dtype=np.int64)
-        return Table(path, dict(zip(names, fast, strict=True)), lines, ())
+        return TextTable(path, dict(zip(names, fast, strict=True)), lines, ())
     return _read_slow(path, raw.decode(), names, unit, header=header, quotes=quotes)
 
 
@@ -179,7 +179,9 @@ def _unquoted(columns: list[pl.Series]) -> list[pl.Series] | None:
     return out
 
 
-def _read_slow(path: Path, text: str, names: list[str], unit: str, *, header: bool, quotes: bool) -> Table:
+def _read_slow(
+    path: Path, text: str, names: list[str], unit: str, *, header: bool, quotes: bool
+) -> TextTable:
     """Return the same table line by line, or raise DataError for the first malformed line."""
     rows: list[tuple[str, ...]] = []
     lines: list[int] = []
@@ -201,7 +203,7 @@ def _read_slow(path: Path, text: str, names: list[str], unit: str, *, header: bo
     columns = list(zip(*rows, strict=True)) or [()] * width
     series = {name: pl.Series(column, dtype=pl.String) for name, column in zip(names, columns, strict=True)}
     skipped = (Tally("blank line", len(blank), blank[0]),) if blank else ()
-    return Table(path, series, np.asarray(lines, dtype=np.int64), skipped)
+    return TextTable(path, series, np.asarray(lines, dtype=np.int64), skipped)
 
 
 def _records(path: Path, text: str, unit: str, *, quotes: bool) -> Iterator[tuple[int, list[str]]]:

@@ -20,7 +20,7 @@ from confidante.core.errors import WireError
 from confidante.crypto.binary_http import BinaryRequest, BinaryResponse
 from confidante.crypto.oblivious_http import GatewayKey
 from confidante.device.privacy.egress import Response
-from confidante.device.privacy.http_request import Request
+from confidante.device.privacy.http_request import HttpRequest
 from confidante.device.refinement.client import NotRefinedError, ScoringClient, Trip
 from confidante.device.refinement.download_policy import Policy
 from confidante.device.refinement.vault_state import Prepared, Setup
@@ -40,7 +40,7 @@ class Way:
     def __init__(self, says: Callable[[Question], bytes]) -> None:
         self.says = says
 
-    def deliver(self, _number: int, request: Request) -> Response:
+    def deliver(self, _number: int, request: HttpRequest) -> Response:
         inside, reply = KEY.open(request.data.partition(b"\r\n\r\n")[2])
         question = decode(BinaryRequest.decode(inside).content, Question)
         return Response(200, reply.seal(self.says(question)))
