@@ -188,6 +188,39 @@ def test_a_device_that_waited_too_long_is_not_counted_on(world):
     assert world.store.pool.all("films") == []
 
 
+def test_who_left_is_dropped_also_while_nothing_is_due_and_is_never_counted(world):
+    world.devices.wait(world.store, world.now)
+    world.store.operator.pause("films", True)
+    assert [one.devices for one in world.store.operator.waiters("films", world.now)] == [10]
+    world.now += world.population.waiting + 1
+    oldest = world.now - world.population.waiting
+    assert world.store.operator.waiters("films", oldest) == []
+    world.settle()
+    assert world.store.pool.sizes() == {}
+
+
+def test_a_round_that_its_operator_ends_at_the_last_moment_is_never_said_to_be_published(world, monkeypatch):
+    opened = world.open()
+    publish = world.store.rounds.publish
+
+    def too_late(*args, **more):
+        assert world.store.rounds.abort(opened.row.id, "its operator ended it", world.now)
+        return publish(*args, **more)
+
+    monkeypatch.setattr(world.store.rounds, "publish", too_late)
+    said = set()
+    step = world.engine.step
+
+    def heard(now):
+        done = step(now)
+        said.update(world.engine.says.values())
+        return done
+
+    monkeypatch.setattr(world.engine, "step", heard)
+    assert world.finish().reason == "its operator ended it"
+    assert not any("published" in one for one in said), said
+
+
 def test_a_round_is_announced_and_opened_as_planned(world):
     opened = world.open()
     plan, config = decode_plan(opened.row.plan), RoundConfig.decode(opened.row.config)

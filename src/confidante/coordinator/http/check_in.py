@@ -153,11 +153,9 @@ class CheckInRoutes:
         serving, now = self._app.settings, self._app.now()
         open_to_all = {place for place, one in joining.items() if one.spending is None}
         if open_to_all and not self._counted <= now < self._counted + _COUNT_SECONDS:
-            room = dict.fromkeys(serving.populations, serving.most_waiting)
-            for one in self._app.store.operator.waiters():
-                if one.population in room:
-                    room[one.population] -= one.devices
-            self._room, self._counted = room, now
+            sizes = self._app.store.pool.sizes()
+            self._room = {name: serving.most_waiting - sizes.get(name, 0) for name in serving.populations}
+            self._counted = now
         for place in sorted(open_to_all):
             name = joining[place].population
             if self._room[name] > 0:

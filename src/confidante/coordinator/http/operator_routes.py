@@ -3,7 +3,7 @@
 import hmac
 import math
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial, wraps
 from typing import Any, final
 from urllib.parse import parse_qs
@@ -78,7 +78,7 @@ class OperatorRoutes:
             )
 
         def text() -> bytes:
-            return self._app.metrics.text(_figures(self._app.store, self._page.populations))
+            return self._app.metrics.text(_figures(self._app.store, self._page.populations, self._app.now()))
 
         return Response(await self._app.run(text), headers={"content-type": CONTENT_TYPE})
 
@@ -210,12 +210,16 @@ _TOLD = {
 }
 
 
-def _figures(store: Store, populations: Iterable[Population]) -> StoreFigures:
+def _figures(store: Store, populations: Collection[Population], now: float) -> StoreFigures:
     """Read what the database knows. Raises StoreError."""
     return StoreFigures(
         store.operator.counts(),
         store.operator.outcomes(),
-        {(one.population, one.tier): one.devices for one in store.operator.waiters()},
+        {
+            (waiters.population, waiters.tier): waiters.devices
+            for one in populations
+            for waiters in store.operator.waiters(one.name, now - one.waiting)
+        },
         {one.name: _budget(standing(store, one)) for one in populations},
     )
 

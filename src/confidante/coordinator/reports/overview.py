@@ -64,7 +64,7 @@ class Overview:
 
 def overview(store: Store, population: Population, *, rounds: int = 20) -> Overview:
     """Return where a population stands. Raises StoreError."""
-    found = tuple(store.operator.rounds(population.name, rounds))
+    found, now = tuple(store.operator.rounds(population.name, rounds)), time.time()
     return Overview(
         population.name,
         len(population.catalogue),
@@ -72,9 +72,9 @@ def overview(store: Store, population: Population, *, rounds: int = 20) -> Overv
         store.operator.paused(population.name),
         next((one for one in found if not one.outcome), None),
         found,
-        tuple(one for one in store.operator.waiters() if one.population == population.name),
+        tuple(store.operator.waiters(population.name, now - population.waiting)),
         standing(store, population),
-        _refinement(store, population, time.time()),
+        _refinement(store, population, now),
     )
 
 

@@ -28,6 +28,7 @@ _LONGEST_REASON = 1000
 _SOON, _LONGEST_IDLE = 0.05, 1.0
 _SEATS_KEPT = 3600.0  # seconds for which devices may still ask how their round ended
 _FORGET_EVERY = 600.0
+_LOOK_EVERY = 5.0  # seconds between two looks for devices that wait no more
 _MOST_CLAIMS = 100  # of one phase; each but the last was by a worker that died of it, or lost the database
 
 
@@ -59,7 +60,7 @@ class RoundEngine:
         self._phase_ended = phase_ended
         self._store, self._bodies, self._lease = store, bodies, lease
         self._worker = f"{worker} {entropy.draw(8).hex()}"  # nobody else's: it may claim again what it had
-        self._forgot = 0.0
+        self._forgot = self._looked = 0.0
         self._schedules = {one.name: Schedule(store, bodies, one, entropy) for one in populations}
 
     @property
@@ -85,6 +86,10 @@ class RoundEngine:
             return True
         if self._tidy():
             return True
+        if not self._looked <= now < self._looked + _LOOK_EVERY:
+            self._looked = now
+            for schedule in self._schedules.values():
+                schedule.drop_who_left(now)
         if not self._forgot <= now < self._forgot + _FORGET_EVERY:
             self._store.messages.forget_seats(max(now - _SEATS_KEPT, 0.0))
             self._forgot = now
@@ -140,8 +145,8 @@ class RoundEngine:
             if self._abort(round_id, str(error), now, counts):
                 schedule.says = f"{name} ended without a sum: {error}"
             return
-        schedule.says = says
-        if done:
+        if done:  # else its operator, or another worker, was faster, and what would be said is not so
+            schedule.says = says
             self._phase_ended(phase, max(now - state.since, 0.0))
 
     def _abort(self, round_id: bytes, why: str, now: float, counts: Mapping[str, int]) -> bool:

@@ -124,6 +124,13 @@ class Schedule:
         self.says = self._words(said, budget, wanted, now)
         return False
 
+    def drop_who_left(self, now: float) -> None:
+        """Let devices go that did not ask again in time: they count for nothing, and take nobody's place."""
+        name, oldest = self.population.name, max(now - self.population.waiting, 0.0)
+        _there, gone = self._store.pool.count(name, oldest, "", "")
+        if gone:
+            self._store.pool.forget(name, oldest)
+
     def _give_up(self, newest: RoundState) -> bool:
         """Pause after so many failures in a row, once for each so many; whoever resumes has had a look."""
         name = self.population.name
@@ -225,12 +232,11 @@ class Schedule:
         needed, oldest = population.cohort.devices, max(now - population.waiting, 0.0)
         tier = tier_of(task, plan, population.small_bytes)
         large = "large" if tier is Tier.LARGE else ""
-        fit, stale = store.pool.count(population.name, oldest, large, wanted.purpose)
-        if stale:
-            store.pool.forget(population.name, oldest)
+        fit, _gone = store.pool.count(population.name, oldest, large, wanted.purpose)
         roster = list[Waiting]()
         if fit >= needed:
-            willing = fit_for(store.pool.all(population.name), tier, wanted.purpose)
+            here = [one for one in store.pool.all(population.name) if one.seen >= oldest]
+            willing = fit_for(here, tier, wanted.purpose)
             fit, roster = len(willing), draw_roster(willing, needed, self._entropy)
         if not roster:
             sort = f"{large} devices" if large else "devices"

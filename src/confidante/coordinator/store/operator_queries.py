@@ -51,14 +51,15 @@ class OperatorQueries:
             grouped = counted.group_by(rounds.c.population, rounds.c.outcome)
             return {(row.population, row.outcome or "running"): row.n for row in sql.execute(grouped)}
 
-    def waiters(self) -> list[Waiters]:
-        """Return how many devices wait, by population and tier."""
+    def waiters(self, population: str, seen: float) -> list[Waiters]:
+        """Return how many devices of a population wait, by tier: those that were seen at `seen` or later."""
+        checks.text("the population", population)
+        checks.moment("seen", seen)
         with self._database.reading() as sql:
-            counted = select(pool.c.population, pool.c.tier, func.count().label("n"))
-            grouped = counted.group_by(pool.c.population, pool.c.tier).order_by(
-                pool.c.population, pool.c.tier
-            )
-            return [Waiters(row.population, row.tier, row.n) for row in sql.execute(grouped)]
+            counted = select(pool.c.tier, func.count().label("n"))
+            there = counted.where(pool.c.population == population, pool.c.seen >= seen)
+            grouped = there.group_by(pool.c.tier).order_by(pool.c.tier)
+            return [Waiters(population, row.tier, row.n) for row in sql.execute(grouped)]
 
     def counts(self) -> dict[str, int]:
         """Return every counter."""

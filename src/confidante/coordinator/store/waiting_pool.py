@@ -127,6 +127,12 @@ class WaitingPool:
             found = sql.execute(counted.select_from(pool).where(pool.c.population == population)).one()
             return found[0], found[1]
 
+    def sizes(self) -> dict[str, int]:
+        """Return how many rows each population has, of devices that left as well."""
+        with self._database.reading() as sql:
+            counted = select(pool.c.population, func.count().label("n")).group_by(pool.c.population)
+            return {row.population: row.n for row in sql.execute(counted)}
+
     def forget(self, population: str, before: float) -> int:
         """Let go of devices last seen before `before`, and return how many; they may join again."""
         checks.text("the population", population)
