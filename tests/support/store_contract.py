@@ -39,7 +39,10 @@ class TestTables:
         assert store.log.verify() == 1
 
     def test_an_empty_database_says_what_to_do(self, url: str) -> None:
-        with Store.open(url) as store, pytest.raises(StoreError, match="migrate it first"):
+        with (
+            Store.open(url) as store,
+            pytest.raises(StoreError, match="`confidante coordinator run` makes them"),
+        ):
             store.pool.all("films")
 
     def test_all_is_there_after_a_restart(self, url: str, store: Store) -> None:

@@ -14,6 +14,12 @@ LEAST_DEVICES = 16
 LEAST_DROPOUT, LEAST_COLLUSION = 0.3, 0.1
 """Parts of a round that may vanish, and that may tell the coordinator all they know, without harm."""
 
+DELTA = 1e-5
+"""The delta at which a device counts epsilon, for all rounds of a lifetime together."""
+
+EPSILON_LIMIT = 8.0
+"""The epsilon that may be spent in a lifetime, unless the person sets another."""
+
 MOST_UPLOAD_BYTES = 256 << 10
 """Bytes of one masked vector."""
 

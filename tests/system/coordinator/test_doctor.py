@@ -2,6 +2,7 @@
 
 import json
 import socket
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -33,6 +34,7 @@ from confidante.coordinator.diagnostics.doctor import (
 from confidante.coordinator.diagnostics.doctor_population import (
     check_announced,
     check_population,
+    check_privacy,
     check_tokens,
 )
 from confidante.coordinator.enrolment.enrolment import enrolment_of
@@ -74,7 +76,7 @@ def test_a_fresh_folder_is_well_and_the_doctor_makes_no_database(tmp_path: Path)
     assert answer.exit_code == 0, answer.output
     found = json.loads(answer.output)
     assert all(one["good"] for one in found)
-    assert [one["name"] for one in found if one["warns"]] == ["terms", "tokens"]
+    assert [one["name"] for one in found if one["warns"]] == ["terms", "privacy", "tokens"]
     looked_at = ["population", "uploads", "terms", "tokens", "database", "bodies", "disk", "TLS", "port"]
     assert {*looked_at, "operator key"} == {one["name"] for one in found}
     assert not (tmp_path / "films.db").exists()
@@ -123,6 +125,27 @@ def test_what_devices_refuse_by_their_usual_terms_is_said(tmp_path: Path) -> Non
     answer = CliRunner().invoke(coordinator, ["doctor", str(tmp_path / "films.toml"), "--port", "0"])
     assert answer.exit_code == 0, "it may be meant so"
     assert f"! terms         {said}" in answer.output
+
+
+def test_more_than_devices_give_by_default_and_no_noise_at_all_are_to_be_minded(tmp_path: Path) -> None:
+    CliRunner().invoke(coordinator, ["init", str(tmp_path / "films.toml")])
+    assert list(check_privacy(read_population(tmp_path / "films.toml"))) == []
+    more = changed(tmp_path / "films.toml", ("epsilon = 8.0 ", "epsilon = 12.0 "))
+    [found] = check_privacy(more)
+    assert (found.good, found.warns) == (True, True)
+    assert "12 at delta 1e-05 is 12 as devices count it" in found.said
+    assert "they give 8 in a lifetime" in found.said
+    [coarse] = check_privacy(replace(more, epsilon=7.9, delta=1e-3))
+    assert "epsilon 7.9 at delta 0.001 is 10.4 as" in coarse.said
+    [off] = check_privacy(replace(more, noise=False))
+    assert off.warns
+    assert "AUC 1.00 measured" in off.said
+
+
+def test_bodies_in_memory_are_to_be_minded() -> None:
+    [found] = check_bodies("memory://doctor", ())
+    assert (found.good, found.warns) == (True, True)
+    assert "gone when it ends" in found.said
 
 
 def test_tokens_are_said_by_whom_they_are_counted(tmp_path: Path) -> None:

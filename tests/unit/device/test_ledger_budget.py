@@ -13,8 +13,6 @@ from outward_world import drawn, home
 
 from confidante.core.errors import ConsentError
 from confidante.device.privacy.budget import (
-    DELTA,
-    EPSILON_LIMIT,
     NO_LIMIT,
     composed,
     gaussian_epsilon,
@@ -25,6 +23,7 @@ from confidante.device.privacy.budget import (
 )
 from confidante.device.values import Purpose
 from confidante.privacy.accounting import calibrate, epsilon_of
+from confidante.privacy.limits import DELTA, EPSILON_LIMIT
 
 PLAN = drawn("plan")
 

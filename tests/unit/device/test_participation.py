@@ -27,7 +27,7 @@ from confidante.core.errors import (
 from confidante.crypto.identity import Identity
 from confidante.device.federation.agreement import Agreement, Offer
 from confidante.device.federation.participation import Outgoing, Participation, Route, device_identity
-from confidante.device.privacy.budget import DELTA, gaussian_epsilon
+from confidante.device.privacy.budget import gaussian_epsilon
 from confidante.device.privacy.consent import PERSON
 from confidante.device.privacy.http_request import render
 from confidante.device.privacy.ledger import EgressState
@@ -35,6 +35,7 @@ from confidante.device.storage.forgetting import expire, forget
 from confidante.device.values import Purpose, Retention
 from confidante.lab.entropy import SeededEntropy
 from confidante.privacy.clipping import encode
+from confidante.privacy.limits import DELTA
 from confidante.privacy.mechanisms.skellam import sample
 from confidante.privacy.plan import Cohort, SumPlan, plan_sum
 from confidante.secagg.client import RANDOM_BYTES, Client

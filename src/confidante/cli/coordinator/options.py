@@ -93,7 +93,10 @@ class Place:
             yield store
 
     def refuse_missing(self) -> None:
-        """Raise DataError when the database is a file that is not there: looking at it would make it."""
+        """Raise DataError when a definition or the database's file is not there: a look would make the latter."""
+        for file in self.files:
+            if not file.is_file():
+                raise DataError("cannot be read (No such file or directory): name a TOML file", path=file)
         path = sqlite_path(self.database)
         if path is not None and not path.exists():
             raise DataError("does not exist yet: `confidante coordinator run` creates it", path=path)

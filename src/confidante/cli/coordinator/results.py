@@ -26,8 +26,8 @@ def results(
     from confidante.coordinator.reports.results import results as read
 
     here = place(populations, database, bodies)
-    opened = here.open_bodies()
     with here.open_store() as store:
+        opened = here.open_bodies()
         found = [(one.name, it) for one in here.populations() for it in read(store, opened, one, limit)]
     if as_json:
         print_json([{"population": name, **_fields(it)} for name, it in found])

@@ -112,6 +112,14 @@ def check_bodies(address: str, populations: Sequence[Population]) -> Iterator[Ch
         return f"{shown(address)} can be written, read and deleted"
 
     found = guarded("bodies", probe)
+    if found.good and address.startswith("memory://"):
+        found = Check(
+            found.name,
+            good=True,
+            said=f"{shown(address)} is the memory of one process: uploads, sums and models are gone when it "
+            "ends, and no other worker sees them. Give file://<folder>",
+            warns=True,
+        )
     yield found
     if found.good and address.startswith("file://"):
         yield from check_modes("bodies", Path(address.removeprefix("file://")))
@@ -190,7 +198,13 @@ def check_port(host: str, port: int) -> Check:
         socket.create_server((host, port), family=family).close()
     except (OSError, OverflowError) as error:
         if _answers(host, port):
-            return Check("port", good=True, said=f"a coordinator answers at {host}, port {port} already")
+            return Check(
+                "port",
+                good=True,
+                said=f"{host}, port {port} is taken: a coordinator answers there already. Stop it before the "
+                "next `run`, or take another --port",
+                warns=True,
+            )
         return Check(
             "port", good=False, said=f"{host}, port {port} cannot be used ({error}): take another --port"
         )

@@ -9,10 +9,13 @@ from confidante.coordinator.enrolment.enrolment import change_ahead
 from confidante.coordinator.store import Store
 from confidante.core.durations import spoken
 from confidante.core.errors import DataError, PlanError
+from confidante.privacy.accounting import epsilon_of, gaussian_mu
+from confidante.privacy.limits import DELTA, EPSILON_LIMIT
 from confidante.wire.rounds import Tier
 from confidante.wire.tokens import batch_of
 
 _DAY = 86_400.0
+_ROUNDED = 1.001  # what the accountant's rounding may add
 
 
 def check_population(population: Population) -> list[Check]:
@@ -26,8 +29,35 @@ def check_population(population: Population) -> list[Check]:
             f"of which {cohort.devices - cohort.minimum_survivors} may vanish",
         ),
         *check_uploads(population),
+        *check_privacy(population),
         check_tokens(population),
     ]
+
+
+def check_privacy(population: Population) -> Iterator[Check]:
+    """Warn where nothing is promised, and where more is asked for than devices give by default."""
+    if not population.noise:
+        yield Check(
+            "privacy",
+            good=True,
+            said=f"{population.name}: noise is off, so nobody is promised anything against those who see "
+            "a sum or a model: whoever knows a person's history can tell whether it is in there (membership "
+            "AUC 1.00 measured; 0.50 is a guess). Devices take part only if their person lifted all limits",
+            warns=True,
+        )
+        return
+    mu = gaussian_mu(population.epsilon, population.delta)
+    as_counted = epsilon_of((1 / mu,), DELTA)
+    if as_counted > EPSILON_LIMIT * _ROUNDED:
+        yield Check(
+            "privacy",
+            good=True,
+            said=f"{population.name}: epsilon {population.epsilon:g} at delta {population.delta:g} is "
+            f"{as_counted:.3g} as devices count it (at delta {DELTA:g}), and they give "
+            f"{EPSILON_LIMIT:g} in a lifetime unless their person raises it: a device that was in every round "
+            "refuses the rest",
+            warns=True,
+        )
 
 
 def check_uploads(population: Population) -> Iterator[Check]:

@@ -173,7 +173,9 @@ def _refused() -> Iterator[None]:
             raise
         detail = str(error.orig).strip().splitlines()[0] if str(error.orig).strip() else "no reason given"
         if _no_tables(error):
-            raise StoreError(f"the database has no tables yet ({detail}): migrate it first") from None
+            raise StoreError(
+                f"the database has no tables yet ({detail}): `confidante coordinator run` makes them"
+            ) from None
         raise StoreError(
             f"the database refused ({detail}): check that it runs, has room and can be written",
             retry=isinstance(error, exc.OperationalError | exc.InterfaceError),

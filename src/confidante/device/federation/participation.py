@@ -34,13 +34,13 @@ from confidante.core.values import Histories
 from confidante.crypto.identity import SEED_BYTES, Identity
 from confidante.device.federation.agreement import Agreement, Offer, agreed_config
 from confidante.device.federation.journal import Beginning, Journal, Kept, Step
-from confidante.device.privacy.budget import DELTA
 from confidante.device.privacy.consent import Consents
 from confidante.device.privacy.ledger import EgressRecord, Ledger
 from confidante.device.recommend.cohorts import stated_here
 from confidante.device.storage import settings
 from confidante.device.storage.vault import Vault
 from confidante.privacy.clipping import encode
+from confidante.privacy.limits import DELTA
 from confidante.secagg.client import RANDOM_BYTES, Client
 from confidante.secagg.config import RoundSetup
 from confidante.secagg.phases import Phase

@@ -28,11 +28,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 from typing import final
 
-DELTA = 1e-5
-"""The delta at which epsilon is counted, for all rounds of a lifetime together."""
-
-EPSILON_LIMIT = 8.0
-"""The epsilon that may be spent in a lifetime, unless the person sets another."""
+from confidante.privacy.limits import DELTA
 
 NO_LIMIT = sys.float_info.max
 """The limit of somebody who wants none: sums without noise are joined, too, and count as this much each."""

@@ -14,14 +14,13 @@ from typing import Literal, final
 
 from confidante.core.errors import ConsentError
 from confidante.device.privacy.budget import (
-    DELTA,
-    EPSILON_LIMIT,
     NO_LIMIT,
     Budget,
     composed,
     gaussian_epsilon,
 )
 from confidante.device.storage.vault import Vault
+from confidante.privacy.limits import DELTA, EPSILON_LIMIT
 
 _LIMIT = "budget.epsilon"
 _CLOSE = 1 + 1e-6  # the rounding up of many rounds must not refuse a programme made for just this limit

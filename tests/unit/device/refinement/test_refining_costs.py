@@ -22,10 +22,11 @@ from confidante.coordinator.store.values import Spending
 from confidante.core.errors import ConsentError
 from confidante.device.device import Device
 from confidante.device.federation.coordinator_client import CoordinatorClient
-from confidante.device.privacy.budget import DELTA, composed
+from confidante.device.privacy.budget import composed
 from confidante.device.privacy.ledger import EgressRecord
 from confidante.device.refinement.scoring_tokens import STOCK, wallet
 from confidante.device.values import NotRefined
+from confidante.privacy.limits import DELTA
 from confidante.wire.refinement import ALL, Question, statement, tokens_of
 from confidante.wire.tokens import USUAL_BATCH
 
