@@ -101,6 +101,7 @@ def components() -> list[tuple[str, str]]:
     """Return each component of a device, as `device.NAME`, and where its class is defined."""
     with _some_device() as device:
         parts = {name: getattr(device, name) for name in dir(device) if not name.startswith("_")}
+    parts["history.seen"] = parts["history"].seen
     classes = {name: type(part) for name, part in parts.items() if not callable(part)}
     return [
         (name, f"{of.__module__}.{of.__qualname__}")

@@ -161,6 +161,13 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "record": lambda device: [device.record(f"m{i}") for i in range(8)],
         "history.events": lambda device: device.history.events(search="Film"),
         "history.count": lambda device: device.history.count,
+        "history.seen": lambda device: (
+            device.history.seen.mark(["m28"]),
+            device.history.seen.list(5, search="Film"),
+            device.history.seen.among(["m28"]),
+            device.history.seen.count,
+            device.history.seen.unmark(["m28"]),
+        ),
         "recommend": lambda device: (
             device.recommend(5, diversity=0.3),
             device.recommend(5, refine=True).refined(),

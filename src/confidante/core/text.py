@@ -33,6 +33,11 @@ def shown(text: str) -> str:
     return ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
 
 
+def searched(text: str) -> str:
+    """Return what is searched for as titles are compared, without what no title can hold."""
+    return folded(text.replace("\x00", "").encode(errors="replace").decode())
+
+
 def folded(text: str) -> str:
     """Return a text without case and accents, for searching."""
     if text.isascii():

@@ -28,7 +28,7 @@ from confidante.device.recommend.person import Person
 from confidante.device.recommend.recommender import Recommender, Request
 from confidante.device.recommend.tastes import Tastes
 from confidante.device.refinement.refinement_client import RefinementClient
-from confidante.device.storage import forgetting, items
+from confidante.device.storage import forgetting, items, marks
 from confidante.device.storage import settings as storage_settings
 from confidante.device.storage.access import VaultAccess, exclusive
 from confidante.device.storage.history import History, select
@@ -239,19 +239,22 @@ class Device:
         """Forget events: from the next answer on they count for nothing.
 
         They are erased at once, keys first; with `undo_seconds` they are hidden at once, and erased when that
-        time has passed. Name one of these:
+        time has passed. That the items were had (`history.seen`) is forgotten with them, unless another event
+        is left that means so. Name one of these:
 
         Args:
             event: The number of one event.
             events: Numbers of several; those that there are not any more do no harm.
-            item: An item's id, for all of its events.
-            since: Start of a time range, in seconds since 1970.
+            item: An item's id, for all of its events, and that it was had.
+            since: Start of a time range, in seconds since 1970. What was had last in that time is forgotten
+                as such even where its events were too old to be kept.
             until: End of a time range, not in it, in seconds since 1970.
-            everything: All events, and with them all wishes, edited tastes and what the person stated.
+            everything: All events and all that was had, and with them all wishes, edited tastes and what the
+                person stated.
             undo_seconds: How long it can be undone, 0 to 2,592,000 (30 days).
 
         Returns:
-            How many events were forgotten, and how to take it back.
+            How many events were forgotten, how many items no longer count as had, and how to take it back.
 
         Raises:
             DataError: Nothing or several of these were named, or there is no such event or item.
@@ -263,6 +266,7 @@ class Device:
                 "nothing was named to forget: name one event, several, one item, a time range, or everything"
             )
         chosen: Collection[int]
+        seen = list[int]()
         if events is not None:
             chosen = [number for number in events if 0 <= number < 1 << 63]
         else:
@@ -273,10 +277,16 @@ class Device:
                 since=since,
                 until=until,
             )
+        if item is not None:
+            seen = [items.require_key(self._vault, item)]
+        elif ranged:
+            seen = marks.within(self._vault, since, until)
         if event is not None and not chosen:
             raise DataError(f"event {event} does not exist: list the history first")
         try:
-            return forgetting.forget(self._vault, chosen, undo_seconds=undo_seconds, everything=everything)
+            return forgetting.forget(
+                self._vault, chosen, seen=seen, undo_seconds=undo_seconds, everything=everything
+            )
         finally:
             self._access.changed()
 
@@ -285,7 +295,7 @@ class Device:
         """Take back a forgetting that can still be undone.
 
         Args:
-            token: What `forget` returned as `undo`.
+            token: What `forget` or `history.seen.unmark` returned as `undo`.
 
         Returns:
             How many events came back.
@@ -319,7 +329,7 @@ class Device:
             exclude: Ids of items to leave out; unknown ones do no harm.
             context: Events of the same context count more.
             diversity: From 0.0 (best scores) to 1.0 (least alike).
-            repeats: Items of the history may come again.
+            repeats: What the person had may come again.
             refine: Have the list refined as well (`refinement.use`). This answer is the local one all the
                 same, at once, and its `refined()` waits for the other. `filter` is then called again, from
                 another thread.

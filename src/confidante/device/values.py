@@ -12,10 +12,15 @@ from confidante.privacy.purposes import Purpose as Purpose
 @final
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How long raw events are kept: the newest `events`, none older than `days` (None: of any age)."""
+    """How long raw events are kept: the newest `events`, none older than `days` (None: of any age).
+
+    keep_seen: whether an item stays known as one that the person had, and so out of suggestions, when its
+    events are too old to be kept; else that goes when an event of its time would.
+    """
 
     events: int = 500
     days: float | None = None
+    keep_seen: bool = True
 
 
 class ReasonKind(StrEnum):
@@ -183,11 +188,24 @@ class Taste:
 @final
 @dataclass(frozen=True, slots=True)
 class Forgotten:
-    """What was forgotten. undo: hand it to `Device.undo` until `until` (seconds since 1970), or None."""
+    """What was forgotten. undo: hand it to `Device.undo` until `until` (seconds since 1970), or None.
+
+    seen: how many items no longer count as had, and may be suggested.
+    """
 
     events: int
     undo: str | None = None
     until: float | None = None
+    seen: int = 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class SeenItem:
+    """An item that the person had. at: when last, in seconds since 1970."""
+
+    item: Item
+    at: float
 
 
 @final

@@ -1,8 +1,8 @@
 """Everything a person has here, as JSON lines that they can keep, read and import again.
 
 First line: {"confidante": "export", "version": 1, "made": seconds since 1970}. Each further line is one
-object whose "type" is item, event, wish, consent, departure or setting, as `own.schema.json` says. Items
-stand before the events that name them.
+object whose "type" is item, event, seen, wish, consent, departure or setting, as `own.schema.json` says.
+Items stand before the events that name them.
 """
 
 import csv
@@ -51,6 +51,13 @@ class EventRecord(msgspec.Struct, frozen=True, tag_field="type", tag="event", fo
     at: float
     value: float | None = None
     context: dict[str, str] = {}
+
+
+class SeenRecord(msgspec.Struct, frozen=True, tag_field="type", tag="seen", forbid_unknown_fields=True):
+    """The person had the item of that id, whatever events of it are here. at: when last, as in an event."""
+
+    item: str
+    at: float
 
 
 class WishRecord(msgspec.Struct, frozen=True, tag_field="type", tag="wish", forbid_unknown_fields=True):
@@ -107,7 +114,9 @@ class SettingRecord(msgspec.Struct, frozen=True, tag_field="type", tag="setting"
     value: str | float | int | bool | list[Any] | dict[str, Any] | None
 
 
-Record: TypeAlias = ItemRecord | EventRecord | WishRecord | ExportedConsent | DepartureRecord | SettingRecord
+Record: TypeAlias = (
+    ItemRecord | EventRecord | SeenRecord | WishRecord | ExportedConsent | DepartureRecord | SettingRecord
+)
 
 
 class Heading(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

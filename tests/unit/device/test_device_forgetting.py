@@ -273,7 +273,7 @@ def test_fewer_or_younger_events_are_kept_when_asked_also_after_reopening(tmp_pa
     with open_device(tmp_path / "few") as few, open_device(tmp_path / "p", clock=clock) as device:
         watch(few, EVENTS[-3:], start=FIRST + 4 * 3600)
         watch(device, EVENTS)
-        device.settings.retention = Retention(3)
+        device.settings.retention = Retention(3, keep_seen=False)
         assert answers(device) == answers(few)
         device.record("m9", at=FIRST + 3600 * 3.5)  # older than all that is kept
         assert answers(device) == answers(few)

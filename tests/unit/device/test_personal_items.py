@@ -95,7 +95,8 @@ def test_a_clock_alone_erases_what_is_too_old_to_be_kept(tmp_path: Path) -> None
         device.record("s2")
         clock[0] += 2 * 86_400
         assert [event.item for event in device.history.events()] == ["s2"]
-        assert {r.subject for r in device.recommend(1).suggestions[0].reasons if r.event} == {OTHER}
+        answer = device.recommend(1, repeats=True)
+        assert {r.subject for r in answer.suggestions[0].reasons if r.event} == {OTHER}
 
 
 def test_nobody_in_particular_is_shown_what_only_this_person_knows(tmp_path: Path) -> None:
@@ -106,13 +107,18 @@ def test_nobody_in_particular_is_shown_what_only_this_person_knows(tmp_path: Pat
         assert {s.item.title for s in answer.suggestions} == {SHARED, "On The Shelf"}
 
 
-def test_rows_that_are_too_old_to_be_kept_make_no_items(tmp_path: Path) -> None:
+@pytest.mark.parametrize("keep_seen", [True, False])
+def test_rows_that_are_too_old_to_be_kept_make_items_only_where_they_count_as_had(
+    tmp_path: Path, keep_seen: bool
+) -> None:
     with Device(tmp_path / "profile", InsecurePlaintextKey()) as device:
-        device.settings.retention = Retention(events=3)
+        device.settings.retention = Retention(events=3, keep_seen=keep_seen)
         rows = "".join(f'"Film number {day}","1/{day}/24"\n' for day in range(1, 29))
         (tmp_path / "ViewingHistory.csv").write_text("Title,Date\n" + rows)
         report = device.import_history(tmp_path / "ViewingHistory.csv", add_missing=True)
-        assert (report.matched, report.added, device.items.count) == (3, 3, 3)
+        made = 28 if keep_seen else 3
+        assert (report.matched, report.added, device.items.count) == (3, made, made)
+        assert (report.seen, device.history.seen.count) == (made - 3, made)
         assert {device.items.get(event.item).title for event in device.history.events()} == {
             f"Film number {day}" for day in (26, 27, 28)
         }

@@ -10,6 +10,7 @@ from confidante.device.importing import ForeignEvent, Note, Skipped, gather
 from confidante.device.importing.gathering import OLDER
 from confidante.device.importing.matching import MatchedBy
 from confidante.device.importing.matching import TitleIndex as Index
+from confidante.device.values import Retention
 from confidante.formats.records import WISH
 from confidante.packs.media import MEDIA
 
@@ -130,7 +131,7 @@ def test_missing_titles_are_added_only_to_an_empty_library_or_when_asked() -> No
 
 def test_only_the_newest_are_kept_when_asked() -> None:
     rows = [event("The Matrix", 1e9 + k * 7919 % 100, line=k) for k in range(100)]
-    gathered = gather(rows, TitleIndex(LIBRARY), format="csv", path="x", keep=10)
+    gathered = gather(rows, TitleIndex(LIBRARY), format="csv", path="x", keep=Retention(10))
     assert [one.at - 1e9 for _, one in gathered.events] == list(range(90, 100))
     assert [(row.reason, row.rows) for row in gathered.report.skipped] == [(OLDER, 90)]
 

@@ -28,8 +28,10 @@ def known(vault: Vault) -> list[str]:
     return items.known_ids(vault, ["shop", "own", "other"])
 
 
-def test_an_event_that_expires_takes_the_item_along_that_only_it_made_known(vault: Vault) -> None:
+def test_an_event_that_expires_takes_the_item_along_unless_it_still_counts_as_had(vault: Vault) -> None:
     assert history.expire(vault, Retention(events=1)) == 2
+    assert known(vault) == ["shop", "own", "other"]
+    assert history.expire(vault, Retention(events=1, keep_seen=False)) == 0
     assert known(vault) == ["shop", "other"]
 
 
@@ -47,7 +49,7 @@ def test_items_whose_last_wish_went_before_go_with_the_next_event(vault: Vault, 
             assert "own" in known(vault)
             history.purge(vault, even_if_undoable=True)
         case _:
-            history.expire(vault, Retention(events=1))
+            history.expire(vault, Retention(events=1, keep_seen=False))
     assert known(vault) == ["shop", "other"]
 
 

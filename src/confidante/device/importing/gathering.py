@@ -1,6 +1,7 @@
 """From rows of a file to what a vault should take in: events, new items, wishes, and a report of it all."""
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Any, final
 from confidante.core.values import NO_CONTEXT, Item
 from confidante.device.importing.matching import MatchedBy, TitleIndex
 from confidante.device.importing.report import EXAMPLES, ImportReport, SkippedRows
+from confidante.device.values import Retention
 from confidante.formats.records import ForeignEvent, Note, Row, Skipped
 from confidante.packs.signals import Signal
 
@@ -27,11 +29,13 @@ class Gathered:
     """What an import brings.
 
     events: (key of the item, event), oldest first; a key below 0 is that of a new item: `items[-1 - key]`.
-    wishes: (key, seconds since 1970), one an item. items: new ones, to be added first.
+    wishes: (key, seconds since 1970), one an item. seen: the same of what was had, by events that are too old
+    to be kept. items: new ones, to be added first.
     """
 
     events: tuple[tuple[int, ForeignEvent], ...]
     wishes: tuple[tuple[int, float], ...]
+    seen: tuple[tuple[int, float], ...]
     items: tuple[Item, ...]
     report: ImportReport
 
@@ -87,21 +91,25 @@ def gather(
     more: Mapping[str, Any] = NO_CONTEXT,
     known: Known = lambda _key, _at: False,
     add_missing: bool | None = None,
-    keep: int | None = None,
+    keep: Retention | None = None,
+    oldest: float = -math.inf,
     progress: Progress | None = None,
 ) -> Gathered:
     """Return what rows bring to a library. Rows are read once; `index` learns the new items.
 
     more: fields of the pack that whatever the file names has. known: whether an event of that item at that
     time is there already. add_missing: whether titles that the library lacks become new items; None: only
-    when the library is empty. keep: only so many of the newest events are kept (the vault's retention).
+    when the library is empty. keep: how many of the newest events are kept, and whether items of others still
+    count as had; None: all are kept. oldest: events before that time are not kept, in seconds since 1970.
     progress: called with the rows read, every thousand.
     Raises DataError when the file turns out to be unusable: then nothing is to be taken in.
     """
     state = _State(index, len(index) == 0 if add_missing is None else add_missing, format, more)
     kept: list[tuple[float, int, int, ForeignEvent]] = []
     wishes: dict[int, float] = {}
-    seen: set[tuple[int, float]] = set()
+    there: set[tuple[int, float]] = set()
+    seen: dict[int, float] = {}
+    most = math.inf if keep is None else keep.events
     notes: list[str] = []
     read = duplicates = wished = 0
     for row in rows:
@@ -114,33 +122,39 @@ def gather(
         if isinstance(row, Skipped):
             state.skip(row.reason, row.line)
             continue
-        signal = index.pack.event(row.kind).signal
-        if signal is Signal.PRIVATE:
+        says = index.pack.event(row.kind)
+        if says.signal is Signal.PRIVATE:
             state.skip(PRIVATE, row.line)
             continue
         key = state.place(row)
         if key is None:
             continue
-        if signal is Signal.WISH:
+        if says.signal is Signal.WISH:
             wished += 1
             wishes[key] = max(row.at, wishes.get(key, row.at))
-        elif (key, row.at) in seen or (key >= 0 and known(key, row.at)):
+        elif (key, row.at) in there or (key >= 0 and known(key, row.at)):
             duplicates += 1
         else:
-            seen.add((key, row.at))
+            there.add((key, row.at))
+            if keep is not None and keep.keep_seen and says.had:
+                seen[key] = max(row.at, seen.get(key, row.at))
             entry = (row.at, read, key, row)
-            if keep is None or len(kept) < keep:
+            if row.at < oldest or (len(kept) == most and entry < kept[0]):
+                state.skip(OLDER, row.line)
+            elif len(kept) < most:
                 heappush(kept, entry)
             else:
-                dropped = heapreplace(kept, entry) if kept and kept[0] < entry else entry
-                state.skip(OLDER, dropped[3].line)
+                state.skip(OLDER, heapreplace(kept, entry)[3].line)
     kept.sort()
+    for _, _, key, row in kept:  # these are marked as they are remembered
+        if index.pack.event(row.kind).had:
+            seen.pop(key, None)
     named = sorted(
-        {key for _, _, key, _ in kept if key < 0} | {key for key in wishes if key < 0}, reverse=True
+        {key for key in (*(key for _, _, key, _ in kept), *wishes, *seen) if key < 0}, reverse=True
     )
     again = {
         key: -1 - place for place, key in enumerate(named)
-    }  # items of rows that are not kept stay unknown
+    }  # items of rows that leave nothing stay unknown
     report = ImportReport(
         format=format,
         path=str(path),
@@ -156,10 +170,12 @@ def gather(
         last=kept[-1][0] if kept else None,
         notes=tuple(notes),
         matched_by=tuple(state.by.most_common()),
+        seen=len(seen),
     )
     events = tuple((again.get(key, key), event) for _, _, key, event in kept)
     wanted = tuple((again.get(key, key), at) for key, at in wishes.items())
-    return Gathered(events, wanted, tuple(state.items[-1 - key] for key in named), report)
+    had = tuple((again.get(key, key), at) for key, at in seen.items())
+    return Gathered(events, wanted, had, tuple(state.items[-1 - key] for key in named), report)
 
 
 def new_item(event: ForeignEvent, format: str) -> Item:  # noqa: A002

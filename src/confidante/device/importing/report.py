@@ -26,7 +26,8 @@ class ImportReport:
     matched: events of items that the library has, or was given: `added` of these items are new. wishes: rows
     among the matched that say what is wanted; they are saved, not remembered as events. unmatched: rows whose
     title the library lacks; `examples` names up to 20 such titles. duplicates: events that are already there.
-    first, last: seconds since 1970 of the matched, None when there is none. notes: what was assumed.
+    first, last: seconds since 1970 of the matched, None when there is none. notes: what was assumed. seen:
+    items that count as had although no event of them is remembered, since all were too old.
     """
 
     format: str
@@ -43,6 +44,7 @@ class ImportReport:
     last: float | None
     notes: tuple[str, ...] = ()
     matched_by: tuple[tuple[str, int], ...] = ()
+    seen: int = 0
 
     def lines(self) -> tuple[str, ...]:
         """Return the report as sentences."""
@@ -65,6 +67,8 @@ class ImportReport:
             yield f"{self.unmatched:,} have no item in the library, such as: {titles}"
         for row in self.skipped:
             yield f"{row.rows:,} skipped: {row.reason} (first in line {row.line})"
+        if self.seen:
+            yield f"{self.seen:,} items with no event that is kept still count as had, and are not suggested"
         yield from self.notes
 
 

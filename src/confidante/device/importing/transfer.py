@@ -20,7 +20,7 @@ from confidante.device.importing import (
 )
 from confidante.device.importing.gathering import OLDER
 from confidante.device.importing.report import SkippedRows
-from confidante.device.storage import history, items, settings, wishes
+from confidante.device.storage import forgetting, history, items, marks, settings, wishes
 from confidante.device.storage.vault import LATEST, Vault
 from confidante.device.values import Retention
 from confidante.formats.own import (
@@ -29,6 +29,7 @@ from confidante.formats.own import (
     ExportedConsent,
     ItemRecord,
     Record,
+    SeenRecord,
     SettingRecord,
     WishRecord,
 )
@@ -74,7 +75,8 @@ def import_file(
         more=formats.named(kind).more,
         known=lambda key, at: (key, at) in there,
         add_missing=add_missing,
-        keep=kept.events,
+        keep=kept,
+        oldest=forgetting.kept_from(vault, kept),
         progress=lambda rows: say("reading", 1 - 1 / (1 + rows / 10_000)),
     )
     say("reading", 1.0)
@@ -95,6 +97,7 @@ def import_file(
                 for key, event in gathered.events
             ],
         )
+        marks.put(vault, ((key_of(key), at) for key, at in gathered.seen))
         for key, _at in gathered.wishes:
             (item,) = items.items_of(vault, [key_of(key)])
             wishes.put(vault, "saved", item.id, 1)
@@ -108,8 +111,11 @@ def _with_overflow(report: ImportReport, overflow: int, kept: Retention) -> Impo
         return report
     word = (
         f"The {overflow:,} oldest, of those in the file and those here before, are not kept: this keeps "
-        f"the newest {kept.events:,} (change it under Switches, or by Device.retention, before importing)"
+        f"the newest {kept.events:,} (change it under Switches, or by `confidante profile retention`, before "
+        "importing)"
     )
+    if kept.keep_seen:
+        word += ". What they were of still counts as had"
     return replace(report, notes=(*report.notes, word))
 
 
@@ -125,18 +131,28 @@ def _take_back(vault: Vault, serving: Serving, path: Path, *, dry_run: bool) -> 
     kept = settings.retention(vault)
     wanted: dict[str, ItemRecord] = {}
     events: list[tuple[float, int, EventRecord]] = []
+    seen: dict[str, float] = {}
+    says_seen = False
     for line, record in records:
         match record:
             case ItemRecord():
                 wanted[record.id] = record
             case EventRecord():
                 events.append((record.at, line, record))
+            case SeenRecord(item, at):
+                if not 0 <= at <= LATEST:
+                    raise DataError(f"an item cannot have been had at the time {at}", path=path, line=line)
+                seen[item] = at
             case SettingRecord("retention", value):
                 kept = _retention(value, path, line)
-    known = set(items.known_ids(vault, {*wanted, *(event.item for _, _, event in events)}))
-    for _, _, event in events:
-        if event.item not in known:
-            wanted.setdefault(event.item, ItemRecord(event.item, event.item, personal=True))
+                says_seen = isinstance(value, dict) and "keep_seen" in value
+    if not (says_seen or seen):  # an export of before there were marks: its events say what was had
+        pack = settings.pack(vault)
+        seen = {event.item: event.at for _, _, event in sorted(events) if pack.event(event.kind).had}
+    named = {*seen, *(event.item for _, _, event in events)}
+    known = set(items.known_ids(vault, {*wanted, *named}))
+    for item_id in named - known:
+        wanted.setdefault(item_id, ItemRecord(item_id, item_id, personal=True))
     there = Counter(
         vault.rows(
             "SELECT item.id, kind, at, value, context FROM event JOIN item ON item.key = event.item"
@@ -166,6 +182,7 @@ def _take_back(vault: Vault, serving: Serving, path: Path, *, dry_run: bool) -> 
         duplicates=len(events) - len(new) - len(older),
         first=new[0][0] if new else None,
         last=new[-1][0] if new else None,
+        seen=len(seen.keys() - {event.item for _, _, event in new}),
     )
     if dry_run:
         return report
@@ -176,14 +193,16 @@ def _take_back(vault: Vault, serving: Serving, path: Path, *, dry_run: bool) -> 
                 personal=personal,
             )
         serving.remove([record.id for record in wanted.values() if record.removed])
-        keys = items.keys_of(vault, {event.item for _, _, event in new})
+        keys = items.keys_of(vault, named)
         history.add_events(
             vault,
             [
                 history.NewEvent(keys[event.item], event.kind, event.at, event.value, event.context)
                 for _, _, event in new
             ],
+            mark=False,
         )
+        marks.put(vault, ((keys[item], at) for item, at in seen.items()))
         for line, record in records:
             match record:
                 case WishRecord(kind, subject, level, at):
@@ -237,7 +256,7 @@ def _context(event: EventRecord) -> str:
 
 def _records(vault: Vault) -> Iterator[Record]:
     kept = settings.retention(vault)
-    yield SettingRecord("retention", {"events": kept.events, "days": kept.days})
+    yield SettingRecord("retention", {"events": kept.events, "days": kept.days, "keep_seen": kept.keep_seen})
     yield SettingRecord("no_profiling", settings.no_profiling(vault))
     if stated := settings.attributes(vault):
         yield SettingRecord("attributes", dict(stated))
@@ -263,6 +282,10 @@ def _records(vault: Vault) -> Iterator[Record]:
         "WHERE forgotten IS NULL ORDER BY at, number"
     ):
         yield EventRecord(item, kind, at, value, json.loads(context))
+    for item, at in vault.rows(
+        "SELECT item.id, at FROM seen JOIN item ON item.key = seen.item ORDER BY at, seen.item"
+    ):
+        yield SeenRecord(item, at)
     for kind, subject, level, at in vault.rows("SELECT kind, subject, level, at FROM wish ORDER BY at, kind"):
         yield WishRecord(kind, subject, level, at)
     for row in vault.rows(

@@ -50,7 +50,7 @@ def build_record(
     storage = {
         "storage_locations": ["dpv:WithinDevice"],
         "retention_period": "dpv:UntilEventDuration: until forgotten, or older than the retention that "
-        "is set",
+        "is set; that an item was had: until forgotten, unless the retention is set to take it along",
     }
     return {
         "schema_version": SCHEMA,

@@ -21,7 +21,7 @@ from confidante.core.values import Event, Item
 from confidante.device.catalog.library import Library
 from confidante.device.catalog.serving import Serving
 from confidante.device.recommend.query import unit_vectors
-from confidante.device.storage import history, items, settings, wishes
+from confidante.device.storage import history, items, marks, settings, wishes
 from confidante.device.storage.access import VaultAccess, exclusive
 from confidante.models.factors import PICK_PART
 from confidante.packs.signals import LIKE
@@ -132,7 +132,7 @@ class Onboarding:
         if settings.welcomed(self._vault) or settings.no_profiling(self._vault) or not self._learning():
             return False
         wished = any(wishes.subjects(self._vault, kind) for kind in wishes.KINDS)
-        return history.count(self._vault) == 0 and not wished
+        return history.count(self._vault) == 0 and marks.count(self._vault) == 0 and not wished
 
     def skip(self) -> None:
         """Note that the person does not want to be asked."""

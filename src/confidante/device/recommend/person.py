@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from confidante.device.catalog.library import Library
 from confidante.device.recommend.cohorts import Cohorts
 from confidante.device.recommend.query import Profile, against
-from confidante.device.storage import history, items, settings, wishes
+from confidante.device.storage import history, items, marks, settings, wishes
 from confidante.device.storage.access import VaultAccess
 from confidante.packs.signals import LIKE
 
@@ -42,6 +42,7 @@ class Person:
         known = rows >= 0
         levels = dict(wishes.levels(self._vault))
         less = self._wished(library, "less")
+        had = library.rows_of(marks.keys(self._vault))
         return Profile(
             numbers=newest.numbers[known],
             rows=rows[known],
@@ -53,6 +54,7 @@ class Person:
                 ]
             ),
             contexts=tuple(_context(text) for text, here in zip(newest.contexts, known, strict=True) if here),
+            seen=had[had >= 0],
             less=less,
             less_points=_taken(library, less) if len(less) else None,
             never=self._wished(library, "never"),

@@ -38,16 +38,18 @@ class Profile:
     """What is known of the person, as rows; oldest event first. Events of unknown items are not in it.
 
     numbers, rows: int64 [events]; contexts: one mapping an event; weights: float64 [events], 1, or below 0
-    for an event that speaks against its item. less, never: int64, rows. less_points: float32 [n], what all
-    requests together take from every row; None without any. levels: steps by label; removed: labels never to
-    be suggested. picks: int64 [events], the number of the choice that an event was picked in, 0 for any other
-    event; None where nothing was picked. prior: popularity in place of the model's own; None for that.
+    for an event that speaks against its item. seen: int64, rows of what was had; None: those of the events.
+    less, never: int64, rows. less_points: float32 [n], what all requests together take from every row; None
+    without any. levels: steps by label; removed: labels never to be suggested. picks: int64 [events], the
+    number of the choice that an event was picked in, 0 for any other event; None where nothing was picked.
+    prior: popularity in place of the model's own; None for that.
     """
 
     numbers: NDArray[np.int64]
     rows: NDArray[np.int64]
     weights: NDArray[np.float64]
     contexts: tuple[Mapping[str, str], ...] = ()
+    seen: NDArray[np.int64] | None = None
     less: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     less_points: NDArray[np.float32] | None = None
     never: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -56,8 +58,13 @@ class Profile:
     picks: NDArray[np.int64] | None = None
     prior: GroupPrior | None = None
 
+    @property
+    def had(self) -> NDArray[np.int64]:
+        """The rows of what was had."""
+        return self.rows if self.seen is None else self.seen
+
     def without(self, numbers: Collection[int]) -> "Profile":
-        """Return the profile as if these events had never happened."""
+        """Return the profile as if these events had never happened, but for what was had."""
         keep = ~np.isin(self.numbers, list(numbers))
         return replace(
             self,
@@ -65,6 +72,7 @@ class Profile:
             rows=self.rows[keep],
             weights=self.weights[keep],
             contexts=tuple(c for c, kept in zip(self.contexts, keep, strict=True) if kept),
+            seen=self.had,
             picks=None if self.picks is None else self.picks[keep],
             prior=None if self.prior is None else self.prior.without(numbers),
         )
@@ -176,7 +184,7 @@ def build_query(
     """Return the query: who asks, and which items may be in the answer.
 
     context: events of the same context count fully, others a quarter. labels: only items with one of them.
-    exclude: rows. repeats: own items are candidates too.
+    exclude: rows. repeats: what was had is a candidate too.
     """
     ages = event_ages(len(profile.rows), profile.picks)
     weights = profile.weights
@@ -196,7 +204,7 @@ def build_query(
         if refused is not None:
             allowed[refused] = False
     if not repeats:
-        allowed[profile.rows] = False
+        allowed[profile.had] = False
     steps = {label: level * TASTE_STEP * library.spread for label, level in profile.levels.items() if level}
     return ScoringQuery(
         library,

@@ -92,7 +92,7 @@ class Recommender:
             n: The most items to return, 0 to 1,000.
 
         Returns:
-            The list with its reasons; the items of these events stay out of it.
+            The list with its reasons; what was had stays out of it.
 
         Raises:
             DataError: `n` is out of range, or there is no event of such a number.
@@ -102,8 +102,7 @@ class Recommender:
             raise DataError(
                 f"without names event {min(unknown)}, which does not exist: list the history first"
             )
-        whole = self._profile()
-        query = build_query(self._serving.library, whole.without(without), exclude=whole.rows)
+        query = build_query(self._serving.library, self._profile().without(without))
         return self.top_k(query, Request(n))
 
     @exclusive
@@ -192,11 +191,8 @@ class Recommender:
         """Return the rows of items, int64; `DataError` for an unknown one."""
         if not item_ids:
             return np.zeros(0, dtype=np.int64)
-        known = items.keys_of(self._vault, item_ids)
-        unknown = [item_id for item_id in item_ids if item_id not in known]
-        if unknown:
-            items.require_key(self._vault, unknown[0])
-        return self._serving.library.rows_of(np.array([known[i] for i in item_ids], dtype=np.int64))
+        keys = items.require_keys(self._vault, item_ids)
+        return self._serving.library.rows_of(np.array(keys, dtype=np.int64))
 
     def _items(self, rows: NDArray[np.int64]) -> Mapping[int, Item]:
         """Return items by row, these and perhaps others: those of the last answers are remembered."""
@@ -214,7 +210,7 @@ class Recommender:
         return np.array([keep(found[row]) for row in rows.tolist()], dtype=np.bool_)
 
     def _why_no_candidate(self, row: int, profile: Profile) -> str:
-        if row in profile.rows:
+        if row in profile.had:
             return "You had it before."
         if row in profile.less or row in profile.never:
             return "You asked not to see it."

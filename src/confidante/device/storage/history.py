@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from confidante.core.arguments import checked_arguments
 from confidante.core.errors import DataError
-from confidante.core.text import check_text, folded
+from confidante.core.text import check_text, searched
 from confidante.core.values import NO_CONTEXT, Event
-from confidante.device.storage import items, settings
+from confidante.device.storage import items, marks, settings
 from confidante.device.storage.access import VaultAccess, exclusive
 from confidante.device.storage.forgetting import expire, forget, next_expiry, next_purge, purge, undo
+from confidante.device.storage.seen import Seen
 from confidante.device.storage.vault import LATEST, Sql, Vault
 
 MAX_KIND = 64
@@ -76,11 +77,15 @@ class Newest:
 class History:
     """What the person did on this device.
 
+    Attributes:
+        seen: What the person had, whatever of it is still remembered.
+
     Stability: provisional
     """
 
     def __init__(self, access: VaultAccess, learning: Callable[[], bool]) -> None:
         self._access, self._learning = access, learning
+        self.seen = Seen(access, learning)
 
     @exclusive
     def record_many(self, new: Iterable[Event]) -> tuple[Event, ...]:
@@ -190,13 +195,22 @@ def add_event(
     with vault.write() as sql:
         number = _add(sql, NewEvent(item, kind, at, value, context))
         ((item_id,),) = sql("SELECT id FROM item WHERE key = ?", (item,))
+        if settings.pack(vault).event(kind).had:
+            marks.put(vault, [(item, at)])
     return Event(number, item_id, kind, at, value, context)
 
 
-def add_events(vault: Vault, new: Iterable[NewEvent]) -> list[int]:
-    """Remember events, all or none, and return their numbers. Raises DataError as `add_event` does."""
+def add_events(vault: Vault, new: Iterable[NewEvent], *, mark: bool = True) -> list[int]:
+    """Remember events, all or none, and return their numbers. Raises DataError as `add_event` does.
+
+    mark: whether their items count as had because of them, where their kinds mean so.
+    """
+    given, pack = list(new), settings.pack(vault)
     with vault.write() as sql:
-        return [_add(sql, event) for event in new]
+        numbers = [_add(sql, event) for event in given]
+        if mark:
+            marks.put(vault, [(event.item, event.at) for event in given if pack.event(event.kind).had])
+        return numbers
 
 
 def events(
@@ -220,7 +234,7 @@ def events(
     where, given = _within(since, until)
     if search:
         where += " AND instr(folded(item.title), ?) > 0"
-        given.append(folded(search.replace("\x00", "").encode(errors="replace").decode()))
+        given.append(searched(search))
     if kind:
         where += " AND event.kind = ?"
         given.append(kind)

@@ -50,8 +50,8 @@ class StoredItems:
 def put(vault: Vault, items: Iterable[Item], *, personal: bool = False) -> int:
     """Add items, or replace those of the same ids, all or none; return how many. Removed ones are back.
 
-    personal: they are known from the person's own history only, and are erased with the events that name
-    them; an item that was given otherwise, before or later, stays. What a stored item has besides (link,
+    personal: they are known from the person's own history only, and are erased with the events and marks that
+    name them; an item that was given otherwise, before or later, stays. What a stored item has besides (link,
     picture, creator, price, the pack's fields) stays where the new one says nothing of it: the catalogue that
     comes with a model does not.
 
@@ -90,13 +90,14 @@ def remove(vault: Vault, ids: Collection[str]) -> list[int]:
 
 
 def drop_personal(sql: Sql) -> None:
-    """Erase every personal item that no event and no wish names any more, hidden ones included.
+    """Erase every personal item that no event, mark or wish names any more, hidden ones included.
 
     What was derived from them goes in the same transaction.
     """
     gone = sql(
         "DELETE FROM item WHERE personal = 1"
         " AND key NOT IN (SELECT item FROM event)"
+        " AND key NOT IN (SELECT item FROM seen UNION SELECT item FROM seen_forgotten)"
         " AND id NOT IN (SELECT subject FROM wish WHERE kind <> 'taste')"
         " AND id NOT IN (SELECT json_extract(hidden.value, '$[1]')"
         " FROM setting, json_each(CAST(setting.value AS TEXT)) AS hidden"
@@ -130,6 +131,12 @@ def require_key(vault: Vault, item_id: str) -> int:
     if key is None:
         raise DataError(f"there is no item {item_id!r}: add it with device.items.add first")
     return key
+
+
+def require_keys(vault: Vault, ids: Collection[str]) -> list[int]:
+    """Return the keys of items, removed or not, in their order; DataError for an unknown one."""
+    known = keys_of(vault, ids)
+    return [known[item_id] if item_id in known else require_key(vault, item_id) for item_id in ids]
 
 
 def keys_of(vault: Vault, ids: Collection[str]) -> dict[str, int]:

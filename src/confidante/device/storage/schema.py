@@ -101,4 +101,18 @@ MIGRATIONS = (
     -- JSON: link, picture, creator, price, and what the pack's schema has
     ALTER TABLE item ADD COLUMN further TEXT NOT NULL DEFAULT '{}';
     """,
+    """
+    CREATE TABLE seen (                 -- what was had, whatever events are remembered
+        item INTEGER PRIMARY KEY REFERENCES item (key),
+        at REAL NOT NULL                -- when last
+    );
+    INSERT INTO seen (item, at) SELECT item, max(at) FROM event WHERE forgotten IS NULL GROUP BY item;
+
+    CREATE TABLE seen_forgotten (       -- of `seen`, what waits with a forgetting for its undo time to pass
+        item INTEGER NOT NULL REFERENCES item (key),
+        forgetting INTEGER NOT NULL REFERENCES forgetting (number),
+        at REAL NOT NULL,
+        PRIMARY KEY (item, forgetting)
+    ) WITHOUT ROWID;
+    """,
 )

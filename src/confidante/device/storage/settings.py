@@ -7,12 +7,14 @@ import msgspec
 from confidante.core.errors import DataError
 from confidante.core.text import check_text
 from confidante.core.values import DEFAULT_PACK
-from confidante.device.storage.forgetting import STATED
 from confidante.device.storage.items import STALE
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Retention
 from confidante.packs.base import Pack
 from confidante.packs.registry import pack_named
+
+STATED = "attributes"
+"""Name of the setting that holds what the person stated, which goes when everything is forgotten."""
 
 MAX_EVENTS = 100_000
 _MOST_DAYS = 1e6
@@ -56,6 +58,8 @@ def set_retention(vault: Vault, kept: Retention) -> None:
         raise DataError(f"{kept.events!r} is not a number of events to keep: give 1 to {MAX_EVENTS:,}")
     if kept.days is not None and not (type(kept.days) in (float, int) and 0 < kept.days <= _MOST_DAYS):
         raise DataError(f"{kept.days!r} is not a number of days to keep events for: give a number above 0")
+    if type(kept.keep_seen) is not bool:
+        raise DataError(f"keep_seen is {kept.keep_seen!r}: give True or False")
     vault.set_setting(_RETENTION, msgspec.json.encode(kept))
 
 

@@ -153,14 +153,16 @@ def _recommend_routes(device: "Device", person: Callable[[str], None]) -> APIRou
 
     def neighbours(item_id: str, n: int, offset: int, categories: list[str], user_id: str) -> list[Score]:
         known(device, item_id)
-        seen: set[str] = set()
+        found = device.recommender.similar_items(item_id, MAX_N)
+        seen = frozenset[str]()
         if user_id:
             person(user_id)
-            seen = set() if device.settings.no_profiling else {event.item for event in _events(device)}
+            if not device.settings.no_profiling:
+                seen = device.history.seen.among([item.id for item, _score in found])
         keep = _carries(categories)
         alike = [
             Score(id=item.id, score=score)
-            for item, score in device.recommender.similar_items(item_id, MAX_N)
+            for item, score in found
             if item.id not in seen and (keep is None or keep(item))
         ]
         return alike[offset : offset + n]
