@@ -77,7 +77,18 @@ def test_a_fresh_folder_is_well_and_the_doctor_makes_no_database(tmp_path: Path)
     found = json.loads(answer.output)
     assert all(one["good"] for one in found)
     assert [one["name"] for one in found if one["warns"]] == ["terms", "privacy", "tokens"]
-    looked_at = ["population", "uploads", "terms", "tokens", "database", "bodies", "disk", "TLS", "port"]
+    looked_at = [
+        "population",
+        "uploads",
+        "terms",
+        "privacy",
+        "tokens",
+        "database",
+        "bodies",
+        "disk",
+        "TLS",
+        "port",
+    ]
     assert {*looked_at, "operator key"} == {one["name"] for one in found}
     assert not (tmp_path / "films.db").exists()
 
