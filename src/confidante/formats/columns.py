@@ -54,7 +54,8 @@ _LONGEST_KIND = 40
 class Table:
     """A kind of CSV table. Names of columns are in lower case; `_`, `-` and blanks are one.
 
-    needs: columns that tell the table, all of them. title, id, time, value, kind, creator, person, year,
+    needs: columns that tell the table, all of them, where "/" parts other names of one. lacks: columns that
+    no such table has. adds: columns that `refine` makes. title, id, time, value, kind, creator, person, year,
     labels, whole, price, currency, pieces: which columns hold them, parted by "|"; the first that a row fills
     in counts. late: columns of a time that is taken where `time` is empty, as the day on which a book was
     added. undated: rows without any time are taken as long ago. scale: the best rating; 0 is then no rating.
@@ -65,6 +66,8 @@ class Table:
 
     needs: str
     title: str
+    lacks: str = ""
+    adds: str = ""
     time: str = ""
     late: str = ""
     undated: bool = False
@@ -87,12 +90,16 @@ class Table:
 
     def fits(self, member: Member) -> bool:
         """Whether a file is such a table, told by its name and first line."""
-        return self.member in member.base and set(_names(self.needs)) <= {plain(n) for n in header_of(member)}
+        if self.member not in member.base:
+            return False
+        there = {plain(name) for name in header_of(member)}
+        needed = (set(need.split("/")) for need in _names(self.needs))
+        return there.isdisjoint(_names(self.lacks)) and not any(map(there.isdisjoint, needed))
 
 
 def plain(name: str) -> str:
-    """Return the name of a column as it is compared."""
-    return _BETWEEN.sub(" ", name).strip().lower()
+    """Return the name of a column as it is compared, without what an exporter puts behind a "#"."""
+    return _BETWEEN.sub(" ", re.sub(r"(?<=\w)#.*", "", name)).strip().lower()
 
 
 def csv_format(name: str, what: str, *tables: Table, more: Mapping[str, Any] = NO_CONTEXT) -> Format:
@@ -133,7 +140,7 @@ class _Reading:
 
     def __init__(self, member: Member, table: Table, source: Source) -> None:
         self._member, self._table = member, table
-        own = {plain(name): name for name in header_of(member)}
+        own = {plain(name): name for name in (*_names(table.adds), *header_of(member))}
         self._columns = {
             role: [own[name] for name in _names(getattr(table, role)) if name in own]
             for role in (

@@ -77,6 +77,19 @@ class Format:
     more: Mapping[str, Any] = field(default_factory=lambda: NO_CONTEXT, hash=False)
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class NotRead:
+    """A kind of file that is known and that nobody reads yet.
+
+    name: what it is. because: why not, and what the person can do. detects: as in `Format`.
+    """
+
+    name: str
+    because: str
+    detects: Callable[[Source], bool]
+
+
 OTHERS = "another person's"
 
 

@@ -10,7 +10,7 @@ from typing import final
 from confidante.core.errors import DataError
 from confidante.formats.generic_csv import GENERIC
 from confidante.formats.own import EventRecord, ItemRecord, read_export
-from confidante.formats.records import ForeignEvent, Format, Note, Row, Skipped
+from confidante.formats.records import ForeignEvent, Format, Note, NotRead, Row, Skipped
 from confidante.formats.source import Source, open_source
 from confidante.formats.tables import text_problem
 from confidante.formats.timestamps import EARLIEST, LATEST, DateOrder
@@ -58,9 +58,11 @@ OWN = Format("confidante", "our own export (JSON lines)", _is_own, _own)
 class Formats:
     """The formats that can be imported: our own export, those of a pack, and any CSV, tried in this order."""
 
-    def __init__(self, importers: Iterable[Format] = ()) -> None:
-        """importers: a pack's own formats."""
-        self._all = (OWN, *importers, GENERIC)
+    def __init__(self, importers: Iterable[Format | NotRead] = ()) -> None:
+        """importers: a pack's own formats, and kinds of file that it only knows by name."""
+        given = tuple(importers)
+        self._all = (OWN, *(one for one in given if isinstance(one, Format)), GENERIC)
+        self._not_read = tuple(one for one in given if isinstance(one, NotRead))
 
     def __iter__(self) -> Iterator[Format]:
         """Give each format in turn."""
@@ -96,16 +98,25 @@ class Formats:
         return (_sound(row) for row in chain(_passed_over(source), chosen.parse(source, person)))
 
     def _detected(self, source: Source) -> Format:
-        for one in self._all:
-            try:
-                if one.detects(source):
-                    return one
-            except DataError:  # too broken for this format: another may be meant
-                continue
+        for one in self._all[:-1]:
+            if _is(one, source):
+                return one
+        for unread in self._not_read:
+            if _is(unread, source):
+                raise DataError(f"is not read yet: {unread.name}, because {unread.because}", path=source.path)
+        if _is(GENERIC, source):
+            return GENERIC
         raise DataError(f"is of no format that can be imported: {self._list()}", path=source.path)
 
     def _list(self) -> str:
         return "; ".join(f"{one.name}: {one.what}" for one in self._all)
+
+
+def _is(one: Format | NotRead, source: Source) -> bool:
+    try:
+        return one.detects(source)
+    except DataError:  # too broken for this format: another may be meant
+        return False
 
 
 def _passed_over(source: Source) -> Iterator[Note]:

@@ -130,25 +130,39 @@ def which_order(member: Member, example: str) -> DataError:
     )
 
 
-def json_entries(member: Member, kind: type[T]) -> Iterator[tuple[int, T] | Skipped]:
+def json_entries(member: Member, kind: type[T], within: str = "") -> Iterator[tuple[int, T] | Skipped]:
     """Yield (number, entry) of a JSON list, or of lines of JSON; entries of another shape as skipped.
 
-    Raises DataError when it is neither, or is nested too deep.
+    within: where in the file the list is: names parted by full stops, `*` for every entry of a list.
+    Raises DataError when there is none, or it is nested too deep.
     """
     decoder = msgspec.json.Decoder(kind)
-    if not member.head().removeprefix(_MARK)[:64].lstrip().startswith(b"["):
+    if not within and not member.head().removeprefix(_MARK)[:64].lstrip().startswith(b"["):
         for number, line in enumerate(lines(member), 1):
             if line.strip():
                 yield _entry(decoder, number, line)
         return
     try:
-        entries = msgspec.json.decode(member.read().removeprefix(_MARK), type=list[msgspec.Raw])
+        entries = list(
+            _lists(msgspec.Raw(member.read().removeprefix(_MARK)), within.split(".") if within else [])
+        )
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(f"is not JSON ({error}): download it again", path=member.path) from None
     except RecursionError:
         raise DataError("is nested too deeply for an export", path=member.path) from None
     for number, entry in enumerate(entries, 1):
         yield _entry(decoder, number, entry)
+
+
+def _lists(text: msgspec.Raw, path: Sequence[str]) -> Iterator[msgspec.Raw]:
+    """Yield the entries of the lists at a path."""
+    if not path:
+        yield from msgspec.json.decode(text, type=list[msgspec.Raw])
+    elif path[0] == "*":
+        for entry in msgspec.json.decode(text, type=list[msgspec.Raw]):
+            yield from _lists(entry, path[1:])
+    elif (inner := msgspec.json.decode(text, type=dict[str, msgspec.Raw]).get(path[0])) is not None:
+        yield from _lists(inner, path[1:])
 
 
 def _entry(

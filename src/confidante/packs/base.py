@@ -20,7 +20,7 @@ from confidante.packs.identity import Identity
 from confidante.packs.signals import CORE_EVENTS, EventKind, plain_kind
 
 if TYPE_CHECKING:  # formats are loaded when they are first used, so that a start is quick
-    from confidante.formats.records import Format
+    from confidante.formats.records import Format, NotRead
     from confidante.formats.registry import Formats
 
 CORE_WORDING: Mapping[str, str] = MappingProxyType(
@@ -51,7 +51,7 @@ class Pack:
     identity: how a title of another service's file finds its item.
     groups: titles -> for each the groups that it is in. No two items of a group are offered at once to a
         person who is new.
-    importers: gives the formats of the files that people bring.
+    importers: gives the formats of the files that people bring, and those that are known but not read yet.
     training: constants of `training.recipe.Settings` that are other than its own.
     wording: phrases in place of those of `CORE_WORDING`.
     measures: how lists of this domain are graded, the first one leading.
@@ -67,7 +67,7 @@ class Pack:
     split_title: Callable[[str], tuple[str, str]] = lambda title: (title, "")
     identity: Identity = field(default_factory=Identity)
     groups: Callable[[Sequence[str]], Sequence[frozenset[str]]] = lambda titles: [frozenset()] * len(titles)
-    importers: "Callable[[], tuple[Format, ...]]" = lambda: ()
+    importers: "Callable[[], tuple[Format | NotRead, ...]]" = lambda: ()
     training: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     wording: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     measures: tuple[str, ...] = ("ndcg",)

@@ -177,9 +177,26 @@ def test_spotify_extended_history_skips_short_plays_and_says_so(tmp_path: Path) 
         {"ts": 7},
     ]
     expected = [
-        ForeignEvent("Song", seconds(2021, 5, 5, 12), "play", 3.33, "Band", "spotify:track:1", 1),
         ForeignEvent(
-            "Pilot", seconds(2021, 5, 5, 13), "play", 30.0, "Talk", "spotify:episode:2", 3, whole="Talk"
+            "Song",
+            seconds(2021, 5, 5, 12),
+            "play",
+            3.33,
+            "Band",
+            "spotify:track:1",
+            1,
+            more={"medium": "song"},
+        ),
+        ForeignEvent(
+            "Pilot",
+            seconds(2021, 5, 5, 13),
+            "play",
+            30.0,
+            "Talk",
+            "spotify:episode:2",
+            3,
+            whole="Talk",
+            more={"medium": "podcast"},
         ),
     ]
     body = json.dumps(entries)

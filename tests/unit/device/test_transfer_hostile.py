@@ -38,6 +38,21 @@ STARTS = {
     "storygraph": [b"Title,Authors,Read Status,Star Rating,Last Date Read,Dates Read\n"],
     "letterboxd": [b"Date,Name,Year,Letterboxd URI\n", b"Date,Name,Letterboxd URI,Rating,Watched Date\n"],
     "lastfm": [b"artist,album,track,date\n", b"A,B,C,01 Jan 2020 10:00\n"],
+    "listenbrainz": [b'{"listened_at": 1, "track_metadata"', b'{"score": 1, "created"'],
+    "apple-music": [
+        b"Track Description,Date Played,Hours,Play Count,Skip Count,Play Duration Milliseconds\n",
+        b"Song Name,Event End Timestamp,End Reason Type,Play Duration Milliseconds\n",
+    ],
+    "music-csv": [b"Song Title,Artist,Listening Time,Date\n"],
+    "opml": [b'<opml><outline text="a" xmlUrl="b"/>', b"<opml><outline>"],
+    "browser-history": [b'{"Browser History": [{"time_usec": 1}, '],
+    "edge-history": [b"DateTime,NavigatedToUrl,PageTitle\n"],
+    "scrobbler-log": [b"#AUDIOSCROBBLER/1.1\nA\tB\tC\t1\t2\tL\t1700000000\n"],
+    "pano-scrobbler": [b"timeMs,artist,track,albumArtist\n"],
+    "scrobble-server": [
+        b'{"scrobbles": [{"track": {"title": 1, "artists": []}}, ',
+        b'{"timeMs": 1, "artist": 1, "track": 1}',
+    ],
     "csv": [b"title,date,rating,user\n", b"title;date;price;status\n"],
     "confidante": [b'{"confidante":"export","version":1,"made":0}\n'],
 }

@@ -9,21 +9,27 @@ from confidante.packs.media.titles import series, split_year, years
 from confidante.packs.signals import EventKind, Signal, ValueOf, kinds
 
 if TYPE_CHECKING:
-    from confidante.formats.records import Format
+    from confidante.formats.records import Format, NotRead
 
 
-def _importers() -> "tuple[Format, ...]":
+def _importers() -> "tuple[Format | NotRead, ...]":
     """Load the formats when they are first asked for, so that a start is quick; the generic ones last."""
+    from confidante.packs.media.browsing import CHROME, EDGE
     from confidante.packs.media.letterboxd import LETTERBOXD
-    from confidante.packs.media.listening import LASTFM, LISTENBRAINZ, SPOTIFY, SPOTIFY_RECENT
+    from confidante.packs.media.listenbrainz import LISTENBRAINZ
     from confidante.packs.media.movielens import MOVIELENS
+    from confidante.packs.media.music_services import APPLE_MUSIC, STREAMED
+    from confidante.packs.media.not_read import NOT_READ
+    from confidante.packs.media.podcasts import OPML
     from confidante.packs.media.reading import GOODREADS, STORYGRAPH
+    from confidante.packs.media.scrobbles import LASTFM, OWN_SERVERS, PANO, PLAYER_LOG
+    from confidante.packs.media.spotify import SPOTIFY, SPOTIFY_RECENT
     from confidante.packs.media.watching import NETFLIX
     from confidante.packs.media.youtube import YOUTUBE
 
     return (
         MOVIELENS, NETFLIX, SPOTIFY, SPOTIFY_RECENT, YOUTUBE, GOODREADS, STORYGRAPH, LETTERBOXD, LISTENBRAINZ,
-        LASTFM,
+        APPLE_MUSIC, STREAMED, OPML, CHROME, EDGE, PLAYER_LOG, PANO, OWN_SERVERS, LASTFM, *NOT_READ,
     )  # fmt: skip
 
 
