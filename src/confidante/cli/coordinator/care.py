@@ -73,9 +73,8 @@ def backup(
     from confidante.coordinator.store.database import Database
 
     here = place(populations, database, bodies)
-    with here.open_store() as store:
-        store.log.tail(1)  # before a folder is made for the bodies of a database without tables
-    opened = Database(here.database)
+    with here.open_store():
+        opened = Database(here.database)
     try:
         told = back_up(opened, here.open_bodies(), file, time.time())
     finally:

@@ -90,6 +90,7 @@ class Place:
 
         self.refuse_missing()
         with Store.open(self.database) as store:
+            store.log.tail(1)  # without tables nothing else is opened, or made
             yield store
 
     def refuse_missing(self) -> None:
