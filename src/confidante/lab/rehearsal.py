@@ -37,7 +37,7 @@ from confidante.models.scoring import PublishedScores
 from confidante.packs.registry import with_features
 from confidante.privacy.clipping import encode
 from confidante.privacy.purposes import SUM_PURPOSES
-from confidante.tasks.base import Stated
+from confidante.tasks.base import PREVIOUS, Stated
 from confidante.tasks.registry import decode_task, kind_of
 from confidante.training.publish import publish
 from confidante.training.recipe import train
@@ -45,6 +45,7 @@ from confidante.wire.catalogue import CatalogueWire
 from confidante.wire.plans import decode_plan
 
 _LOOK = 0.2
+_NEVER, _SOON = 1e6, 0.01  # hours to the next training; soon is after a task that waits for no more devices
 _PEOPLE = """\
 name = "rehearsal"
 catalogue = "items.csv"
@@ -55,7 +56,7 @@ noise = {noise}
 epsilon = {limit}
 [training]
 epsilon = {epsilon}
-every_hours = 1e6
+every_hours = {every}
 [enrolment]
 verifier = "open"
 [seconds]
@@ -127,11 +128,12 @@ def rehearse(
     limit: float = 1800.0,
     progress: Progress = lambda _what, _part: None,
 ) -> Rehearsal:
-    """Train once over a process for each person, and compare.
+    """Train once over a process for each person, or twice for a task that compares models, and compare.
 
     epsilon: of the training, and of the task; None for no noise. task: kind of one more sum, taken with the
     settings that a `[[task]]` of it has by itself; empty for none. folder: empty or new; keeps everything.
-    limit: seconds for all of it. Raises DataError when no model comes, with what the coordinator said last.
+    limit: seconds for all of it. Raises DataError when not all sums come, naming the coordinator's log, and for
+    a task that cannot be rehearsed so.
     """
     population = _define(folder, catalogue, histories.people, epsilon, task)
     people = [folder / f"person-{person}" for person in range(histories.people)]
@@ -172,21 +174,35 @@ def rehearse(
 
 def _define(folder: Path, catalogue: Catalogue, devices: int, epsilon: float | None, task: str) -> Population:
     folder.mkdir(parents=True, exist_ok=True)
-    noise, wanted = ("true", epsilon) if epsilon is not None else ("false", 1.0)
-    definition = folder / "population.toml"
-    said = _PEOPLE.format(devices=devices, noise=noise, epsilon=wanted, limit=2 * wanted if task else wanted)
-    if task:
-        said += f"[[task]]\nkind = {json.dumps(task)}\nepsilon = {wanted}\nevery_hours = 1e6\n"
-    definition.write_text(said, encoding="utf-8")
     lines = ["item,title,labels"]
     for item, title, labels in zip(catalogue.ids, catalogue.titles, catalogue.labels, strict=True):
         row = (part.replace('"', '""') for part in (item, title, "|".join(labels)))
         lines.append(",".join(f'"{part}"' for part in row))
     (folder / "items.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    population = read_population(definition)
+    population = _read(folder, devices, epsilon, task, _NEVER)
     if population.catalogue != with_features(catalogue):
         raise DataError("this catalogue cannot be a CSV file: take other titles and labels", path=folder)
-    return population
+    if not any(PREVIOUS in one.config.models for one in population.tasks):
+        return population
+    if epsilon is None:  # the same histories and no noise: every training gives the same model
+        raise DataError(
+            f"{task} compares two models that differ, and without noise each training gives the same one: "
+            "rehearse it with noise",
+            path=folder,
+        )
+    return _read(folder, devices, epsilon, task, _SOON)
+
+
+def _read(folder: Path, devices: int, epsilon: float | None, task: str, every: float) -> Population:
+    """Write the population's file, and return what it says."""
+    noise, wanted = ("true", epsilon) if epsilon is not None else ("false", 1.0)
+    limit = 2 * wanted if task else wanted
+    said = _PEOPLE.format(devices=devices, noise=noise, epsilon=wanted, limit=limit, every=every)
+    if task:
+        said += f"[[task]]\nkind = {json.dumps(task)}\nepsilon = {wanted}\nevery_hours = 1e6\n"
+    definition = folder / "population.toml"
+    definition.write_text(said, encoding="utf-8")
+    return read_population(definition)
 
 
 def _move_in(home: Path, person: Histories, catalogue: Catalogue) -> None:

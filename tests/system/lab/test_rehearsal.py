@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from confidante.core.errors import DataError
 from confidante.core.values import Catalogue, Histories
 from confidante.lab.rehearsal import rehearse
 
@@ -37,3 +38,16 @@ def test_device_processes_with_vaults_learn_what_the_simulator_learns(
         spread = np.sqrt(sum(one.entries * one.noise**2 for one in ended.sums) / entries)
         assert abs(spread - 1) < 5 / np.sqrt(2 * entries)
         assert max(one.largest for one in ended.sums) < 6
+
+
+def test_two_models_are_trained_for_a_task_that_compares_them(tmp_path: Path) -> None:
+    ended = rehearse(*crowd(), tmp_path, epsilon=8.0, task="compare", limit=300)
+    names = [one.task for one in ended.sums]
+    assert names.index("popularity 2") > names.index("item pairs 1")
+    assert names[-1] == "measure compare 1"
+    assert ended.sums[-1].entries == 5
+
+
+def test_without_noise_there_are_no_two_models_to_compare(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="each training gives the same one: rehearse it with noise"):
+        rehearse(*crowd(), tmp_path, epsilon=None, task="compare")
