@@ -132,8 +132,8 @@ def rehearse(
 
     epsilon: of the training, and of the task; None for no noise. task: kind of one more sum, taken with the
     settings that a `[[task]]` of it has by itself; empty for none. folder: empty or new; keeps everything.
-    limit: seconds for all of it. Raises DataError when not all sums come, naming the coordinator's log, and for
-    a task that cannot be rehearsed so.
+    limit: seconds for all of it. Raises DataError when not all sums come, naming the coordinator's log, and
+    for a task that cannot be rehearsed so.
     """
     population = _define(folder, catalogue, histories.people, epsilon, task)
     people = [folder / f"person-{person}" for person in range(histories.people)]

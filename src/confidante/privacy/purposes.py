@@ -8,8 +8,9 @@ No other package can register a purpose. A switch is a promise to a person, in w
 for and a consent record repeats: what an app happens to install must not add to what a device may send. Other
 packages' tasks name one of these.
 
-Contract: an id, and the texts of an id, are kept for ever: receipts of consent repeat them, switches of
-existing vaults are stored by id, and devices and coordinators say the ids of those with `sums` to each other.
+Contract: an id, and the texts of an id, are kept for ever: receipts of consent repeat them, in the words that
+the vault's pack has for what people do; switches of existing vaults are stored by id, and devices and
+coordinators say the ids of those with `sums` to each other.
 """
 
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ from typing import final
 class PurposeEntry:
     """What is known of a purpose.
 
-    title: a few words for the switch; text: what happens when it is on, and what it gives away. sends:
+    title: a few words for the switch; text: what happens when it is on, and what it gives away, to be read
+    as `told` gives it. sends:
     whether anything leaves the device for it; such a purpose is off until it is switched on. sums: whether
     a private sum may be announced for it. withdrawal: how consent is taken back. dpv_purpose, operations,
     measures: its purpose, processing operations and technical measures in the W3C Data Privacy Vocabulary.
@@ -39,6 +41,14 @@ class PurposeEntry:
     sends: bool = True
     sums: bool = True
     withdrawal: str = "the same switch, at any time"
+
+    def told(self, deeds: str) -> str:
+        """Return the text as a person reads it.
+
+        Args:
+            deeds: What people do in this domain, as its pack says ("open, rate or save").
+        """
+        return self.text.format(deeds=deeds)
 
 
 class Purpose(StrEnum):
@@ -65,7 +75,7 @@ _ENTRIES = MappingProxyType(
     {
         Purpose.LEARN: PurposeEntry(
             title="Learn here",
-            text="What you open, rate or save is remembered in an encrypted file on this device, to make "
+            text="What you {deeds} is remembered in an encrypted file on this device, to make "
             "your suggestions. Nothing is sent. Switching it off stops the remembering and erases nothing; "
             "erase with Forget.",
             dpv_purpose="dpv:ProvidePersonalisedRecommendations",

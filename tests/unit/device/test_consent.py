@@ -15,6 +15,7 @@ from outward_world import START, home
 from confidante.core.errors import ConsentError, DataError, VaultError
 from confidante.device.privacy.chain import GENESIS, link
 from confidante.device.privacy.consent import APP, PERSON, Consents
+from confidante.device.storage import settings
 from confidante.device.values import Purpose
 
 SENDING = [purpose for purpose in Purpose if purpose.sends]
@@ -60,6 +61,18 @@ def test_a_change_leaves_one_receipt_and_no_change_leaves_none(tmp_path: Path) -
         assert (given_.previous, taken.previous) == (GENESIS, given_.hash)
         assert taken.hash == link(given_.hash, taken.record)
         assert at.consents.head == (2, taken.hash)
+
+
+def test_a_receipt_says_what_people_do_in_the_words_of_the_pack(tmp_path: Path) -> None:
+    with home(tmp_path / "new") as at:
+        at.consents.switch(Purpose.LEARN, False, how=PERSON)
+        settings.set_pack(at.vault, "none")
+        at.consents.switch(Purpose.LEARN, True, how=PERSON)
+        films, items = (json.loads(one.record) for one in at.consents.records())
+        at.consents.verify()  # a receipt repeats its own text: another wording later leaves it as it is
+    told = [one["pii_processing"]["privacy_notice"]["text"] for one in (films, items)]
+    assert told[0].startswith("What you open, rate or save is remembered in an encrypted file")
+    assert told[1].startswith("What you do is remembered in an encrypted file")
 
 
 def test_a_receipt_says_what_was_agreed_to_in_terms_others_know(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from confidante.core.errors import WireError
 from confidante.device.privacy.chain import canonical
 from confidante.device.privacy.consent_records import build_record
+from confidante.packs.registry import pack_named
 from confidante.privacy.purposes import SUM_PURPOSES, Purpose
 from confidante.wire.rounds import EVERY_PURPOSE, Announcement, decode, encode
 
@@ -18,7 +19,10 @@ RECEIPTS = {
     "refine": "b6a67b9e1863f7852f3c28b41be9d8842caae15590578a681a054afdaeeca229",
     "quality": "d63856cfb8b4bfff3104cd59e67874e643a9df54919758cd9280f35d80f45da1",
 }
-"""sha256 of the receipt below, by purpose: what was recorded of a switch stays what is recorded of it."""
+"""sha256 of the receipt below, by purpose: what was recorded of a switch stays what is recorded of it.
+
+In the words of media, which all profiles had that were made before packs could be chosen.
+"""
 
 
 @pytest.mark.parametrize("purpose", Purpose)
@@ -33,6 +37,7 @@ def test_a_receipt_says_what_it_always_said(purpose: Purpose) -> None:
         number=3,
         record_id="r",
         principal="q",
+        deeds=pack_named("media").words("deeds"),
     )
     assert hashlib.sha256(canonical(record).encode()).hexdigest() == RECEIPTS[purpose]
 
@@ -46,7 +51,7 @@ def test_only_learning_here_sends_nothing_and_what_is_summed_sends() -> None:
 def test_each_purpose_tells_a_person_something_of_its_own() -> None:
     for one in Purpose:
         assert one.entry.title
-        assert one.entry.text.endswith(".")
+        assert one.entry.told("do").endswith(".")
         assert one.entry.operations
         assert one.entry.measures
     for texts in ({one.entry.title for one in Purpose}, {one.entry.text for one in Purpose}):

@@ -19,6 +19,7 @@ from confidante.core.errors import ConsentError, DataError, VaultError
 from confidante.core.text import shown
 from confidante.device.privacy.chain import Chain, canonical, link
 from confidante.device.privacy.consent_records import build_record
+from confidante.device.storage import settings
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
 
@@ -147,6 +148,7 @@ class Consents:
                 number=number,
                 record_id=_random_uuid(),
                 principal=self._principal(),
+                deeds=settings.pack(self._vault).words("deeds"),
             )
         )
         made = ConsentRecord(

@@ -37,15 +37,17 @@ def build_record(
     number: int,
     record_id: str,
     principal: str,
+    deeds: str,
 ) -> dict[str, Any]:
     """Return the record of one change as a value that JSON can hold.
 
     at: seconds since 1970, UTC. how: who turned the switch, "person", "app" or "browser". record_id,
     principal: random UUIDs, of this record and of the person in this vault; neither is ever sent. explicit:
     the person confirmed just this change; the type of consent says so, and says no more than "consent" of a
-    switch that an app or the browser turned, as the device cannot know what the person was asked.
+    switch that an app or the browser turned, as the device cannot know what the person was asked. deeds: what
+    people do in the vault's domain, as its pack says.
     """
-    entry = purpose.entry
+    entry, text = purpose.entry, purpose.entry.told(deeds)
     recipients = ["coordinator"] if purpose.sends else []
     storage = {
         "storage_locations": ["dpv:WithinDevice"],
@@ -58,8 +60,8 @@ def build_record(
         "pii_principal_id": principal,
         "pii_processing": {
             "privacy_notice": {
-                "text": entry.text,
-                "sha256": hashlib.sha256(entry.text.encode()).hexdigest(),
+                "text": text,
+                "sha256": hashlib.sha256(text.encode()).hexdigest(),
             },
             "language": "en",
             "purposes": [
