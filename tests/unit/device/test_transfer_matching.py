@@ -10,6 +10,7 @@ from confidante.device.importing import ForeignEvent, Note, Skipped, gather
 from confidante.device.importing.gathering import OLDER
 from confidante.device.importing.matching import MatchedBy
 from confidante.device.importing.matching import TitleIndex as Index
+from confidante.device.importing.repeats import Remembered, Repeats
 from confidante.device.values import Retention
 from confidante.formats.records import WISH
 from confidante.packs.media import MEDIA
@@ -105,13 +106,13 @@ def test_importing_twice_adds_nothing() -> None:
     assert [item.title for item in first.items] == ["A", "A", "B"]
     assert first.report.added == 3
     library = [(10 + k, item) for k, item in enumerate(first.items)]
-    there = {(10 - 1 - key, one.at) for key, one in first.events}
+    there = [Remembered(n, 9 - key, one.at, one.kind, one.value) for n, (key, one) in enumerate(first.events)]
     second = gather(
         rows,
         Index(library, MEDIA),
         format="netflix",
         path="x",
-        known=lambda key, at: (key, at) in there,
+        repeats=Repeats(MEDIA, there),
         add_missing=True,
     )
     assert (second.report.added, second.report.matched, second.report.duplicates) == (0, 0, 3)

@@ -11,6 +11,7 @@ from typing import Any, final
 
 from confidante.core.values import NO_CONTEXT, Item
 from confidante.device.importing.matching import MatchedBy, TitleIndex
+from confidante.device.importing.repeats import Repeats
 from confidante.device.importing.report import EXAMPLES, ImportReport, SkippedRows
 from confidante.device.values import Retention
 from confidante.formats.records import ForeignEvent, Note, Row, Skipped
@@ -19,7 +20,6 @@ from confidante.packs.signals import Signal
 OLDER = "older than the newest events that are kept"
 PRIVATE = "private, or withdrawn"
 
-Known = Callable[[int, float], bool]
 Progress = Callable[[int], None]
 
 
@@ -30,13 +30,15 @@ class Gathered:
 
     events: (key of the item, event), oldest first; a key below 0 is that of a new item: `items[-1 - key]`.
     wishes: (key, seconds since 1970), one an item. seen: the same of what was had, by events that are too old
-    to be kept. items: new ones, to be added first.
+    to be kept. items: new ones, to be added first. rated: the numbers of events of before that had no rating,
+    with the kind and rating that they have now.
     """
 
     events: tuple[tuple[int, ForeignEvent], ...]
     wishes: tuple[tuple[int, float], ...]
     seen: tuple[tuple[int, float], ...]
     items: tuple[Item, ...]
+    rated: Mapping[int, tuple[str, float]]
     report: ImportReport
 
 
@@ -89,7 +91,7 @@ def gather(
     format: str,  # noqa: A002
     path: Path | str,
     more: Mapping[str, Any] = NO_CONTEXT,
-    known: Known = lambda _key, _at: False,
+    repeats: Repeats | None = None,
     add_missing: bool | None = None,
     keep: Retention | None = None,
     oldest: float = -math.inf,
@@ -97,9 +99,9 @@ def gather(
 ) -> Gathered:
     """Return what rows bring to a library. Rows are read once; `index` learns the new items.
 
-    more: fields of the pack that whatever the file names has. known: whether an event of that item at that
-    time is there already. add_missing: whether titles that the library lacks become new items; None: only
-    when the library is empty. keep: how many of the newest events are kept, and whether items of others still
+    more: fields of the pack that whatever the file names has. repeats: tells what is there already.
+    add_missing: whether titles that the library lacks become new items; None: only when the library is empty.
+    keep: how many of the newest events are kept, and whether items of others still
     count as had; None: all are kept. oldest: events before that time are not kept, in seconds since 1970.
     progress: called with the rows read, every thousand.
     Raises DataError when the file turns out to be unusable: then nothing is to be taken in.
@@ -107,7 +109,7 @@ def gather(
     state = _State(index, len(index) == 0 if add_missing is None else add_missing, format, more)
     kept: list[tuple[float, int, int, ForeignEvent]] = []
     wishes: dict[int, float] = {}
-    there: set[tuple[int, float]] = set()
+    repeats = repeats or Repeats(index.pack)
     seen: dict[int, float] = {}
     most = math.inf if keep is None else keep.events
     notes: list[str] = []
@@ -132,10 +134,9 @@ def gather(
         if says.signal is Signal.WISH:
             wished += 1
             wishes[key] = max(row.at, wishes.get(key, row.at))
-        elif (key, row.at) in there or (key >= 0 and known(key, row.at)):
+        elif repeats.again(key, row):
             duplicates += 1
         else:
-            there.add((key, row.at))
             if keep is not None and keep.keep_seen and says.had:
                 seen[key] = max(row.at, seen.get(key, row.at))
             entry = (row.at, read, key, row)
@@ -149,6 +150,9 @@ def gather(
     for _, _, key, row in kept:  # these are marked as they are remembered
         if index.pack.event(row.kind).had:
             seen.pop(key, None)
+    told = repeats.in_other_words([(key, row) for _, _, key, row in kept])
+    duplicates += len(told)
+    kept = [entry for place, entry in enumerate(kept) if place not in told]
     named = sorted(
         {key for key in (*(key for _, _, key, _ in kept), *wishes, *seen) if key < 0}, reverse=True
     )
@@ -166,6 +170,7 @@ def gather(
         examples=tuple(state.examples),
         skipped=tuple(sorted(state.skipped.values(), key=lambda row: -row.rows)),
         duplicates=duplicates,
+        rated=len(repeats.rated),
         first=kept[0][0] if kept else None,
         last=kept[-1][0] if kept else None,
         notes=tuple(notes),
@@ -175,7 +180,7 @@ def gather(
     events = tuple((again.get(key, key), event) for _, _, key, event in kept)
     wanted = tuple((again.get(key, key), at) for key, at in wishes.items())
     had = tuple((again.get(key, key), at) for key, at in seen.items())
-    return Gathered(events, wanted, had, tuple(state.items[-1 - key] for key in named), report)
+    return Gathered(events, wanted, had, tuple(state.items[-1 - key] for key in named), repeats.rated, report)
 
 
 def new_item(event: ForeignEvent, format: str) -> Item:  # noqa: A002

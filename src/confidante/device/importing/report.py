@@ -25,7 +25,8 @@ class ImportReport:
 
     matched: events of items that the library has, or was given: `added` of these items are new. wishes: rows
     among the matched that say what is wanted; they are saved, not remembered as events. unmatched: rows whose
-    title the library lacks; `examples` names up to 20 such titles. duplicates: events that are already there.
+    title the library lacks; `examples` names up to 20 such titles. duplicates: events that are already there,
+    also where another export told them; rated: those of them that had no rating and have one now.
     first, last: seconds since 1970 of the matched, None when there is none. notes: what was assumed. seen:
     items that count as had although no event of them is remembered, since all were too old.
     """
@@ -45,6 +46,7 @@ class ImportReport:
     notes: tuple[str, ...] = ()
     matched_by: tuple[tuple[str, int], ...] = ()
     seen: int = 0
+    rated: int = 0
 
     def lines(self) -> tuple[str, ...]:
         """Return the report as sentences."""
@@ -61,7 +63,8 @@ class ImportReport:
         if self.wishes:
             yield f"{self.wishes:,} are wanted for later and were saved"
         if self.duplicates:
-            yield f"{self.duplicates:,} were there already"
+            rated = f", of which {self.rated:,} had no rating and have one now" if self.rated else ""
+            yield f"{self.duplicates:,} were there already{rated}"
         if self.unmatched:
             titles = "; ".join(title[:80] for title in self.examples)
             yield f"{self.unmatched:,} have no item in the library, such as: {titles}"

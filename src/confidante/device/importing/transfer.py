@@ -19,6 +19,7 @@ from confidante.device.importing import (
     write_export,
 )
 from confidante.device.importing.gathering import OLDER
+from confidante.device.importing.repeats import Remembered, Repeats
 from confidante.device.importing.report import SkippedRows
 from confidante.device.storage import forgetting, history, items, marks, settings, wishes
 from confidante.device.storage.vault import LATEST, Vault
@@ -65,7 +66,7 @@ def import_file(
         return report
     stored = items.everything(vault)
     index = TitleIndex(zip(stored.keys.tolist(), stored.items, strict=True), pack)
-    there = set(vault.rows("SELECT item, at FROM event WHERE forgotten IS NULL"))
+    there = vault.rows("SELECT number, item, at, kind, value FROM event WHERE forgotten IS NULL")
     kept = settings.retention(vault)
     gathered = gather(
         formats.parse(path, kind, person=person, date_order=date_order),
@@ -73,7 +74,7 @@ def import_file(
         format=kind,
         path=path,
         more=formats.named(kind).more,
-        known=lambda key, at: (key, at) in there,
+        repeats=Repeats(pack, (Remembered(*row) for row in there)),
         add_missing=add_missing,
         keep=kept,
         oldest=forgetting.kept_from(vault, kept),
@@ -97,6 +98,7 @@ def import_file(
                 for key, event in gathered.events
             ],
         )
+        history.rate(vault, gathered.rated)
         marks.put(vault, ((key_of(key), at) for key, at in gathered.seen))
         for key, _at in gathered.wishes:
             (item,) = items.items_of(vault, [key_of(key)])

@@ -38,6 +38,7 @@ __all__ = [
     "next_purge",
     "numbers",
     "purge",
+    "rate",
     "select",
     "title_of",
     "undo",
@@ -211,6 +212,13 @@ def add_events(vault: Vault, new: Iterable[NewEvent], *, mark: bool = True) -> l
         if mark:
             marks.put(vault, [(event.item, event.at) for event in given if pack.event(event.kind).had])
         return numbers
+
+
+def rate(vault: Vault, ratings: Mapping[int, tuple[str, float]]) -> None:
+    """Give events that had no value a kind and a rating, by their numbers."""
+    with vault.write() as sql:
+        for number, (kind, value) in ratings.items():
+            sql("UPDATE event SET kind = ?, value = ? WHERE number = ?", (kind, value, number))
 
 
 def events(
