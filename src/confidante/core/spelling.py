@@ -8,7 +8,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-_APOSTROPHES = re.compile("['\u2019\u02bc`\u00b4]")
+_APOSTROPHES = re.compile("['`\u00b4\u2018\u2019\u02b9-\u02bf\u2032]")
 _ASCII = {code: " " for code in range(128) if not chr(code).isalnum() and chr(code) not in "+#$%"}
 _OTHER = re.compile(r"[\W_]")
 _SIGNS = frozenset(

@@ -4,7 +4,9 @@ import re
 
 from confidante.core.spelling import spelled
 
-_YEAR = re.compile(r"(\d{4})(?:\s*[-\u2013]\s*(?:\d{4})?)?")
+_YEAR = re.compile(
+    r"(\d{4})(?:/[ivx]+|\s*[-\u2013]\s*(?:\d{4})?)?"
+)  # IMDb numbers namesakes of a year: 1998/II
 _DASH = re.compile(r"(.+)\s[-\u2013\u2014]\s+(.+)")
 _NOVEL = re.compile(r"\s*:\s*an? novel$")
 _SERIES = re.compile(
@@ -21,7 +23,8 @@ _SAME_WORK = re.compile(
     r"|(?:single|album|lp|original|radio|clean|explicit|standard|studio)\s+(?:version|edit|recording)"
     r"|original(?:\s+mix)?|explicit|clean|bonus\s+track(?:\s+version)?"
     r"|(?:(?:super|special|limited|collector['\u2019]?s|(?:\d+(?:st|nd|rd|th)\s+)?anniversary|expanded|deluxe"
-    r"|extended|bonus|international|tour|kindle|illustrated|revised)\s+)*(?:deluxe|edition)"
+    r"|extended|bonus|international|tour|kindle|illustrated|revised|first|second|third|\d+(?:st|nd|rd|th))\s+)*"
+    r"(?:deluxe|edition|ed\.)|annotated"
     r"|(?:the\s+)?(?:director['\u2019]?s|final|extended|theatrical|uncut|unrated)\s+cut"
     r"|uncut|unrated|theatrical|unabridged|abridged|paperback|hardcover|(?:movie|tv)\s+tie-?in(?:\s+edition)?"
     r"|(?:official\s+)?(?:music\s+|lyrics?\s+)?(?:video|audio|visuali[sz]er|lyrics?)(?:\s+(?:hd|hq|4k))?"
@@ -62,7 +65,7 @@ def names(title: str) -> tuple[tuple[str, ...], str]:
     >>> names("Night Guard (Night Guard, #1)"), names("Red Vow: Vol. Two")
     ((('night guard',), ''), (('red vow: volume 2',), ''))
     """
-    rest, year = _core(title.strip().lower())
+    rest, year = _core(title.strip().lower().replace("(tm)", ""))
     others: list[str] = []
     shorter, also_known = rest, False
     while (found := last_bracket(shorter)) is not None:
