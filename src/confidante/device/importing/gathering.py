@@ -19,6 +19,7 @@ from confidante.packs.signals import Signal
 
 OLDER = "older than the newest events that are kept"
 PRIVATE = "private, or withdrawn"
+NEW_ITEM = "new item"
 
 Progress = Callable[[int], None]
 
@@ -53,6 +54,9 @@ class _State:
     skipped: dict[str, SkippedRows] = field(default_factory=dict)
     examples: dict[str, None] = field(default_factory=dict)
     by: Counter[str] = field(default_factory=Counter)
+    placed: dict[tuple[object, ...], tuple[int | None, str]] = field(
+        default_factory=dict
+    )  # rows are much alike
     unmatched: int = 0
 
     def skip(self, reason: str, line: int) -> None:
@@ -61,27 +65,44 @@ class _State:
 
     def place(self, event: ForeignEvent) -> int | None:
         """Return the key of the item of an event, adding the item when that is wanted."""
+        called = (
+            event.title,
+            event.creator,
+            event.foreign_id,
+            event.whole,
+            event.labels,
+            *event.more.items(),
+        )
+        if called not in self.placed:
+            self.placed[called] = self._placed(event)
+        key, how = self.placed[called]
+        if key is None:
+            self.unmatched += 1
+            if len(self.examples) < EXAMPLES:
+                self.examples[event.title] = None
+            return None
+        self.by[how] += 1
+        if how == NEW_ITEM:
+            self.placed[called] = key, MatchedBy.ID.value
+        return key
+
+    def _placed(self, event: ForeignEvent) -> tuple[int | None, str]:
+        """Return the key of an item and how it was found."""
         if self.more and not event.more:
             event = replace(event, more=self.more)
         item = new_item(event, self.format)
         earlier = self.index.key_of(item.id)
         if earlier is not None:
-            self.by[MatchedBy.ID.value] += 1
-            return earlier
+            return earlier, MatchedBy.ID.value
         found = self.index.find(event, imported_as=f"{self.format}:")
         if found is not None:
-            self.by[self.index.words(found[1])] += 1
-            return found[0]
+            return found[0], self.index.words(found[1])
         if not self.add_missing:
-            self.unmatched += 1
-            if len(self.examples) < EXAMPLES:
-                self.examples[event.title] = None
-            return None
+            return None, ""
         key = -1 - len(self.items)
         self.items.append(item)
         self.index.add(key, item)
-        self.by["new item"] += 1
-        return key
+        return key, NEW_ITEM
 
 
 def gather(
