@@ -203,6 +203,19 @@ def test_every_exporter_of_last_fm_gives_tracks_and_not_albums(
     assert not skipped
 
 
+def test_what_a_scrubber_writes_and_a_clock_that_was_never_set(tmp_path: Path) -> None:
+    song = {"artistName": "Band", "albumName": "R", "trackName": "Song", "time": "2022-01-06T00:32:16Z"}
+    assert said(read(write(tmp_path / "x.json", [song]), "lastfm")[0]) == [("play", "Song", "Band")]
+    table = (
+        "Title\tArtist\tAlbum\tDate\tTimestamp\n"
+        '"""Quoted"""\tBand\tR\t01 Jan 1970, 16:23\t59008\n'
+        '"""Quoted"""\tBand\tR\t12 Oct 2009, 13:01\t1255352473\n'
+    )
+    events, skipped, _ = read(write(tmp_path / "x.tsv", table), "lastfm")
+    assert said(events) == [("play", '"Quoted"', "Band")]
+    assert [row.line for row in skipped] == [2]
+
+
 @pytest.mark.parametrize(
     ("first", "album_first"), [("{artist},{album},{track}", True), ("{artist},{track},{album}", False)]
 )

@@ -33,7 +33,11 @@ NAMES = {
 STARTS = {
     "movielens": [b"userId,movieId,rating,timestamp\n", b"1::2::3::978300760\n", b"1\t2\t3\t978300760\n"],
     "netflix": [b"Title,Date\n"],
-    "youtube": [b'<html><div class="outer-cell x"><div class="content-cell y">', b'[{"header": "time"'],
+    "youtube": [
+        b'<html><div class="outer-cell x"><div class="content-cell y">',
+        b'[{"header": "time"',
+        b"a,b,c\n",
+    ],
     "goodreads": [b"Title,Author,My Rating,Date Read,Date Added,Exclusive Shelf\n"],
     "storygraph": [b"Title,Authors,Read Status,Star Rating,Last Date Read,Dates Read\n"],
     "letterboxd": [b"Date,Name,Year,Letterboxd URI\n", b"Date,Name,Letterboxd URI,Rating,Watched Date\n"],

@@ -130,3 +130,31 @@ def test_a_page_in_any_language_is_told_by_what_is_in_it(tmp_path: Path) -> None
     assert isinstance(event, ForeignEvent)
     assert (event.title, event.kind, event.at) == ("Watched pots never boil", "play", 1709391845)
     assert advertisement == Skipped("an advertisement", 2)
+
+
+def test_a_spanish_archive_has_histories_subscriptions_and_a_library(tmp_path: Path) -> None:
+    folder = "Takeout/YouTube y YouTube Music"
+    search = entry("Buscaste moss", 1, titleUrl="https://www.youtube.com/results?search_query=moss")
+    channel = "UC" + "a" * 22
+    path = tmp_path / "takeout.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(f"{folder}/historial/historial de búsquedas.json", json.dumps([search]))
+        archive.writestr(
+            f"{folder}/historial/historial de reproducciones.json", json.dumps([entry("Has visto Moss")])
+        )
+        subscriptions = (
+            f"ID del canal,URL del canal,Título\n{channel},http://www.youtube.com/channel/{channel},Garden\n"
+        )
+        archive.writestr(f"{folder}/suscripciones/suscripciones.csv", subscriptions)
+        songs = "ID del vídeo,Título,Álbum,Artista 1\nabcdefghijk,Song,Record,Ada\n"
+        archive.writestr(f"{folder}/music (library and uploads)/music library songs.csv", songs)
+        archive.writestr(
+            f"{folder}/playlists/Favoritos.csv", "ID del vídeo,Fecha\nabcdefghijk,2024-03-01T12:00:00Z\n"
+        )
+    assert FORMATS.detect(path) == "youtube"
+    events = [row for row in FORMATS.parse(path) if isinstance(row, ForeignEvent)]
+    assert [(e.kind, e.title, e.creator, e.at) for e in events] == [
+        ("view", "Moss", "Channel 0", 1709294400),
+        ("subscribe", "Garden", "", 0),
+        ("favorite", "Song", "Ada", 0),
+    ]

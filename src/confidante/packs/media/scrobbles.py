@@ -1,5 +1,6 @@
 """What scrobblers wrote down: Last.fm by its exporters, with and without a header, and logs of players."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -42,9 +43,9 @@ _LISTS = json_format(
         JsonTable(
             needs=needs,
             entries=path,
-            title="name|track",
-            creator="artist.#text|artist.name|artist",
-            time="date.uts|date|timestamp",
+            title="name|track|trackName",
+            creator="artist.#text|artist.name|artist|artistName",
+            time="date.uts|date|timestamp|time",
             id="mbid",
             default="play",
         )
@@ -52,6 +53,7 @@ _LISTS = json_format(
             ("recenttracks|track", "recenttracks.track"),
             ("track|uts|artist", "*.track"),
             ("scrobbles|username|track", "scrobbles"),
+            ("trackName|artistName|time", ""),
         )
     ),
 )
@@ -178,7 +180,8 @@ def _read(member: Member, layout: Layout, whose: OnePerson) -> Iterator[Row]:
 
 def _unset(fields: Mapping[str, str]) -> bool:
     """Whether a row was played by a player whose clock was never set."""
-    return any("1970" in fields.get(name, "").split() for name in ("date", "utc_time", "time", "timestamp"))
+    said = (fields.get(name, "") for name in ("date", "utc_time", "time", "timestamp"))
+    return any(re.search(r"\b1970\b", text) for text in said)
 
 
 LASTFM = Format("lastfm", "Last.fm scrobbles (CSV, TSV or JSON of its exporters)", _detects, _parse, _SONG)

@@ -13,6 +13,7 @@ from confidante.formats.records import ForeignEvent, Format, Note, Row, Skipped
 from confidante.formats.source import Member, Source
 from confidante.formats.tables import NO_TIME, json_entries, which_order
 from confidante.formats.written_dates import habits_of, parse_words
+from confidante.packs.media.youtube_lists import lists_of, read_lists
 from confidante.packs.media.youtube_wording import Wording
 
 ADVERTISEMENT = "an advertisement"
@@ -84,16 +85,17 @@ def _kind(head: bytes) -> str:
 
 
 def _detects(source: Source) -> bool:
-    return bool(_members(source))
+    return bool(_members(source) or lists_of(source))
 
 
 def _parse(source: Source, _: str | None) -> Iterator[Row]:
     members = _members(source)
-    if not members:
+    if not members and not lists_of(source):
         raise DataError("has no watch history of Google Takeout (JSON or HTML)", path=source.path)
     for member in members:
         made = _list(member) if _kind(member.head()) == "json" else _page(member)
         yield from _rows(list(made), member, source)
+    yield from read_lists(source)
 
 
 def _rows(made: Sequence[_Watched | Skipped], member: Member, source: Source) -> Iterator[Row]:
