@@ -80,6 +80,18 @@ def test_every_page_has_headers_that_let_nothing_foreign_in(http: httpx.Client) 
     assert http.get("/operator/static/..%2f..%2fserve.py").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/", "/operator", "/operator/now", "/operator/login"])
+def test_a_name_that_anybody_may_point_here_is_shown_nothing(http: httpx.Client, path: str) -> None:
+    for host in ("evil.example", "evil.example:8470", "127.0.0.1.evil.example", "localhost.evil.example", ""):
+        answer = http.get(path, headers={"host": host})
+        assert answer.status_code in (400, 421), host
+        assert "films" not in answer.text
+    for host in ("localhost:8470", "127.0.0.1:8470", "[::1]:8470", "192.0.2.7"):
+        assert http.get(path, headers={"host": host}).status_code == 200, host
+    login = {"headers": {"host": "evil.example"}, "data": {"key": KEY}}
+    assert http.post("/operator/login", **login).status_code == 421  # type: ignore[arg-type]
+
+
 def test_without_scripts_a_link_loads_the_page_again_and_again(http: httpx.Client) -> None:
     assert 'content="15"' in http.get("/", params={"again": "15"}).text
     for odd in ("0", "-1", "x", "99999999", "5;url=http://elsewhere"):

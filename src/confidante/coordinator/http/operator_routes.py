@@ -5,8 +5,9 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Collection
 from functools import partial, wraps
+from ipaddress import ip_address
 from typing import Any, final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -236,6 +237,7 @@ def _shown(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Reques
     @wraps(answer)
     async def shown(request: Request) -> Response:
         try:
+            _refuse_rebound(request)
             return await answer(request)
         except RequestRefusedError as error:
             return page("problem.html", error.status, problem=error.detail)
@@ -245,6 +247,26 @@ def _shown(answer: Callable[[Request], Awaitable[Response]]) -> Callable[[Reques
             return page("problem.html", 400, problem="That form cannot be read.")
 
     return shown
+
+
+def _refuse_rebound(request: Request) -> None:
+    """Refuse a page that was asked for by a name which anybody could have pointed here (DNS rebinding).
+
+    An address or localhost is nobody's to point elsewhere, and over TLS the certificate speaks for the name.
+    """
+    if request.url.scheme == "https":
+        return
+    try:
+        named = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+        if named != "localhost":
+            ip_address(named)
+    except ValueError:
+        raise RequestRefusedError(
+            421,
+            Refused.NO_SUCH_THING,
+            "Without TLS this page answers to addresses only: open it by the address of its machine, such as "
+            "http://127.0.0.1:8470/, or over https.",
+        ) from None
 
 
 def _to(path: str) -> Response:
