@@ -18,6 +18,7 @@ from confidante.device.device import Device
 from confidante.device.federation.alarms import Caught, sound
 from confidante.device.privacy.consent import PERSON
 from confidante.device.values import Purpose
+from confidante.device.web.private_folders import opening_file
 from confidante.device.web.security import Gate, new_api_key
 
 TABS = {"for-you": "", "what-i-know": "know", "what-left": "left", "switches": "switches"}
@@ -355,3 +356,20 @@ def test_every_tab_is_accessible_and_fits(browser: Browser, device: Device, sche
             )
             assert overflow <= 0, name
             page.screenshot(path=SCREENSHOTS / f"{name}-{scheme}-{width}.png", full_page=True)
+
+
+def test_the_private_file_leads_a_browser_in(browser: Browser, device: Device) -> None:
+    with served(device) as (link, _), opening_file(device.folder, link) as file:
+        for scripts in (True, False):
+            context = browser.new_context(java_script_enabled=scripts)
+            page = context.new_page()
+            page.goto(file.as_uri())
+            here = link.partition("?")[0]
+            if scripts:
+                expect(page).to_have_url(here)
+                expect(page.get_by_role("navigation").first).to_be_visible()
+                page.reload()
+                expect(page.get_by_role("navigation").first).to_be_visible()
+            else:
+                expect(page.get_by_text("works once")).to_be_visible()
+            context.close()

@@ -1,6 +1,6 @@
 """HTTP/1.1 as uvicorn speaks it, for a public address: nobody holds connections by saying little.
 
-Of coordinator and relay; a device, which listens to its own machine only, does without it and uvicorn.
+Of coordinator, relay, and the page of a device, which anybody on its machine may connect to.
 """
 
 import asyncio

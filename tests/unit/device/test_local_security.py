@@ -77,6 +77,18 @@ def test_the_link_works_once_and_starts_a_session_with_another_secret(gate: Gate
     assert client_of(gate).get(link).status_code == HTTPStatus.UNAUTHORIZED
 
 
+def test_the_link_may_be_followed_from_a_file_which_browsers_call_another_page(gate: Gate) -> None:
+    elsewhere = client_of(gate, **{"sec-fetch-site": "cross-site"})
+    assert elsewhere.get("/?token=guessed").status_code == HTTPStatus.UNAUTHORIZED
+    assert elsewhere.get("/").status_code == HTTPStatus.FORBIDDEN
+    opened = elsewhere.get(gate.link())
+    assert opened.status_code == HTTPStatus.OK  # no redirect: a strict cookie is not sent along it
+    assert 'http-equiv="refresh" content="0; url=/"' in opened.text
+    assert "SameSite=strict" in opened.headers["set-cookie"]
+    assert elsewhere.get("/know").status_code == HTTPStatus.FORBIDDEN, "with the cookie, too"
+    assert elsewhere.post("/?token=x").status_code == HTTPStatus.FORBIDDEN
+
+
 def test_who_is_inside_may_follow_a_used_link_again(gate: Gate) -> None:
     client = visitor(gate)
     again = client.get("/?token=used-up")

@@ -3,11 +3,22 @@
 import html
 import os
 import re
+import socket
+import stat
+import threading
+import time
+import webbrowser
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
+import httpx
 import pytest
+from browser_world import served
 from cohort_world import WIRE, release
 from device_world import open_device
 from local_world import page_client, post, secret_of, small_device
@@ -20,7 +31,9 @@ from confidante.device.privacy.consent import PERSON
 from confidante.device.recommend import cohorts
 from confidante.device.values import Purpose, Reason, ReasonKind
 from confidante.device.web import private_folders, wording
-from confidante.device.web.server import serve
+from confidante.device.web import server as page_server
+from confidante.device.web.connections import CONNECTIONS
+from confidante.device.web.server import open_page, serve
 
 TABS = ("/", "/know", "/left", "/switches")
 POSTS = (
@@ -499,3 +512,72 @@ def test_a_day_is_from_its_first_moment_to_the_next_days() -> None:
     assert end is not None
     assert end - start == pytest.approx(86_400, abs=3601)
     assert wording.day_start("") is None
+
+
+def test_the_link_reaches_the_browser_by_a_file_of_this_user_that_goes_when_it_was_used(
+    device: Device, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[str] = []
+    seen = threading.Event()
+
+    def browser(address: str) -> bool:
+        shown.append(address)
+        seen.set()
+        return True
+
+    stops: list[Callable[[], None]] = []
+    monkeypatch.setattr(webbrowser, "open", browser)
+    monkeypatch.setattr(page_server, "serve", partial(serve, stopper=stops.append))
+    thread = threading.Thread(target=lambda: open_page(device))
+    thread.start()
+    try:
+        assert seen.wait(30)
+        assert shown[0].startswith("file:///")
+        assert "token" not in shown[0]
+        path = Path(url2pathname(urlsplit(shown[0]).path))
+        assert path.is_relative_to(device.folder)
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+        (link,) = re.findall(r'href="([^"]+)"', path.read_text())
+        assert link in capsys.readouterr().out
+        assert httpx.get(link, trust_env=False).status_code == HTTPStatus.SEE_OTHER
+        assert not path.parent.exists()
+    finally:
+        stops[0]()
+        thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_an_unused_link_goes_with_the_server(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[Path] = []
+    stops: list[Callable[[], None]] = []
+
+    def browser(address: str) -> bool:
+        shown.append(Path(url2pathname(urlsplit(address).path)))
+        assert shown[0].exists()
+        stops[0]()
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", browser)
+    monkeypatch.setattr(page_server, "serve", partial(serve, stopper=stops.append))
+    open_page(device)
+    assert not shown[0].parent.exists()
+
+
+def test_idle_connections_lock_nobody_out_and_end(device: Device) -> None:
+    """Anybody on this machine may connect, and say nothing, or the beginning of something."""
+    with served(device) as (link, _), ExitStack() as sockets:
+        place = urlsplit(link)
+        began = [b"", b"GET / HTTP/1.1\r\nHost: ", b"GET /static/page.css HTTP/1.1\r\nhost: x\r\n\r\n"]
+        idle = []
+        for number in range(3 * CONNECTIONS):
+            made = sockets.enter_context(socket.create_connection((place.hostname or "", place.port or 0)))
+            made.sendall(began[number % len(began)])
+            idle.append(made)
+        assert httpx.get(link, trust_env=False, timeout=30).status_code == HTTPStatus.SEE_OTHER
+        end = time.monotonic() + 60
+        for one in idle:
+            one.settimeout(max(end - time.monotonic(), 0.1))
+            with suppress(ConnectionError):
+                while one.recv(1 << 16):
+                    pass

@@ -94,7 +94,7 @@ class Place:
             yield store
 
     def refuse_missing(self) -> None:
-        """Raise DataError when a definition or the database's file is not there: a look would make the latter."""
+        """Raise DataError when a definition, or the database's file, is not there: a look would make it."""
         for file in self.files:
             if not file.is_file():
                 raise DataError("cannot be read (No such file or directory): name a TOML file", path=file)

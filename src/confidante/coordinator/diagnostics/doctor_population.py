@@ -54,8 +54,8 @@ def check_privacy(population: Population) -> Iterator[Check]:
             good=True,
             said=f"{population.name}: epsilon {population.epsilon:g} at delta {population.delta:g} is "
             f"{as_counted:.3g} as devices count it (at delta {DELTA:g}), and they give "
-            f"{EPSILON_LIMIT:g} in a lifetime unless their person raises it: a device that was in every round "
-            "refuses the rest",
+            f"{EPSILON_LIMIT:g} in a lifetime unless their person raises it: a device that was in every "
+            "round refuses the rest",
             warns=True,
         )
 

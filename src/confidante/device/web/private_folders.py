@@ -1,9 +1,10 @@
-"""Folders that plaintext passes through: an import on its way in, an export on its way out.
+"""Folders that plaintext passes through: an import on its way in, an export on its way out, the page's link.
 
 Each is deleted when it was used. What a killed process left behind is swept away by the next server and by an
 erasure: a folder in use is locked, and the system drops the lock of whoever died.
 """
 
+import html
 import os
 import shutil
 import sys
@@ -25,7 +26,30 @@ def private_folder(fallback: Path) -> Iterator[Path]:
     What passes through it is not encrypted, so it is in memory where the system has such a place; else it is
     in `fallback`, the profile's own folder, for as long as one import or export takes.
     """
-    place = _MEMORY if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) else fallback
+    with _lent(_MEMORY if _MEMORY.is_dir() and os.access(_MEMORY, os.W_OK) else fallback) as folder:
+        yield folder
+
+
+@contextmanager
+def opening_file(profile: Path, link: str) -> Iterator[Path]:
+    """Lend a page that leads a browser of this user, and nobody else, to the address `link`.
+
+    It is in the profile's own folder: browsers that run in a sandbox see no memory of other programs.
+    """
+    address = html.escape(link)
+    text = (
+        '<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer">'
+        f'<title>Confidante</title><meta http-equiv="refresh" content="0; url={address}">'
+        f'<a href="{address}">Open the page</a>'
+    )
+    with _lent(profile) as folder:
+        path = folder / "open.html"
+        write_private(path, text.encode())
+        yield path
+
+
+@contextmanager
+def _lent(place: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=place) as name:
         folder = Path(name)
         held = _lock(folder)

@@ -19,10 +19,9 @@ from typing import TYPE_CHECKING, final
 from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.requests import cookie_parser
-from starlette.responses import RedirectResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 if TYPE_CHECKING:
-    from starlette.responses import Response
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from confidante.device.privacy.settings import Settings
@@ -52,6 +51,11 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 
+_ENTER = (
+    '<!doctype html><html lang="en"><meta charset="utf-8"><title>Confidante</title>'
+    '<meta http-equiv="refresh" content="0; url=/"><a href="/">Open the page</a></html>'
+)
+
 Refuse = Callable[[bool, HTTPStatus, str], "Response"]
 """(asked by the API, status, sentence) -> what the caller is shown."""
 
@@ -68,9 +72,10 @@ class Gate:
     """The secrets of one run, and whether a request may pass. Nothing of it is ever logged or shown.
 
     port: that of the listening socket; requests must name it. settings: hold the digest of the key.
+    followed: called when a link was used.
     """
 
-    def __init__(self, port: int, settings: "Settings") -> None:
+    def __init__(self, port: int, settings: "Settings", followed: Callable[[], None] = lambda: None) -> None:
         self.hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
         self.cookie = (
             f"confidante-{port}"  # two profiles, two ports, one browser: cookies are shared by ports
@@ -82,6 +87,7 @@ class Gate:
         self._settings = settings
         self._api_key = settings.get(_KEY_SETTING)
         self._port = port
+        self._followed = followed
 
     def link(self) -> str:
         """Give the address that opens the page, once; a second call gives a new one and ends the first."""
@@ -93,6 +99,7 @@ class Gate:
         if self._link is None or not _same(token, self._link):
             return None
         self._link, self._started = None, True
+        self._followed()
         return self._session
 
     def knows(self, session: str) -> bool:
@@ -155,7 +162,8 @@ class Guard:
             return self._refuse(
                 api, HTTPStatus.MISDIRECTED_REQUEST, "This server answers to 127.0.0.1 and localhost only."
             )
-        if _foreign(headers, f"http://{hosts[0]}"):
+        # The link is followed from our private file, which browsers call another page; its token is secret.
+        if not _is_link(scope) and _foreign(headers, f"http://{hosts[0]}"):
             return self._refuse(
                 api, HTTPStatus.FORBIDDEN, "Another web page sent this request, which is not allowed."
             )
@@ -185,10 +193,13 @@ class Guard:
     def _page_answer(self, scope: "Scope", headers: Headers) -> "Response | None":
         method: str = scope["method"]
         token = QueryParams(scope["query_string"]).get("token")
-        if scope["path"] == "/" and method == "GET" and token is not None:
+        if _is_link(scope) and token is not None:
             session = self._gate.follow(token)
             if session is not None:
-                answer = RedirectResponse("/", status_code=HTTPStatus.SEE_OTHER)
+                answer: Response = RedirectResponse("/", status_code=HTTPStatus.SEE_OTHER)
+                if headers.get("sec-fetch-site") == "cross-site":
+                    # Along a redirect that began elsewhere browsers send no strict cookie: begin here.
+                    answer = HTMLResponse(_ENTER)
                 answer.set_cookie(self._gate.cookie, session, path="/", httponly=True, samesite="strict")
                 return answer
         if not self._gate.knows(cookie_parser(headers.get("cookie", "")).get(self._gate.cookie, "")):
@@ -197,7 +208,7 @@ class Guard:
                 HTTPStatus.UNAUTHORIZED,
                 "This page opens with a link that works once. Run `confidante open` again to get a new one.",
             )
-        if scope["path"] == "/" and token is not None:  # a used link, followed again by who already is inside
+        if _is_link(scope):  # a used link, followed again by who already is inside
             return RedirectResponse("/", status_code=HTTPStatus.SEE_OTHER)
         if method not in _SAFE and not _from_here(headers):
             return self._refuse(
@@ -210,6 +221,15 @@ def _foreign(headers: Headers, here: str) -> bool:
     """Whether the browser says that another page asked. "null" says nothing: no-referrer causes it."""
     origin = headers.get("origin", "null")
     return origin not in ("null", here) or headers.get("sec-fetch-site") in ("cross-site", "same-site")
+
+
+def _is_link(scope: "Scope") -> bool:
+    """Whether a request follows a link that opens the page, or did."""
+    return (
+        scope["path"] == "/"
+        and scope["method"] == "GET"
+        and QueryParams(scope["query_string"]).get("token") is not None
+    )
 
 
 def _from_here(headers: Headers) -> bool:

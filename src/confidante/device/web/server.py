@@ -3,13 +3,15 @@
 import socket
 import sys
 import webbrowser
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from confidante.core.errors import DataError
 from confidante.device.web.app import make_app
-from confidante.device.web.private_folders import sweep
+from confidante.device.web.connections import CONNECTIONS, LocalHttpProtocol
+from confidante.device.web.private_folders import opening_file, sweep
 from confidante.device.web.security import Gate, new_api_key
 
 if TYPE_CHECKING:
@@ -18,8 +20,6 @@ if TYPE_CHECKING:
     from confidante.device.device import Device
 
 HOST = "127.0.0.1"
-CONNECTIONS = 100
-"""How many may be open at once; the next is told 503."""
 
 
 def open_page(
@@ -27,11 +27,13 @@ def open_page(
 ) -> None:
     """Serve until Ctrl-C, or until everything is erased on the page. Prints the address, which works once.
 
-    port: 0 takes any free one; an app that uses the API wants a fixed one. browser: open it there as well.
+    port: 0 takes any free one; an app that uses the API wants a fixed one. browser: open it there as well,
+    by a private file in the profile's folder, which goes when it was used.
     new_key: make an API key in place of an earlier one, and print it once. user: the name that apps may use
     for the person, beside "me". Raises `DataError` when the port is taken.
     """
     key = new_api_key(device.settings) if new_key else None
+    opened = ExitStack()  # ends with the use of the link, or with the server
 
     def say(link: str) -> None:
         write = sys.stdout.write
@@ -41,9 +43,11 @@ def open_page(
         write("Ctrl-C closes it.\n")
         sys.stdout.flush()
         if browser:
-            webbrowser.open(link)
+            # A file, as others on this machine see the command that starts a browser, and so its address.
+            webbrowser.open(opened.enter_context(opening_file(device.folder, link)).as_uri())
 
-    serve(device, port=port, user=user, started=say)
+    with opened:
+        serve(device, port=port, user=user, started=say, followed=opened.close)
 
 
 def serve(
@@ -53,11 +57,16 @@ def serve(
     user: str = "me",
     started: "Callable[[str], None]" = lambda _: None,
     stopper: "Callable[[Callable[[], None]], None]" = lambda _: None,
+    followed: "Callable[[], None]" = lambda: None,
 ) -> None:
-    """Serve in this thread. started: told the address; stopper: told how to end it from another thread."""
+    """Serve in this thread.
+
+    started: told the address; stopper: told how to end it from another thread; followed: called when the
+    address was used, which works once.
+    """
     sweep(device.folder)
     with _listen(port) as listening:
-        gate = Gate(listening.getsockname()[1], device.settings)
+        gate = Gate(listening.getsockname()[1], device.settings, followed)
         servers: list[uvicorn.Server] = []
 
         def stop() -> None:
@@ -67,6 +76,7 @@ def serve(
         app = make_app(device, gate, user=user, stop=stop, ready=lambda: started(gate.link()))
         config = uvicorn.Config(
             app,
+            http=LocalHttpProtocol,
             access_log=False,  # a log of requests is a copy of the history
             log_config=None,  # uvicorn's own would close the handlers that the app has
             log_level="error",
