@@ -51,6 +51,7 @@ POSTS = (
     "/profiling",
     "/pause",
     "/retention",
+    "/seen",
     "/budget",
     "/alarm",
     "/api-off",

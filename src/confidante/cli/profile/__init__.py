@@ -1,6 +1,6 @@
 """`confidante open` and `confidante profile ...`: one person's device on the command line."""
 
-from confidante.cli.profile import cohort, participate, protect, refine, update, welcome
+from confidante.cli.profile import cohort, participate, protect, refine, seen, update, welcome
 from confidante.cli.profile.app import OPEN_EXAMPLES, open_page_command
 from confidante.cli.profile.options import profile
 
@@ -12,6 +12,7 @@ __all__ = [
     "profile",
     "protect",
     "refine",
+    "seen",
     "update",
     "welcome",
 ]

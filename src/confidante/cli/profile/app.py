@@ -262,9 +262,10 @@ def forget(
             everything=everything,
         )
     if as_json:
-        print_json({"forgotten": forgotten.events})
+        print_json({"forgotten": forgotten.events, "seen": forgotten.seen})
     else:
-        say(f"forgot {forgotten.events} events")
+        again = f"; {forgotten.seen:,} items may be suggested again" if forgotten.seen else ""
+        say(f"forgot {forgotten.events} events{again}")
 
 
 @profile.command(epilog=examples("confidante history --search alien --json"))

@@ -117,13 +117,23 @@ class Actions:
             forgotten = device.forget(since=since, until=until, undo_seconds=UNDO_SECONDS)
         return self._back(fields, "/know", self._said_forgotten(forgotten))
 
+    def unmark(self, fields: Fields) -> Response:
+        """Have an item be suggested again although it was had; it can be undone."""
+        item = self._device.items.get(self._page.item_id(fields.text("item")))
+        unmarked = self._device.history.seen.unmark([item.id], undo_seconds=UNDO_SECONDS)
+        said = f"“{item.title}” may be suggested again."
+        if unmarked.undo is not None and unmarked.until is not None:
+            self._page.visit.undos.append(UndoOffer(said, unmarked.undo, unmarked.until))
+        return self._back(fields, "/know", said)
+
     def undo(self, fields: Fields) -> Response:
         """Take a forgetting back."""
         token = fields.text("token")
         visit = self._page.visit
         visit.undos = [undo for undo in visit.undos if undo.token != token]
         events = self._device.undo(token)
-        return self._back(fields, "/know", f"Taken back: {_things(events)} remembered again.")
+        said = f"Taken back: {_things(events)} remembered again." if events else "Taken back."
+        return self._back(fields, "/know", said)
 
     def bring(self, fields: Fields) -> Response:
         """Import a history from a file."""
@@ -194,9 +204,11 @@ class Actions:
         events, days = fields.whole("events"), fields.number("days")
         if events is None:
             raise DataError("give the number of events to keep")
-        self._device.settings.retention = Retention(events, days)
+        keep_seen = bool(fields.text("keep_seen"))
+        self._device.settings.retention = Retention(events, days, keep_seen)
         age = "of any age" if days is None else f"none older than {days:g} days"
-        return self._back(fields, "/switches", f"The newest {events} things are kept, {age}.")
+        seen = "" if keep_seen else " What falls out may be suggested again."
+        return self._back(fields, "/switches", f"The newest {events} things are kept, {age}.{seen}")
 
     def budget(self, fields: Fields) -> Response:
         """Set how much may be given away in a lifetime."""
@@ -241,6 +253,8 @@ class Actions:
 
     def _said_forgotten(self, forgotten: Forgotten) -> str:
         said = f"Forgot {_things(forgotten.events)}."
+        if forgotten.seen:
+            said += f" {_items(forgotten.seen)} may be suggested again."
         if forgotten.undo is None or forgotten.until is None:
             return said
         self._page.visit.undos.append(UndoOffer(said, forgotten.undo, forgotten.until))
@@ -249,6 +263,10 @@ class Actions:
     def _back(self, fields: Fields, default: str, said: str) -> Response:
         self._page.visit.says.append(said)
         return _to(fields.back(default))
+
+
+def _items(count: int) -> str:
+    return "1 item" if count == 1 else f"{count:,} items"
 
 
 def _things(count: int) -> str:

@@ -9,20 +9,24 @@ from fastapi.responses import StreamingResponse
 
 from confidante.core.errors import VaultError
 from confidante.device.privacy.consent import APP
-from confidante.device.values import Answer, Explanation, Forgotten, Taste
+from confidante.device.values import Answer, Explanation, Forgotten, Retention, SeenItem, Taste
 from confidante.device.web.api_refinement import refining_routes
 from confidante.device.web.api_shapes import (
     AnswerShape,
     Consent,
     ExplanationShape,
     Forget,
+    Items,
     LedgerShape,
     Pause,
+    RetentionShape,
+    SeenCount,
     State,
     Switch,
     TasteEdit,
     Undo,
     Undone,
+    Unmark,
     WhatIf,
 )
 from confidante.device.web.api_welcome import welcome_routes
@@ -104,6 +108,45 @@ def _history_routes(device: "Device") -> APIRouter:
         """Take a forgetting back, while there is time."""
         return Undone(events=device.undo(undo.undo))
 
+    @router.get("/seen")
+    def seen(
+        limit: Count = 50,
+        after: Annotated[
+            str, Query(max_length=512, description="id of the last one of the page before")
+        ] = "",
+        search: Annotated[str, Query(max_length=200, description="part of a title")] = "",
+    ) -> tuple[SeenItem, ...]:
+        """Return what the person had, newest first, whatever is still remembered. It is not suggested."""
+        if after:
+            known(device, after)
+        return device.history.seen.list(limit, search=search, after=after)
+
+    @router.post("/seen")
+    def mark(what: Items) -> SeenCount:
+        """Keep items out of suggestions because the person had them. No event is made of it."""
+        for item in what.items:
+            known(device, item)
+        device.history.seen.mark(what.items)
+        return SeenCount(seen=device.history.seen.count)
+
+    @router.post("/seen/unmark")
+    def unmark(what: Unmark) -> Forgotten:
+        """Have items be suggested again. What is remembered of them stays."""
+        for item in what.items:
+            known(device, item)
+        return device.history.seen.unmark(what.items, undo_seconds=what.undo_seconds)
+
+    @router.get("/retention", response_model=RetentionShape)
+    def get_retention() -> Retention:
+        """Return how long events are kept."""
+        return device.settings.retention
+
+    @router.put("/retention", response_model=RetentionShape)
+    def put_retention(kept: RetentionShape) -> Retention:
+        """Keep events so long from now on. What falls out is erased at once."""
+        device.settings.retention = Retention(kept.events, kept.days, kept.keep_seen)
+        return device.settings.retention
+
     @router.get(
         "/export",
         response_class=StreamingResponse,
@@ -138,6 +181,7 @@ def _control_routes(device: "Device") -> APIRouter:
         return State(
             items=device.items.count,
             events=device.history.count,
+            seen=device.history.seen.count,
             has_model=device.federation.has_model,
             protection=device.protection,
             no_profiling=device.settings.no_profiling,

@@ -25,6 +25,7 @@ class State(Shape):
 
     items: int
     events: int
+    seen: int
     has_model: bool
     protection: str
     no_profiling: bool
@@ -76,6 +77,24 @@ class Forget(Shape):
     undo_seconds: UndoSeconds = 0.0
 
 
+class Items(Shape):
+    """Ids of items."""
+
+    items: Annotated[list[Name], Field(min_length=1, max_length=1000)]
+
+
+class Unmark(Items):
+    """Items that may be suggested again. undo_seconds: how long that can be taken back."""
+
+    undo_seconds: UndoSeconds = 0.0
+
+
+class SeenCount(Shape):
+    """How many items were had."""
+
+    seen: int
+
+
 class Undo(Shape):
     """The token that a forgetting gave."""
 
@@ -93,6 +112,17 @@ class Switch(Shape):
 
     purpose: Purpose
     on: bool
+
+
+class RetentionShape(Shape):
+    """How long events are kept: the newest so many, none older than so many days (None: of any age).
+
+    keep_seen: whether that an item was had stays known when its events are too old to be kept.
+    """
+
+    events: Annotated[int, Field(ge=1, le=100_000)] = 500
+    days: Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)] | None = None
+    keep_seen: bool = True
 
 
 class Consent(Shape):

@@ -68,6 +68,7 @@ def page_routes(page: Page, stop: Callable[[], None]) -> list[Route]:
         "/state": actions.state,
         "/history": actions.history,
         "/forget": actions.forget,
+        "/seen": actions.unmark,
         "/undo": actions.undo,
         "/import": actions.bring,
         "/switch": actions.switch,

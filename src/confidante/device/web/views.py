@@ -113,7 +113,8 @@ class Views:
     def know(self, request: "Request") -> "HTMLResponse":
         """The second tab."""
         device, visit = self._device, self._visit
-        before = _number(request, "before")
+        before, last_seen = _number(request, "before"), self._last_seen(request)
+        seen = device.history.seen.list(ROWS + 1, search=visit.search, after=last_seen)
         history = device.history.events(
             search=visit.search,
             since=wording.day_start(visit.since),
@@ -138,12 +139,22 @@ class Views:
             history=history[:ROWS],
             more=len(history) > ROWS,
             before=before,
+            had=device.history.seen.count,
+            seen=seen[:ROWS],
+            more_seen=len(seen) > ROWS,
+            last_seen=last_seen,
             filter=visit,
             filtered=bool(visit.search or visit.since or visit.until),
             report=report,
             formats=device.pack.formats(),
             import_limit=wording.size_words(IMPORT_LIMIT),
         )
+
+    def _last_seen(self, request: "Request") -> str:
+        """Return the id of the last item of the page before; empty when it no longer counts as had."""
+        handle = request.query_params.get("after", "")
+        item_id = self._page.item_id(handle) if handle else ""
+        return item_id if self._device.history.seen.among([item_id]) else ""
 
     def left(self, request: "Request") -> "HTMLResponse":
         """The third tab."""
