@@ -135,7 +135,7 @@ def reference(device: Device) -> Callable[[], NDArray[np.int64]]:
     library = device._serving.library
     parts = library.model.parts[: len(COLUMNS)]
     floats = np.concatenate([part.vectors * part.item_weights[:, None] for part in parts], axis=1)
-    profile = device.recommender.query(Request()).profile
+    profile = device.recommender._query(Request()).profile
     ages = np.arange(len(profile.rows), dtype=np.float64)[::-1]
     queries = library.model.queries(profile.rows, ages, profile.weights)[: len(COLUMNS)]
     query = np.concatenate(queries).astype(np.float32)

@@ -137,7 +137,6 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
     A new member belongs here; `test_silence.py` fails until it is.
     """
     from confidante.core.values import Item
-    from confidante.device.recommend.recommender import Request
     from confidante.device.values import Retention
 
     films = [Item(f"m{i}", f"Film {i}", ("Horror", "Drama")[i % 2 :]) for i in range(30)]
@@ -231,18 +230,9 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "items.remove": lambda device: device.items.remove(["m3"]),
         "settings.learning": lambda device: device.settings.learning,
         "recommender.explain": lambda device: device.recommender.explain("m20", 3),
-        "recommender.query": lambda device: device.recommender.query(Request()),
-        "recommender.top_k": lambda device: device.recommender.top_k(
-            device.recommender.query(Request()), Request()
-        ),
-        "cohorts.prior": lambda device: device.cohorts.prior(device.recommender.query(Request()).library),
-        "cohorts.installed": lambda device: device.cohorts.installed(),
-        "refinement.begin": lambda device: device.refinement.begin(
-            device.recommend(3), device.recommender.query(Request()), Request()
-        ).refined(),
-        "refinement.refresh_with": lambda device: device.refinement.refresh_with(None, None),
-        "refinement.stop": lambda device: device.refinement.stop(),
         "federation.stop": lambda device: device.federation.stop(),
+        "change_key": lambda device: device.change_key(_unprotected()),
+        "is_opened_by": lambda device: device.is_opened_by(_unprotected()),
         "close": lambda device: device.close(),
         "erase": lambda device: _reopened(device, folder).erase(),
     }
@@ -273,11 +263,16 @@ def _refused(call: Callable[..., object], *arguments: object) -> None:
     raise AssertionError("nonsense was taken")
 
 
-def _reopened(_device: Any, folder: Path) -> Any:
-    from confidante.device.device import Device
+def _unprotected() -> Any:
     from confidante.device.storage.keys import InsecurePlaintextKey
 
-    return Device(folder / "profile", InsecurePlaintextKey())
+    return InsecurePlaintextKey()
+
+
+def _reopened(_device: Any, folder: Path) -> Any:
+    from confidante.device.device import Device
+
+    return Device(folder / "profile", _unprotected())
 
 
 def walk_device(folder: Path) -> None:

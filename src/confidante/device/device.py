@@ -143,7 +143,7 @@ class Device:
                 self.ledger,
                 self._serving,
                 self.cohorts,
-                self.refinement.refresh_with,
+                self.refinement._refresh_with,
             )
         except BaseException:
             self._vault.close()
@@ -342,9 +342,9 @@ class Device:
         """
         context = None if context is None else dict(context)
         request = Request(n, filter, tuple(labels), tuple(exclude), context, diversity, repeats)
-        query = self.recommender.query(request)
-        answer = self.recommender.top_k(query, request)
-        return self.refinement.begin(answer, query, request) if refine else answer
+        query = self.recommender._query(request)
+        answer = self.recommender._top_k(query, request)
+        return self.refinement._begin(answer, query, request) if refine else answer
 
     def explain(self, item_id: str, *, n: int = 5) -> Explanation:
         """Return why an item scores what it scores, and what its place hangs on.
@@ -480,4 +480,4 @@ class Device:
 
     def _stop(self) -> None:
         self.federation.stop()
-        self.refinement.stop()
+        self.refinement._stop()

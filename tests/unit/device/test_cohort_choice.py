@@ -24,7 +24,7 @@ def device(tmp_path: Path) -> Iterator[Device]:
 
 def install(device: Device, shift: int = 0) -> None:
     cohorts.keep(device._vault, HERE, "films", release(shift).encode(), WIRE.catalogue.ids)
-    device.cohorts.installed()
+    device.cohorts._installed()
 
 
 def popular(answer: Answer) -> set[str]:
@@ -193,7 +193,7 @@ def test_other_tables_serve_at_once(device: Device) -> None:
     install(device, shift=2)
     assert set(genres(device.recommend(5))) <= {"Food", "Crime"}
     cohorts.keep(device._vault, HERE, "films", None)
-    device.cohorts.installed()
+    device.cohorts._installed()
     assert device.cohorts.current is None
     assert popular(device.recommend(5)) == {""}
 

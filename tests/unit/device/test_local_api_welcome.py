@@ -65,7 +65,7 @@ def test_what_is_stated_is_kept_and_removed(device: Device, client: TestClient) 
 def test_the_group_that_is_used_is_told_with_why(tmp_path: Path) -> None:
     with open_device(tmp_path / "person") as device:
         cohorts.keep(device._vault, "https://films.example", "films", release().encode(), WIRE.catalogue.ids)
-        device.cohorts.installed()
+        device.cohorts._installed()
         client = api_client(device)
         about = client.put("/api/v1/about", json={"attributes": {"age": "18-24"}}).json()
         assert about["asked"] == {"age": ["18-24", "25-34"]}

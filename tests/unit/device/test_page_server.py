@@ -266,7 +266,7 @@ def test_what_a_person_states_is_shown_and_removed(device: Device, client: TestC
 def test_the_group_that_is_used_is_shown_with_why(tmp_path: Path) -> None:
     with open_device(tmp_path / "person") as device:
         cohorts.keep(device._vault, "https://films.example", "films", release().encode(), WIRE.catalogue.ids)
-        device.cohorts.installed()
+        device.cohorts._installed()
         client = page_client(device)
         page = client.get("/know").text
         assert "<option>18-24</option><option>25-34</option>" in page

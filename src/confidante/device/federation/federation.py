@@ -353,5 +353,5 @@ class Federation:
         from confidante.device.federation import cohort_tables, downloads
 
         newer = downloads.update(self._vault, client, log, population, purpose, self.install_model)
-        cohort_tables.update(self._vault, client, log, population, purpose, self._cohorts.installed)
+        cohort_tables.update(self._vault, client, log, population, purpose, self._cohorts._installed)
         return newer

@@ -60,32 +60,6 @@ class Cohorts:
         self._rows: tuple[Library, NDArray[np.int64]] | None = None
         self._priors: dict[int, NDArray[np.float32]] = {}
 
-    def installed(self) -> None:
-        """Read the tables anew."""
-        self._kept, self._read, self._rows = None, False, None
-        self._priors.clear()
-        self._access.changed()
-
-    def prior(self, library: Library, without: Collection[int] = ()) -> GroupPrior | None:
-        """Return what stands in place of the model's prior; None without tables.
-
-        For everyone it is the model's own, of no group. without: events, by number, that are to count as if
-        they had never happened.
-        """
-        kept = self._tables()
-        if kept is None:
-            return None
-        release, _ids = kept
-        table = release.table
-        by = table.serves[self._leaf(table.tree, without)]
-
-        def less(numbers: Collection[int]) -> GroupPrior | None:
-            return self.prior(library, (*without, *numbers))
-
-        if by == _EVERYONE:
-            return GroupPrior("", library.model.prior, less)
-        return GroupPrior(table.tree.groups[by].name, self._points(library, by), less)
-
     @property
     def current(self) -> OwnCohort | None:
         """The group whose popularity is used, found here and told nobody; None before there are tables.
@@ -116,6 +90,34 @@ class Cohorts:
                 if group.attribute:
                     found.setdefault(group.attribute, {}).update(dict.fromkeys(group.values))
             return {name: tuple(values) for name, values in found.items()}
+
+    # --- for the rest of the device
+
+    def _installed(self) -> None:
+        """Read the tables anew."""
+        self._kept, self._read, self._rows = None, False, None
+        self._priors.clear()
+        self._access.changed()
+
+    def _prior(self, library: Library, without: Collection[int] = ()) -> GroupPrior | None:
+        """Return what stands in place of the model's prior; None without tables.
+
+        For everyone it is the model's own, of no group. without: events, by number, that are to count as if
+        they had never happened.
+        """
+        kept = self._tables()
+        if kept is None:
+            return None
+        release, _ids = kept
+        table = release.table
+        by = table.serves[self._leaf(table.tree, without)]
+
+        def less(numbers: Collection[int]) -> GroupPrior | None:
+            return self._prior(library, (*without, *numbers))
+
+        if by == _EVERYONE:
+            return GroupPrior("", library.model.prior, less)
+        return GroupPrior(table.tree.groups[by].name, self._points(library, by), less)
 
     # --- within
 

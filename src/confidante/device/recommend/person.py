@@ -61,7 +61,7 @@ class Person:
             levels={label: level for label, level in levels.items() if level != wishes.REMOVED},
             removed=frozenset(label for label, level in levels.items() if level == wishes.REMOVED),
             picks=_choices(newest, known),
-            prior=self._cohorts.prior(library),
+            prior=self._cohorts._prior(library),
         )
 
     def _wished(self, library: Library, kind: str) -> NDArray[np.int64]:

@@ -81,7 +81,7 @@ class Recommender:
         rows = self._rows(item_ids)
         nobody = np.zeros(len(rows), dtype=np.int64)  # numbers of no event
         profile = Profile(nobody, rows, np.ones(len(rows)), (NO_CONTEXT,) * len(rows))
-        return self.top_k(build_query(self._serving.library, profile), Request(n), personal=False)
+        return self._top_k(build_query(self._serving.library, profile), Request(n), personal=False)
 
     @exclusive
     def what_if(self, *, without: Collection[int] = (), n: int = 10) -> Answer:
@@ -103,7 +103,7 @@ class Recommender:
                 f"without names event {min(unknown)}, which does not exist: list the history first"
             )
         query = build_query(self._serving.library, self._profile().without(without))
-        return self.top_k(query, Request(n))
+        return self._top_k(query, Request(n))
 
     @exclusive
     def similar_items(self, item_id: str, n: int = 10) -> tuple[tuple[Item, float], ...]:
@@ -145,7 +145,9 @@ class Recommender:
         why_not = "" if ranking.rank else self._why_no_candidate(row, profile)
         return Explanation(suggestion, ranking.rank, hangs_on, why_not)
 
-    def query(self, request: Request) -> ScoringQuery:
+    # --- for the rest of the device, which holds the vault
+
+    def _query(self, request: Request) -> ScoringQuery:
         """Return a request's query, of library and profile as they are now; the vault is held."""
         return build_query(
             self._serving.library,
@@ -156,7 +158,7 @@ class Recommender:
             repeats=request.repeats,
         )
 
-    def top_k(self, query: ScoringQuery, request: Request, *, personal: bool | None = None) -> Answer:
+    def _top_k(self, query: ScoringQuery, request: Request, *, personal: bool | None = None) -> Answer:
         """Return the best items of a query with their reasons; the vault is held.
 
         personal: whether the query is of this person; unless in no-profiling mode when left out.

@@ -165,7 +165,7 @@ class RefinementClient:
 
     # --- for the rest of the device
 
-    def begin(self, answer: Answer, query: ScoringQuery, request: Request) -> Answer:
+    def _begin(self, answer: Answer, query: ScoringQuery, request: Request) -> Answer:
         """Return the local answer to a query, with a refinement of it under way."""
         if self._refiner is None:
             from confidante.device.refinement.runner import Refiner
@@ -178,7 +178,7 @@ class RefinementClient:
         handle = self._refiner.begin(query, merge, nobody=settings.no_profiling(self._vault))
         return replace(answer, refinement=handle)
 
-    def refresh_with(self, client: "CoordinatorClient", evidence: "Evidence | None") -> None:
+    def _refresh_with(self, client: "CoordinatorClient", evidence: "Evidence | None") -> None:
         """Fetch what is new, if lists are refined with this coordinator and the person allows it."""
         from confidante.device.privacy.http_request import render
         from confidante.device.refinement import vault_state
@@ -190,7 +190,7 @@ class RefinementClient:
             with suppress(EgressError):  # a server that has nothing to refine with, now, is no failure
                 self._sync(client, setup, evidence)
 
-    def stop(self) -> None:
+    def _stop(self) -> None:
         """Stop whatever is under way; lists that are being refined stay as they are."""
         if self._refiner is not None:
             self._refiner.stop()
@@ -211,12 +211,12 @@ class RefinementClient:
             raise NotRefinedError(
                 NotRefined.SWITCHED_OFF, "Having lists refined was switched off in the meantime."
             )
-        query = self._recommender.query(request)
+        query = self._recommender._query(request)
         if not np.isin(asked.profile.numbers, query.profile.numbers).all():
             raise NotRefinedError(
                 NotRefined.STOPPED, "Data that the question was made of was forgotten in the meantime."
             )
-        return self._recommender.top_k(query.with_added(add(query)), request, personal=True)
+        return self._recommender._top_k(query.with_added(add(query)), request, personal=True)
 
     def _sync(self, client: "CoordinatorClient", setup: "Setup", evidence: "Evidence | None") -> None:
         from confidante.device.refinement.sync import RefinementSync
