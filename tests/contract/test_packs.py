@@ -87,7 +87,7 @@ def test_without_a_pack_the_core_works_for_items_with_labels(tmp_path: Path) -> 
         assert device.explain(suggestions[0].item.id).suggestion.reasons
         report = device.import_history(rows, add_missing=True)
         assert report.added == 2, "a year is part of a title here"
-        assert [one.name for one in device.pack.formats()] == ["confidante", "csv"]
+        assert [one.name for one in device.pack.formats()] == ["confidante", "amazon", "csv"]
     assert NONE.features(Item("x", "Alien (1979)")) == ()
 
 

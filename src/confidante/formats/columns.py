@@ -1,16 +1,17 @@
 """Tables by the names of their columns: what a new exporter's CSV says, in some lines of data.
 
-A `Table` says which columns hold what; `csv_format` makes a `Format` of one or several. Nothing that a row
+A `Table` says which columns hold what; `table_format` makes a `Format` of one or several. Nothing that a row
 says is lost because a rating or a price is not understood: it is kept without, and that is said.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, final
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, final
 
 from confidante.core.errors import DataError
 from confidante.core.values import NO_CONTEXT
+from confidante.formats.nested import json_rows, xml_rows
 from confidante.formats.numbers import decimal_mark, no_value, read_price, read_rating
 from confidante.formats.records import OTHERS, ForeignEvent, Format, Note, OnePerson, Row, Skipped
 from confidante.formats.source import Member, Source
@@ -22,6 +23,8 @@ UNDATED = 0.0
 """When what has no date happened, in formats that may leave it out: before all that has one."""
 
 Fields = Mapping[str, str]
+_BEGINS = {"json": (b"[", b"{"), "xml": (b"<",)}
+_TRIED = 40  # files of an archive that are looked at before it is taken for another kind
 Refine = Callable[[dict[str, str]], Iterable[dict[str, str] | str]]
 
 _BETWEEN = re.compile(r"[\s_-]+")
@@ -62,6 +65,9 @@ class Table:
     kinds: what a word of the column of kinds means; others stay as they are, None: the row is passed over.
     default: the kind of a row that says none. member: part of a file's name that is needed, too.
     refine: a row's fields -> fields of the rows that it stands for, or why it is none.
+    more: a row's fields -> fields of the pack that what it names has.
+    form: what the file is; inside: where the entries of JSON or XML are (`nested`). Names of needed fields
+    are then as the file writes them.
     """
 
     needs: str
@@ -87,14 +93,29 @@ class Table:
     pieces: str = ""
     member: str = ""
     refine: Refine | None = None
+    more: Callable[[Fields], Mapping[str, Any]] = lambda _: NO_CONTEXT
+    form: Literal["csv", "json", "xml"] = "csv"
+    inside: str = ""
 
     def fits(self, member: Member) -> bool:
-        """Whether a file is such a table, told by its name and first line."""
+        """Whether a file is such a table, told by its name and how it begins."""
         if self.member not in member.base:
             return False
-        there = {plain(name) for name in header_of(member)}
-        needed = (set(need.split("/")) for need in _names(self.needs))
-        return there.isdisjoint(_names(self.lacks)) and not any(map(there.isdisjoint, needed))
+        if self.form == "csv":
+            there = {plain(name) for name in header_of(member)}
+            needed = (set(need.split("/")) for need in _names(self.needs))
+            return there.isdisjoint(_names(self.lacks)) and not any(map(there.isdisjoint, needed))
+        head = member.head()
+        begins = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in _BEGINS[self.form]
+        quote = '"{}"' if self.form == "json" else "<{}>"
+        return begins and all(quote.format(name).encode() in head for name in _names(self.needs))
+
+    def rows(self, member: Member) -> Iterator[tuple[int, Fields] | Skipped | Note]:
+        """Yield the rows of such a file."""
+        if self.form == "csv":
+            return csv_rows(member)
+        read = json_rows if self.form == "json" else xml_rows
+        return read(member, _names(self.inside))
 
 
 def plain(name: str) -> str:
@@ -102,28 +123,63 @@ def plain(name: str) -> str:
     return _BETWEEN.sub(" ", re.sub(r"(?<=\w)#.*", "", name)).strip().lower()
 
 
-def csv_format(name: str, what: str, *tables: Table, more: Mapping[str, Any] = NO_CONTEXT) -> Format:
+def table_format(
+    name: str,
+    what: str,
+    *tables: Table,
+    more: Mapping[str, Any] = NO_CONTEXT,
+    one_each: bool = False,
+) -> Format:
     """Return the format of files, folders and archives that hold such tables; each is read.
 
     more: fields of the pack that whatever such a file names has.
+    one_each: what was watched in one table and rated in another is one event.
     """
 
-    def chosen(source: Source) -> list[tuple[Member, Table]]:
-        found = source.named("*.csv", "*.tsv", "*.txt") or source.members[:1]
-        fitting = ((m, next((t for t in tables if t.fits(m)), None)) for m in found)
-        return [(member, table) for member, table in fitting if table is not None]
+    def chosen(source: Source, most: int | None = None) -> Iterator[tuple[Member, Table]]:
+        likely = source.named("*.csv", "*.tsv", "*.json", "*.xml", "*.txt") or source.members[:1]
+        for member in likely[:most]:
+            table = next((table for table in tables if table.fits(member)), None)
+            if table is not None:
+                yield member, table
 
-    def parse(source: Source, person: str | None) -> Iterator[Row]:
-        members = chosen(source)
+    def rows(source: Source, person: str | None) -> Iterator[Row]:
+        members = list(chosen(source))
         if not members:
             needed = "; or ".join(", ".join(_names(table.needs)) for table in tables)
-            raise DataError(f"has no file with the columns {needed}", path=source.path)
+            raise DataError(f"has no file with {needed}", path=source.path)
         whose = OnePerson(person, str(source.path))
         for member, table in members:
             yield from read_table(member, table, source, whose)
         whose.check()
 
-    return Format(name, what, lambda source: bool(chosen(source)), parse, more)
+    def parse(source: Source, person: str | None) -> Iterator[Row]:
+        return _one_each(rows(source, person)) if one_each else rows(source, person)
+
+    return Format(name, what, lambda source: next(chosen(source, _TRIED), None) is not None, parse, more)
+
+
+def _one_each(rows: Iterator[Row]) -> Iterator[Row]:
+    """Give the newest event of what was both had and rated its newest rating: one event for both."""
+    events: list[ForeignEvent] = []
+    rated: dict[str, ForeignEvent] = {}
+    for row in rows:
+        if not isinstance(row, ForeignEvent):
+            yield row
+        elif row.kind != "rating":
+            events.append(row)
+        elif row.title not in rated or rated[row.title].at < row.at:
+            rated[row.title] = row
+    newest: dict[str, int] = {}
+    for place, event in enumerate(events):
+        had = plain(event.kind) in _DONE and event.title in rated
+        if had and (event.title not in newest or events[newest[event.title]].at <= event.at):
+            newest[event.title] = place
+    for title, place in newest.items():
+        rating = rated.pop(title)
+        events[place] = replace(events[place], kind="rating", value=rating.value, scale=rating.scale)
+    yield from events
+    yield from rated.values()
 
 
 def read_table(member: Member, table: Table, source: Source, whose: OnePerson) -> Iterator[Row]:
@@ -140,16 +196,17 @@ class _Reading:
 
     def __init__(self, member: Member, table: Table, source: Source) -> None:
         self._member, self._table = member, table
-        own = {plain(name): name for name in (*_names(table.adds), *header_of(member))}
+        made = (*_names(table.adds), *header_of(member)) if table.form == "csv" else ()
+        own = {plain(name): name for name in made}
         self._columns = {
-            role: [own[name] for name in _names(getattr(table, role)) if name in own]
+            role: [own.get(name, name) for name in _names(getattr(table, role)) if not own or name in own]
             for role in (
                 *("title", "time", "late", "id", "value", "kind", "creator", "person", "year", "labels"),
                 *("whole", "price", "currency", "pieces"),
             )
         }
         self._order, self._notes = DateOrder.MONTH_FIRST, tuple[Note, ...]()
-        for column in (*self._columns["time"], *self._columns["late"])[:1]:
+        for column in (*self._columns["time"], *self._columns["late"])[:1] if own else ():
             self._order, self._notes = date_order(member, column, source)
         self._mark = {role: self._decimal_mark(role) for role in ("value", "price")}
         self._late = self._undated = 0
@@ -157,7 +214,7 @@ class _Reading:
 
     def rows(self, whose: OnePerson) -> Iterator[Row]:
         yield from self._notes
-        for row in csv_rows(self._member):
+        for row in self._table.rows(self._member):
             if not isinstance(row, tuple):
                 yield row
                 continue
@@ -204,11 +261,14 @@ class _Reading:
                 label for part in re.split(r"[|,;]", self._said(fields, "labels")) if (label := part.strip())
             ),
             scale,
+            table.more(fields),
         )
 
     def _at(self, fields: Fields, *, had: bool) -> float | None:
-        said = self._said(fields, "time")
-        late = "" if said else self._said(fields, "late")
+        said, late = (
+            "" if (text := self._said(fields, role)).startswith("0000") else text for role in ("time", "late")
+        )
+        late = "" if said else late
         self._late += bool(late) and had
         if not (said or late) and self._table.undated:
             self._undated += 1
@@ -251,6 +311,8 @@ class _Reading:
     def _decimal_mark(self, role: str) -> str | None:
         if not self._columns[role]:
             return None
+        if self._table.form != "csv":
+            return "."  # as programs write numbers
         rows = csv_rows(self._member)
         return decimal_mark(self._said(row[1], role) for row in rows if isinstance(row, tuple))
 

@@ -11,6 +11,7 @@ from confidante.core.errors import DataError
 from confidante.formats.generic_csv import GENERIC
 from confidante.formats.own import EventRecord, ItemRecord, read_export
 from confidante.formats.records import ForeignEvent, Format, Note, NotRead, Row, Skipped
+from confidante.formats.shops import SHOPS
 from confidante.formats.source import Source, open_source
 from confidante.formats.tables import text_problem
 from confidante.formats.timestamps import EARLIEST, LATEST, DateOrder
@@ -56,12 +57,12 @@ OWN = Format("confidante", "our own export (JSON lines)", _is_own, _own)
 
 @final
 class Formats:
-    """The formats that can be imported: our own export, those of a pack, and any CSV, tried in this order."""
+    """The formats that can be imported, tried in this order: our own export, a pack's, of shops, any CSV."""
 
     def __init__(self, importers: Iterable[Format | NotRead] = ()) -> None:
         """importers: a pack's own formats, and kinds of file that it only knows by name."""
         given = tuple(importers)
-        self._all = (OWN, *(one for one in given if isinstance(one, Format)), GENERIC)
+        self._all = (OWN, *(one for one in given if isinstance(one, Format)), *SHOPS, GENERIC)
         self._not_read = tuple(one for one in given if isinstance(one, NotRead))
 
     def __iter__(self) -> Iterator[Format]:
@@ -106,10 +107,14 @@ class Formats:
                 raise DataError(f"is not read yet: {unread.name}, because {unread.because}", path=source.path)
         if _is(GENERIC, source):
             return GENERIC
-        raise DataError(f"is of no format that can be imported: {self._list()}", path=source.path)
+        raise DataError(
+            f"is of no format that can be imported. These are: {self._list()}; csv is any table with columns "
+            "like title and date",
+            path=source.path,
+        )
 
     def _list(self) -> str:
-        return "; ".join(f"{one.name}: {one.what}" for one in self._all)
+        return ", ".join(one.name for one in self)
 
 
 def _is(one: Format | NotRead, source: Source) -> bool:

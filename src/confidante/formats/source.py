@@ -3,6 +3,7 @@
 Names inside a zip are compared and shown, never used as paths.
 """
 
+import gzip
 import io
 import zipfile
 import zlib
@@ -29,12 +30,16 @@ _BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EO
 @final
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file of a source. name: as it is called there; path: what to say in errors; zipped: where it is."""
+    """One file of a source. name: as it is called there; path: what to say in errors; zipped: where it is.
+
+    packed: whether the file itself is packed by gzip.
+    """
 
     name: str
     path: str
     file: Path
     zipped: str | None = None
+    packed: bool = False
 
     @property
     def base(self) -> str:
@@ -53,6 +58,8 @@ class Member:
             try:
                 if self.zipped is None:
                     raw: IO[bytes] = stack.enter_context(self.file.open("rb"))
+                    if self.packed:
+                        raw = stack.enter_context(io.BufferedReader(gzip.GzipFile(fileobj=raw)))
                 else:
                     archive = stack.enter_context(zipfile.ZipFile(self.file))
                     raw = stack.enter_context(archive.open(self.zipped))
@@ -116,9 +123,13 @@ def open_source(path: Path | str) -> Source:
         if not path.is_file():
             raise DataError("is not a regular file: name another one", path=path)
         with path.open("rb") as file:
-            zipped = file.read(4) in (b"PK\x03\x04", b"PK\x05\x06")
+            begin = file.read(4)
+        zipped = begin in (b"PK\x03\x04", b"PK\x05\x06")
         if path.stat().st_size > MAX_BYTES and not zipped:
             raise DataError(f"holds more than {MAX_BYTES >> 20} MB: split it", path=path)
+        if begin.startswith(b"\x1f\x8b"):
+            name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
+            return Source(path, (Member(name, str(path), path, packed=True),))
         if not zipped:
             return Source(path, (Member(path.name, str(path), path),))
         members = _zip_members(path)

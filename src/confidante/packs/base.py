@@ -99,7 +99,7 @@ class Pack:
         return self.wording.get(phrase, CORE_WORDING[phrase])
 
     def formats(self) -> "Formats":
-        """Return the formats that can be imported: this pack's, our own export, and any CSV."""
+        """Return the formats that can be imported: this pack's, our own export, shops' orders, any CSV."""
         from confidante.formats.registry import Formats
 
         return Formats(self.importers())

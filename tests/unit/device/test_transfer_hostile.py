@@ -29,6 +29,7 @@ NAMES = {
     "spotify-recent": "StreamingHistory0.json",
     "listenbrainz": "1.jsonl",
     "letterboxd": "watched.csv",
+    "imdb": "watchlist.csv",
 }
 STARTS = {
     "movielens": [b"userId,movieId,rating,timestamp\n", b"1::2::3::978300760\n", b"1\t2\t3\t978300760\n"],
@@ -57,6 +58,40 @@ STARTS = {
         b'{"scrobbles": [{"track": {"title": 1, "artists": []}}, ',
         b'{"timeMs": 1, "artist": 1, "track": 1}',
     ],
+    "netflix-report": [
+        b"Profile Name,Start Time,Duration,Title,Supplemental Video Type\n",
+        b"Profile Name,Title Name,Thumbs Value,Star Value,Event Utc Ts\n",
+        b"Profile Name,Show,Has Watched,Is Interested,Event Date\n",
+    ],
+    "bookwyrm": [b"title,author_text,remote_id,shelf,shelf_date,finish_date,rating\n"],
+    "librarything": [b"Book Id\tTitle\tPrimary Author\tRating\tCollections\tEntry Date\n"],
+    "kindle": [b"Product Name,Start Timestamp,Total Reading Milliseconds\n"],
+    "trakt": [
+        b'[{"watched_at": "", "action": "", "type": ""}, ',
+        b'[{"rated_at": "", "rating": 1, "type": 1}, ',
+    ],
+    "simkl": [
+        b'{"movies": [{"user_rating": 1, "last_watched_at": "", "status": ""}, ',
+        b"SIMKL_ID,Title,Watchlist,WatchedDate\n",
+    ],
+    "imdb": [b"Const,Your Rating,Date Rated,Title\n", b"Position,Const,Created,Title\n"],
+    "tv-time": [
+        b"key,series_name,season_number,episode_number,created_at\n",
+        b"type,movie_name,created_at\n",
+    ],
+    "myanimelist": [
+        b"<myanimelist><anime><my_status>2</my_status><my_score>1</my_score>",
+        b"<!DOCTYPE a [<!ENTITY b 'c'>]><my_status><my_score>",
+    ],
+    "movielens.org": [b"movie_id,imdb_id,tmdb_id,rating,average_rating,title\n"],
+    "instapaper": [b"URL,Title,Selection,Folder,Timestamp\n"],
+    "pocket": [b"title,url,time_added,status\n"],
+    "readwise-reader": [b"Title,URL,ID,Document tags,Saved date,Reading progress,Location\n"],
+    "raindrop": [b"title,url,folder,created,favorite\n"],
+    "omnivore": [b'[{"slug": "", "readingProgress": 1, "savedAt": "", "state": ""}, '],
+    "wallabag": [b'[{"is_archived": 1, "is_starred": 0, "created_at": ""}, '],
+    "karakeep": [b'{"bookmarks": [{"createdAt": 1, "content": {}}, '],
+    "amazon": [b"Order Date,Product Name,Order Status,Unit Price\n"],
     "csv": [b"title,date,rating,user\n", b"title;date;price;status\n"],
     "confidante": [b'{"confidante":"export","version":1,"made":0}\n'],
 }

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def _importers() -> "tuple[Format | NotRead, ...]":
     """Load the formats when they are first asked for, so that a start is quick; the generic ones last."""
+    from confidante.packs.media.articles import ARTICLES
     from confidante.packs.media.browsing import CHROME, EDGE
     from confidante.packs.media.letterboxd import LETTERBOXD
     from confidante.packs.media.listenbrainz import LISTENBRAINZ
@@ -21,15 +22,17 @@ def _importers() -> "tuple[Format | NotRead, ...]":
     from confidante.packs.media.music_services import APPLE_MUSIC, STREAMED
     from confidante.packs.media.not_read import NOT_READ
     from confidante.packs.media.podcasts import OPML
-    from confidante.packs.media.reading import GOODREADS, STORYGRAPH
+    from confidante.packs.media.reading import BOOKS
     from confidante.packs.media.scrobbles import LASTFM, OWN_SERVERS, PANO, PLAYER_LOG
     from confidante.packs.media.spotify import SPOTIFY, SPOTIFY_RECENT
-    from confidante.packs.media.watching import NETFLIX
+    from confidante.packs.media.trackers import TRACKERS
+    from confidante.packs.media.watching import NETFLIX, NETFLIX_REPORT
     from confidante.packs.media.youtube import YOUTUBE
 
     return (
-        MOVIELENS, NETFLIX, SPOTIFY, SPOTIFY_RECENT, YOUTUBE, GOODREADS, STORYGRAPH, LETTERBOXD, LISTENBRAINZ,
-        APPLE_MUSIC, STREAMED, OPML, CHROME, EDGE, PLAYER_LOG, PANO, OWN_SERVERS, LASTFM, *NOT_READ,
+        MOVIELENS, NETFLIX, NETFLIX_REPORT, SPOTIFY, SPOTIFY_RECENT, YOUTUBE, *BOOKS, *TRACKERS, LETTERBOXD,
+        *ARTICLES, LISTENBRAINZ, APPLE_MUSIC, STREAMED, OPML, CHROME, EDGE, PLAYER_LOG, PANO, OWN_SERVERS,
+        LASTFM, *NOT_READ,
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Pages that were visited: the histories that Chrome, Edge and Safari hand out."""
 
-from confidante.formats.columns import Table, csv_format
+from confidante.formats.columns import Table, table_format
 from confidante.formats.json_tables import Entry, JsonTable, json_format
 
 BY_ITSELF = "a page that loaded by itself"
@@ -32,7 +32,7 @@ CHROME = json_format(
         default="visit",
     ),
 )
-EDGE = csv_format(
+EDGE = table_format(
     "edge-history",
     "the history of Edge (CSV)",
     Table(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from confidante.core.errors import DataError
-from confidante.formats.columns import Table, csv_format, read_table
+from confidante.formats.columns import Table, read_table, table_format
 from confidante.formats.records import Format, Note, OnePerson, Row
 from confidante.formats.source import Member, Source
 
@@ -148,7 +148,7 @@ def _tidal(fields: Fields) -> Iterator[Fields | str]:
     yield fields if _number(fields["stream_duration_ms"]) >= _ENOUGH else _SHORT
 
 
-STREAMED = csv_format(
+STREAMED = table_format(
     "music-csv",
     "the listening history of Deezer or Tidal (CSV)",
     Table(

@@ -2,6 +2,7 @@
 
 from confidante.formats.records import NotRead
 from confidante.formats.source import Source
+from confidante.formats.tables import header_of
 
 _DATABASES = (b"SQLite format 3\0",)
 
@@ -33,6 +34,32 @@ NOT_READ = (
         "an SQLite database, such as those of Navidrome, Plex, Tautulli, Pocket Casts and Firefox",
         "a program's own database changes with its versions: export its history as CSV or JSON",
         lambda source: _has(source, *_DATABASES, starts=True),
+    ),
+    NotRead(
+        "a LibreOffice or an old Excel workbook",
+        "only plain tables are: save its sheet of the history as CSV",
+        lambda source: (
+            _has(source, b"\xd0\xcf\x11\xe0", starts=True)
+            or {"content.xml", "mimetype"} <= {member.name for member in source.members[:50]}
+        ),
+    ),
+    NotRead(
+        "a PDF",
+        "tables in it are pictures of tables: ask for the same data as CSV or JSON",
+        lambda source: _has(source, b"%PDF-", starts=True),
+    ),
+    NotRead(
+        "AniList's own export",
+        "it names anime by number only: export your list as MyAnimeList XML, and import that",
+        lambda source: _has(source, b'"series_id"', b'"series_type"', b'"lists"'),
+    ),
+    NotRead(
+        "Kindle's log of reading sessions",
+        "it names books by number only: import your Amazon orders, or a CSV of titles and dates",
+        lambda source: any(
+            {"asin", "start_timestamp", "total_reading_millis"} <= set(header_of(member))
+            for member in source.named("*readingsession*.csv")[:5]
+        ),
     ),
     NotRead(
         "an archive within an archive, as Apple makes them",

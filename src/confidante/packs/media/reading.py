@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from confidante.formats.columns import Table, csv_format
+from confidante.formats.columns import Table, table_format
 
 _FINISHED = {
     "read": "read",
@@ -75,7 +75,7 @@ def _readings(fields: dict[str, str]) -> Iterator[dict[str, str]]:
         yield {**fields, "last date read": end}
 
 
-GOODREADS = csv_format(
+GOODREADS = table_format(
     "goodreads",
     "Goodreads library export (CSV)",
     Table(
@@ -94,7 +94,7 @@ GOODREADS = csv_format(
     ),
     more={"medium": "book"},
 )
-STORYGRAPH = csv_format(
+STORYGRAPH = table_format(
     "storygraph",
     "The StoryGraph export (CSV)",
     Table(
@@ -111,3 +111,88 @@ STORYGRAPH = csv_format(
     ),
     more={"medium": "book"},
 )
+
+
+def _bookwyrm(fields: dict[str, str]) -> Iterator[dict[str, str]]:
+    read = fields.get("finish_date", "").strip() or fields.get("stopped_date", "").strip()
+    yield {**fields, "finish_date": read or fields["shelf_date"]}
+
+
+BOOKWYRM = table_format(
+    "bookwyrm",
+    "BookWyrm export (CSV)",
+    Table(
+        needs="title|author text|remote id|shelf|shelf date",
+        title="title",
+        creator="author text",
+        time="finish date",
+        late="shelf date|start date",
+        value="rating",
+        scale=5,
+        kind="shelf",
+        kinds=_FINISHED,
+        refine=_bookwyrm,
+    ),
+    more={"medium": "book"},
+)
+
+
+def _collections(fields: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Read a LibraryThing book's collections: it is read unless one of them says otherwise."""
+    for name in ("date read", "entry date"):
+        fields[name] = fields.get(name, "").strip(" []")
+    said = fields["collections"]
+    for kind, word in (
+        ("did-not-finish", _GIVEN_UP),
+        ("currently-reading", _UNDER_WAY),
+        ("to-read", _WANTED),
+    ):
+        if word.search(said):
+            yield {**fields, "became": kind}
+            return
+    read = fields["date read"] or fields.get("rating", "").strip() not in {"", "0"} or "read" in said.lower()
+    yield {**fields, "became": "read" if read else "owned"}
+
+
+LIBRARY_THING = table_format(
+    "librarything",
+    "LibraryThing export (tab-separated text)",
+    Table(
+        needs="book id|title|primary author|rating|collections|entry date",
+        adds="became",
+        title="title",
+        id="book id",
+        creator="primary author",
+        time="date read",
+        late="entry date",
+        undated=True,
+        value="rating",
+        scale=5,
+        kind="became",
+        refine=_collections,
+    ),
+    more={"medium": "book"},
+)
+
+OPENED = "opened for less than a minute"
+
+
+def _session(fields: dict[str, str]) -> Iterator[dict[str, str] | str]:
+    lasted = fields["total reading milliseconds"].strip()
+    yield OPENED if lasted.isdigit() and int(lasted) < 60_000 else fields
+
+
+KINDLE = table_format(
+    "kindle",
+    "Kindle reading sessions with names of books (CSV)",
+    Table(
+        needs="product name|start timestamp|total reading milliseconds",
+        title="product name",
+        time="start timestamp",
+        default="open",
+        refine=_session,
+    ),
+    more={"medium": "book"},
+)
+
+BOOKS = (GOODREADS, STORYGRAPH, BOOKWYRM, LIBRARY_THING, KINDLE)

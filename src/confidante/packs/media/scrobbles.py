@@ -7,7 +7,7 @@ from itertools import islice
 from typing import final
 
 from confidante.core.errors import DataError
-from confidante.formats.columns import Table, csv_format
+from confidante.formats.columns import Table, table_format
 from confidante.formats.json_tables import JsonTable, json_format
 from confidante.formats.records import OTHERS, ForeignEvent, Format, Note, OnePerson, Row, Skipped
 from confidante.formats.source import Member, Source
@@ -20,7 +20,7 @@ _CLOCK_SET = 86_400 * 365.0  # players without a clock say 1970
 _LOOKED_AT = 5_000  # rows that show how a file without a header is meant
 _JUDGED = "rating|value|score|stars|kind|action|status"
 
-_TABLES = csv_format(
+_TABLES = table_format(
     "lastfm",
     "Last.fm scrobbles",
     Table(
@@ -222,7 +222,7 @@ PLAYER_LOG = Format(
     "scrobbler-log", "a player's .scrobbler.log (Rockbox, foobar2000 and others)", _is_log, _log, _SONG
 )
 
-PANO = csv_format(
+PANO = table_format(
     "pano-scrobbler",
     "Pano Scrobbler's file (CSV)",
     Table(
