@@ -76,7 +76,17 @@ def test_for_you(page: Page, device: Device) -> None:
     known = first_card(page)
     press(page, f"I know it: {known}")
     said(page, "Noted that you know")
-    assert device.items.get(device.history.events(limit=1)[0].item).title == known
+    (noted,) = device.history.events(limit=1)
+    assert (device.items.get(noted.item).title, noted.kind) == (known, "seen")
+    before = [one.score for one in device.recommend(40).suggestions]
+
+    liked = first_card(page)
+    assert liked != known
+    press(page, f"I like it: {liked}")
+    said(page, "Noted that you like")
+    (noted,) = device.history.events(limit=1)
+    assert (device.items.get(noted.item).title, noted.kind) == (liked, "like")
+    assert before[1:] != [one.score for one in device.recommend(40).suggestions]
 
     page.get_by_label("Find something you know").fill("vinyl")
     press(page, "Search")

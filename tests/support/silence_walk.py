@@ -138,6 +138,7 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
     """
     from confidante.core.values import Item
     from confidante.device.values import Retention
+    from confidante.packs.signals import EventKind
 
     films = [Item(f"m{i}", f"Film {i}", ("Horror", "Drama")[i % 2 :]) for i in range(30)]
     exported = folder / "export.jsonl"
@@ -152,6 +153,8 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "settings.set": lambda device: device.settings.set("colour", b"green"),
         "settings.get": lambda device: device.settings.get("colour"),
         "history.record_many": lambda device: device.history.record_many(device.history.events(limit=2)),
+        "history.declare": lambda device: device.history.declare("binged", EventKind()),
+        "history.declared": lambda device: device.history.declared,
         "history.erase_due": lambda device: device.history.erase_due(),
         "items.count": lambda device: device.items.count,
         "items.get": lambda device: device.items.get("m1"),

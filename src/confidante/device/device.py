@@ -208,16 +208,20 @@ class Device:
 
         Args:
             item_id: Id of the item.
-            kind: A short word; "dislike" counts against similar items, any other for them.
+            kind: What it says of the item, by the words of `confidante.packs.signals` and of the pack: view,
+                like, dislike, skip, seen, rating and many others; any other is declared first
+                (`history.declare`). A kind that means wanted also puts the item on the saved list.
             at: When, in seconds since 1970; now when left out.
             value: A rating, a price, minutes: kept and shown, and no more.
             context: Short texts by name, such as {"place": "home"}.
 
         Returns:
-            The event, or None when learning is paused or switched off, and nothing was kept.
+            The event, or None when nothing was kept: learning is paused or switched off, or the kind means
+            private.
 
         Raises:
-            DataError: The item is unknown, or something of the event cannot be kept.
+            DataError: The item is unknown, nobody declared the kind, or something of the event cannot be
+                kept.
         """
         when = self._vault.now() if at is None else at
         kept = NO_CONTEXT if context is None else context

@@ -17,7 +17,7 @@ from confidante.core.errors import DataError
 from confidante.core.text import shown
 from confidante.core.values import Catalogue, Item
 from confidante.packs.identity import Identity
-from confidante.packs.signals import CORE_EVENTS, EventKind, plain_kind
+from confidante.packs.signals import CORE_EVENTS, UNDECLARED, EventKind, plain_kind
 
 if TYPE_CHECKING:  # formats are loaded when they are first used, so that a start is quick
     from confidante.formats.records import Format, NotRead
@@ -84,8 +84,13 @@ class Pack:
         return self.events.get(plain) or CORE_EVENTS.get(plain)
 
     def event(self, kind: str) -> EventKind:
-        """Return what a kind of event says; one that nobody declared says what a view says."""
-        return self.declared(kind) or EventKind()
+        """Return what a kind of event says; one that nobody declared, that its item was had."""
+        return self.declared(kind) or UNDECLARED
+
+    def with_events(self, events: Mapping[str, EventKind]) -> "Pack":
+        """Return the pack with further kinds of event, which go before its own."""
+        plain = {plain_kind(kind): says for kind, says in events.items()}
+        return replace(self, events={**self.events, **plain}) if plain else self
 
     def called(self, title: str) -> tuple[tuple[str, ...], str]:
         """Return what a title may be called, the likeliest first, and what tells editions of it apart."""

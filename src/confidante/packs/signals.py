@@ -12,7 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import final
 
-_BETWEEN = re.compile(r"[\s_-]+")
+_BETWEEN = re.compile(r"[\s_\u2010-\u2015-]+")
 
 LIKE = "pick"
 """The kind of event that `Device.pick` records: what a person chose as loved."""
@@ -52,7 +52,8 @@ class EventKind:
 
     signal: see `Signal`. strength: how much one such event says, above 0; for FOR and AGAINST. sequential:
     whether what came before and after it says anything. value: what the event's value is. unit: the value's,
-    in a word, as "stars"; empty where there is none to show.
+    in a word, as "stars"; empty where there is none to show. undoes: kinds, as `plain_kind` gives them, that
+    such an event takes back where they came before it, of the same item.
 
     Stability: provisional.
     """
@@ -62,6 +63,7 @@ class EventKind:
     sequential: bool = True
     value: ValueOf = ValueOf.AMOUNT
     unit: str = ""
+    undoes: frozenset[str] = frozenset()
 
     @property
     def weight(self) -> float:
@@ -74,6 +76,10 @@ class EventKind:
         return self.signal in {Signal.FOR, Signal.AGAINST, Signal.SEEN}
 
 
+UNDECLARED = EventKind(Signal.SEEN)
+"""What a kind says that nobody declared: its item was had, and nothing more is known."""
+
+
 def plain_kind(kind: str) -> str:
     """Return a kind of event as it is compared: without case, blanks, `_` and `-`."""
     return _BETWEEN.sub("", unicodedata.normalize("NFKC", kind).casefold())
@@ -84,47 +90,65 @@ def kinds(says: EventKind, words: str) -> dict[str, EventKind]:
     return {plain_kind(word): says for word in words.split(",")}
 
 
-_RATED = EventKind(value=ValueOf.RATING)
+_LIKED = """
+    like, liked, love, loved, favorite, favorites, favorited, favourite, favourites, favourited, fav, faved,
+    star, starred, heart, hearted, thumbs-up, thumb-up, upvote, upvoted, recommended, positive, applause, clap
+"""
+_HATED = """
+    dislike, disliked, hate, hated, ban, banned, block, blocked, hide, hidden, thumbs-down, thumb-down,
+    downvote, downvoted, negative, not-interested, not-for-me, not-recommended, do-not-recommend, mute, muted,
+    see-less, show-less, less-like-this
+"""
+_TURNED_DOWN = """
+    skip, skipped, skip-forward, abandon, abandoned, drop, dropped, did-not-finish, dnf, unfinished, gave-up,
+    dismiss, dismissed, refuse, refused, reject, rejected, swipe-left, return, returned, refund, refunded,
+    unsubscribe, unsubscribed, unfollow, unfollowed, report, reported
+"""
+_DID = """
+    view, viewed, click, clicked, open, opened, use, used, visit, visited, detail-view, detail-page-view,
+    view-item, select, selected, select-item, page-view, pv, share, shared, follow, followed, subscribe,
+    subscribed, comment, commented, download, downloaded, install, installed, done, finish, finished,
+    complete, completed, repeat, repeated, repeating
+"""
+_BOUGHT = """
+    buy, bought, purchase, purchased, purchase-complete, order, ordered, order-completed, transaction, paid,
+    cart, add-to-cart, added-to-cart, cart-addition, basket, begin-checkout, checkout, collect, booked
+"""
+_ONLY_SHOWN = """
+    impression, impressions, shown, exposure, exposed, displayed, view-item-list, advertisement, ad, ads,
+    promoted, sponsored, trailer, preview, teaser, notification, suggested, search, searched
+"""
+_UNDECIDED = """
+    started, start, paused, pause, resume, resumed, stop, stopped, in-progress, current, currently, on-hold,
+    hold, remove-from-cart, removed-from-cart, undo, unsave, unsaved, neutral, none, unrated
+"""
+_WISHED = """
+    wish, wished, wishes, wishlist, wishlisted, add-to-wishlist, want, wanted, plan, planned, planning,
+    plan-to, later, for-later, saved-for-later, saved, save, bookmark, bookmarked, queue, queued, to-do,
+    unread, backlog, interested, reminder
+"""
 
 CORE_EVENTS: Mapping[str, EventKind] = MappingProxyType(
     {
-        **kinds(
-            EventKind(), "view, click, open, use, visit, share, follow, subscribe, done, finish, finished"
-        ),
-        **kinds(EventKind(), "complete, completed, buy, bought, purchase, purchased, order, ordered"),
-        **kinds(
-            EventKind(), "like, liked, love, loved, favorite, favorites, favourite, favourites, star, starred"
-        ),
-        **kinds(EventKind(), "thumbs-up, upvote, recommended, positive, applause, heart"),
-        **kinds(_RATED, "rating, rate, rated, review, reviewed, score"),
+        **kinds(EventKind(), _DID),
+        **kinds(EventKind(), _BOUGHT),
+        **kinds(EventKind(), _LIKED),
+        **kinds(EventKind(value=ValueOf.RATING), "rating, rate, rated, review, reviewed, score, scored"),
         **kinds(EventKind(sequential=False), LIKE),
+        **kinds(EventKind(Signal.AGAINST), _HATED),
+        **kinds(EventKind(Signal.AGAINST), _TURNED_DOWN),
+        **kinds(EventKind(Signal.NEUTRAL), _ONLY_SHOWN),
+        **kinds(EventKind(Signal.NEUTRAL), _UNDECIDED),
         **kinds(
-            EventKind(Signal.AGAINST), "dislike, disliked, hate, hated, ban, banned, block, blocked, hide"
+            EventKind(Signal.NEUTRAL, undoes=frozenset(kinds(EventKind(), _LIKED))),
+            "unlike, unliked, unlove, unloved, unfavorite, unfavorited, unfavourite, unstar, unheart",
         ),
         **kinds(
-            EventKind(Signal.AGAINST), "hidden, thumbs-down, downvote, negative, not-interested, not-for-me"
+            EventKind(Signal.NEUTRAL, undoes=frozenset(kinds(EventKind(), _HATED))),
+            "undislike, undisliked, unhate, unban, unblock, unblocked, unhide, unmute",
         ),
-        **kinds(
-            EventKind(Signal.AGAINST), "skip, skipped, abandon, abandoned, drop, dropped, did-not-finish, dnf"
-        ),
-        **kinds(EventKind(Signal.AGAINST), "unfinished, gave-up, dismiss, dismissed, returned, refunded"),
-        **kinds(
-            EventKind(Signal.NEUTRAL),
-            "impression, shown, exposure, exposed, displayed, advertisement, ad, ads",
-        ),
-        **kinds(
-            EventKind(Signal.NEUTRAL), "promoted, sponsored, trailer, preview, notification, started, paused"
-        ),
-        **kinds(
-            EventKind(Signal.NEUTRAL),
-            "in-progress, on-hold, undo, unlike, unliked, unfavorite, unstar, unsave",
-        ),
-        **kinds(
-            EventKind(Signal.WISH),
-            "wish, wished, wishlist, want, wanted, plan, planned, plan-to, later, saved",
-        ),
-        **kinds(EventKind(Signal.WISH), "save, bookmark, bookmarked, queue, queued, to-do, unread, backlog"),
-        **kinds(EventKind(Signal.SEEN), "seen, known, had, owned, own"),
+        **kinds(EventKind(Signal.WISH), _WISHED),
+        **kinds(EventKind(Signal.SEEN), "seen, known, had, owned, own, already-seen, already-known"),
         **kinds(EventKind(Signal.PRIVATE), "private, incognito, private-session, deleted, withdrawn"),
     }
 )

@@ -23,7 +23,8 @@ def check_pack(pack: Pack) -> None:
     _check_items(pack)
     for kind in {*CORE_EVENTS, *pack.events, "never heard of"}:
         _require(0 < pack.event(kind).strength <= 10, f"an event of kind {kind!r} weighs too much")
-    _require(pack.event("never heard of").weight > 0, "a kind that nobody declared says what a view says")
+    unheard = pack.event("never heard of")
+    _require(unheard.weight == 0 and unheard.had, "a kind that nobody declared says that an item was had")
     _require(not pack.wording.keys() - CORE_WORDING.keys(), "a phrase that nobody asks for")
     _require(all(pack.words(phrase) for phrase in CORE_WORDING), "a phrase without words")
     _require(

@@ -34,6 +34,7 @@ from confidante.device.web import private_folders, wording
 from confidante.device.web import server as page_server
 from confidante.device.web.connections import CONNECTIONS
 from confidante.device.web.server import open_page, serve
+from confidante.packs.signals import EventKind
 
 TABS = ("/", "/know", "/left", "/switches")
 POSTS = (
@@ -98,6 +99,7 @@ def test_looking_at_an_address_that_changes_things_changes_nothing(client: TestC
 def test_hostile_titles_are_shown_as_text(device: Device, client: TestClient) -> None:
     hostile = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'{{ 7*7 }}"
     device.items.add([Item('x"><script>', hostile, ("<b>Space</b>",), hostile)])
+    device.history.declare('k"><i>', EventKind())
     device.record('x"><script>', 'k"><i>', context={"<i>": "<i>"})
     device.taste.save('x"><script>')
     pages = [client.get(path).text for path in TABS]

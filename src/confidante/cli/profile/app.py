@@ -18,6 +18,7 @@ from confidante.cli.profile.words import (
 from confidante.cli.terminal import examples, iso_time, print_json, read_file, say, time_words
 from confidante.core.errors import ConfidanteError, DataError
 from confidante.device.values import Purpose
+from confidante.packs.signals import EventKind, Signal, ValueOf
 
 OPEN_EXAMPLES = examples(
     "confidante open",
@@ -223,6 +224,76 @@ def why(
         say(f"  {reason.points:+9.4f}  {reason.kind.value}  {reason.subject}".rstrip())
     say(f"  {found.suggestion.score:+9.4f}  score")
     say(found.counterfactual.sentence)
+
+
+@profile.command(
+    epilog=examples(
+        "confidante record 50 --kind like",
+        "confidante record 50 --kind seen --profile out/demo/profile",
+        "confidante record 50 --kind rating --value 4.5",
+    )
+)
+def record(
+    item: Annotated[str, typer.Argument(help="Id of an item, or its title.")],
+    *,
+    folder: Folder = None,
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="What it says: like, dislike, skip, seen (had, not liked), rating, view and others."
+        ),
+    ] = "view",
+    value: Annotated[float | None, typer.Option(help="A rating, minutes, a price.")] = None,
+    at: Annotated[datetime | None, typer.Option(help="When (UTC); now when left out.")] = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remember something that you did. `confidante forget --event` takes it back."""
+    from confidante.cli.profile.naming import item_named
+    from confidante.cli.profile.opening import open_profile
+
+    with open_profile(folder, passphrase_file) as device:
+        event = device.record(item_named(device, item).id, kind, at=_seconds(at), value=value)
+    number = None if event is None else event.number
+    if as_json:
+        print_json({"event": number})
+    elif number is None:
+        say("nothing was kept: learning is paused or switched off, or the kind means private")
+    else:
+        say(f"remembered as event {number}")
+
+
+@profile.command(
+    epilog=examples(
+        "confidante profile declare binge --says for",
+        "confidante profile declare rage-quit --says against --strength 2",
+        "confidante profile declare score --says for --rating",
+    )
+)
+def declare(
+    kind: Annotated[str, typer.Argument(help="A kind of event, as your app or file spells it.")],
+    *,
+    says: Annotated[
+        Signal, typer.Option(help="What such an event says of its item; seen: it was had, no more.")
+    ],
+    folder: Folder = None,
+    strength: Annotated[float, typer.Option(help="How much one says, beside 1 of a view.")] = 1.0,
+    rating: Annotated[
+        bool, typer.Option("--rating", help="Its value is a rating; otherwise it is an amount.")
+    ] = False,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say once what a kind of event means that is not known. Events that are there count by it, too."""
+    from confidante.cli.profile.opening import open_profile
+
+    meant = EventKind(says, strength, value=ValueOf.RATING if rating else ValueOf.AMOUNT)
+    with open_profile(folder, passphrase_file) as device:
+        device.history.declare(kind, meant)
+    if as_json:
+        print_json({"kind": kind, "says": says.value, "strength": strength, "rating": rating})
+    else:
+        say(f"{kind}: {says.value}")
 
 
 @profile.command(

@@ -6,6 +6,7 @@ better where the model knows the items, too; a large library spends memory on th
 does not know.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -13,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from confidante.core.text import folded
 from confidante.core.values import Item
 from confidante.device.catalog.library import Library, TextSpace
 from confidante.device.catalog.text import Projection, TextEncoder, fit_projection, project, text_vectors
@@ -92,6 +94,7 @@ def build(
         labels=labels,
         label_starts=starts,
         label_rows=rows,
+        creators=_creators(items),
         spread=spread,
         text=text,
     )
@@ -130,6 +133,7 @@ def extended(
         labels=labels,
         label_starts=starts,
         label_rows=rows,
+        creators=np.concatenate((library.creators, _creators(items))),
         spread=library.spread,
         text=text,
     )
@@ -215,6 +219,16 @@ def _label_columns(
     names = tuple(sorted(rows_of))
     starts = np.cumsum([0, *(len(rows_of[name]) for name in names)], dtype=np.int64)
     return names, starts, np.array([row for name in names for row in rows_of[name]], dtype=np.int64)
+
+
+def _creators(items: Sequence[Item]) -> NDArray[np.int64]:
+    """Return a digest of each item's creator, however the name is written, int64 [n]; 0 where it has none."""
+    digest_of = {
+        name: int.from_bytes(hashlib.blake2b(folded(name).encode(), digest_size=8).digest(), signed=True) or 1
+        for name in {item.creator for item in items}
+    }
+    digest_of[""] = 0
+    return np.array([digest_of[item.creator] for item in items], dtype=np.int64)
 
 
 def _with_labels(

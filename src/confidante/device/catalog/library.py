@@ -16,7 +16,7 @@ from confidante.core.errors import DataError, VaultError
 from confidante.models.factors import OwnHistory
 from confidante.models.served import ServedModel, ServedPart
 
-_FORM = 3
+_FORM = 4
 
 
 @final
@@ -44,8 +44,9 @@ class Library:
 
     model: scores rows. keys: int64 [n], the vault's number of each row's item, rising. live: bool [n], may be
     recommended. labels: all labels, sorted; label_starts: int64 [labels + 1], label_rows: int64, which rows
-    carry each (CSC). spread: root mean square of what an event adds to an item. text: how titles became
-    vectors; None in a large library whose model knows every item: words are no part of it.
+    carry each (CSC). creators: int64 [n], a digest of who made each item, 0 where that is not known. spread:
+    root mean square of what an event adds to an item. text: how titles became vectors; None in a large
+    library whose model knows every item: words are no part of it.
     """
 
     model: ServedModel
@@ -54,6 +55,7 @@ class Library:
     labels: tuple[str, ...]
     label_starts: NDArray[np.int64]
     label_rows: NDArray[np.int64]
+    creators: NDArray[np.int64]
     spread: float
     text: TextSpace | None
 
@@ -90,6 +92,7 @@ def pack(library: Library) -> bytes:
         "labels": _packed(library.labels),
         "label_starts": library.label_starts,
         "label_rows": library.label_rows,
+        "creators": library.creators,
         "spread": np.array(library.spread),
     }
     if library.text is not None:
@@ -146,6 +149,7 @@ def unpack(data: bytes) -> Library | None:
                 labels=_unpacked(arrays["labels"]),
                 label_starts=arrays["label_starts"],
                 label_rows=arrays["label_rows"],
+                creators=arrays["creators"],
                 spread=float(arrays["spread"]),
                 text=text,
             )

@@ -39,6 +39,7 @@ from confidante.device.privacy.ledger import EgressRecord, Ledger
 from confidante.device.recommend.cohorts import stated_here
 from confidante.device.storage import settings
 from confidante.device.storage.vault import Vault
+from confidante.packs.weights import event_weights
 from confidante.privacy.clipping import encode
 from confidante.privacy.limits import DELTA
 from confidante.secagg.client import RANDOM_BYTES, Client
@@ -334,21 +335,23 @@ class Participation:
         return Outgoing(departure, data, message)
 
     def _events(self) -> list[tuple[str, float]]:
-        """Return item and time of the own events that speak for their item, oldest first.
+        """Return item and time of the own events that speak for their item, oldest first (`event_weights`).
 
         Kinds without an order (`EventKind.sequential`), such as picks, are among them only where what was met
         counts, and not what came after what.
         """
         pack, unordered = settings.pack(self._vault), not kind_of(self._agreement.task).reads_order
         rows = self._vault.rows(
-            "SELECT item.id, event.at, event.kind FROM event JOIN item ON item.key = event.item "
+            "SELECT item.id, event.at, event.kind, item.key FROM event JOIN item ON item.key = event.item "
             "WHERE event.forgotten IS NULL ORDER BY event.at, event.number"
         )
-        says = {kind: pack.event(kind) for _item, _at, kind in rows}
+        kinds = [kind for _item, _at, kind, _key in rows]
+        weights = event_weights(pack, kinds, np.array([key for *_, key in rows], dtype=np.int64))
+        ordered = {kind: pack.event(kind).sequential for kind in set(kinds)}
         return [
             (item, at)
-            for item, at, kind in rows
-            if says[kind].weight > 0 and (unordered or says[kind].sequential)
+            for (item, at, kind, _key), weight in zip(rows, weights.tolist(), strict=True)
+            if weight > 0 and (unordered or ordered[kind])
         ]
 
     def _vector(self) -> tuple[NDArray[np.int64], dict[str, Any]]:

@@ -57,6 +57,7 @@ class _State:
     placed: dict[tuple[object, ...], tuple[int | None, str]] = field(
         default_factory=dict
     )  # rows are much alike
+    undeclared: Counter[str] = field(default_factory=Counter)
     unmatched: int = 0
 
     def skip(self, reason: str, line: int) -> None:
@@ -160,6 +161,8 @@ def gather(
         else:
             if keep is not None and keep.keep_seen and says.had:
                 seen[key] = max(row.at, seen.get(key, row.at))
+            if index.pack.declared(row.kind) is None:
+                state.undeclared[row.kind] += 1
             entry = (row.at, read, key, row)
             if row.at < oldest or (len(kept) == most and entry < kept[0]):
                 state.skip(OLDER, row.line)
@@ -197,6 +200,7 @@ def gather(
         notes=tuple(notes),
         matched_by=tuple(state.by.most_common()),
         seen=len(seen),
+        undeclared=tuple(state.undeclared.most_common()),
     )
     events = tuple((again.get(key, key), event) for _, _, key, event in kept)
     wanted = tuple((again.get(key, key), at) for key, at in wishes.items())

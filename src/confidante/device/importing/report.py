@@ -29,6 +29,8 @@ class ImportReport:
     also where another export told them; rated: those of them that had no rating and have one now.
     first, last: seconds since 1970 of the matched, None when there is none. notes: what was assumed. seen:
     items that count as had although no event of them is remembered, since all were too old.
+    undeclared: kinds of event that nobody declared, and events of each among the matched: kept, they say only
+    that an item was had.
     """
 
     format: str
@@ -47,10 +49,21 @@ class ImportReport:
     matched_by: tuple[tuple[str, int], ...] = ()
     seen: int = 0
     rated: int = 0
+    undeclared: tuple[tuple[str, int], ...] = ()
 
     def lines(self) -> tuple[str, ...]:
         """Return the report as sentences."""
         return tuple(self._lines())
+
+    def unknown_kinds(self) -> Iterator[str]:
+        """Give a sentence for each kind of event that nobody declared."""
+        for kind, events in self.undeclared[:EXAMPLES]:
+            yield (
+                f"{events:,} are of the kind “{kind}”, which is not known: their items count as had, and "
+                "nothing is learnt from them until you declare what it says (`confidante profile declare`)"
+            )
+        if len(self.undeclared) > EXAMPLES:
+            yield f"{len(self.undeclared) - EXAMPLES:,} further kinds are not known either"
 
     def _lines(self) -> Iterator[str]:
         yield f"{self.path}: {self.read:,} rows read as {self.format}"
@@ -72,6 +85,7 @@ class ImportReport:
             yield f"{row.rows:,} skipped: {row.reason} (first in line {row.line})"
         if self.seen:
             yield f"{self.seen:,} items with no event that is kept still count as had, and are not suggested"
+        yield from self.unknown_kinds()
         yield from self.notes
 
 

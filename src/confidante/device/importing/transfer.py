@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from confidante.device.importing import (
 from confidante.device.importing.gathering import OLDER
 from confidante.device.importing.repeats import Remembered, Repeats
 from confidante.device.importing.report import SkippedRows
-from confidante.device.storage import forgetting, history, items, marks, settings, wishes
+from confidante.device.storage import forgetting, history, items, kinds, marks, settings, wishes
 from confidante.device.storage.vault import LATEST, Vault
 from confidante.device.values import Retention
 from confidante.formats.own import (
@@ -36,6 +36,8 @@ from confidante.formats.own import (
 )
 from confidante.formats.timestamps import DateOrder
 from confidante.packs.base import Pack
+from confidante.packs.registry import pack_named
+from confidante.packs.signals import EventKind, plain_kind
 
 OWN_FORMAT = "confidante"
 
@@ -155,6 +157,8 @@ def _take_back(vault: Vault, serving: Serving, path: Path, *, dry_run: bool) -> 
     known = set(items.known_ids(vault, {*wanted, *named}))
     for item_id in named - known:
         wanted.setdefault(item_id, ItemRecord(item_id, item_id, personal=True))
+    says = next((r for _, r in records if isinstance(r, SettingRecord) and r.name == "kinds"), None)
+    declared = {} if says is None else _kinds(says.value, path)
     there = Counter(
         vault.rows(
             "SELECT item.id, kind, at, value, context FROM event JOIN item ON item.key = event.item"
@@ -218,6 +222,12 @@ def _take_back(vault: Vault, serving: Serving, path: Path, *, dry_run: bool) -> 
                     settings.set_no_profiling(vault, on=value is True)
                 case SettingRecord("attributes", value):
                     settings.set_attributes(vault, settings.attributes(vault) | _stated(value, path, line))
+        there_already = {plain_kind(kind) for kind in kinds.declared(vault)}
+        for kind, said in declared.items():
+            if plain_kind(kind) not in there_already:
+                kinds.declare(vault, kind, said)
+        if says is None:  # an export of before kinds were declared
+            kinds.inherit(vault, {event.kind for _, _, event in new})
         settings.set_retention(vault, kept)
         history.expire(vault, kept)
     return report
@@ -245,6 +255,13 @@ def _retention(value: object, path: Path, line: int) -> Retention:
         raise DataError(f"is not a valid retention ({error})", path=path, line=line) from None
 
 
+def _kinds(value: object, path: Path) -> Mapping[str, EventKind]:
+    try:
+        return kinds.read(value)
+    except msgspec.ValidationError as error:
+        raise DataError(f"says of the kinds of events what cannot be ({error})", path=path) from None
+
+
 def _stated(value: object, path: Path, line: int) -> dict[str, str]:
     try:
         return msgspec.convert(value, dict[str, str])
@@ -259,6 +276,8 @@ def _context(event: EventRecord) -> str:
 def _records(vault: Vault) -> Iterator[Record]:
     kept = settings.retention(vault)
     yield SettingRecord("retention", {"events": kept.events, "days": kept.days, "keep_seen": kept.keep_seen})
+    said = kinds.besides(pack_named(settings.pack(vault).name), vault)
+    yield SettingRecord("kinds", msgspec.to_builtins(said))
     yield SettingRecord("no_profiling", settings.no_profiling(vault))
     if stated := settings.attributes(vault):
         yield SettingRecord("attributes", dict(stated))

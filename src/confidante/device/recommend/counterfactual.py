@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from confidante.core.values import Item
-from confidante.device.recommend.query import ScoringQuery, event_ages, faded_prior
+from confidante.device.recommend.query import ScoringQuery, creator_points, event_ages, faded_prior
 from confidante.device.values import Counterfactual
 from confidante.models.factors import PICK_PART
 from confidante.models.shrinkage import part_weights
@@ -105,11 +105,13 @@ def _by_weight(query: ScoringQuery, row: int) -> list[int]:
     if own is not None:
         slowest = max(slowest, own.half_life)
     recent = 0.5 ** (query.ages[:events] / slowest) >= _NO_WEIGHT
+    recent |= (query.weights < 0) & (query.library.creators[query.profile.rows] != 0)
     matter = np.flatnonzero(recent if query.profile.picks is None else recent | (query.profile.picks > 0))
     shares = query.library.model.contributions(
         query.profile.rows, query.ages, query.part_weights, np.array([row])
     )[0].sum(axis=1)[matter]
-    shares = shares + query.own_points(np.array([row]))[0][matter]
+    at_row = np.array([row])
+    shares = shares + query.own_points(at_row)[0][matter] + query.creator_points(at_row)[0][matter]
     return [int(place) for place in matter[np.argsort(-shares, kind="stable")]]
 
 
@@ -171,6 +173,8 @@ class _Trial:
             ages = event_ages(len(kept), picks)
             queries.append(model.queries(kept, ages, part_weights(model, kept, weights, picks)))
             scores[:, column] += self._regrouped(~keep)
+            taken_by = creator_points(query.library, kept, ages, weights, self._rows)
+            scores[:, column] += taken_by.sum(axis=1)
             if query.repeats:
                 scores[:, column] += model.own_points(kept, ages, self._rows, weights).sum(axis=1)
         for place, vectors in enumerate(self._parts):

@@ -13,6 +13,7 @@ from confidante.device.recommend.query import Profile, against
 from confidante.device.storage import history, items, marks, settings, wishes
 from confidante.device.storage.access import VaultAccess
 from confidante.packs.signals import LIKE
+from confidante.packs.weights import event_weights
 
 _BLOCK = 8192
 
@@ -24,7 +25,6 @@ class Person:
     def __init__(self, access: VaultAccess, cohorts: Cohorts) -> None:
         access.on_change(self._changed)
         self._vault, self._cohorts = access.vault, cohorts
-        self._pack = settings.pack(access.vault)
         self._kept: tuple[Library, Profile] | None = None
 
     def profile(self, library: Library) -> Profile:
@@ -38,21 +38,16 @@ class Person:
 
     def _read(self, library: Library) -> Profile:
         newest = history.newest(self._vault, settings.retention(self._vault).events)
-        rows = library.rows_of(newest.items)
-        known = rows >= 0
+        rows, pack = library.rows_of(newest.items), settings.pack(self._vault)
+        weights = event_weights(pack, newest.kinds, newest.items)
+        known = (rows >= 0) & (weights != 0)  # what says nothing makes nothing older, either
         levels = dict(wishes.levels(self._vault))
         less = self._wished(library, "less")
         had = library.rows_of(marks.keys(self._vault))
         return Profile(
             numbers=newest.numbers[known],
             rows=rows[known],
-            weights=np.array(
-                [
-                    self._pack.event(kind).weight
-                    for kind, here in zip(newest.kinds, known, strict=True)
-                    if here
-                ]
-            ),
+            weights=weights[known],
             contexts=tuple(_context(text) for text, here in zip(newest.contexts, known, strict=True) if here),
             seen=had[had >= 0],
             less=less,

@@ -2,6 +2,7 @@
 
     score(j) = prior_j  +  sum over own events e: weight_e 2^-(age_e / half-life) <context_e, item_j>
                -  sum over requests x: max(0, <context_x, item_j>)  +  sum over edited labels of j: points
+               -  sum over own events e against an item of j's creator: |weight_e| 2^-(age_e / 50) points
 
 The prior is the model's; where the person's group has one, that one's share falls with each event of the
 person's own, and in some parts of a model picks weigh otherwise than events (`confidante.models.shrinkage`).
@@ -28,6 +29,14 @@ from confidante.models.shrinkage import group_share, part_weights
 TASTE_STEP = 3.0
 """What one step of a taste edit adds to an item, in units of `Library.spread`."""
 
+CREATOR_STEP = 1.0
+"""What an event against an item takes from every item of the same creator, in units of `Library.spread`.
+
+What was liked decays with the model's half-life, after 2 or 3 events; that somebody's work is not wanted is
+no mood, so this decays as slowly as the picture of tastes.
+"""
+
+_CREATOR_HALF_LIFE = 50.0  # events
 _OTHER_CONTEXT = 0.25  # weight of an event of another context than the request's
 _RELEVANCE_POOL = 5  # a diverse list of n is chosen from so many times n
 
@@ -145,6 +154,7 @@ class ScoringQuery:
         for label, points in self.steps.items():
             scores[np.isin(rows, self.library.rows_with(label))] += points
         scores += self.less_points(rows).sum(axis=1)
+        scores += self.creator_points(rows).sum(axis=1)
         if self.repeats:
             scores += self.own_points(rows).sum(axis=1)
         if self.added is not None:
@@ -164,6 +174,10 @@ class ScoringQuery:
     def less_points(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what each request takes from each row, float64 [rows, requests], 0 or below."""
         return against(self.library, self.profile.less, rows)
+
+    def creator_points(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what each event takes from rows of its item's creator, float64 [rows, events], 0 at most."""
+        return creator_points(self.library, self.profile.rows, self.ages, self.weights, rows)
 
     def own_points(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what each event adds to its own item, float64 [rows, events]; zeros unless `repeats`."""
@@ -300,6 +314,45 @@ def against(library: Library, requests: NDArray[np.int64], rows: NDArray[np.int6
     return taken
 
 
+def creator_points(
+    library: Library,
+    events: NDArray[np.int64],
+    ages: NDArray[np.float64],
+    weights: NDArray[np.float64],
+    rows: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return what each event takes from rows whose item has the same creator, float64 [rows, events].
+
+    events: rows of their items; ages, weights: as in `ScoringQuery`. Only events against an item take any.
+    """
+    taken = np.zeros((len(rows), len(events)))
+    speaking = np.flatnonzero((weights < 0) & (library.creators[events] != 0))
+    if len(speaking):
+        same = library.creators[rows][:, None] == library.creators[events[speaking]]
+        taken[:, speaking] = same * _creator_weights(library, ages[speaking], weights[speaking])
+    return taken
+
+
+def _creator_weights(
+    library: Library, ages: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    faded: NDArray[np.float64] = weights * 0.5 ** (ages / _CREATOR_HALF_LIFE)
+    return CREATOR_STEP * library.spread * faded
+
+
+def _by_creator(
+    library: Library, profile: Profile, ages: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float32] | None:
+    """Return the sum of `creator_points` over events for every row, float32 [n]; None where it is 0."""
+    speaking = np.flatnonzero((weights < 0) & (library.creators[profile.rows] != 0))
+    if len(speaking) == 0:
+        return None
+    who, of = np.unique(library.creators[profile.rows[speaking]], return_inverse=True)
+    points = np.bincount(of, _creator_weights(library, ages[speaking], weights[speaking]))
+    place = np.minimum(np.searchsorted(who, library.creators), len(who) - 1)
+    return np.where(who[place] == library.creators, points[place], 0.0).astype(np.float32)
+
+
 def _bonus(
     library: Library,
     profile: Profile,
@@ -309,13 +362,14 @@ def _bonus(
     *,
     repeats: bool,
 ) -> NDArray[np.float32] | None:
-    """Return the points of requests, taste edits and, where items may come again, own history.
+    """Return the points of requests, taste edits, creators and, where items may come again, own history.
 
     A group's prior is among them, less the model's, which the index adds by itself.
     """
     own = library.model.own if repeats else None
     prior = None if profile.prior is None or not profile.prior.group else profile.prior.points
-    nothing = not steps and profile.less_points is None and prior is None
+    by_creator = _by_creator(library, profile, ages, weights)
+    nothing = not steps and profile.less_points is None and prior is None and by_creator is None
     if nothing and (own is None or len(profile.rows) == 0):
         return None
     bonus = np.zeros(len(library), dtype=np.float32)
@@ -324,6 +378,8 @@ def _bonus(
         bonus += (faded - library.model.prior).astype(np.float32)
     if profile.less_points is not None:
         bonus += profile.less_points
+    if by_creator is not None:
+        bonus += by_creator
     for label, points in steps.items():
         bonus[library.rows_with(label)] += np.float32(points)
     if own is not None:

@@ -10,6 +10,7 @@ from confidante.device.recommend.query import Profile, ScoringQuery
 from confidante.device.values import Reason, ReasonKind, Suggestion
 
 OWN_HISTORY = "taken before"
+CREATOR = "same creator"
 PEOPLE_LIKE = "people like: {}"
 SERVER = "what the server knows"
 RULE = "the operator's rule"
@@ -31,16 +32,17 @@ def suggestions(
         return ()
     profile, model = query.profile, query.library.model
     shares = model.contributions(profile.rows, query.ages, query.part_weights, rows)
-    own, less = query.own_points(rows), query.less_points(rows)
-    points = shares.sum(axis=2) + own
+    own, by_creator, less = query.own_points(rows), query.creator_points(rows), query.less_points(rows)
+    points = shares.sum(axis=2) + own + by_creator
     named = _heaviest(points, most)
     rest = points.copy()
     np.put_along_axis(rest, named, 0.0, axis=1)
     together, others = rest.sum(axis=1).tolist(), np.count_nonzero(rest, axis=1).tolist()
     items = item_of(np.unique(np.concatenate((rows, profile.rows[named.ravel()], profile.less))))
-    names = (*model.names, OWN_HISTORY) if query.repeats else model.names
-    if query.repeats:
-        shares = np.concatenate((shares, own[:, :, None]), axis=2)
+    names = model.names
+    for name, more in ((OWN_HISTORY, own if query.repeats else None), (CREATOR, by_creator)):
+        if more is not None and (name is OWN_HISTORY or more.any()):
+            names, shares = (*names, name), np.concatenate((shares, more[:, :, None]), axis=2)
     priors, scores = query.prior(rows).tolist(), query.scores(rows).tolist()
     group = "" if profile.prior is None else profile.prior.group
     popular = PEOPLE_LIKE.format(group) if group else ""

@@ -13,13 +13,13 @@ from confidante.core.arguments import checked_arguments
 from confidante.core.errors import DataError
 from confidante.core.text import check_text, searched
 from confidante.core.values import NO_CONTEXT, Event
-from confidante.device.storage import items, marks, settings
+from confidante.device.storage import items, kinds, marks, settings, wishes
 from confidante.device.storage.access import VaultAccess, exclusive
 from confidante.device.storage.forgetting import expire, forget, next_expiry, next_purge, purge, undo
 from confidante.device.storage.seen import Seen
 from confidante.device.storage.vault import LATEST, Sql, Vault
+from confidante.packs.signals import EventKind, Signal
 
-MAX_KIND = 64
 MAX_CONTEXT, MAX_CONTEXT_NAME, MAX_CONTEXT_TEXT = 8, 64, 256
 _LARGEST = 2**63 - 1  # of SQLite's numbers
 
@@ -96,17 +96,28 @@ class History:
             new: The events. Their own numbers do not matter.
 
         Returns:
-            The events with the numbers they were given; none while learning is paused or switched off, when
-            nothing is kept.
+            The events with the numbers they were given, without those of a kind that means private, which are
+            not kept; none while learning is paused or switched off, when nothing is kept.
 
         Raises:
-            DataError: An item is unknown, or a kind, time, value or context cannot be kept.
+            DataError: An item is unknown, nobody declared a kind, or a kind, time, value or context cannot be
+                kept.
         """
         given, vault = list(new), self._access.vault
         keys = [items.require_key(vault, event.item) for event in given]
+        pack = settings.pack(vault)
+        kinds.check(pack, {event.kind: None for event in given})
         if not self._learning():
             return ()
+        signals = {event.kind: pack.event(event.kind).signal for event in given}
+        keys = [
+            key for key, event in zip(keys, given, strict=True) if signals[event.kind] is not Signal.PRIVATE
+        ]
+        given = [event for event in given if signals[event.kind] is not Signal.PRIVATE]
         with vault.write():
+            for event in given:
+                if signals[event.kind] is Signal.WISH:
+                    wishes.put(vault, "saved", event.item, 1)
             numbers = add_events(
                 vault,
                 [
@@ -117,6 +128,28 @@ class History:
             expire(vault, settings.retention(vault))
         self._access.changed()
         return tuple(replace(event, number=n) for event, n in zip(given, numbers, strict=True))
+
+    @exclusive
+    def declare(self, kind: str, says: EventKind) -> None:
+        """Say what a kind of event means, once; it is remembered, and every process and import reads it so.
+
+        What the pack says of the same word, however it is spelled, no longer counts in this profile. Events
+        that are there count by it from the next answer on.
+
+        Args:
+            kind: The kind, 1 to 64 characters.
+            says: What such an event says of its item.
+
+        Raises:
+            DataError: The kind cannot be kept, or its strength is not above 0 and at most 10.
+        """
+        kinds.declare(self._access.vault, kind, says)
+        self._access.changed()
+
+    @property
+    def declared(self) -> dict[str, EventKind]:
+        """What was declared here, by kind."""
+        return kinds.declared(self._access.vault)
 
     @exclusive
     def events(
@@ -337,7 +370,7 @@ def _add(sql: Sql, event: NewEvent) -> int:
     value = None if event.value is None else _number(event.value, "the value of an event")
     if not isinstance(event.context, Mapping):
         raise DataError("the context of an event must be a mapping of short texts, or left out")
-    check_text(event.kind, "the kind of an event", 1, MAX_KIND, controls=False)
+    check_text(event.kind, "the kind of an event", 1, kinds.MAX_KIND, controls=False)
     if not (math.isfinite(at) and 0 <= at <= LATEST):
         raise DataError(
             f"the time of an event, {event.at}, is out of range: give seconds since 1970, up to the year 2100"

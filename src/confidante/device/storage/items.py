@@ -92,8 +92,10 @@ def remove(vault: Vault, ids: Collection[str]) -> list[int]:
 def drop_personal(sql: Sql) -> None:
     """Erase every personal item that no event, mark or wish names any more, hidden ones included.
 
-    What was derived from them goes in the same transaction.
+    What was derived from them goes in the same transaction, and so does a kind that was only known from
+    events (`kinds.py`).
     """
+    sql("DELETE FROM kind WHERE inherited = 1 AND name NOT IN (SELECT kind FROM event)")
     gone = sql(
         "DELETE FROM item WHERE personal = 1"
         " AND key NOT IN (SELECT item FROM event)"

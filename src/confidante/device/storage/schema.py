@@ -115,4 +115,12 @@ MIGRATIONS = (
         PRIMARY KEY (item, forgetting)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE kind (                 -- kinds of event that this profile knows besides its pack's
+        name TEXT PRIMARY KEY,          -- as it was spelled
+        says TEXT NOT NULL,             -- JSON, an EventKind
+        inherited INTEGER NOT NULL DEFAULT 0 -- used before kinds had to be declared: the pack goes first
+    ) WITHOUT ROWID;
+    INSERT INTO kind (name, says, inherited) SELECT DISTINCT kind, '{}', 1 FROM event;
+    """,
 )

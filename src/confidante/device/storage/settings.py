@@ -7,6 +7,7 @@ import msgspec
 from confidante.core.errors import DataError
 from confidante.core.text import check_text
 from confidante.core.values import DEFAULT_PACK
+from confidante.device.storage import kinds
 from confidante.device.storage.items import STALE
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Retention
@@ -88,14 +89,18 @@ def set_attributes(vault: Vault, stated: Mapping[str, str]) -> None:
 
 
 def pack(vault: Vault) -> Pack:
-    """Return the pack of this profile. Raises DataError when it is not installed here."""
+    """Return the pack of this profile, with the kinds of event that were declared here.
+
+    Raises DataError when it is not installed.
+    """
     stored = vault.setting(_PACK)
-    return pack_named(DEFAULT_PACK if stored is None else stored.decode())
+    found = pack_named(DEFAULT_PACK if stored is None else stored.decode())
+    return found.with_events(kinds.besides(found, vault))
 
 
 def set_pack(vault: Vault, name: str) -> None:
     """Use the pack of that name from the next opening on. Raises DataError when there is none."""
-    if pack_named(name) != pack(vault):
+    if pack_named(name).name != pack(vault).name:
         with vault.write():
             vault.set_setting(_PACK, name.encode())
             vault.set_setting(STALE, b"yes")  # what was derived from the items was read by the other pack

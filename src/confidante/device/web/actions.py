@@ -42,13 +42,16 @@ class Actions:
         return _to("/")
 
     def wish(self, fields: Fields) -> Response:
-        """Less like this, not this one, allow, save, unsave, or "I know it"."""
+        """Less like this, not this one, allow, save, unsave, "I like it", or "I know it" (no liking)."""
         device, what = self._device, fields.text("wish")
         item = device.items.get(self._page.item_id(fields.text("item")))
-        said = f"Learning is off or paused: it was not noted that you know “{item.title}”."
-        if what == "know":
-            if device.record(item.id) is not None:
-                said = f"Noted that you know “{item.title}”."
+        recorded = {"know": ("seen", "know"), "like": ("like", "like")}
+        if what in recorded:
+            kind, verb = recorded[what]
+            noted = device.record(item.id, kind) is not None
+            said = f"Noted that you {verb} “{item.title}”."
+            if not noted:
+                said = f"Learning is off or paused: it was not noted that you {verb} “{item.title}”."
         elif what == "less":
             device.taste.less(item.id)
             said = f"You will see less like “{item.title}”."

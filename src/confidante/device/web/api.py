@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from confidante.core.errors import VaultError
+from confidante.core.values import Event
 from confidante.device.privacy.consent import APP
 from confidante.device.values import Answer, Explanation, Forgotten, Retention, SeenItem, Taste
 from confidante.device.web.api_refinement import refining_routes
@@ -19,6 +20,8 @@ from confidante.device.web.api_shapes import (
     Items,
     LedgerShape,
     Pause,
+    Record,
+    Recorded,
     RetentionShape,
     SeenCount,
     State,
@@ -88,6 +91,13 @@ def _answer_routes(device: "Device") -> APIRouter:
 
 def _history_routes(device: "Device") -> APIRouter:
     router = _router("history")
+
+    @router.post("/record", response_model=Recorded)
+    def record(what: Record) -> dict[str, Event | None]:
+        """Remember what the person did: kind `like`, `dislike`, `skip`, `seen` (no liking), `rating`..."""
+        known(device, what.item)
+        event = device.record(what.item, what.kind, at=what.at, value=what.value, context=what.context)
+        return {"event": event}
 
     @router.post("/forget")
     def forget(what: Forget) -> Forgotten:

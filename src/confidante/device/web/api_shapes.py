@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from confidante.device.values import Purpose, Suggestion
-from confidante.device.web.shapes import Name, Number, Shape, Time
+from confidante.device.web.shapes import Finite, Name, Number, Shape, Time
 
 UndoSeconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 Numbers = Annotated[list[Number], Field(max_length=1000)]
@@ -64,6 +64,33 @@ class WhatIf(Shape):
 
     without: Numbers = Field(default_factory=list)
     n: Annotated[int, Field(ge=1, le=1000)] = 10
+
+
+class Record(Shape):
+    """Something the person did. kind: see `Device.record`; at: now when left out."""
+
+    item: Name
+    kind: Name = "view"
+    at: Time | None = None
+    value: Finite | None = None
+    context: dict[str, str] = Field(default_factory=dict)
+
+
+class EventShape(Shape):
+    """An event that is remembered. number: its name here."""
+
+    number: int
+    item: str
+    kind: str
+    at: float
+    value: float | None
+    context: dict[str, str]
+
+
+class Recorded(Shape):
+    """The event, or null where nothing was kept: learning is off or paused, or the kind means private."""
+
+    event: EventShape | None
 
 
 class Forget(Shape):

@@ -36,28 +36,39 @@ def _importers() -> "tuple[Format | NotRead, ...]":
     )  # fmt: skip
 
 
+_PLAYED = """
+    play, played, playback, listen, listened, scrobble, scrobbled, watch, watched, rewatch, rewatched,
+    rewatching, relisten, rereading, replay, replayed, track-done, trackdone, end-play, play-end, media-play,
+    media.play, media.scrobble, media-complete, checkin, check-in, streamed, stream
+"""
+_RATED = """
+    rating, rate, rated, review, reviewed, score, scored, media.rate, read, reread, archive, archived, done,
+    complete, completed, finish, finished
+"""
+_GIVEN_UP = """
+    stopped-reading, stopped-watching, stopped-listening, skipped-by-user, fwd-btn, fwdbtn, skip-next,
+    next-button, gave-up-on
+"""
+_WANTED = """
+    to-read, to-watch, to-listen, to-play, want-to-read, want-to-watch, want-to-listen, want-to-play,
+    plan-to-read, plan-to-watch, plan-to-listen, plan-to-play, watchlist, watch-list, readlist, reading-list,
+    listening-list, tbr, watch-later, read-later, listen-later
+"""
+_NOT_DONE = """
+    watching, reading, listening, playing, currently-reading, currently-watching, currently-listening,
+    currently-playing, media.pause, media.stop, media.resume, playback-start, playback-stop, now-playing
+"""
+
 MEDIA = Pack(
     name="media",
     fields=MediaFields,
     events={
-        **kinds(
-            EventKind(unit="minutes"), "play, played, listen, listened, scrobble, scrobbled, watch, watched"
-        ),
-        **kinds(
-            EventKind(value=ValueOf.RATING, unit="stars"),
-            "rating, rate, rated, review, reviewed, read, reread",
-        ),
-        **kinds(EventKind(Signal.AGAINST), "stopped-reading, stopped-watching, skipped-by-user"),
-        **kinds(
-            EventKind(Signal.WISH), "to-read, to-watch, to-listen, want-to-read, want-to-watch, watchlist"
-        ),
-        **kinds(
-            EventKind(Signal.WISH), "plan-to-read, plan-to-watch, plan-to-listen, reading-list, readlist, tbr"
-        ),
-        **kinds(EventKind(Signal.WISH), "watch-later, read-later, listen-later"),
-        **kinds(
-            EventKind(Signal.NEUTRAL), "watching, reading, listening, currently-reading, currently-watching"
-        ),
+        **kinds(EventKind(unit="minutes"), _PLAYED),
+        **kinds(EventKind(value=ValueOf.RATING, unit="stars"), _RATED),
+        **kinds(EventKind(Signal.AGAINST), _GIVEN_UP),
+        **kinds(EventKind(Signal.WISH), _WANTED),
+        **kinds(EventKind(Signal.NEUTRAL), _NOT_DONE),
+        **kinds(EventKind(Signal.SEEN), "collected, collection, in-collection, in-library, mark-played"),
     },
     features=years,
     split_title=split_year,
