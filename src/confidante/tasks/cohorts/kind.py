@@ -82,7 +82,7 @@ class Groups:
             ("Group", "Devices", "Noise", "Table of"),
             rows,
             (1, 2),
-            "Popularity in each, from one private sum; sizes are noisy. A group has a table of its own when "
+            "Popularity in each, from one noised sum; sizes are noisy. A group has a table of its own when "
             f"its size, less what the noise may add, is {self.gate:g}; otherwise its devices read the table "
             "of the group above it.",
         )
