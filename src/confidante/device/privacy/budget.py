@@ -42,8 +42,13 @@ _CLOSE = 1 + 1e-9
 class Budget:
     """What was given away so far, and how much may be.
 
-    epsilon_spent: of all rounds that were spent, together; epsilon_limit: for the lifetime of the vault;
-    delta: at which both hold; rounds: how many were spent.
+    Attributes:
+        epsilon_spent: Of all rounds that were spent, together; inf after a sum without noise.
+        epsilon_limit: For the lifetime of the vault.
+        delta: At which both hold.
+        rounds: How many were spent.
+
+    Stability: provisional
     """
 
     epsilon_spent: float

@@ -32,7 +32,21 @@ _HEAD, _PRINCIPAL, _GPC = "consent.head", "consent.principal", "consent.gpc"
 @final
 @dataclass(frozen=True, slots=True)
 class ConsentRecord:
-    """One change of a switch. record: canonical JSON; hash: sha256 of `previous` and `record`, 32 bytes."""
+    """One change of a switch, as it is kept for good.
+
+    Attributes:
+        number: 1 for the first change in this vault, and so on.
+        purpose: Whose switch it is.
+        granted: Whether it was switched on.
+        at: When, in seconds since 1970, UTC.
+        how: Who turned it: "person", "app", or "browser" (Sec-GPC).
+        gpc: Whether the person's browser had said Sec-GPC by then.
+        record: Canonical JSON of the consent record (ISO/IEC TS 27560).
+        previous: Hash of the record before, 32 bytes; zeros for the first.
+        hash: SHA-256 of `previous` and `record`, 32 bytes.
+
+    Stability: provisional
+    """
 
     number: int
     purpose: Purpose
@@ -48,37 +62,68 @@ class ConsentRecord:
 @final
 @checked_arguments
 class Consents:
-    """The switches of one vault. Asks the vault each time: nothing is cached that could be stale."""
+    """The switches of one vault. Asks the vault each time: nothing is cached that could be stale.
+
+    Stability: provisional
+    """
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._chain = Chain(vault, _HEAD, "the chain of consent records")
 
     def state(self) -> dict[Purpose, bool]:
-        """Return every switch."""
+        """Return every switch.
+
+        Returns:
+            Whether each purpose is switched on.
+        """
         return {purpose: self.allowed(purpose) for purpose in Purpose}
 
     def allowed(self, purpose: Purpose) -> bool:
-        """Whether a switch is on."""
+        """Return whether a switch is on.
+
+        Args:
+            purpose: Whose switch.
+
+        Returns:
+            What its newest receipt says; before the first, True for what sends nothing, False for the rest.
+        """
         rows = self._vault.rows(
             "SELECT granted FROM consent WHERE purpose = ? ORDER BY number DESC LIMIT 1", (purpose.value,)
         )
         return bool(rows[0][0] == 1) if rows else not purpose.sends
 
     def require(self, purpose: Purpose) -> None:
-        """Raise ConsentError unless the switch is on."""
+        """Do nothing where a switch is on.
+
+        Args:
+            purpose: Whose switch.
+
+        Raises:
+            ConsentError: It is off.
+        """
         if not self.allowed(purpose):
             raise ConsentError(f'"{purpose.entry.title}" is switched off: switch it on first')
 
     def switch(
         self, purpose: Purpose, on: bool, *, how: str, explicit: bool | None = None
     ) -> ConsentRecord | None:
-        """Turn a switch and return its receipt, or None when it stood there already.
+        """Turn a switch, and keep a receipt.
 
-        how: PERSON (on the person's own page) or APP. explicit: the person confirmed just this; None: yes
-        when it was the person, no when it was an app, which may say so only if it asked just this.
-        ConsentError when the browser has said Sec-GPC and something that sends would be switched on by
-        anyone but the person, explicitly.
+        Args:
+            purpose: Whose switch.
+            on: Where to turn it.
+            how: "person" (on the person's own page or command line) or "app".
+            explicit: Whether the person confirmed just this change. When left out: yes of the person, no of
+                an app, which may say so only if it asked just this.
+
+        Returns:
+            The receipt; None when the switch stood there already.
+
+        Raises:
+            ConsentError: The browser has said Sec-GPC, and something that sends would be switched on by
+                anyone but the person, explicitly.
+            ValueError: `how` is neither.
         """
         if how not in (PERSON, APP):
             raise DataError(f'how is {shown(how)}: a switch can be turned by "{PERSON}" or "{APP}"')
@@ -98,7 +143,14 @@ class Consents:
             return record
 
     def records(self) -> tuple[ConsentRecord, ...]:
-        """Return every receipt, oldest first."""
+        """Return every receipt.
+
+        Returns:
+            The receipts, oldest first.
+
+        Raises:
+            VaultError: One of them does not say what its row says.
+        """
         return tuple(
             _record(*row)
             for row in self._vault.rows(
@@ -107,7 +159,11 @@ class Consents:
         )
 
     def verify(self) -> None:
-        """Raise VaultError unless every receipt is as it was written, and none is missing."""
+        """Check that every receipt is as it was written, and that none is missing.
+
+        Raises:
+            VaultError: One was changed, or is gone; the text says which.
+        """
         records = self.records()
         self._chain.verify((one.number, one.previous, one.record, one.hash) for one in records)
 
@@ -122,7 +178,11 @@ class Consents:
         return self._vault.setting(_GPC) == b"1"
 
     def note_gpc(self, on: bool) -> None:
-        """Note what the person's browser said, and switch off what sends and an app had switched on."""
+        """Note what the person's browser said, and switch off what sends and an app had switched on.
+
+        Args:
+            on: Whether it said Sec-GPC: 1.
+        """
         if on == self.gpc:
             return
         with self._vault.write():

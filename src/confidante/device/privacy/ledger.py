@@ -41,9 +41,26 @@ class EgressState(StrEnum):
 class EgressRecord:
     """One thing that left, or was about to.
 
-    at: when it was written, seconds since 1970, UTC. destination: to whom. size, digest: bytes, and sha256
-    of them. content: decoded, as JSON values. visible: what the receiver can learn, in words. round: 32
-    bytes, or None. epsilon, delta: what it spent. receipt: what came back. previous, hash: the chain.
+    Attributes:
+        number: Its place in the ledger, from 1.
+        at: When it was written, in seconds since 1970, UTC.
+        purpose: The switch that allowed it.
+        task: What it was for, in words.
+        destination: To whom: scheme, host and port.
+        size: Bytes of it.
+        digest: SHA-256 of those bytes, 32 bytes.
+        content: What the person may read of it, as JSON values.
+        visible: What the receiver can learn, in words.
+        round: The round that it belongs to, 32 bytes, or None.
+        epsilon: What it spent of the privacy budget.
+        delta: The delta at which `epsilon` holds.
+        state: How far it got.
+        sent_at: When its first byte left, in seconds since 1970; None when none did.
+        receipt: What came back.
+        previous: Hash of the entry before, 32 bytes.
+        hash: Hash of this entry, 32 bytes.
+
+    Stability: provisional
     """
 
     number: int
@@ -71,7 +88,10 @@ _COLUMNS = ", ".join(EgressRecord.__slots__)
 
 @final
 class Ledger:
-    """The departures of one vault, and its budget."""
+    """The departures of one vault, and its budget. `rounds` is the log of the rounds that were joined.
+
+    Stability: provisional
+    """
 
     def __init__(self, vault: Vault, consents: Consents) -> None:
         self._vault = vault
@@ -94,8 +114,24 @@ class Ledger:
     ) -> EgressRecord:
         """Write down, durably, that exactly `data` is about to leave; spend the epsilon of its round.
 
-        ConsentError when the purpose is switched off or never sends, when the round was not joined or was
-        spent before, and when the budget would be exceeded. Nothing is written then.
+        Args:
+            purpose: The switch that allows it.
+            task: What it is for, in words.
+            destination: To whom: scheme, host and port.
+            data: Every byte that will leave.
+            content: What the person may read of it, as JSON values.
+            visible: What the receiver can learn, in words.
+            round: The round that it belongs to, 32 bytes, where it spends epsilon.
+            epsilon: What it spends.
+            delta: The delta at which `epsilon` holds.
+
+        Returns:
+            The entry.
+
+        Raises:
+            ConsentError: The purpose is switched off or never sends, the round was not joined or was spent
+                before, or the budget would be exceeded. Nothing is written then.
+            ValueError: `epsilon` and `delta` are not bounds, or belong to no round.
         """
         if not (0 <= epsilon < math.inf and 0 <= delta < 1 and (epsilon == 0 or round is not None)):
             raise ValueError(f"epsilon {epsilon} and delta {delta} must be bounds, and belong to a round")
@@ -128,8 +164,14 @@ class Ledger:
     def check(self, number: int, data: bytes) -> None:
         """Refuse what the ledger does not hold as written and not yet sent.
 
-        EgressError when it does not hold exactly these bytes under this number, when they were sent before,
-        or when the entry was changed; ConsentError when the purpose was switched off since.
+        Args:
+            number: Of the entry.
+            data: The bytes that are to leave.
+
+        Raises:
+            EgressError: The ledger does not hold exactly these bytes under this number, they were sent
+                before, or the entry was changed.
+            ConsentError: The purpose was switched off since.
         """
         one = self._one(number)
         if one is None or one.size != len(data) or one.digest != hashlib.sha256(data).digest():
@@ -145,7 +187,16 @@ class Ledger:
         self._permit(one.purpose)
 
     def begin_sending(self, number: int, data: bytes) -> None:
-        """Mark a departure as sent, durably, right before its first byte leaves; refuses as `check` does."""
+        """Mark a departure as sent, durably, right before its first byte leaves.
+
+        Args:
+            number: Of the entry.
+            data: The bytes that leave.
+
+        Raises:
+            EgressError: As `check`.
+            ConsentError: As `check`.
+        """
         with self._vault.write() as sql:
             self.check(number, data)
             sql(
@@ -156,14 +207,29 @@ class Ledger:
     def fail(self, number: int, why: str) -> None:
         """Note why a departure did not leave, or not whole.
 
-        `failed` when none of it did, else it stays `sent`.
+        It is `failed` when none of it did, else it stays `sent`.
+
+        Args:
+            number: Of the entry.
+            why: One sentence.
+
+        Raises:
+            DataError: There is no such entry.
         """
         with self._vault.write() as sql:
             sql("UPDATE departure SET state = 'failed' WHERE number = ? AND state = 'written'", (number,))
             self.attach_receipt(number, {"error": why})
 
     def attach_receipt(self, number: int, receipt: Mapping[str, Any]) -> None:
-        """Add to what came back for a departure; DataError when there is no such number."""
+        """Add to what came back for a departure.
+
+        Args:
+            number: Of the entry.
+            receipt: What to add, by name, as JSON values.
+
+        Raises:
+            DataError: There is no such entry.
+        """
         with self._vault.write() as sql:
             one = self.departure(number)
             sql(
@@ -172,14 +238,35 @@ class Ledger:
             )
 
     def departure(self, number: int) -> EgressRecord:
-        """Return one departure; DataError when there is none of that number."""
+        """Return one departure.
+
+        Args:
+            number: Of the entry.
+
+        Returns:
+            The entry.
+
+        Raises:
+            DataError: There is no such entry.
+        """
         one = self._one(number)
         if one is None:
             raise DataError(f"the ledger has no number {number}")
         return one
 
     def departures(self, limit: int = 50, before: int | None = None) -> tuple[EgressRecord, ...]:
-        """Return at most `limit` departures with a number below `before`, newest first."""
+        """Return what left, and what was about to.
+
+        Args:
+            limit: The most entries to return, 0 or more.
+            before: Only entries with a lower number; all when left out.
+
+        Returns:
+            The entries, newest first.
+
+        Raises:
+            DataError: `limit` is below 0.
+        """
         if limit < 0:
             raise DataError(f"cannot list {limit} departures: give 0 or more")
         rows = self._vault.rows(
@@ -189,7 +276,12 @@ class Ledger:
         return tuple(_departure(*row) for row in rows)
 
     def note_locally(self, round: bytes, note: Any) -> None:  # noqa: A002
-        """Keep what only the person may read of a round, until anything is forgotten or 20 more were kept."""
+        """Keep what only the person may read of a round, until anything is forgotten or 20 more were kept.
+
+        Args:
+            round: The round's id, 32 bytes.
+            note: JSON values. They are not chained, and never sent.
+        """
         with self._vault.write() as sql:
             sql("DELETE FROM outbox WHERE number <= (SELECT max(number) FROM outbox) - ?", (_NOTES - 1,))
             sql(
@@ -198,22 +290,44 @@ class Ledger:
             )
 
     def local_note(self, round: bytes) -> Any:  # noqa: A002
-        """Return what only the person may read of a round, or None: nothing, or forgotten."""
+        """Return what only the person may read of a round.
+
+        Args:
+            round: The round's id, 32 bytes.
+
+        Returns:
+            The note; None when there is none, or it was forgotten.
+        """
         rows = self._vault.rows(
             "SELECT body FROM outbox WHERE round = ? ORDER BY number DESC LIMIT 1", (round,)
         )
         return json.loads(rows[0][0]) if rows else None
 
     def budget(self) -> Budget:
-        """Return what was given away so far, and how much may be."""
+        """Return what was given away so far, and how much may be.
+
+        Returns:
+            The budget of this vault's lifetime.
+        """
         return self.rounds.budget()
 
     def set_budget(self, epsilon: float) -> None:
-        """Set the epsilon of a lifetime; ConsentError unless it is a number from 0 up."""
+        """Set the epsilon of a lifetime. What was spent stays spent.
+
+        Args:
+            epsilon: The limit, 0 or more; `NO_LIMIT` for data that needs no protection.
+
+        Raises:
+            ConsentError: It is not such a number.
+        """
         self.rounds.set_limit(epsilon)
 
     def verify(self) -> None:
-        """Raise VaultError unless every departure is as it was written, and none is missing."""
+        """Check that every departure is as it was written, and that none is missing.
+
+        Raises:
+            VaultError: One was changed, or is gone; the text says which.
+        """
         rows = self._vault.rows(f"SELECT {_COLUMNS} FROM departure ORDER BY number")  # noqa: S608
         self._chain.verify((row[0], row[15], _record(*row[:12]), row[16]) for row in rows)
 

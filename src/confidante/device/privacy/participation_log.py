@@ -31,7 +31,15 @@ _CLOSE = 1 + 1e-6  # the rounding up of many rounds must not refuse a programme 
 class JoinedRound:
     """A round that this device joined.
 
-    at: when, seconds since 1970; epsilon, delta: what it costs, where it is spent; state: see above.
+    Attributes:
+        id: Its id, 32 bytes.
+        task: What it summed, in words.
+        at: When it was joined, in seconds since 1970.
+        epsilon: What it costs where it is spent.
+        delta: The delta at which `epsilon` holds; 0 for what is no sum.
+        state: "joined", "spent" once its masked vector was handed out, or "over".
+
+    Stability: provisional
     """
 
     id: bytes
@@ -51,7 +59,14 @@ class ParticipationLog:
         self.at_work = threading.Lock()
 
     def joined(self, limit: int = 50) -> tuple[JoinedRound, ...]:
-        """Return the rounds that were joined last, newest first, at most `limit`."""
+        """Return the rounds that were joined last.
+
+        Args:
+            limit: The most rounds to return.
+
+        Returns:
+            The rounds, newest first.
+        """
         rows = self._vault.rows(
             "SELECT id, task, at, epsilon, delta, state FROM round ORDER BY at DESC, id LIMIT ?",
             (min(max(limit, 0), 1 << 62),),

@@ -27,16 +27,48 @@ _SALT_BYTES = 24  # whole base64 groups: no spare bits that could be flipped unn
 
 
 class KeySource(Protocol):
-    """Gives the key that wraps the database key. `str` and `repr` of one show nothing."""
+    """Gives the key that wraps the database key. `str` and `repr` of one show nothing.
+
+    Stability: provisional
+    """
 
     def guard(self, vault: str, /) -> tuple[Guard, bytes]:
-        """Return what a new key file says of its protection, and the wrapping key. vault: its id."""
+        """Make a wrapping key.
+
+        Args:
+            vault: Id of the vault.
+
+        Returns:
+            What a key file says of its protection, and the wrapping key.
+
+        Raises:
+            VaultError: None can be made or kept.
+        """
 
     def unlock(self, vault: str, guard: Guard, /) -> bytes:
-        """Return the wrapping key of a vault that has this guard. VaultError when this cannot open it."""
+        """Return the wrapping key of a vault.
+
+        Args:
+            vault: Id of the vault.
+            guard: What its key file says of its protection.
+
+        Returns:
+            The wrapping key; whether it is the right one shows when it is used.
+
+        Raises:
+            VaultError: This cannot open a vault of such a guard.
+        """
 
     def destroy(self, vault: str, guard: Guard, /) -> None:
-        """Destroy what is kept of the wrapping key outside the key file."""
+        """Destroy what is kept of the wrapping key outside the key file.
+
+        Args:
+            vault: Id of the vault.
+            guard: What its key file says of its protection.
+
+        Raises:
+            VaultError: It cannot be destroyed.
+        """
 
 
 def new_keys(source: KeySource) -> Keys:
@@ -48,13 +80,22 @@ def new_keys(source: KeySource) -> Keys:
 
 @final
 class Passphrase:
-    """A passphrase, hardened by Argon2id with 19 MiB, 2 passes, 1 lane (an OWASP choice; 40 ms here)."""
+    """A passphrase, hardened by Argon2id with 19 MiB, 2 passes, 1 lane (an OWASP choice; 40 ms here).
+
+    Stability: provisional
+    """
 
     def __init__(self, text: str, *, memory_kib: int = 19 * 1024, iterations: int = 2) -> None:
-        """Use `text`, of 1 to 1,024 characters, composed by Unicode NFC. The costs are for new vaults.
+        """Use a passphrase. The costs are for new vaults; an existing one remembers its own.
 
-        memory_kib: 8 to 262,144. iterations: 1 to 16. DataError outside these bounds: what is outside of
-        them in a key file is refused.
+        Args:
+            text: 1 to 1,024 characters; they are composed by Unicode NFC.
+            memory_kib: Memory that a try takes, 8 to 262,144 KiB.
+            iterations: Passes over it, 1 to 16.
+
+        Raises:
+            VaultError: The passphrase cannot be used.
+            DataError: A cost is outside its bounds, as a key file with such a cost is refused.
         """
         if not 1 <= len(text) <= _LONGEST_PASSPHRASE:
             raise VaultError(f"a passphrase has 1 to {_LONGEST_PASSPHRASE} characters: choose another one")
@@ -93,12 +134,19 @@ class Passphrase:
 
 @final
 class Keyring:
-    """The system's key ring: it keeps a random wrapping key under the vault's id. Needs `keyring`."""
+    """The system's key ring: it keeps a random wrapping key under the vault's id. Needs `keyring`.
+
+    Stability: provisional
+    """
 
     def __init__(self, service: str = "confidante") -> None:
-        """Keep new keys under the name `service`; an existing vault remembers its own.
+        """Keep new keys under a name; an existing vault remembers its own.
 
-        service: 1 to 256 characters. DataError when it is longer, empty, or no text.
+        Args:
+            service: The name, 1 to 256 characters.
+
+        Raises:
+            DataError: It is longer, empty, or not text.
         """
         check_guard(ByKeyring(service))
         self._service = service
@@ -154,7 +202,10 @@ class Keyring:
 
 @final
 class InsecurePlaintextKey:
-    """No protection: the wrapping key lies in the key file. For demonstrations and for what is no secret."""
+    """No protection: the wrapping key lies in the key file. For demonstrations and for what is no secret.
+
+    Stability: provisional
+    """
 
     def guard(self, _vault: str) -> tuple[Guard, bytes]:
         """Return a fresh wrapping key, inside its guard."""
