@@ -4,12 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from xml.parsers import expat
 
-import msgspec
-
 from confidante.core.errors import DataError
 from confidante.formats.records import Skipped
 from confidante.formats.source import Member
-from confidante.formats.tables import NOT_JSON, json_entries, text_problem
+from confidante.formats.tables import json_entries, text_problem
 
 _DEEPEST = 4  # a name like "movie.ids.imdb" has three parts
 _MOST_FIELDS = 400  # of one entry
@@ -24,24 +22,9 @@ def json_rows(member: Member, inside: Sequence[str] = ()) -> Iterator[FlatRow]:
     inside: names of the lists that hold the entries; none: the file is a list, or lines. Raises DataError
     when the file is not JSON, or is nested too deeply.
     """
-    if not inside:
-        for entry in json_entries(member, dict[str, Any]):
+    for within in inside or ("",):
+        for entry in json_entries(member, dict[str, Any], within):
             yield entry if isinstance(entry, Skipped) else _flat(*entry)
-        return
-    try:
-        whole = msgspec.json.decode(member.read().removeprefix(b"\xef\xbb\xbf"), type=dict[str, msgspec.Raw])
-        lists = [msgspec.json.decode(whole[name], type=list[msgspec.Raw]) for name in inside if name in whole]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"is not JSON of this kind ({error}): download it again", path=member.path) from None
-    except RecursionError:
-        raise DataError("is nested too deeply for an export", path=member.path) from None
-    for number, raw in enumerate((raw for entries in lists for raw in entries), 1):
-        try:
-            decoded = msgspec.json.decode(raw, type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
-            yield Skipped(NOT_JSON, number)
-        else:
-            yield _flat(number, decoded)
 
 
 def _flat(number: int, entry: Mapping[str, Any]) -> FlatRow:
