@@ -200,12 +200,13 @@ def local_api() -> dict[str, Any]:
     from confidante.device.device import Device
     from confidante.device.storage.keys import InsecurePlaintextKey
     from confidante.device.web.app import make_api
+    from confidante.device.web.gorse import GorseConfig
 
     with (
         tempfile.TemporaryDirectory() as folder,
         Device(Path(folder) / "p", InsecurePlaintextKey()) as device,
     ):
-        found: dict[str, Any] = make_api(device).openapi()
+        found: dict[str, Any] = make_api(device, gorse=GorseConfig()).openapi()
         return found
 
 

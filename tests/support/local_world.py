@@ -14,6 +14,7 @@ from confidante.core.values import Item
 from confidante.device.device import Device
 from confidante.device.storage.keys import InsecurePlaintextKey
 from confidante.device.web.app import make_app
+from confidante.device.web.gorse import GorseConfig
 from confidante.device.web.security import Gate, new_api_key
 
 PORT = 8470
@@ -57,10 +58,10 @@ def _profile(events: bool) -> tempfile.TemporaryDirectory[str]:
     return made
 
 
-def api_client(device: Device) -> TestClient:
-    """An app with the key, behind the guard."""
+def api_client(device: Device, gorse: GorseConfig | None = None) -> TestClient:
+    """An app with the key, behind the guard. gorse: what types of feedback mean; as they do by themselves."""
     key = new_api_key(device.settings)
-    app = make_app(device, Gate(PORT, device.settings), user="ada")
+    app = make_app(device, Gate(PORT, device.settings), user="ada", gorse=gorse or GorseConfig())
     return TestClient(app, base_url=HERE, headers={"x-api-key": key})
 
 

@@ -21,6 +21,7 @@ _EXTRA = {
     ),
     **dict.fromkeys(("alembic", "fsspec", "prometheus_client", "psycopg", "sqlalchemy"), "server"),
     **dict.fromkeys(("pyhpke", "seal"), "he"),
+    "dateutil": "gorse",
     "httpx": "relay",
     "ray": "ray",
 }

@@ -171,6 +171,16 @@ class Explanation:
 
 @final
 @dataclass(frozen=True, slots=True)
+class ItemEntry:
+    """An item as the library has it. hidden: it is not recommended. note: what an app keeps with it."""
+
+    item: Item
+    hidden: bool
+    note: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Taste:
     """A label and how much of the person's recent history it is.
 

@@ -19,6 +19,7 @@ from schemathesis.checks import load_all_checks
 from schemathesis.schemas import BaseSchema
 
 from confidante.device.web.app import make_app
+from confidante.device.web.gorse import GorseConfig
 from confidante.device.web.security import Gate, new_api_key
 
 load_all_checks()
@@ -59,7 +60,7 @@ def keys() -> dict[str, str]:
 def api(tmp_path: Path, keys: dict[str, str]) -> Iterator[BaseSchema]:
     with small_device(tmp_path / "profile") as device:
         keys["X-API-Key"] = new_api_key(device.settings)
-        app = make_app(device, Gate(PORT, device.settings))
+        app = make_app(device, Gate(PORT, device.settings), gorse=GorseConfig())
         yield schemathesis.openapi.from_asgi("/openapi.json", app, headers={"host": f"127.0.0.1:{PORT}"})
 
 

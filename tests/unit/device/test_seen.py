@@ -10,7 +10,7 @@ from device_world import Clock
 from confidante import Device, InsecurePlaintextKey, Item, Retention
 from confidante.core.errors import DataError, VaultError
 from confidante.device.privacy.consent import PERSON
-from confidante.device.storage import history, items, marks
+from confidante.device.storage import history, marks
 from confidante.device.storage.schema import MIGRATIONS
 from confidante.device.storage.vault import Vault
 from confidante.device.values import Purpose
@@ -255,15 +255,19 @@ def test_what_if_leaves_out_what_was_had_without_the_events_too(device: Device) 
 @pytest.mark.parametrize("forget_seconds", [0.0, 60.0])
 def test_a_vault_of_before_has_all_its_events_marked(tmp_path: Path, forget_seconds: float) -> None:
     old = MIGRATIONS[:2]
-    with Vault.open(tmp_path / "me", InsecurePlaintextKey(), create=True, migrations=old) as vault:
-        items.put(vault, FILMS)
-        with vault.write() as sql:
-            sql("INSERT INTO forgetting (token, until) VALUES ('t', 4e9)")
-            for item, at, forgotten in ((1, 1e9, None), (1, 2e9, None), (2, 3e9, 1), (3, 1e9, None)):
-                sql(
-                    "INSERT INTO event (item, kind, at, context, forgotten) VALUES (?, 'view', ?, '{}', ?)",
-                    (item, at, forgotten),
-                )
+    key = InsecurePlaintextKey()
+    with Vault.open(tmp_path / "me", key, create=True, migrations=old) as vault, vault.write() as sql:
+        for film in FILMS:
+            sql(
+                "INSERT INTO item (id, title, labels, description) VALUES (?, ?, '[]', '')",
+                (film.id, film.title),
+            )
+        sql("INSERT INTO forgetting (token, until) VALUES ('t', 4e9)")
+        for item, at, forgotten in ((1, 1e9, None), (1, 2e9, None), (2, 3e9, 1), (3, 1e9, None)):
+            sql(
+                "INSERT INTO event (item, kind, at, context, forgotten) VALUES (?, 'view', ?, '{}', ?)",
+                (item, at, forgotten),
+            )
     with Vault.open(tmp_path / "me", InsecurePlaintextKey(), clock=Clock()) as vault:
         assert marks.listed(vault, 10) == [(1, 2e9), (3, 1e9)]
         history.undo(vault, "t")

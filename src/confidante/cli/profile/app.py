@@ -24,6 +24,7 @@ OPEN_EXAMPLES = examples(
     "confidante open",
     "confidante open --profile out/demo/profile",
     "confidante open -p out/demo/profile --no-browser --port 8088 --api",
+    "confidante open -p out/demo/profile --port 8087 --api --gorse-config config.toml",
 )
 
 
@@ -37,6 +38,14 @@ def open_page_command(
         typer.Option("--api", help="Make and print a key for the local API; an earlier one ends."),
     ] = False,
     user: Annotated[str, typer.Option(help="Name by which apps may ask for you, beside `me`.")] = "me",
+    gorse: Annotated[
+        bool,
+        typer.Option("--gorse", help="Answer clients of Gorse, too. Needs the extra `confidante[gorse]`."),
+    ] = False,
+    gorse_config: Annotated[
+        Path | None,
+        typer.Option(help="Gorse's config.toml, which says what types of feedback mean; implies --gorse."),
+    ] = None,
     passphrase_file: PassphraseFile = None,
 ) -> None:
     """Open the person's page: what is suggested and why, what is known, what left, every switch.
@@ -46,8 +55,13 @@ def open_page_command(
     from confidante.cli.profile.opening import open_profile
     from confidante.device.web.server import open_page
 
+    config = None
+    if gorse or gorse_config is not None:
+        from confidante.device.web.gorse import GorseConfig
+
+        config = GorseConfig() if gorse_config is None else GorseConfig.read_file(gorse_config)
     with open_profile(folder, passphrase_file) as device:
-        open_page(device, port=port, browser=browser, new_key=api, user=user)
+        open_page(device, port=port, browser=browser, new_key=api, user=user, gorse=config)
 
 
 @profile.command(

@@ -1,6 +1,6 @@
 """The library and its index, kept in step with the vault's items and model."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, final
@@ -57,8 +57,15 @@ class Serving:
             self._index = choose(self.library.model, budget_bytes=self._graph_bytes)
         return self._index
 
-    def add(self, new: Iterable[Item], *, personal: bool = False) -> int:
-        """Add or replace items; return how many there were. personal: see `items.put`."""
+    def add(
+        self,
+        new: Iterable[Item],
+        *,
+        personal: bool = False,
+        hidden: Collection[str] = (),
+        notes: Mapping[str, str] = items.NO_NOTES,
+    ) -> int:
+        """Add or replace items; return how many there were. personal, hidden, notes: see `items.put`."""
         given = [self._pack.checked(item) for item in {item.id: item for item in new}.values()]
         if not given:
             return 0
@@ -67,7 +74,7 @@ class Serving:
         before = self.library
         with self.as_before_if_it_fails(), self._vault.write():
             known = set(items.known_ids(self._vault, [item.id for item in given]))
-            items.put(self._vault, given, personal=personal)
+            items.put(self._vault, given, personal=personal, hidden=hidden, notes=notes)
             self._vault.set_setting(items.STALE, b"yes")
             fresh = [item for item in given if item.id not in known]
             grows = len(fresh) == len(given) and len(fresh) <= len(before)
@@ -78,15 +85,17 @@ class Serving:
                 self._unsaved = True
                 if self._index is not None:
                     self._index.add(self._library.model)
+                gone = [numbers[item.id] for item in fresh if item.id in hidden]
+                self._library.live[self._library.rows_of(np.array(gone, dtype=np.int64))] = False
             else:
                 self._replace(self._built())
         return len(given)
 
-    def remove(self, ids: Collection[str]) -> int:
-        """Take items out of all answers; return how many were known."""
+    def remove(self, ids: Collection[str], *, note: str | None = None) -> int:
+        """Take items out of all answers; return how many were known. note: see `items.remove`."""
         library = self.library
         with self._vault.write():
-            removed = items.remove(self._vault, ids)
+            removed = items.remove(self._vault, ids, note=note)
             self._vault.set_setting(items.STALE, b"yes")
         library.live[library.rows_of(np.array(removed, dtype=np.int64))] = False
         self._unsaved = True

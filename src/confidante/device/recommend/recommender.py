@@ -65,12 +65,19 @@ class Recommender:
         self._seen_of: Library | None = None
 
     @exclusive
-    def session(self, item_ids: Sequence[str], n: int = 10) -> Answer:
+    def session(
+        self,
+        item_ids: Sequence[str],
+        n: int = 10,
+        *,
+        filter: Callable[[Item], bool] | None = None,  # noqa: A002  # as `Device.recommend` calls it
+    ) -> Answer:
         """Recommend what suits some items, without reading the history.
 
         Args:
-            item_ids: Ids of the items, oldest first.
+            item_ids: Ids of the items, oldest first; without any, what everyone gets is returned.
             n: The most items to return, 0 to 1,000.
+            filter: Keeps the items it returns True for.
 
         Returns:
             The list with its reasons; it is not personal.
@@ -81,7 +88,7 @@ class Recommender:
         rows = self._rows(item_ids)
         nobody = np.zeros(len(rows), dtype=np.int64)  # numbers of no event
         profile = Profile(nobody, rows, np.ones(len(rows)), (NO_CONTEXT,) * len(rows))
-        return self._top_k(build_query(self._serving.library, profile), Request(n), personal=False)
+        return self._top_k(build_query(self._serving.library, profile), Request(n, filter), personal=False)
 
     @exclusive
     def what_if(self, *, without: Collection[int] = (), n: int = 10) -> Answer:

@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Concatenate, ParamSpec, Protocol, TypeVar, final
 
 from confidante.core.errors import VaultError
-from confidante.device.storage import settings
+from confidante.device.storage import marks, settings
 from confidante.device.storage.forgetting import expire, next_expiry, next_purge, purge
 from confidante.device.storage.vault import Vault
 
@@ -39,7 +39,7 @@ class VaultAccess:
         self._due = self._next_due()
 
     def erase_due(self) -> None:
-        """Erase what is too old to be kept, or too long forgotten to be undone.
+        """Erase what is too old to be kept, or too long forgotten to be undone; notice what counts by now.
 
         Where there is no room to destroy the old key, that is done later; it is no reason not to answer.
         """
@@ -51,7 +51,11 @@ class VaultAccess:
         self.changed()
 
     def _next_due(self) -> float | None:
-        times = [next_purge(self.vault), next_expiry(self.vault, settings.retention(self.vault))]
+        times = [
+            next_purge(self.vault),
+            next_expiry(self.vault, settings.retention(self.vault)),
+            marks.next_later(self.vault),
+        ]
         return min((time for time in times if time is not None), default=None)
 
 

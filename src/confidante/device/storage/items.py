@@ -2,9 +2,10 @@
 
 import re
 import warnings
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, final
 
 import msgspec
@@ -16,6 +17,7 @@ from confidante.core.text import check_text, folded, is_storable, shown
 from confidante.core.values import Item, Price
 from confidante.device.storage.vault import Sql, Vault
 from confidante.device.storage.wishes import HIDDEN
+from confidante.device.values import ItemEntry
 
 MAX_ID, MAX_TITLE, MAX_DESCRIPTION = 512, 10_000, 100_000
 MAX_LABELS, MAX_LABEL = 64, 200
@@ -26,6 +28,8 @@ _PICTURE = re.compile(
     r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}|(/|[A-Za-z]:[/\\]).+\.(png|jpe?g|gif|webp)",
     re.IGNORECASE,
 )
+
+NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
 LIBRARY = "library"
 """Name of the snapshot that holds what was derived from the items."""
@@ -47,8 +51,18 @@ class StoredItems:
     personal: NDArray[np.bool_]
 
 
-def put(vault: Vault, items: Iterable[Item], *, personal: bool = False) -> int:
+def put(
+    vault: Vault,
+    items: Iterable[Item],
+    *,
+    personal: bool = False,
+    hidden: Collection[str] = (),
+    notes: Mapping[str, str] = NO_NOTES,
+) -> int:
     """Add items, or replace those of the same ids, all or none; return how many. Removed ones are back.
+
+    hidden: ids of those that are removed from the start, or stay so. notes: what an app keeps with them, by
+    id; a note that is there stays where there is no new one.
 
     personal: they are known from the person's own history only, and are erased with the events and marks that
     name them; an item that was given otherwise, before or later, stays. What a stored item has besides (link,
@@ -62,10 +76,11 @@ def put(vault: Vault, items: Iterable[Item], *, personal: bool = False) -> int:
         for item in items:
             _check(item)
             sql(
-                "INSERT INTO item (id, title, labels, description, further, personal)"
-                " VALUES (?, ?, ?, ?, ?, ?)"
+                "INSERT INTO item (id, title, labels, description, further, personal, removed, note)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET title = excluded.title, labels = excluded.labels,"
-                " description = excluded.description, removed = 0,"
+                " description = excluded.description, removed = excluded.removed,"
+                " note = iif(excluded.note = '', note, excluded.note),"
                 " further = iif(excluded.further = '{}', further, excluded.further),"
                 " personal = min(personal, excluded.personal)",
                 (
@@ -75,17 +90,26 @@ def put(vault: Vault, items: Iterable[Item], *, personal: bool = False) -> int:
                     item.description,
                     _further(item),
                     personal,
+                    item.id in hidden,
+                    _note(item.id, notes),
                 ),
             )
             count += 1
     return count
 
 
-def remove(vault: Vault, ids: Collection[str]) -> list[int]:
-    """Mark items as removed, and return the keys of those that are known. Events may still name them."""
+def remove(vault: Vault, ids: Collection[str], *, note: str | None = None) -> list[int]:
+    """Mark items as removed, and return the keys of those that are known. Events may still name them.
+
+    note: in place of theirs; None: theirs stay.
+    """
     keys = list(keys_of(vault, ids).values())
     with vault.write() as sql:
-        sql("UPDATE item SET removed = 1 WHERE key IN (SELECT value FROM json_each(?))", (_listed(keys),))
+        sql(
+            "UPDATE item SET removed = 1, note = ifnull(?2, note)"
+            " WHERE key IN (SELECT value FROM json_each(?1))",
+            (_listed(keys), note),
+        )
     return keys
 
 
@@ -178,6 +202,17 @@ def everything(vault: Vault) -> StoredItems:
     )
 
 
+def entries(vault: Vault, limit: int, after: int = 0) -> tuple[ItemEntry, ...]:
+    """Return items, hidden ones too, in the order of their keys, from the first above `after`."""
+    if limit < 0:
+        raise DataError(f"cannot list {limit} items: give 0 or more")
+    rows = vault.rows(
+        f"SELECT {_COLUMNS}, removed, note FROM item WHERE key > ? ORDER BY key LIMIT ?",  # noqa: S608
+        (after, min(limit, 2**63 - 1)),
+    )
+    return tuple(ItemEntry(_item(*row[:5]), bool(row[5]), row[6]) for row in rows)
+
+
 def count(vault: Vault) -> int:
     """Return the number of items that can be recommended."""
     return int(vault.rows("SELECT count(*) FROM item WHERE removed = 0")[0][0])
@@ -232,6 +267,12 @@ def _check(item: Item) -> None:
         )
     if len(_further(item)) > MAX_IMAGE + MAX_DESCRIPTION:
         raise DataError(f"item {name} says more of itself than can be kept: give shorter fields")
+
+
+def _note(item_id: str, notes: Mapping[str, str]) -> str:
+    note = notes.get(item_id, "")
+    check_text(note, f"the note of item {shown(item_id)}", 0, MAX_DESCRIPTION, controls=True)
+    return note
 
 
 def _further(item: Item) -> str:

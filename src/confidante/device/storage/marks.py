@@ -17,9 +17,12 @@ from confidante.device.storage import settings
 from confidante.device.storage.vault import LATEST, Sql, Vault
 
 _PUT = (
-    "INSERT INTO seen (item, at) SELECT value ->> 0, value ->> 1 FROM json_each(?) WHERE TRUE"
-    " ON CONFLICT (item) DO UPDATE SET at = excluded.at WHERE excluded.at > at"
+    "INSERT INTO seen (item, at, since) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?1)"
+    " WHERE TRUE ON CONFLICT (item) DO UPDATE SET at = excluded.at, since = excluded.since"
+    " WHERE iif(since > ?2, excluded.since < since, excluded.since <= ?2 AND excluded.at > at)"
 )
+"""?2: now. Of marks that count the newest stays; else the one that counts first."""
+
 _LEFT = (
     "(SELECT ifnull(max(event.at), -1) FROM event WHERE event.item = seen.item AND event.forgotten IS NULL"
     " AND event.kind IN (SELECT value FROM json_each(?2)))"
@@ -27,33 +30,51 @@ _LEFT = (
 """The time of the newest event of a mark's item that means that it was had; -1 where none is left."""
 
 
-def put(vault: Vault, marks: Iterable[tuple[int, float]]) -> None:
-    """Mark items, by key, as had at a time in seconds since 1970. Of several times the newest counts."""
+def put(vault: Vault, marks: Iterable[tuple[int, float]], *, later: bool = False) -> None:
+    """Mark items, by key, as had at a time in seconds since 1970. Of several times the newest counts.
+
+    later: a mark of a time to come counts from then on only.
+    """
     given = [(item, float(at)) for item, at in marks]
     if not all(0 <= at <= LATEST for _item, at in given):
         raise DataError(
             "an item was had at a time out of range: give seconds since 1970, up to the year 2100"
         )
+    now = vault.now()
+    rows = [(item, at, at if later and at > now else 0.0) for item, at in given]
     with vault.write() as sql:
-        sql(_PUT, (msgspec.json.encode(given).decode(),))
+        sql(_PUT, (msgspec.json.encode(rows).decode(), now))
 
 
 def count(vault: Vault) -> int:
     """Return how many items were had."""
-    return int(vault.rows("SELECT count(*) FROM seen")[0][0])
+    return int(vault.rows("SELECT count(*) FROM seen WHERE since <= ?", (vault.now(),))[0][0])
 
 
 def keys(vault: Vault) -> NDArray[np.int64]:
     """Return the keys of all items that were had, rising."""
-    ((listed,),) = vault.rows("SELECT json_group_array(item) FROM (SELECT item FROM seen ORDER BY item)")
+    ((listed,),) = vault.rows(
+        "SELECT json_group_array(item) FROM (SELECT item FROM seen WHERE since <= ? ORDER BY item)",
+        (vault.now(),),
+    )
     return np.array(msgspec.json.decode(listed, type=list[int]), dtype=np.int64)
 
 
 def among(vault: Vault, items: Collection[int]) -> list[int]:
     """Return those of some keys whose items were had."""
     given = msgspec.json.encode(list(items)).decode()
-    rows = vault.rows("SELECT item FROM seen WHERE item IN (SELECT value FROM json_each(?))", (given,))
+    rows = vault.rows(
+        "SELECT item FROM seen WHERE since <= ? AND item IN (SELECT value FROM json_each(?))",
+        (vault.now(), given),
+    )
     return [item for (item,) in rows]
+
+
+def next_later(vault: Vault) -> float | None:
+    """Return when the next mark of a time to come counts, in seconds since 1970; None when there is none."""
+    rows = vault.rows("SELECT min(since) FROM seen WHERE since > 0 AND since > ?", (vault.now(),))
+    since: float | None = rows[0][0]
+    return since
 
 
 def within(vault: Vault, since: float | None, until: float | None) -> list[int]:
@@ -70,7 +91,7 @@ def listed(vault: Vault, limit: int, search: str = "", after: int | None = None)
 
     search: part of a title, case and accents aside. after: key of the last one of the page before.
     """
-    where, given = "TRUE", list[float | int | str]()
+    where, given = "since <= ?", list[float | int | str]([vault.now()])
     if search:
         where += " AND instr(folded(title), ?) > 0"
         given.append(searched(search))
@@ -101,7 +122,8 @@ def take(
     these = "item IN (SELECT value FROM json_each(?1)) AND at > " + _LEFT  # noqa: S608
     if forgetting is not None:
         sql(
-            f"INSERT INTO seen_forgotten (item, forgetting, at) SELECT item, ?3, at FROM seen WHERE {these}",  # noqa: S608
+            "INSERT INTO seen_forgotten (item, forgetting, at, since)"  # noqa: S608
+            f" SELECT item, ?3, at, since FROM seen WHERE {these}",
             (*given, forgetting),
         )
     sql(f"UPDATE seen SET at = {_LEFT} WHERE {these}", given)  # noqa: S608
@@ -114,7 +136,7 @@ def take_all(sql: Sql, forgetting: int | None) -> int:
         sql("DELETE FROM seen_forgotten")
     else:
         sql(
-            "INSERT INTO seen_forgotten (item, forgetting, at) SELECT item, ?, at FROM seen",
+            "INSERT INTO seen_forgotten (item, forgetting, at, since) SELECT item, ?, at, since FROM seen",
             (forgetting,),
         )
     return len(sql("DELETE FROM seen RETURNING 1"))
@@ -122,10 +144,10 @@ def take_all(sql: Sql, forgetting: int | None) -> int:
 
 def bring_back(vault: Vault, sql: Sql, forgetting: int, events: Collection[tuple[int, str, float]]) -> None:
     """Put back what a forgetting took, and the marks of events (item, kind, at) that are back."""
-    marks = sql("DELETE FROM seen_forgotten WHERE forgetting = ? RETURNING item, at", (forgetting,))
+    marks = sql("DELETE FROM seen_forgotten WHERE forgetting = ? RETURNING item, at, since", (forgetting,))
     pack = settings.pack(vault)
-    marks += [(item, at) for item, kind, at in events if pack.event(kind).had]
-    sql(_PUT, (msgspec.json.encode(marks).decode(),))
+    marks += [(item, at, 0.0) for item, kind, at in events if pack.event(kind).had]
+    sql(_PUT, (msgspec.json.encode(marks).decode(), vault.now()))
 
 
 def expire(vault: Vault, sql: Sql, oldest: float, full: float) -> int:

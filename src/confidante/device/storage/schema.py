@@ -123,4 +123,13 @@ MIGRATIONS = (
     ) WITHOUT ROWID;
     INSERT INTO kind (name, says, inherited) SELECT DISTINCT kind, '{}', 1 FROM event;
     """,
+    """
+    -- what an app keeps with an item, as it gave it
+    ALTER TABLE item ADD COLUMN note TEXT NOT NULL DEFAULT '';
+
+    -- when a mark begins to count: 0, but where an app said so beforehand
+    ALTER TABLE seen ADD COLUMN since REAL NOT NULL DEFAULT 0;
+    ALTER TABLE seen_forgotten ADD COLUMN since REAL NOT NULL DEFAULT 0;
+    CREATE INDEX seen_later ON seen (since) WHERE since > 0;
+    """,
 )

@@ -32,7 +32,8 @@ class Seen:
 
         Args:
             item_ids: Ids of the items.
-            at: When they were had, in seconds since 1970; now when left out.
+            at: When they were had, in seconds since 1970; now when left out. A time to come keeps them out
+                from then on.
 
         Returns:
             How many did not count as had before; 0 while learning is paused or switched off, when nothing is
@@ -47,7 +48,7 @@ class Seen:
             return 0
         before = marks.count(vault)
         when = vault.now() if at is None else at
-        marks.put(vault, ((key, when) for key in keys))
+        marks.put(vault, ((key, when) for key in keys), later=True)
         self._access.changed()
         return marks.count(vault) - before
 

@@ -18,19 +18,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from confidante.device.device import Device
+    from confidante.device.web.gorse import GorseConfig
 
 HOST = "127.0.0.1"
 
 
 def open_page(
-    device: "Device", *, port: int = 0, browser: bool = True, new_key: bool = False, user: str = "me"
+    device: "Device",
+    *,
+    port: int = 0,
+    browser: bool = True,
+    new_key: bool = False,
+    user: str = "me",
+    gorse: "GorseConfig | None" = None,
 ) -> None:
     """Serve until Ctrl-C, or until everything is erased on the page. Prints the address, which works once.
 
     port: 0 takes any free one; an app that uses the API wants a fixed one. browser: open it there as well,
     by a private file in the profile's folder, which goes when it was used.
     new_key: make an API key in place of an earlier one, and print it once. user: the name that apps may use
-    for the person, beside "me". Raises `DataError` when the port is taken.
+    for the person, beside "me". gorse: have the endpoints of Gorse's API as well, which read feedback so;
+    needs `confidante[gorse]`. Raises `DataError` when the port is taken.
     """
     key = new_api_key(device.settings) if new_key else None
     opened = ExitStack()  # ends with the use of the link, or with the server
@@ -47,7 +55,7 @@ def open_page(
             webbrowser.open(opened.enter_context(opening_file(device.folder, link)).as_uri())
 
     with opened:
-        serve(device, port=port, user=user, started=say, followed=opened.close)
+        serve(device, port=port, user=user, gorse=gorse, started=say, followed=opened.close)
 
 
 def serve(
@@ -55,6 +63,7 @@ def serve(
     *,
     port: int = 0,
     user: str = "me",
+    gorse: "GorseConfig | None" = None,
     started: "Callable[[str], None]" = lambda _: None,
     stopper: "Callable[[Callable[[], None]], None]" = lambda _: None,
     followed: "Callable[[], None]" = lambda: None,
@@ -73,7 +82,7 @@ def serve(
             for server in servers:
                 server.should_exit = True
 
-        app = make_app(device, gate, user=user, stop=stop, ready=lambda: started(gate.link()))
+        app = make_app(device, gate, user=user, gorse=gorse, stop=stop, ready=lambda: started(gate.link()))
         config = uvicorn.Config(
             app,
             http=LocalHttpProtocol,

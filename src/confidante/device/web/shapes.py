@@ -1,7 +1,5 @@
 """What both halves of the local API share: bounds of what comes in, the shape of an error, times as text."""
 
-import math
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, HTTPException, Query
@@ -70,26 +68,3 @@ def known(device: "Device", item_id: str) -> "Item":
         return device.items.get(item_id)
     except DataError as error:
         raise HTTPException(404, error.problem) from error
-
-
-def rfc3339(at: float) -> str:
-    """Write a time as Gorse does."""
-    return datetime.fromtimestamp(at, UTC).isoformat().replace("+00:00", "Z")
-
-
-def parse_time(text: str) -> float | None:
-    """Read RFC 3339, or anything of ISO 8601; None for none, and for the year 1 that Go writes for none."""
-    if not text:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-        at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError) as error:
-        if text.startswith("0001-01-01"):
-            return None
-        raise DataError(f"{text[:40]!r} is not a time: write it as 2026-01-31T12:00:00Z") from error
-    if not math.isfinite(at) or not 0 <= at <= 1e11:
-        if text.startswith("0001-01-01"):
-            return None
-        raise DataError(f"{text[:40]!r} is before 1970 or too far ahead")
-    return at
