@@ -16,7 +16,7 @@ import msgspec
 from confidante.core.errors import DataError
 from confidante.core.text import shown
 from confidante.core.values import Catalogue, Item
-from confidante.packs.identity import Identity
+from confidante.packs.identity import ItemIdentity
 from confidante.packs.signals import CORE_EVENTS, UNDECLARED, EventKind, plain_kind
 
 if TYPE_CHECKING:  # formats are loaded when they are first used, so that a start is quick
@@ -65,7 +65,7 @@ class Pack:
     events: Mapping[str, EventKind] = field(default_factory=lambda: MappingProxyType({}))
     features: Callable[[Item], tuple[str, ...]] = lambda _item: ()
     split_title: Callable[[str], tuple[str, str]] = lambda title: (title, "")
-    identity: Identity = field(default_factory=Identity)
+    identity: ItemIdentity = field(default_factory=ItemIdentity)
     groups: Callable[[Sequence[str]], Sequence[frozenset[str]]] = lambda titles: [frozenset()] * len(titles)
     importers: "Callable[[], tuple[Format | NotRead, ...]]" = lambda: ()
     training: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))

@@ -15,7 +15,7 @@ NOTHING: frozenset[str] = frozenset()
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class ItemIdentity:
     """How a domain tells its items apart. Every part may be left out.
 
     names: a title -> (what the work may be called, the likeliest first; what tells editions of that name

@@ -17,7 +17,7 @@ from confidante.device.web.api_shapes import (
     Consent,
     ExplanationShape,
     Forget,
-    Items,
+    ItemIds,
     LedgerShape,
     Pause,
     Record,
@@ -132,7 +132,7 @@ def _history_routes(device: "Device") -> APIRouter:
         return device.history.seen.list(limit, search=search, after=after)
 
     @router.post("/seen")
-    def mark(what: Items) -> SeenCount:
+    def mark(what: ItemIds) -> SeenCount:
         """Keep items out of suggestions because the person had them. No event is made of it."""
         for item in what.items:
             known(device, item)

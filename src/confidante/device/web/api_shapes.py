@@ -104,13 +104,13 @@ class Forget(Shape):
     undo_seconds: UndoSeconds = 0.0
 
 
-class Items(Shape):
+class ItemIds(Shape):
     """Ids of items."""
 
     items: Annotated[list[Name], Field(min_length=1, max_length=1000)]
 
 
-class Unmark(Items):
+class Unmark(ItemIds):
     """Items that may be suggested again. undo_seconds: how long that can be taken back."""
 
     undo_seconds: UndoSeconds = 0.0

@@ -9,7 +9,7 @@ import msgspec
 
 from confidante.core.spelling import spelled
 from confidante.core.values import Item
-from confidante.packs.identity import NOTHING, Identity
+from confidante.packs.identity import NOTHING, ItemIdentity
 from confidante.packs.media.names import last_bracket, names, near_years
 
 Medium = Literal["", "film", "show", "song", "album", "book", "podcast", "video", "game"]
@@ -118,4 +118,4 @@ def _may_be_a_name(label: str, song: bool) -> bool:  # a key of the cache
     return len(words) > 1 or song
 
 
-IDENTITY = Identity(names=names, near=near_years, makers=makers, media=media)
+IDENTITY = ItemIdentity(names=names, near=near_years, makers=makers, media=media)
