@@ -145,6 +145,7 @@ class Device:
                 self.cohorts,
                 self.refinement._refresh_with,
             )
+            self.history.erase_due()
         except BaseException:
             self._vault.close()
             raise

@@ -319,3 +319,50 @@ def test_a_forgotten_event_leaves_no_reason_anywhere(tmp_path):
         for suggestion in everything(device).suggestions:
             assert "m22" not in {reason.item for reason in suggestion.reasons}
         assert "m22" in scores(everything(device))
+
+
+@pytest.mark.parametrize("jump", [-400 * 86_400.0, -3600.0, 0.0, 400 * 86_400.0])
+def test_what_can_be_undone_is_erased_at_its_time_wherever_the_clock_is_set_while_closed(tmp_path, jump):
+    clock = Clock()
+    with open_device(tmp_path / "profile", clock=clock) as device:
+        watch(device, EVENTS)
+        forgotten = device.forget(item="m1", undo_seconds=60)
+        assert forgotten.events == 2
+    clock.now += jump
+    with open_device(tmp_path / "profile", clock=clock) as device:
+        rows = "SELECT count(*) FROM event WHERE forgotten IS NOT NULL"
+        assert device._vault.rows(rows) == [(0 if jump > 0 else 2,)]
+        clock.now += 61
+        device.history.erase_due()
+        assert device._vault.rows(rows) == [(0,)]
+
+
+def test_a_clock_that_was_wrong_for_years_when_something_was_forgotten_keeps_nothing_for_years(tmp_path):
+    clock = Clock()
+    right = clock.now
+    with open_device(tmp_path / "profile", clock=clock) as device:
+        watch(device, EVENTS)
+        clock.now = right + 20 * 365 * 86_400.0
+        device.forget(item="m1", undo_seconds=60)
+    clock.now = right
+    open_device(tmp_path / "profile", clock=clock).close()
+    clock.now += 61
+    with open_device(tmp_path / "profile", clock=clock) as device:
+        assert device._vault.rows("SELECT count(*) FROM event WHERE forgotten IS NOT NULL") == [(0,)]
+
+
+def test_what_was_forgotten_imported_again_and_taken_back_is_there_once(tmp_path):
+    with open_device(tmp_path / "profile") as device:
+        watch(device, EVENTS)
+        device.record("m1", at=FIRST)
+        device.export(tmp_path / "all.jsonl")
+        before = [(event.item, event.at) for event in device.history.events()]
+        for _ in range(2):
+            forgotten = device.forget(item="m1", undo_seconds=60)
+            device.import_history(tmp_path / "all.jsonl")
+            device.undo(forgotten.undo)
+            assert [(event.item, event.at) for event in device.history.events()] == before
+        twice = device.record("m1", at=FIRST)
+        forgotten = device.forget(event=twice.number, undo_seconds=60)
+        assert device.undo(forgotten.undo) == 1, "one that was there twice of itself stays so"
+        assert device.history.count == len(before) + 1

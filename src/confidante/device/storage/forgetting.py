@@ -28,6 +28,9 @@ LONGEST_UNDO = 30 * 86_400.0
 """Seconds for which a forgetting can be kept undoable at most."""
 
 _HIDDEN_STATED = "forgotten statements "
+_NEWEST = "forgotten newest "
+"""How the names of settings begin that hold the newest event's number at the time of a forgetting."""
+
 _DAY = 86_400.0
 _NOTHING = b"{}"  # the note of a round, once what it was made from has expired
 
@@ -57,7 +60,7 @@ def forget(
             if everything:
                 unseen = marks.take_all(sql, None)
                 sql("DELETE FROM wish")
-                for name in (HIDDEN + "%", _HIDDEN_STATED + "%", STATED):
+                for name in (HIDDEN + "%", _HIDDEN_STATED + "%", _NEWEST + "%", STATED):
                     sql("DELETE FROM setting WHERE name LIKE ?", (name,))
             else:
                 unseen = marks.take(vault, sql, {*seen, *_had(vault, gone)}, None)
@@ -98,13 +101,15 @@ def unmark(vault: Vault, seen: Collection[int], *, undo_seconds: float = 0.0) ->
 def undo(vault: Vault, token: str) -> int:
     """Take a forgetting back; return how many events came back. DataError when its time has passed.
 
-    What counted as had because of them, or of events that were too old to be kept, does so again.
+    What counted as had because of them, or of events that were too old to be kept, does so again. What came
+    again since, by an import, is remembered once.
     """
     with vault.write() as sql:
         found = sql("SELECT number FROM forgetting WHERE token = ? AND until > ?", (token, vault.now()))
         if not found:
             raise DataError("this can no longer be undone: its time has passed")
         ((number,),) = found
+        _drop_what_came_again(vault, sql, number)
         back = sql(
             "UPDATE event SET forgotten = NULL WHERE forgotten = ? RETURNING item, kind, at", (number,)
         )
@@ -137,7 +142,7 @@ def purge(vault: Vault, *, even_if_undoable: bool = False) -> int:
             gone = 0
             for (number,) in due:
                 gone += len(sql("DELETE FROM event WHERE forgotten = ? RETURNING number", (number,)))
-                for name in (f"{HIDDEN}{number}", f"{_HIDDEN_STATED}{number}"):
+                for name in (f"{HIDDEN}{number}", f"{_HIDDEN_STATED}{number}", f"{_NEWEST}{number}"):
                     sql("DELETE FROM setting WHERE name = ?", (name,))
                 sql("DELETE FROM seen_forgotten WHERE forgetting = ?", (number,))
                 sql("DELETE FROM forgetting WHERE number = ?", (number,))
@@ -234,6 +239,9 @@ def _hide(
                 marks.bring_back(vault, sql, number, ())
                 sql("DELETE FROM forgetting WHERE number = ?", (number,))
                 return Forgotten(0)
+        ((newest,),) = sql("SELECT coalesce(max(number), 0) FROM event")
+        kept = msgspec.json.encode(newest)
+        sql("INSERT INTO setting (name, value) VALUES (?, ?)", (f"{_NEWEST}{number}", kept))
         if hidden or everything:
             _drop_derived(sql)
     return Forgotten(len(hidden), token, until, unseen)
@@ -272,6 +280,20 @@ def _had(vault: Vault, events: Iterable[tuple[int, str, int | None]]) -> set[int
     return {item for item, kind, _ in events if pack.event(kind).had}
 
 
+def _drop_what_came_again(vault: Vault, sql: Sql, number: int) -> None:
+    """Erase the hidden events of a forgetting that were remembered anew after it."""
+    for (newest,) in sql("DELETE FROM setting WHERE name = ? RETURNING value", (f"{_NEWEST}{number}",)):
+        again = sql(
+            "DELETE FROM event WHERE forgotten = ? AND EXISTS (SELECT 1 FROM event AS other"
+            " WHERE other.item = event.item AND other.kind = event.kind AND other.at = event.at"
+            " AND other.value IS event.value AND other.context = event.context"
+            " AND other.forgotten IS NULL AND other.number > ?) RETURNING number",
+            (number, msgspec.json.decode(newest, type=int)),
+        )
+        if again:
+            vault.mark_renewal_due()
+
+
 def _chosen(numbers: Collection[int], *, everything: bool) -> tuple[str, tuple[str, ...]]:
     if everything:
         return "TRUE", ()
@@ -294,6 +316,11 @@ def _drop_empty(sql: Sql) -> None:
         " AND number NOT IN (SELECT forgetting FROM seen_forgotten)"
         " AND ? || number NOT IN (SELECT name FROM setting)",
         (HIDDEN,),
+    )
+    sql(
+        "DELETE FROM setting WHERE substr(name, 1, ?) = ?"
+        " AND name NOT IN (SELECT ? || number FROM forgetting)",
+        (len(_NEWEST), _NEWEST, _NEWEST),
     )
 
 

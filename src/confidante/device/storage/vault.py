@@ -24,6 +24,7 @@ LATEST = 4_102_444_800.0
 """2100-01-01, seconds since 1970: no clock and no event is later."""
 
 _CLOCK = "vault.clock"
+_TOLD = "vault.clock told"  # what the system's clock said then
 _RENEWAL_DUE = "vault.renewal_due"  # holds the generation that must go: of no effect in the next
 _FLOAT = struct.Struct("<d")
 
@@ -63,6 +64,9 @@ class Vault:
         stored = self.setting(_CLOCK)
         self._stored_time = 0.0 if stored is None else _FLOAT.unpack(stored)[0]
         self._time: float = self._stored_time
+        told = self.setting(_TOLD)
+        self._told: float = self._stored_time if told is None else _FLOAT.unpack(told)[0]
+        self._stored_told = self._told
 
     @classmethod
     def open(
@@ -98,6 +102,7 @@ class Vault:
             opened[0].close()
             held.release()
             raise
+        vault.now()  # from here on time goes by, wherever the system's clock was set meanwhile
         vault._renew_if_due()
         return vault
 
@@ -159,7 +164,7 @@ class Vault:
                 else:
                     self._store_time(sql)
                     sql("COMMIT")
-                    self._stored_time = max(self._stored_time, self._time)
+                    self._stored_time, self._stored_told = max(self._stored_time, self._time), self._told
             except BaseException:
                 with database.refused(self.folder):
                     if self._depth == 1:
@@ -221,11 +226,17 @@ class Vault:
                 )
 
     def now(self) -> float:
-        """Return seconds since 1970. Never less than before, nor than what any transaction stored."""
+        """Return seconds since 1970. Never less than before, nor than what any transaction stored.
+
+        Where the system's clock was set back, time goes on from there as fast as that clock: what waits for
+        its time, such as what can still be undone, does not wait until the clock has caught up.
+        """
         with self.lock:
             told = self._clock()
             if math.isfinite(told):
-                self._time = min(max(self._time, told), LATEST)
+                passed = max(told - self._told, 0.0)
+                self._time = min(told if told >= self._time else self._time + passed, LATEST)
+                self._told = told
             return self._time
 
     # --- the whole vault
@@ -323,6 +334,6 @@ class Vault:
                 self.rotate()
 
     def _store_time(self, sql: Sql) -> None:
-        if self._time > self._stored_time:
-            value = _FLOAT.pack(self._time)
-            sql("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)", (_CLOCK, value))
+        if self._time > self._stored_time or self._told < self._stored_told:
+            for name, value in ((_CLOCK, self._time), (_TOLD, self._told)):
+                sql("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)", (name, _FLOAT.pack(value)))
