@@ -15,9 +15,8 @@ from confidante.formats.nested import json_rows, xml_rows
 from confidante.formats.numbers import decimal_mark, no_value, read_price, read_rating
 from confidante.formats.records import OTHERS, ForeignEvent, Format, Note, OnePerson, Row, Skipped
 from confidante.formats.source import Member, Source
-from confidante.formats.tables import NO_TIME, NO_TITLE, csv_rows, date_order, header_of
-from confidante.formats.timestamps import DateOrder, parse_time
-from confidante.formats.written_dates import parse_words
+from confidante.formats.tables import NO_TIME, NO_TITLE, csv_rows, date_habits, header_of
+from confidante.formats.written_dates import ANY, parse_words
 
 UNDATED = 0.0
 """When what has no date happened, in formats that may leave it out: before all that has one."""
@@ -50,6 +49,7 @@ _DONE = frozenset(
 )
 _RATED = frozenset({"rating", "rate", "rated", "review", "reviewed", "score"})
 _LONGEST_KIND = 40
+_NAMED = 5  # time zones
 
 
 @final
@@ -205,9 +205,10 @@ class _Reading:
                 *("whole", "price", "currency", "pieces"),
             )
         }
-        self._order, self._notes = DateOrder.MONTH_FIRST, tuple[Note, ...]()
+        self._notes, self._habits = tuple[Note, ...](), ANY
         for column in (*self._columns["time"], *self._columns["late"])[:1] if own else ():
-            self._order, self._notes = date_order(member, column, source)
+            self._habits, self._notes = date_habits(member, column, source)
+        self._zones: dict[str, None] = {}
         self._mark = {role: self._decimal_mark(role) for role in ("value", "price")}
         self._late = self._undated = 0
         self._unread: dict[str, tuple[int, str, int]] = {}
@@ -273,10 +274,10 @@ class _Reading:
         if not (said or late) and self._table.undated:
             self._undated += 1
             return UNDATED
-        at = parse_time(said or late, self._order)
-        if at is None and (written := parse_words(said or late)) is not None:
-            return written[0]
-        return at
+        written = parse_words(said or late, self._habits)
+        if written is not None and written[1]:
+            self._zones[written[1]] = None
+        return None if written is None else written[0]
 
     def _rating(self, fields: Fields, kind: str, line: int) -> tuple[float | None, float | None, str]:
         """Return value and scale of a row, and its kind."""
@@ -321,6 +322,8 @@ class _Reading:
         self._unread[what] = (count + 1, first, where)
 
     def _doubts(self) -> Iterator[Note]:
+        for zone in list(self._zones)[:_NAMED]:
+            yield Note(f"the time zone {zone!r} is not known: its times are taken as UTC")
         for what, (count, text, line) in self._unread.items():
             yield Note(
                 f"{count} rows have a {what} that is not understood, such as {text[:_LONGEST_KIND]!r} in "

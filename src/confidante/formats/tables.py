@@ -4,7 +4,8 @@ import codecs
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from dataclasses import replace
+from itertools import chain, islice
 from typing import IO, TypeVar
 
 import msgspec
@@ -13,7 +14,8 @@ from confidante.core.errors import DataError
 from confidante.core.text import shown
 from confidante.formats.records import Note, Skipped
 from confidante.formats.source import MAX_LINE, Member, Source
-from confidante.formats.timestamps import DateOrder, ambiguous, evidence
+from confidante.formats.timestamps import DateOrder, ambiguous, evidence, parse_time
+from confidante.formats.written_dates import Habits, habits_of
 
 NO_TIME = "a date that is not understood"
 NO_TITLE = "a row without a title"
@@ -23,6 +25,7 @@ FIELDS = "fewer or more fields than the header"
 NOT_JSON = "an entry that is not as this format has it"
 _SEPARATORS = (",", ";", "\t", "|")
 _MAX_COLUMNS = 1000
+_LOOKED_AT = 5_000  # rows that show how dates are written in words
 _MARK = b"\xef\xbb\xbf"  # of UTF-8
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _RUN = re.compile(
@@ -101,7 +104,21 @@ def header_of(member: Member) -> list[str]:
     return [name.strip().strip('"').strip().lower() for name in first.split(separator_of(first))]
 
 
-def date_order(member: Member, column: str, source: Source) -> tuple[DateOrder, tuple[Note, ...]]:
+def date_habits(member: Member, column: str, source: Source) -> tuple[Habits, tuple[Note, ...]]:
+    """Return how a CSV file writes the dates of a column, and how that is known or what was assumed.
+
+    Raises DataError where dates can be read in two ways and neither the file nor the person says which.
+    """
+    order, notes = _date_order(member, column, source)
+    rows = (row[1].get(column, "") for row in csv_rows(member) if isinstance(row, tuple))
+    texts = [text for text in islice(rows, _LOOKED_AT) if text.strip()]
+    if all(parse_time(text, order) is not None for text in texts):
+        return Habits(order), notes
+    habits, said = habits_of(texts, order)
+    return replace(habits, order=order), (*notes, *map(Note, said))
+
+
+def _date_order(member: Member, column: str, source: Source) -> tuple[DateOrder, tuple[Note, ...]]:
     """Return what comes first in the dates of a CSV file, and how that is known.
 
     Raises DataError where dates can be read in two ways and neither the file nor the person says which.
@@ -110,9 +127,9 @@ def date_order(member: Member, column: str, source: Source) -> tuple[DateOrder, 
     if not needed:
         return DateOrder.MONTH_FIRST, ()
     if order is not None:
-        return order, (Note(f"dates read as {order.value}/year, as the file itself shows"),)
+        return order, (Note(f"dates read as {order.whole}, as the file itself shows"),)
     if source.date_order is not None:
-        return source.date_order, (Note(f"dates read as {source.date_order.value}/year, as you said"),)
+        return source.date_order, (Note(f"dates read as {source.date_order.whole}, as you said"),)
     example = next(
         text
         for row in csv_rows(member)

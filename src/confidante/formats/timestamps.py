@@ -12,8 +12,11 @@ from confidante.core.text import shown
 EARLIEST = 0.0  # 1970
 LATEST = 4102444800.0  # 2100
 
+_COMPACT = re.compile(r"(?:19|20)\d{6}(?:T\d{4,6}Z?)?")
 _ISO = re.compile(r"\d{4}-\d{1,2}-\d{1,2}")
-_NUMBERS = re.compile(r"\s*(\d{1,4})([/.\-])(\d{1,2})\2(\d{1,4})\b")
+_NUMBERS = re.compile(r"\s*(\d{1,4})([/.\-])\s?(\d{1,2})\2\s?(\d{1,4})\b")
+_YEAR_FIRST = re.compile(r"\d{2}\. \d{1,2}\. \d{1,2}\.")  # as Koreans write it, and nobody else
+_ROWS = 3  # at least, that go steadily through time from a year of two digits
 _CLOCK = re.compile(r"(?<!\d)(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\.\d+)?\s*([ap])?\.?\s?m?\b\.?", re.IGNORECASE)
 _OFFSET = re.compile(r"(?:UTC|GMT)?\s*([+-])(\d{1,2}):?(\d{2})?\s*$")
 _SPACES = re.compile(r"[\s\u202f\u00a0]+")
@@ -42,10 +45,16 @@ class DateOrder(Enum):
 
     DAY_FIRST = "day/month"
     MONTH_FIRST = "month/day"
+    YEAR_FIRST = "year/month"
+
+    @property
+    def whole(self) -> str:
+        """The order of all three numbers."""
+        return f"{self.value}/{'day' if self is DateOrder.YEAR_FIRST else 'year'}"
 
     @classmethod
     def named(cls, name: str) -> "DateOrder":
-        """Return the order of that name. Raises DataError, naming both."""
+        """Return the order of that name. Raises DataError, naming them all."""
         try:
             return cls(name)
         except ValueError:
@@ -58,8 +67,8 @@ def parse_time(text: str, order: DateOrder | None = None) -> float | None:
     """Return seconds since 1970 of a time without its own words, or None when it is not understood.
 
     Understood: seconds, milliseconds or microseconds since 1970; ISO 8601 (UTC when no zone is given);
-    2021/3/4; 4.3.2021; 3/4/21 when `order` says what comes first or only one order is possible; each with or
-    without a time of day.
+    20210304; 2021/3/4; 4.3.2021; 3/4/21 when `order` says what comes first or only one order is possible;
+    each with or without a time of day.
     """
     text = _SPACES.sub(" ", text).strip()
     if not text or len(text) > 64:
@@ -68,7 +77,10 @@ def parse_time(text: str, order: DateOrder | None = None) -> float | None:
         return _iso(text)
     numbers = _NUMBERS.match(text)
     if numbers:
+        order = DateOrder.YEAR_FIRST if _YEAR_FIRST.match(text) else order
         return _by_numbers(numbers, text[numbers.end() :], order)
+    if _COMPACT.fullmatch(text):
+        return _iso(text)
     return _since_1970(text)
 
 
@@ -85,30 +97,40 @@ def evidence(dates: Iterable[str]) -> tuple[DateOrder | None, bool]:
     """Return which order the dates prove, and whether any of them can be read in two ways.
 
     Proof: a first or second number above 12; else that, read in one order only, the rows go steadily through
-    time, as exports do. None when both remain possible, or the rows contradict each other.
+    time, as exports do; so does a year of two digits that stands first. None when two remain possible, or the
+    rows contradict each other.
     """
     first_day = second_day = needed = False
+    rows, year_first = 0, True
     steady = {(order, up): True for order in DateOrder for up in (True, False)}
     before: dict[DateOrder, tuple[int, int, int]] = {}
     for text in dates:
+        if _YEAR_FIRST.match(text):
+            return DateOrder.YEAR_FIRST, True
         found = _NUMBERS.match(text)
         if found is None or found[2] == "." or len(found[1]) > 2:
             continue
         needed = needed or ambiguous(text)
         one, two, year = int(found[1]), int(found[3]), int(found[4])
+        rows += 1
+        year_first &= len(found[4]) <= 2 and 1 <= two <= 12 and 1 <= year <= 31
         first_day |= one > 12
         second_day |= two > 12
         for order, day in (
             (DateOrder.DAY_FIRST, (year, two, one)),
             (DateOrder.MONTH_FIRST, (year, one, two)),
+            (DateOrder.YEAR_FIRST, (one, two, year)),
         ):
             last = before.get(order, day)
             steady[order, True] &= last <= day
             steady[order, False] &= last >= day
             before[order] = day
+    fits = [order for order in DateOrder if steady[order, True] or steady[order, False]]
+    if year_first and rows >= _ROWS and fits == [DateOrder.YEAR_FIRST]:
+        return DateOrder.YEAR_FIRST, True
+    fits = [order for order in fits if order is not DateOrder.YEAR_FIRST]
     if first_day != second_day:
         return (DateOrder.DAY_FIRST if first_day else DateOrder.MONTH_FIRST), needed
-    fits = [order for order in DateOrder if steady[order, True] or steady[order, False]]
     return (fits[0] if needed and len(fits) == 1 and not first_day else None), needed
 
 
@@ -123,8 +145,8 @@ def numeric_day(
 ) -> datetime | None:
     """Return the day of a date in numbers; None when there is none, or it can be read in two ways."""
     one, two = int(first), int(second)
-    if len(first) > 2:
-        return _date(one, two, int(third))
+    if len(first) > 2 or (order is DateOrder.YEAR_FIRST and len(third) <= 2):
+        return _date(_full_year(first), two, int(third))
     if between == "." or order is DateOrder.DAY_FIRST or one > 12:
         return _date(_full_year(third), two, one)
     if order is DateOrder.MONTH_FIRST or two > 12 or one == two:
@@ -182,7 +204,7 @@ def _date(year: int, month: int, day: int) -> datetime | None:
 
 def _at_clock(day: datetime, text: str) -> datetime | None:
     """Return the day at the time of day that `text` gives (none: midnight), None when it is no time."""
-    text = text.strip(" ,T")
+    text = text.strip(" ,.T")
     if not text:
         return day
     clock = _CLOCK.match(text)

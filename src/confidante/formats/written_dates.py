@@ -44,6 +44,7 @@ _COUNTED = (  # Vietnamese and Mongolian, whose months are numbers
     ),
     re.compile(r"(?P<year>\d{4})\sоны\s(?P<month>\d{1,2})-р\sсарын\s(?P<day>\d{1,2})", re.IGNORECASE),
 )
+_YEAR_FIRST = re.compile(r"(?<!\d)(\d{2})\. (\d{1,2})\. (\d{1,2})\.(?! ?\d{4})")
 _NUMBERS = re.compile(r"(?<![\d:])(\d{1,4})\s?([./-])\s?(\d{1,2})\s?\2\s?(\d{1,4})(?![\d:])\.?")
 _CLOCKS = tuple(
     re.compile(pattern)
@@ -311,6 +312,8 @@ def _numbers_of_day(text: str) -> tuple[tuple[str, str, str, str] | None, frozen
     for pattern in _COUNTED:
         if found := pattern.search(text):
             return (found["year"], "-", found["month"], found["day"]), frozenset({"vi", "mn"}), found.span()
+    if found := _YEAR_FIRST.search(text):
+        return (f"20{found[1]}", "-", found[2], found[3]), frozenset({"ko"}), found.span()
     several = list(_NUMBERS.finditer(text))
     found = next((one for one in several if max(len(one[1]), len(one[4])) == 4), None)
     if found is None and several and not any(_found([plain(t) for t in _TOKENS.findall(text)], _months())):
@@ -333,7 +336,7 @@ def _order_of(languages: frozenset[str]) -> DateOrder | None:
     orders = {_table()[name].order for name in languages}
     if len(orders) != 1 or "" in orders:
         return None
-    return DateOrder.MONTH_FIRST if orders == {"mdy"} else DateOrder.DAY_FIRST
+    return {"mdy": DateOrder.MONTH_FIRST, "ymd": DateOrder.YEAR_FIRST}.get(orders.pop(), DateOrder.DAY_FIRST)
 
 
 def _day(parts: _Parts, habits: Habits) -> datetime | None:

@@ -123,6 +123,20 @@ def test_netflix_dates_are_decided_by_the_file_itself(
     assert note in "".join(notes)
 
 
+def test_netflix_dates_of_korea_begin_with_the_year(tmp_path: Path) -> None:
+    content = 'Title,Date\nA,"24. 12. 28."\nB,"24. 3. 4."\n'
+    events, _, (note,) = read(write(tmp_path / "NetflixViewingHistory.csv", content), "netflix")
+    assert [event.at for event in events] == [seconds(2024, 12, 28), seconds(2024, 3, 4)]
+    assert note == "dates read as year/month/day, as the file itself shows"
+
+
+def test_any_csv_has_dates_in_words_of_one_language(tmp_path: Path) -> None:
+    content = "title,date\nA,2. lis 2024 15:04 XYZT\nB,3. svi 2024 15:04 XYZT\n"
+    events, _, notes = read(write(tmp_path / "x.csv", content.replace("title", "name")), "csv")
+    assert [event.at for event in events] == [seconds(2024, 10, 2, 15, 4), seconds(2024, 5, 3, 15, 4)]
+    assert notes == ["the time zone 'XYZT' is not known: its times are taken as UTC"]
+
+
 def test_netflix_dates_that_contradict_each_other_are_skipped(tmp_path: Path) -> None:
     content = "Title,Date\nA,13/4/21\nB,4/13/21\nC,40/40/21\n,1/1/21\n"
     events, skipped, notes = read(write(tmp_path / "x.csv", content), "netflix")

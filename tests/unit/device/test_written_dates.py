@@ -114,3 +114,19 @@ def test_the_order_of_numbers_is_that_of_the_language_or_what_the_person_says() 
     assert (habits_of([english])[0].order, habits_of([english])[0].doubt) == (None, "3/4/2024")
     assert habits_of([english], DateOrder.DAY_FIRST)[0].order is DateOrder.DAY_FIRST
     assert habits_of([english, "3/14/2024, 3:04 PM"])[0].order is DateOrder.MONTH_FIRST
+
+
+@pytest.mark.parametrize(
+    ("dates", "order"),
+    [
+        (("24. 12. 28.", "24. 3. 4."), DateOrder.YEAR_FIRST),  # Korean
+        (("24/12/28", "24/12/17", "24/11/30"), DateOrder.YEAR_FIRST),  # only so steadily through time
+        (("28/12/24", "17/12/24", "30/11/24"), DateOrder.DAY_FIRST),
+        (("24/12/20", "3/1/21", "24/12/21"), DateOrder.DAY_FIRST),
+    ],
+)
+def test_a_year_of_two_digits_may_stand_first(dates: tuple[str, ...], order: DateOrder) -> None:
+    habits, _ = habits_of(dates)
+    assert habits.order is order
+    year = 2024 if order is DateOrder.YEAR_FIRST or dates[0].endswith("24") else 2020
+    assert iso(*dates) == f"{year}-12-{28 if year == 2024 else 24}T00:00:00"

@@ -5,10 +5,11 @@ from confidante.formats.source import Source
 from confidante.formats.tables import header_of
 
 _DATABASES = (b"SQLite format 3\0",)
+_MOST_HEADS = 20  # of files in an archive
 
 
 def _has(source: Source, *words: bytes, starts: bool = False) -> bool:
-    heads = [member.head() for member in source.members[:200]]
+    heads = [member.head() for member in source.members[:_MOST_HEADS]]
     return any(all(head.startswith(word) if starts else word in head for word in words) for head in heads)
 
 
@@ -64,7 +65,7 @@ NOT_READ = (
     NotRead(
         "an archive within an archive, as Apple makes them",
         "one is unpacked at most: unpack it, and name the folder or file within",
-        lambda source: bool(source.members) and len(source.named("*.zip")) == len(source.members),
+        lambda source: bool(source.named("*.zip")) and any(m.zipped for m in source.members),
     ),
     NotRead(
         "Rockbox's playback.log",

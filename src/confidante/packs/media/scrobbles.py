@@ -18,6 +18,7 @@ from confidante.formats.written_dates import parse_words
 _SONG = {"medium": "song"}
 _CLOCK_SET = 86_400 * 365.0  # players without a clock say 1970
 _LOOKED_AT = 5_000  # rows that show how a file without a header is meant
+_TIMED = 100  # of them whose times are read to tell where times are
 _JUDGED = "rating|value|score|stars|kind|action|status"
 
 _TABLES = table_format(
@@ -84,7 +85,8 @@ class Layout:
             return False
         texts = [[row[self.place(name)].strip() for row in rows] for name in ("artist", "track")]
         worded = all(all(column) and not all(map(str.isdecimal, column)) for column in texts)
-        return worded and 2 * sum(self.time(row) is not None for row in rows) >= len(rows)
+        timed = [self.time(row) is not None for row in rows[:_TIMED]]
+        return worded and 2 * sum(timed) >= len(timed)
 
 
 _ALBUM_FIRST, _TRACK_FIRST = "artist album track", "artist track album"
