@@ -12,12 +12,12 @@ from confidante.device.web.gorse.config import GorseConfig
 from confidante.device.web.gorse.shapes import (
     PROBLEMS,
     Cursor,
+    ItemNote,
     ItemPage,
     ItemPatch,
     KeptItem,
     Many,
     NewItem,
-    Note,
     Success,
     entry_of,
     find_entry,
@@ -91,7 +91,7 @@ def item_routes(device: "Device", config: GorseConfig) -> APIRouter:
     def delete_item(item_id: Name) -> Success:
         """Recommend an item no more, and forget the feedback on it."""
         if find_entry(device, item_id) is not None:
-            device.items.remove([item_id], note=Note(deleted=True).text())
+            device.items.remove([item_id], note=ItemNote(deleted=True).text())
             device.forget(item=item_id)
         return Success(row_affected=1)
 
@@ -99,7 +99,7 @@ def item_routes(device: "Device", config: GorseConfig) -> APIRouter:
     def put_category(item_id: Name, category: Name) -> Success:
         """Add a label to an item."""
         entry = known_entry(device, item_id)
-        old = Note.of(entry).categories or []
+        old = ItemNote.of(entry).categories or []
         return change(
             *patched(entry, ItemPatch(categories=list(dict.fromkeys([*old, category])))), hidden=entry.hidden
         )
@@ -108,10 +108,10 @@ def item_routes(device: "Device", config: GorseConfig) -> APIRouter:
     def delete_category(item_id: Name, category: Name) -> Success:
         """Take a label off an item."""
         entry = known_entry(device, item_id)
-        left = [one for one in Note.of(entry).categories or [] if one != category]
+        left = [one for one in ItemNote.of(entry).categories or [] if one != category]
         return change(*patched(entry, ItemPatch(categories=left)), hidden=entry.hidden)
 
-    def change(item: Item, note: Note, *, hidden: bool) -> Success:
+    def change(item: Item, note: ItemNote, *, hidden: bool) -> Success:
         device.items.add([item], hidden=[item.id] if hidden else [], notes={item.id: note.text()})
         return Success(row_affected=1)
 

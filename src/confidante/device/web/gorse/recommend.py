@@ -13,8 +13,8 @@ from confidante.device.web.gorse.shapes import (
     Batch,
     Category,
     Feedback,
+    ItemNote,
     Many,
-    Note,
     NotSeenBy,
     Score,
     Version,
@@ -237,7 +237,7 @@ def recommend_routes(
         ]
         fresh = unseen(user_id, [one.item.id for one in live])
         dated = [
-            Score(id=one.item.id, score=second_of(read_time(Note.of(one).timestamp)))
+            Score(id=one.item.id, score=second_of(read_time(ItemNote.of(one).timestamp)))
             for one in live
             if fresh(one.item.id)
         ]

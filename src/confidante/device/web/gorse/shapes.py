@@ -198,7 +198,7 @@ class Health(_Pascal):
 Batch = Annotated[list[Feedback], Field(max_length=MAX_BATCH)]
 
 
-class Note(BaseModel):
+class ItemNote(BaseModel):
     """What is kept with an item that a Gorse client gave, so that it gets back what it said."""
 
     categories: list[str] | None = None
@@ -216,7 +216,7 @@ class Note(BaseModel):
         return tuple(dict.fromkeys((*(self.categories or ()), *_texts(self.labels))))
 
     @classmethod
-    def of(cls, entry: ItemEntry) -> "Note":
+    def of(cls, entry: ItemEntry) -> "ItemNote":
         """Return the note of an item; what the item says itself, where that was changed since."""
         note = cls.model_validate(json.loads(entry.note)) if entry.note.startswith("{") else cls()
         if note.deleted or note.all_labels == entry.item.labels:
@@ -224,16 +224,16 @@ class Note(BaseModel):
         return cls(categories=list(entry.item.labels), timestamp=note.timestamp)
 
 
-def entry_of(new: NewItem) -> tuple[Item, Note]:
+def entry_of(new: NewItem) -> tuple[Item, ItemNote]:
     """Return what is kept of an item."""
     when = write_time(read_time(new.timestamp)) if new.timestamp else ""
-    note = Note(categories=new.categories, labels=new.labels, timestamp=when)
+    note = ItemNote(categories=new.categories, labels=new.labels, timestamp=when)
     return Item(new.item_id, new.comment or new.item_id, note.all_labels), note
 
 
-def patched(entry: ItemEntry, patch: ItemPatch) -> tuple[Item, Note]:
+def patched(entry: ItemEntry, patch: ItemPatch) -> tuple[Item, ItemNote]:
     """Return an item and its note as a patch wants them."""
-    note = Note.of(entry)
+    note = ItemNote.of(entry)
     said = {
         "categories": patch.categories,
         "labels": patch.labels,
@@ -246,7 +246,7 @@ def patched(entry: ItemEntry, patch: ItemPatch) -> tuple[Item, Note]:
 
 def kept_item(entry: ItemEntry) -> KeptItem:
     """Show an item as Gorse does."""
-    note, item = Note.of(entry), entry.item
+    note, item = ItemNote.of(entry), entry.item
     return KeptItem(
         item_id=item.id,
         is_hidden=entry.hidden,
@@ -300,7 +300,7 @@ def find_entry(device: "Device", item_id: str) -> ItemEntry | None:
 
 def is_deleted(entry: ItemEntry) -> bool:
     """Whether a Gorse client deleted the item, and nobody added it since."""
-    return entry.hidden and Note.of(entry).deleted
+    return entry.hidden and ItemNote.of(entry).deleted
 
 
 def _texts(labels: JsonValue) -> Iterable[str]:
