@@ -50,6 +50,9 @@ _DONE = frozenset(
 _RATED = frozenset({"rating", "rate", "rated", "review", "reviewed", "score"})
 _LONGEST_KIND = 40
 _NAMED = 5  # time zones
+_WITHDRAWN = "deleted|is deleted|removed|is removed|withdrawn|private|is private|incognito|incognito mode"
+_DELETED_AT = "deleted at|removed at|date deleted|date removed"
+_YES = frozenset({"1", "true", "yes", "y", "x", "on"})
 
 
 @final
@@ -206,6 +209,10 @@ class _Reading:
             )
         }
         self._notes, self._habits = tuple[Note, ...](), ANY
+        self._flags, self._gone = (
+            [own.get(name, name) for name in _names(names) if not own or name in own]
+            for names in (_WITHDRAWN, _DELETED_AT)
+        )
         for column in (*self._columns["time"], *self._columns["late"])[:1] if own else ():
             self._habits, self._notes = date_habits(member, column, source)
         self._zones: dict[str, None] = {}
@@ -238,7 +245,7 @@ class _Reading:
         if not title:
             return Skipped(NO_TITLE, line)
         word = self._said(fields, "kind")
-        kind = table.kinds.get(word.lower(), word)
+        kind = "withdrawn" if self._withdrawn(fields) else table.kinds.get(word.lower(), word)
         if kind is None:
             return Skipped(f"{word[:_LONGEST_KIND].lower()}: it says nothing of the item", line)
         at = self._at(fields, had=plain(kind) in {"", "read", *_DONE})
@@ -264,6 +271,11 @@ class _Reading:
             scale,
             table.more(fields),
         )
+
+    def _withdrawn(self, fields: Fields) -> bool:
+        """Whether the person took the row back over there, or kept it to themselves."""
+        flags = (fields.get(name, "").strip().lower() for name in self._flags)
+        return any(flag in _YES for flag in flags) or any(fields.get(name, "").strip() for name in self._gone)
 
     def _at(self, fields: Fields, *, had: bool) -> float | None:
         said, late = (

@@ -32,28 +32,54 @@ _MEDIA = [
     "tvmovie",
     "miniseries",
 ]
+_FLAGS = (
+    ("disliked hated not-interested", True, "dislike"),
+    ("dropped abandoned dnf gave-up", True, "abandoned"),
+    ("liked loved favorite favourite is-favorite starred", True, "like"),
+    ("watched seen read finished completed played listened", False, "planned"),
+)
+_YES, _NO = frozenset({"1", "true", "yes", "y", "x"}), frozenset({"0", "false", "no", "n"})
+
+
+def _by_flags(fields: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Take columns of yes and no for a kind: what is not watched yet is wanted."""
+    flags = {plain(name): text.strip().lower() for name, text in fields.items()}
+    for names, said, kind in _FLAGS:
+        wanted = _YES if said else _NO
+        rated = kind == "like" and any(flags.get(name) for name in _TABLE.value.split("|"))
+        if not rated and any(flags.get(plain(name)) in wanted for name in names.split()):
+            yield {**fields, "said by a flag": kind}
+            return
+    yield fields
+
+
 _TABLE = Table(
     needs="",
-    title="title|name|item title|item name|product name|product|movie|film|book|show"
-    "|titel|titre|título|titolo",
+    title="title|name|item title|item name|product name|product|movie|film|book|show|film name|film title"
+    "|movie name|movie title|book title|show name|series|titel|titre|título|titolo",
     id="id|item|item id|itemid",
     time="timestamp|date|time|at|datetime|watched at|played at|read at|watched date|date watched|date read"
-    "|date rated|date finished|finished at|completed at|listened at|order date|purchase date|purchased at"
+    "|date rated|date finished|finished at|completed at|listened at|end date|last played|last watched"
+    "|last read|watchedat|playedat|readat|finishedat|read status date|order date|purchase date|purchased at"
     "|created at|created|datum|fecha|data",
-    late="date added|added at|added|date started|started at",
-    value="rating|my rating|your rating|value|score|stars|user rating|bewertung|note|puntuación|voto",
-    kind="kind|event|action|status|state|read status|exclusive shelf|shelf|type",
-    kinds=dict.fromkeys(_MEDIA, ""),
+    late="date added|added at|added|start date|date started|started at",
+    value="your rating|my rating|my ratings|user rating|userrating|rating|value|score|stars"
+    "|bewertung|puntuación|voto",
+    kind="kind|event|action|status|state|read status|exclusive shelf|shelf|bookshelf|type|said by a flag",
+    adds="said by a flag",
+    refine=_by_flags,
+    undated=True,
+    kinds={**dict.fromkeys(_MEDIA, ""), "planning": "planned", "already read": "read"},
     creator="creator|artist|author|authors|channel|director|autor|auteur|autore",
     person="user|user id|userid|person|profile|profile name|username",
     year="year",
-    price="price|unit price|amount|cost|total|preis|prix|precio|prezzo",
+    price="price|unit price|amount|cost|preis|prix|precio|prezzo",
     currency="currency|währung|devise",
     pieces="quantity|qty|pieces",
 )
 NEEDS = (
-    "needs a header with a column title, item or id, and a column timestamp, date or time; rating or value, "
-    "kind or status, creator, price and user are welcome"
+    "needs a header with a column title, item or id, and a column timestamp, date or time, or rating, kind "
+    "or status; creator, price and user are welcome"
 )
 
 
@@ -67,7 +93,8 @@ def _parse(source: Source, person: str | None) -> Iterator[Row]:
         raise DataError(f"{NEEDS}: name one such file", path=source.path)
     names = {plain(name) for name in header_of(found[0])}
     titles, times = f"{_TABLE.title}|{_TABLE.id}".split("|"), f"{_TABLE.time}|{_TABLE.late}".split("|")
-    if names.isdisjoint(titles) or names.isdisjoint(times):
+    judged = f"{_TABLE.value}|{_TABLE.kind}".split("|")
+    if names.isdisjoint(titles) or names.isdisjoint((*times, *judged)):
         there = ", ".join(sorted(name[:30] for name in names if name)[:12])
         raise DataError(f"{NEEDS}. The first line has: {there or 'nothing'}", path=source.path, line=1)
     whose = OnePerson(person, found[0].path)

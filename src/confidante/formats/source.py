@@ -5,6 +5,7 @@ Names inside a zip are compared and shown, never used as paths.
 
 import gzip
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ MAX_MEMBERS = 20_000
 MAX_RATIO = 200  # unpacked to packed; text packs to a tenth, a zip bomb to a thousandth
 MAX_LINE = 1 << 20  # characters
 HEAD = 1 << 16  # bytes that are enough to tell a format
-_WITHDRAWN = frozenset({"deleted", "orphaned", "trash", "removed", "private", "__macosx"})
+_WITHDRAWN = re.compile(r"(^|/)((deleted|removed|orphaned|withdrawn|trash)[^/]*|private|__macosx)(/|$)")
 _SMALL = 1 << 20  # a member up to this size may pack however well
 _MAX_DIRECTORY = 8 << 20  # bytes a zip says of its members
 _BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
@@ -133,7 +134,7 @@ def open_source(path: Path | str) -> Source:
         if not zipped:
             return Source(path, (Member(path.name, str(path), path),))
         members = _zip_members(path)
-        kept = tuple(m for m in members if _WITHDRAWN.isdisjoint(m.folder.split("/")))
+        kept = tuple(m for m in members if not _WITHDRAWN.search(m.folder))
         gone = tuple(m.name for m in members if m not in kept and m.folder.split("/")[0] != "__macosx")
         return Source(path, kept, gone)
     except (OSError, ValueError) as error:

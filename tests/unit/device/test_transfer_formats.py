@@ -519,6 +519,91 @@ def test_generic_csv_takes_statuses_as_kinds_and_0_of_a_tracker_for_no_rating(tm
     ]
 
 
+def test_what_was_withdrawn_or_private_over_there_is_so_here_in_any_table(tmp_path: Path) -> None:
+    content = (
+        "title,date,rating,private,deleted_at\nMoss,2020-01-02,5,no,\nFern,2020-01-03,5,yes,\n"
+        "Reed,2020-01-04,5,,2020-02-01\n"
+    )
+    events, _, _ = read(write(tmp_path / "mine.csv", content), "csv")
+    assert [MEDIA.event(event.kind).signal for event in events] == [
+        Signal.FOR,
+        Signal.PRIVATE,
+        Signal.PRIVATE,
+    ]
+
+
+def test_columns_of_yes_and_no_say_what_became_of_a_thing(tmp_path: Path) -> None:
+    content = (
+        "Name,Date,Year,Watched,Favorite,Dropped\nMoss,2020-01-01,2001,true,false,\nFern,,2002,false,,\n"
+        "Reed,2020-01-01,2003,true,true,\nIvy,2020-01-01,2004,,,yes\n"
+    )
+    path = write(tmp_path / "mine.csv", content)
+    events, _, _ = read(path, "csv")
+    assert [(event.title, MEDIA.event(event.kind).signal) for event in events] == [
+        ("Moss (2001)", Signal.FOR),
+        ("Fern (2002)", Signal.WISH),
+        ("Reed (2003)", Signal.FOR),
+        ("Ivy (2004)", Signal.AGAINST),
+    ]
+
+
+def test_ones_own_rating_is_read_and_not_everybodys_and_a_date_may_be_missing(tmp_path: Path) -> None:
+    content = "TMDb ID,Type,Name,Release Date,Rating,Your Rating\n1,movie,Moss,2001-01-01,8.1,3\n"
+    events, _, notes = read(write(tmp_path / "ratings.csv", content), "csv")
+    assert [(event.title, event.value, event.at) for event in events] == [("Moss", 3.0, 0)]
+    assert notes == ["1 rows have no date: taken as before all that have one"]
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (  # Yamtrack
+            "media_id,source,media_type,title,score,status,start_date,end_date,created_at\n"
+            "1,tmdb,movie,Moss,8.5,Completed,2024-01-01,2024-01-02,2024-01-03\n"
+            "2,tmdb,tv,Fern,,Planning,,,2024-01-03\n3,tmdb,tv,Reed,3,Dropped,2024-01-01,,2024-01-03\n"
+            "4,tmdb,tv,Ivy,,In progress,2024-01-01,,2024-01-03\n",
+            [
+                ("Moss", Signal.FOR, 8.5, 2),
+                ("Fern", Signal.WISH, None, 3),
+                ("Reed", Signal.AGAINST, 3.0, 3),
+                ("Ivy", Signal.NEUTRAL, None, 3),
+            ],
+        ),
+        (  # Open Library
+            "Work ID,Title,Authors,Bookshelf,My Ratings,Average Ratings,Read Status Date\n"
+            "OL1W,Moss,A,Already Read,2,4.1,2024-01-02\nOL2W,Fern,B,Want to Read,,4.1,2024-01-02\n",
+            [("Moss", Signal.FOR, 2.0, 2), ("Fern", Signal.WISH, None, 2)],
+        ),
+        (  # Criticker
+            "Score,Film Name,Date Rated,IMDB ID\n85,Moss,2024-01-02 10:00:00,tt1\n",
+            [("Moss", Signal.FOR, 85.0, 2)],
+        ),
+        (  # Serializd
+            "Show,Season,Watched Date,Rating,Liked\nMoss,1,2024-01-02,8,true\nFern,1,2024-01-02,,true\n",
+            [("Moss", Signal.FOR, 8.0, 2), ("Fern", Signal.FOR, None, 2)],
+        ),
+        (  # a list of games
+            "Name,Status,Added,Last Played,Rating\nMoss,Beaten,2024-01-01,2024-01-02,90\n"
+            "Fern,Backlog,2024-01-01,,\nReed,Abandoned,2024-01-01,2024-01-02,\n",
+            [
+                ("Moss", Signal.FOR, 90.0, 2),
+                ("Fern", Signal.WISH, None, 1),
+                ("Reed", Signal.AGAINST, None, 2),
+            ],
+        ),
+    ],
+)
+def test_trackers_that_write_plain_tables_need_no_format_of_their_own(
+    tmp_path: Path, content: str, expected: list[tuple[str, Signal, float | None, int]]
+) -> None:
+    events, skipped, _ = read(write(tmp_path / "mine.csv", content), "csv")
+    assert not skipped
+    told = [
+        (e.title, MEDIA.event(e.kind).signal, e.value, datetime.fromtimestamp(e.at, UTC).day) for e in events
+    ]
+    assert told == expected
+
+
 def test_generic_csv_with_an_artist_keeps_its_ratings_and_kinds(tmp_path: Path) -> None:
     content = "title,artist,date,rating,kind\nMoss,Low,2020-01-02,5,like\nFern,Low,2020-01-03,1,dislike\n"
     events, _, _ = read(write(tmp_path / "mine.csv", content), "csv")

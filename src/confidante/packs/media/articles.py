@@ -30,10 +30,17 @@ def _folder(fields: dict[str, str]) -> Iterator[dict[str, str]]:
     yield fields
 
 
+DELETED = "in the trash"
+
+
 def _flags(read: str, liked: str) -> Refine:
     """Return what says of an entry with two flags, in place of a status, what became of it."""
 
-    def refine(fields: dict[str, str]) -> Iterator[dict[str, str]]:
+    def refine(fields: dict[str, str]) -> Iterator[dict[str, str] | str]:
+        if fields.get("folder", "").strip().lower() == "trash":
+            yield DELETED
+            return
+
         def on(name: str) -> bool:
             return fields.get(name, "").strip().lower() in {"1", "true", "yes"}
 
