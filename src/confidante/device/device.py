@@ -385,7 +385,8 @@ class Device:
             path: The file, or the folder, as the other service gave it; or what `export` wrote.
             format: Its format; recognised by name and content when left out.
             person: Whose rows to read, in a file of several people or profiles, as it is called there.
-            date_order: "day/month" or "month/day": what dates like 3/4/21 are, if the file does not show it.
+            date_order: "day/month", "month/day" or "year/month": what dates like 3/4/21 are, if the file does
+                not show it.
             dry_run: Only report.
             add_missing: Make items of titles that the library lacks; when left out, only if it is empty.
             progress: Told what is done, and how far it is, 0 to 1.

@@ -142,7 +142,8 @@ def which_order(member: Member, example: str) -> DataError:
     """Return the error that asks what comes first in a file's dates, of which one is given."""
     return DataError(
         f"has dates like {shown(example)} that can be read in two ways, and no other that shows which is "
-        "right. Say which: --date-order day/month or month/day on the command line, date_order= in Python",
+        "right. Say which: --date-order day/month (or month/day, year/month) on the command line, "
+        "date_order= in Python",
         path=member.path,
     )
 

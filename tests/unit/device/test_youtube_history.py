@@ -49,9 +49,9 @@ def test_what_all_titles_share_is_no_part_of_them(tmp_path: Path, wording: str) 
 
 
 def test_a_mixed_file_is_read_by_the_words_that_are_known(tmp_path: Path) -> None:
-    wordings = ("Watched {}", "Så {}", "{} katsottiin", "Đã xem {}")
+    wordings = ("Watched {}", "Så {}", "{} katsottiin", "{} izlənildi", "Megtekintette a következőt: {}")
     events, _ = read(tmp_path, [entry(one.format("Moss"), k) for k, one in enumerate(wordings)])
-    assert [event.title for event in events] == ["Moss"] * 4
+    assert [event.title for event in events] == ["Moss"] * 5
 
 
 def test_what_the_titles_of_one_channel_share_is_theirs(tmp_path: Path) -> None:

@@ -128,7 +128,8 @@ def import_(
     date_order: Annotated[
         str | None,
         typer.Option(
-            metavar="day/month|month/day", help="What dates like 3/4/21 are, where the file does not show it."
+            metavar="day/month|month/day|year/month",
+            help="What dates like 3/4/21 are, where the file does not show it.",
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,

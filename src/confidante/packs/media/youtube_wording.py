@@ -31,7 +31,8 @@ Telah menonton {} | Đã xem {} | ดู {} | ดู {} แล้ว | รับ
 {} দেখা হয়েছে | {} দেখেছেন | {} பார்த்தீர்கள் | Гледахте {} | Гледано: {} | Гледали сте {} |
 Gledali ste {} | Pogledali ste {} | Gledano: {} | Ogledali ste si {} | Vaatasite videot {} |
 Skatījāties {} | Žiūrėjote {} | Has vist {} | Viches {} | {} ikusi duzu | {} را تماشا کردید |
-Napanood ang {} | Pinanood ang {} | Umetazama {} | Nézted: {}
+Napanood ang {} | Pinanood ang {} | Umetazama {} | Nézted: {} | {} izlənildi | را تماشا کردید {} |
+{} دیکھی | Megtekintette a következőt: {}
 """
 _DEEDS = {"Liked {}": "like", "Disliked {}": "dislike", "Saved {}": "save", "Shared {}": "share"}
 
