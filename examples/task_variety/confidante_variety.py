@@ -23,6 +23,7 @@ from confidante.tasks.base import (
     TaskContext,
     TaskForm,
     TaskKind,
+    estimated,
 )
 from confidante.wire.catalogue import CatalogueWire
 
@@ -72,7 +73,8 @@ class Variety:
     def rows(self, models: Sequence[str]) -> Rows:
         """Return a count a row."""
         rows = tuple(
-            (str(count), f"{people:.1f}", f"± {self.error:.1f}") for count, people in enumerate(self.people)
+            (str(count), *estimated(people, self.error, 1, len(self.people)))
+            for count, people in enumerate(self.people)
         )
         return Rows(("Different labels", "People", "Noise"), rows, (0, 1, 2))
 

@@ -7,6 +7,7 @@ The registry finds it there, or by an entry point of another package, and both e
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Annotated, Any, Protocol, Self, final
 
 import msgspec
@@ -98,6 +99,23 @@ class Rows:
     rows: tuple[tuple[str, ...], ...]
     numbers: tuple[int, ...] = ()
     note: str = ""
+
+
+def estimated(value: float, error: float, digits: int, among: int = 1) -> tuple[str, str]:
+    """Return the cells of an estimate and of its noise: no number where the noise alone may have made it.
+
+    error: standard error that the noise adds. among: how many estimates this is one of, or was chosen from:
+    of all of them together the noise alone makes one look like a finding in 1 of 20 cases (Bonferroni).
+
+    Stability: provisional.
+    """
+    noise = f"± {error:.{digits}f}"
+    if error > 0 and abs(value) <= NormalDist().inv_cdf(1 - 0.025 / among) * error:
+        return "-", f"{noise}, {NOT_TOLD}"
+    return f"{value:.{digits}f}", noise
+
+
+NOT_TOLD = "not distinguishable from noise"
 
 
 class Found(Protocol):

@@ -18,6 +18,7 @@ from confidante.tasks.base import (
     TaskContext,
     TaskForm,
     TaskKind,
+    estimated,
 )
 from confidante.tasks.rows import add_repeats
 from confidante.wire.catalogue import CatalogueWire
@@ -75,15 +76,18 @@ class ItemCounts:
 
     value: people, for contributors; for popularity people who met that item only, others by 1 / sqrt(items
     they met). error: standard error that the noise adds to each value. Sums are as they came out: noise can
-    make one negative.
+    make one negative. among: items that there are, of which these have the largest sums.
     """
 
     top: tuple[tuple[str, str, float], ...]
     error: float
+    among: int
 
     def rows(self, models: Sequence[str]) -> Rows:
         """Return an item a row."""
-        rows = ((title or item, f"{value:.2f}", f"± {self.error:.2f}") for item, title, value in self.top)
+        rows = (
+            (title or item, *estimated(value, self.error, 2, self.among)) for item, title, value in self.top
+        )
         return Rows(("Item", "Count", "Noise"), tuple(rows), (1, 2))
 
 
@@ -97,7 +101,7 @@ class ItemCountForm(TaskForm, frozen=True):
         largest: NDArray[np.int64] = np.argsort(-total.values, kind="stable")[:_SHOWN]
         ids, titles = wire.catalogue.ids, wire.catalogue.titles
         top = tuple((ids[i], titles[i], float(total.values[i])) for i in largest.tolist())
-        return ItemCounts(top, math.sqrt(total.variance))
+        return ItemCounts(top, math.sqrt(total.variance), len(ids))
 
 
 @final

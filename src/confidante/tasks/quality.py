@@ -29,6 +29,7 @@ from confidante.tasks.base import (
     TaskContext,
     TaskForm,
     TaskKind,
+    estimated,
 )
 from confidante.wire.catalogue import CatalogueWire
 
@@ -160,10 +161,15 @@ def within(part: float) -> float:
 def grade_rows(grades: Sequence[Quality], models: Sequence[str], note: str = "") -> Rows:
     """Return a model a row. models: sha256 in hex of each."""
     rows = tuple(
-        (model[:12], f"{one.hit_rate:.4f}", f"{one.ndcg:.4f}", f"± {one.error:.4f}")
-        for model, one in zip((*models, *"?" * len(grades)), grades, strict=False)
+        (model[:12], *_cells(one)) for model, one in zip((*models, *"?" * len(grades)), grades, strict=False)
     )
     return Rows(("Model", "Hit rate", "NDCG", "Noise"), rows, (1, 2, 3), note)
+
+
+def _cells(one: Quality) -> tuple[str, str, str]:
+    hit_rate, noise = estimated(one.hit_rate, one.error, 4)
+    ndcg, as_well = estimated(one.ndcg, one.error, 4)
+    return hit_rate, ndcg, max(noise, as_well, key=len)
 
 
 def digest_of(model: Scores) -> bytes:

@@ -13,6 +13,7 @@ from confidante.models.scoring import ModelName, PublishedScores
 from confidante.models.snapshot import decode, encode
 from confidante.privacy.clipping import encode as integers
 from confidante.privacy.plan import Cohort, plan_sum
+from confidante.tasks.base import estimated
 from confidante.tasks.compare import CompareTask
 from confidante.tasks.contributors import ContributorTask
 from confidante.tasks.quality import QualityTask
@@ -118,3 +119,18 @@ def test_what_is_no_model_is_refused():
         PublishedScores(MODEL[:-1], CATALOGUE)
     with pytest.raises(WireError, match="without a catalogue"):
         PublishedScores(encode(decode(MODEL).model, None, None), CATALOGUE)
+
+
+def test_an_estimate_within_its_noise_is_no_finding() -> None:
+    assert estimated(0.05, 0.1, 2) == ("-", "± 0.10, not distinguishable from noise")
+    assert estimated(-0.05, 0.1, 2)[0] == "-"
+    assert estimated(0.3, 0.1, 2) == ("0.30", "± 0.10")
+    assert estimated(0.3, 0.1, 2, among=1000)[0] == "-", "of so many one is that large by chance"
+    assert estimated(0.0, 0.0, 2) == ("0.00", "± 0.00"), "without noise every sum is what it is"
+
+
+def test_noise_alone_is_rarely_shown_as_a_finding() -> None:
+    """Of 400 tables of noise alone about 20 show one; over 40 would come in less than 1 of 10,000 runs."""
+    drawn = np.random.default_rng(5).normal(0, 3.0, (400, 200))
+    shown = sum(any(estimated(value, 3.0, 1, 200)[0] != "-" for value in table) for table in drawn.tolist())
+    assert 1 <= shown <= 40

@@ -15,6 +15,7 @@ from confidante.tasks.base import (
     Stated,
     TaskForm,
     TaskKind,
+    estimated,
     items_in,
     items_out,
     require,
@@ -72,8 +73,7 @@ class Groups:
         rows = tuple(
             (
                 one.name,
-                f"{one.size:.1f}",
-                f"± {one.error:.1f}",
+                *estimated(one.size, one.error, 1, len(self.groups)),
                 f"{one.served_by}{' (folded)' if one.folded else ''}",
             )
             for one in self.groups
