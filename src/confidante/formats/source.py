@@ -5,6 +5,7 @@ Names inside a zip are compared and shown, never used as paths.
 
 import gzip
 import io
+import os
 import re
 import zipfile
 import zlib
@@ -23,6 +24,7 @@ MAX_RATIO = 200  # unpacked to packed; text packs to a tenth, a zip bomb to a th
 MAX_LINE = 1 << 20  # characters
 HEAD = 1 << 16  # bytes that are enough to tell a format
 _WITHDRAWN = re.compile(r"(^|/)((deleted|removed|orphaned|withdrawn|trash)[^/]*|private|__macosx)(/|$)")
+_DEEPEST = 4  # folders within a folder
 _SMALL = 1 << 20  # a member up to this size may pack however well
 _MAX_DIRECTORY = 8 << 20  # bytes a zip says of its members
 _BROKEN = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
@@ -115,10 +117,7 @@ def open_source(path: Path | str) -> Source:
     path = Path(path)
     try:
         if path.is_dir():
-            files = sorted(p for p in path.iterdir() if p.is_file())[: MAX_MEMBERS + 1]
-            if len(files) > MAX_MEMBERS:
-                raise DataError(f"has more than {MAX_MEMBERS:,} files: name one of them", path=path)
-            return Source(path, tuple(Member(p.name, str(p), p) for p in files))
+            return _without_withdrawn(path, _folder_members(path))
         if not path.exists():
             raise DataError("there is no such file", path=path)
         if not path.is_file():
@@ -133,12 +132,28 @@ def open_source(path: Path | str) -> Source:
             return Source(path, (Member(name, str(path), path, packed=True),))
         if not zipped:
             return Source(path, (Member(path.name, str(path), path),))
-        members = _zip_members(path)
-        kept = tuple(m for m in members if not _WITHDRAWN.search(m.folder))
-        gone = tuple(m.name for m in members if m not in kept and m.folder.split("/")[0] != "__macosx")
-        return Source(path, kept, gone)
+        return _without_withdrawn(path, _zip_members(path))
     except (OSError, ValueError) as error:
         raise DataError(f"cannot be read ({error})", path=path) from None
+
+
+def _without_withdrawn(path: Path, members: tuple[Member, ...]) -> Source:
+    kept = tuple(member for member in members if not _WITHDRAWN.search(member.folder))
+    gone = tuple(m.name for m in members if _WITHDRAWN.search(m.folder) and "__macosx" not in m.folder)
+    return Source(path, kept, gone)
+
+
+def _folder_members(path: Path) -> tuple[Member, ...]:
+    """Return the files of a folder and of the folders in it, as an archive that was unpacked has them."""
+    found: list[Path] = []
+    for folder, inner, names in os.walk(path):
+        deep = len(Path(folder).relative_to(path).parts)
+        inner[:] = sorted(name for name in inner if deep < _DEEPEST and not name.startswith("."))
+        found += [file for name in sorted(names) if (file := Path(folder, name)).is_file()]
+        if len(found) > MAX_MEMBERS:
+            raise DataError(f"has more than {MAX_MEMBERS:,} files: name one of them", path=path)
+    found.sort(key=lambda file: len(file.parts))
+    return tuple(Member(file.relative_to(path).as_posix(), str(file), file) for file in found)
 
 
 def _zip_members(path: Path) -> tuple[Member, ...]:

@@ -92,6 +92,21 @@ def test_netflix_report_leaves_out_trailers_and_starts_and_takes_one_profile(tmp
         list(FORMATS.parse(tmp_path / "report.zip"))
 
 
+def test_a_report_that_was_unpacked_is_read_by_the_name_of_its_folder(tmp_path: Path) -> None:
+    for name, text in (
+        ("A/MyList.csv", MY_LIST),
+        ("A/deleted/Ratings.csv", THUMBS),
+        (".cache/Ratings.csv", THUMBS),
+    ):
+        (tmp_path / "report" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "report" / name).write_text(text)
+    assert FORMATS.detect(tmp_path / "report") == "netflix-report"
+    note, event = FORMATS.parse(tmp_path / "report")
+    assert isinstance(event, ForeignEvent)
+    assert event.title == "Woods"
+    assert note == Note("1 files of what was deleted or is private were not read: A/deleted/Ratings.csv")
+
+
 FILM = {"title": "Dunes", "year": 1999, "ids": {"imdb": "tt1"}}
 SHOW = {"title": "Dinos", "year": 2012, "ids": {"trakt": 9}}
 
