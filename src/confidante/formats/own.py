@@ -1,8 +1,8 @@
 """Everything a person has here, as JSON lines that they can keep, read and import again.
 
 First line: {"confidante": "export", "version": 1, "made": seconds since 1970}. Each further line is one
-object whose "type" is item, event, seen, wish, consent, departure or setting, as `own.schema.json` says.
-Items stand before the events that name them.
+object whose "type" is item, event, seen, wish, consent, departure, spent or setting, as `own.schema.json`
+says. Items stand before the events that name them.
 """
 
 import csv
@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 
@@ -107,6 +107,20 @@ class DepartureRecord(
     hash: bytes
 
 
+class SpentRecord(msgspec.Struct, frozen=True, tag_field="type", tag="spent", forbid_unknown_fields=True):
+    """What a round cost that the device gave a vector to: it stays spent wherever the person goes on.
+
+    id: of the round, base64; plan: digest of what was agreed to, base64; at: seconds since 1970, UTC.
+    """
+
+    id: Annotated[bytes, msgspec.Meta(min_length=1, max_length=64)]
+    task: str
+    plan: Annotated[bytes, msgspec.Meta(max_length=64)]
+    at: Annotated[float, msgspec.Meta(ge=0)]
+    epsilon: Annotated[float, msgspec.Meta(ge=0)]
+    delta: Annotated[float, msgspec.Meta(ge=0, lt=1)]
+
+
 class SettingRecord(msgspec.Struct, frozen=True, tag_field="type", tag="setting", forbid_unknown_fields=True):
     """A setting, such as retention, no_profiling or budget; any JSON value."""
 
@@ -115,7 +129,14 @@ class SettingRecord(msgspec.Struct, frozen=True, tag_field="type", tag="setting"
 
 
 Record: TypeAlias = (
-    ItemRecord | EventRecord | SeenRecord | WishRecord | ExportedConsent | DepartureRecord | SettingRecord
+    ItemRecord
+    | EventRecord
+    | SeenRecord
+    | WishRecord
+    | ExportedConsent
+    | DepartureRecord
+    | SpentRecord
+    | SettingRecord
 )
 
 

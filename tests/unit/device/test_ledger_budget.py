@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
+from device_world import open_device
 from hypothesis import given
 from hypothesis import strategies as st
 from outward_world import drawn, home
@@ -207,3 +208,20 @@ def test_a_round_is_joined_once_even_after_it_was_given_up_and_the_vault_reopene
         with pytest.raises(ConsentError, match="joins no round twice"):
             again.ledger.rounds.join(drawn("r"), "greeting", PLAN, 5.0)
         assert again.ledger.budget().rounds == 0
+
+
+def test_what_was_spent_travels_with_an_export_and_counts_once(tmp_path: Path) -> None:
+    with open_device(tmp_path / "old") as old:
+        for name in ("first", "second"):
+            epsilon = old.ledger.rounds.join(drawn(name), "greeting", PLAN, multiplier(2.0))
+            old.ledger.rounds.spend(drawn(name), "greeting", epsilon, DELTA)
+        old.ledger.rounds.join(drawn("only joined"), "greeting", PLAN, multiplier(2.0))
+        spent = old.ledger.budget()
+        old.export(tmp_path / "all.jsonl")
+    with open_device(tmp_path / "new") as new:
+        for dry_run in (True, False, False):  # twice is once
+            new.import_history(tmp_path / "all.jsonl", dry_run=dry_run)
+            found = new.ledger.budget()
+            assert (found.rounds, found.epsilon_spent) == ((0, 0.0) if dry_run else (2, spent.epsilon_spent))
+        with pytest.raises(ConsentError, match="joins no round twice"):
+            new.ledger.rounds.join(drawn("first"), "greeting", PLAN, multiplier(2.0))

@@ -21,6 +21,7 @@ from confidante.device.importing import (
 from confidante.device.importing.gathering import OLDER
 from confidante.device.importing.repeats import Remembered, Repeats
 from confidante.device.importing.report import SkippedRows
+from confidante.device.privacy.participation_log import ParticipationLog
 from confidante.device.storage import forgetting, history, items, kinds, marks, settings, wishes
 from confidante.device.storage.vault import LATEST, Vault
 from confidante.device.values import Retention
@@ -32,6 +33,7 @@ from confidante.formats.own import (
     Record,
     SeenRecord,
     SettingRecord,
+    SpentRecord,
     WishRecord,
 )
 from confidante.formats.timestamps import DateOrder
@@ -130,7 +132,10 @@ def export_vault(vault: Vault, path: Path) -> int:
 
 
 def _take_back(vault: Vault, serving: Serving, path: Path, *, dry_run: bool) -> ImportReport:
-    """Take items, events, wishes and settings of an export; consents and departures belong to its vault."""
+    """Take items, events, wishes and settings of an export, and what was spent of the privacy budget.
+
+    Consents and departures belong to the vault that it was made of.
+    """
     records = list(enumerate(read_export(path), 2))
     kept = settings.retention(vault)
     wanted: dict[str, ItemRecord] = {}
@@ -218,6 +223,8 @@ def _take_back(vault: Vault, serving: Serving, path: Path, *, dry_run: bool) -> 
                         raise DataError(f"a wish cannot have the time {at}", path=path, line=line)
                     wishes.put(vault, kind, subject, level)
                     sql("UPDATE wish SET at = ? WHERE kind = ? AND subject = ?", (at, kind, subject))
+                case SpentRecord():
+                    ParticipationLog(vault).carry_over(*msgspec.structs.astuple(record))
                 case SettingRecord("no_profiling", value):
                     settings.set_no_profiling(vault, on=value is True)
                 case SettingRecord("attributes", value):
@@ -319,3 +326,7 @@ def _records(vault: Vault) -> Iterator[Record]:
         "delta, state, sent_at, receipt, previous, hash FROM departure ORDER BY number"
     ):
         yield DepartureRecord(*row)
+    for row in vault.rows(
+        "SELECT id, task, plan, at, epsilon, delta FROM round WHERE state = 'spent' ORDER BY at, id"
+    ):
+        yield SpentRecord(*row)

@@ -166,6 +166,22 @@ class ParticipationLog:
             )
             self._vault.settle()  # a log that is cut off later must not give the budget back
 
+    def carry_over(
+        self, round_id: bytes, task: str, plan: bytes, at: float, epsilon: float, delta: float
+    ) -> None:
+        """Count a round as spent that this person's device was in elsewhere; once, however often it is said.
+
+        The limit is not asked: what was given away was given away.
+        """
+        with self._vault.write() as sql:
+            sql(
+                "INSERT INTO round (id, task, plan, at, epsilon, delta, state)"
+                " VALUES (?, ?, ?, ?, ?, ?, 'spent') ON CONFLICT (id) DO UPDATE SET state = 'spent',"
+                " epsilon = max(epsilon, excluded.epsilon)",
+                (round_id, task, plan, at, epsilon, delta),
+            )
+            self._vault.settle()
+
     def give_up(self, round_id: bytes) -> None:
         """Note that a joined round is over; one that is spent stays so."""
         with self._vault.write() as sql:
