@@ -7,6 +7,7 @@ says is lost because a rating or a price is not understood: it is kept without, 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any, Literal, final
 
 from confidante.core.errors import DataError
@@ -121,6 +122,7 @@ class Table:
         return read(member, _names(self.inside))
 
 
+@lru_cache(maxsize=1024)
 def plain(name: str) -> str:
     """Return the name of a column as it is compared, without what an exporter puts behind a "#"."""
     return _BETWEEN.sub(" ", re.sub(r"(?<=\w)#.*", "", name)).strip().lower()

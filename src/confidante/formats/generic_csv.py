@@ -1,6 +1,7 @@
 """Any other CSV, by the names of its columns."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from confidante.core.errors import DataError
 from confidante.formats.columns import Table, plain, read_table
@@ -41,14 +42,24 @@ _FLAGS = (
 _YES, _NO = frozenset({"1", "true", "yes", "y", "x"}), frozenset({"0", "false", "no", "n"})
 
 
+@lru_cache(maxsize=8)
+def _flag_columns(header: tuple[str, ...]) -> tuple[tuple[tuple[str, ...], frozenset[str], str], ...]:
+    """Return which columns of a table say a kind by yes or no: the columns, what they then say, the kind."""
+    found = (
+        (tuple(name for name in header if plain(name) in {plain(flag) for flag in flags.split()}), said, kind)
+        for flags, said, kind in _FLAGS
+    )
+    return tuple((columns, _YES if said else _NO, kind) for columns, said, kind in found if columns)
+
+
 def _by_flags(fields: dict[str, str]) -> Iterator[dict[str, str]]:
     """Take columns of yes and no for a kind: what is not watched yet is wanted."""
-    flags = {plain(name): text.strip().lower() for name, text in fields.items()}
-    for names, said, kind in _FLAGS:
-        wanted = _YES if said else _NO
-        rated = kind == "like" and any(flags.get(name) for name in _TABLE.value.split("|"))
-        if not rated and any(flags.get(plain(name)) in wanted for name in names.split()):
-            yield {**fields, "said by a flag": kind}
+    for columns, wanted, kind in _flag_columns(tuple(fields)):
+        if any(fields[name].strip().lower() in wanted for name in columns):
+            rated = kind == "like" and any(
+                text.strip() for name, text in fields.items() if plain(name) in _TABLE.value.split("|")
+            )
+            yield fields if rated else {**fields, "said by a flag": kind}
             return
     yield fields
 

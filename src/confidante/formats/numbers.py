@@ -79,6 +79,8 @@ def decimal_mark(texts: Iterable[str]) -> str | None:
     """Return the decimal mark that a column proves, "." or ","; None when nothing does, or both are."""
     proved: set[str] = set()
     for text in texts:
+        if "," not in text and "." not in text:
+            continue
         for part in _NUMBER.findall(_SPACES.sub(" ", text[:_LONGEST])):
             readings = {mark: _read(part, mark) for mark in _GROUPED}
             found = [mark for mark, value in readings.items() if value is not None]
