@@ -32,10 +32,10 @@ def body(what: str, value: bytes) -> bytes:
     return value
 
 
-def text(what: str, value: str, size: int = NAME, *, empty: bool = False) -> str:
+def text(what: str, value: str, size: int = NAME) -> str:
     """Return `value` if it is 1 to `size` characters that both databases can hold."""
-    if not (empty or value) or len(value) > size:
-        raise StoreError(f"{what} has {len(value):,} characters: give {0 if empty else 1} to {size}")
+    if not 1 <= len(value) <= size:
+        raise StoreError(f"{what} has {len(value):,} characters: give 1 to {size}")
     if "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
         raise StoreError(
             f"{what} contains a character that is not text (NUL, or half of a surrogate pair): remove it"

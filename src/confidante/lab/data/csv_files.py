@@ -52,9 +52,9 @@ def read_items_csv(path: Path) -> ItemRows:
     )
 
 
-def split_labels(text: str, separator: str = "|") -> tuple[str, ...]:
+def split_labels(text: str) -> tuple[str, ...]:
     """Return the labels of one item in order, each once."""
-    return tuple(dict.fromkeys(label.strip() for label in text.split(separator) if label.strip()))
+    return tuple(dict.fromkeys(label.strip() for label in text.split("|") if label.strip()))
 
 
 def _ignored(table: TextTable, used: tuple[str, ...]) -> tuple[Tally, ...]:

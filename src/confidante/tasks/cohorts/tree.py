@@ -28,8 +28,7 @@ _Texts = Annotated[tuple[_Text, ...], msgspec.Meta(max_length=10_000)]
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
     """One group: who of its parent's people is in it.
 
     name: what people read; parent: its place in the tree, -1 for the root only. Exactly one of these rules,
@@ -37,12 +36,12 @@ class Group:
     or of items with one of `labels`.
     """
 
-    name: str
-    parent: int
-    attribute: str = ""
-    values: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    items: tuple[str, ...] = ()
+    name: _Text
+    parent: Annotated[int, msgspec.Meta(ge=-1, lt=MOST_GROUPS)]
+    attribute: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    values: _Texts = ()
+    labels: _Texts = ()
+    items: _Texts = ()
 
     @property
     def by_likes(self) -> bool:
@@ -50,17 +49,8 @@ class Group:
         return bool(self.labels or self.items)
 
 
-class _Group(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
-    name: _Text
-    parent: Annotated[int, msgspec.Meta(ge=-1, lt=MOST_GROUPS)]
-    attribute: Annotated[str, msgspec.Meta(max_length=200)]
-    values: _Texts
-    labels: _Texts
-    items: _Texts
-
-
 class _Tree(msgspec.Struct, tag="cohort tree 1", array_like=True, forbid_unknown_fields=True, frozen=True):
-    groups: Annotated[tuple[_Group, ...], msgspec.Meta(min_length=1, max_length=MOST_GROUPS)]
+    groups: Annotated[tuple[Group, ...], msgspec.Meta(min_length=1, max_length=MOST_GROUPS)]
 
 
 @final
@@ -132,9 +122,8 @@ class CohortTree:
 
     def encode(self) -> bytes:
         """Return the canonical bytes. DataError for a tree out of bounds, or text that is no Unicode."""
-        rows = tuple(_Group(g.name, g.parent, g.attribute, g.values, g.labels, g.items) for g in self.groups)
         try:
-            data = msgspec.msgpack.encode(_Tree(rows))
+            data = msgspec.msgpack.encode(_Tree(self.groups))
             CohortTree.decode(data)
         except UnicodeEncodeError:
             raise DataError("cohorts: a name is not Unicode text: correct it") from None
@@ -152,9 +141,7 @@ class CohortTree:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise WireError(f"cohorts cannot be read: they are malformed ({error})") from None
         try:
-            tree = cls(
-                tuple(Group(g.name, g.parent, g.attribute, g.values, g.labels, g.items) for g in found.groups)
-            )
+            tree = cls(found.groups)
         except DataError as error:
             raise WireError(f"cohorts cannot be used: {error}") from None
         if msgspec.msgpack.encode(found) != bytes(data):
