@@ -26,6 +26,10 @@ def relay_command(
     port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8480,
     tls_cert: Annotated[Path | None, typer.Option(help="PEM file, to speak TLS without a proxy.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file with the certificate's key.")] = None,
+    proxies: Annotated[
+        str,
+        typer.Option(help="Addresses of proxies in front, with commas between: they say who asks."),
+    ] = "",
     most_bytes: Annotated[int, typer.Option(min=1024, max=1 << 26, help="Bytes of the largest envelope.")] = (
         12 << 20
     )
@@ -41,8 +45,8 @@ def relay_command(
         typer.Option(
             min=1,
             max=4096,
-            help="Envelopes that one address may be sending at once; this machine any number. Behind a proxy"
-            " on another machine all have its address: give as many as --at-once.",
+            help="Envelopes that one address may be sending at once; this machine any number. Behind a proxy,"
+            " name it with --proxies, so that each address that it names has as many.",
         ),
     ] = 8,
 ) -> None:
@@ -59,6 +63,6 @@ def relay_command(
 
     limits = Limits(most_bytes, seconds, at_once, of_one)
     serve(
-        RelaySettings(gateway, host, port, tls_cert, tls_key, limits),
+        RelaySettings(gateway, host, port, tls_cert, tls_key, limits, proxies),
         started=lambda address: say(f"relay at {address}"),
     )

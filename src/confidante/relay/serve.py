@@ -24,7 +24,11 @@ class RelayProtocol(PublicHttpProtocol):
 @final
 @dataclass(frozen=True, slots=True)
 class RelaySettings:
-    """What to hand on to, and where to listen. port: 0 takes a free one; certificate, key: PEM, for TLS."""
+    """What to hand on to, and where to listen.
+
+    port: 0 takes a free one; certificate, key: PEM, for TLS. proxies: addresses of proxies in front, with
+    commas between, which are believed who asks; nobody else is.
+    """
 
     gateway: str
     host: str = "127.0.0.1"
@@ -32,6 +36,7 @@ class RelaySettings:
     certificate: Path | None = None
     key: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    proxies: str = ""
 
 
 def serve(hosting: RelaySettings, *, started: Callable[[str], None] = lambda _: None) -> None:
@@ -56,7 +61,8 @@ def serve(hosting: RelaySettings, *, started: Callable[[str], None] = lambda _: 
         log_level="error",
         server_header=False,
         date_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(hosting.proxies),
+        forwarded_allow_ips=hosting.proxies,
         ws="none",
         lifespan="on",
         limit_concurrency=hosting.limits.at_once * 8,

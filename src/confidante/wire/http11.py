@@ -4,21 +4,54 @@ Of coordinator, relay, and the page of a device, which anybody on its machine ma
 """
 
 import asyncio
-from typing import ClassVar
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING, ClassVar, final
 
+from starlette.responses import Response
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from confidante.core.address_quota import AddressQuota
 
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
 MOST_HEAD_BYTES = 32 << 10
 MOST_OF_ONE = 256
+
+
+@final
+class RequestQuota:
+    """ASGI middleware behind proxies: a share of the requests at a time for each address that they name.
+
+    Proxies join everybody's requests in a few connections, so that connections cannot be counted by address.
+    """
+
+    def __init__(self, app: "ASGIApp", most: int = MOST_OF_ONE) -> None:
+        """most: requests of one address at a time."""
+        self._app, self._crowd = app, AddressQuota(most)
+
+    async def __call__(self, scope: "Scope", receive: "Receive", send: "Send") -> None:
+        """Hand a request on, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        whose = self._crowd.enter(scope["client"][0] if scope["client"] else "")
+        if whose is None:
+            refused = Response(status_code=429, headers={"connection": "close", "retry-after": "1"})
+            await refused(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._crowd.leave(whose)
 
 
 class PublicHttpProtocol(HttpToolsProtocol):
     """One connection.
 
     It ends without an answer when a head is too long or comes drop by drop, or when its address has too many
-    (unless proxies were named: theirs are everybody's); and with the answer when that comes before the body.
+    (but for named proxies: theirs are everybody's, and `RequestQuota` counts by whom they name); and with the
+    answer when that comes before the body.
     head_seconds: from the first byte, or the last answer, until the head is whole.
     """
 
@@ -32,7 +65,7 @@ class PublicHttpProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first head."""
         super().connection_made(transport)  # type: ignore[arg-type]
-        self._whose = "" if self.config.proxy_headers or not self.client else self.crowd.enter(self.client[0])
+        self._whose = "" if not self.client or self._is_proxy() else self.crowd.enter(self.client[0])
         if self._whose is None:
             self._give_up()
         else:
@@ -72,6 +105,14 @@ class PublicHttpProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if answered_early:
             self.transport.close()
+
+    def _is_proxy(self) -> bool:
+        named = self.config.forwarded_allow_ips
+        if not (self.config.proxy_headers and self.client and named):
+            return False
+        at = ip_address(self.client[0].partition("%")[0])
+        names = named.split(",") if isinstance(named, str) else named
+        return any(name.strip() == "*" or at in ip_network(name.strip(), strict=False) for name in names)
 
     def _await_head(self) -> None:
         self._head = self.loop.call_later(self.head_seconds, self._give_up)

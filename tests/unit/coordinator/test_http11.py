@@ -8,9 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 import uvicorn
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
 from confidante.core.address_quota import AddressQuota
-from confidante.wire.http11 import PublicHttpProtocol
+from confidante.wire.http11 import PublicHttpProtocol, RequestQuota
 
 HEAD = b"%s / HTTP/1.1\r\nHost: x\r\n"
 
@@ -134,3 +136,60 @@ class Strict:
 
     def wait_until_left(self) -> bool:
         return self.left.wait(120)
+
+
+async def _ends(quota: RequestQuota, address: str) -> list[int]:
+    statuses: list[int] = []
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    await quota({"type": "http", "method": "GET", "client": (address, 1), "headers": []}, receive, send)
+    return statuses
+
+
+def test_behind_a_proxy_each_address_that_it_names_has_a_share_of_the_requests() -> None:
+    async def story() -> None:
+        gate = asyncio.Event()
+
+        async def held(scope: Scope, receive: Receive, send: Send) -> None:
+            await gate.wait()
+            await Response(status_code=204)(scope, receive, send)
+
+        quota = RequestQuota(held, most=3)
+        many = [asyncio.create_task(_ends(quota, "203.0.113.9")) for _ in range(5)]
+        other = asyncio.create_task(_ends(quota, "198.51.100.4"))
+        await asyncio.sleep(0)
+        gate.set()
+        assert sorted(await asyncio.gather(*many)) == [[204]] * 3 + [[429]] * 2
+        assert await other == [204]
+        assert await _ends(quota, "203.0.113.9") == [204], "it is given back"
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("peer", "named", "proxy"),
+    [
+        ("127.0.0.1", "", False),
+        ("127.0.0.1", "127.0.0.1", True),
+        ("203.0.113.9", "127.0.0.1", False),
+        ("10.1.2.3", "192.0.2.1,10.0.0.0/8", True),
+        ("2001:db8::1", "10.0.0.0/8", False),
+    ],
+)
+def test_only_a_proxy_that_was_named_is_not_counted_by_its_connections(
+    peer: str, named: str, proxy: bool
+) -> None:
+    async def is_proxy() -> bool:
+        config = uvicorn.Config(app, proxy_headers=bool(named), forwarded_allow_ips=named)
+        config.load()
+        made = PublicHttpProtocol(config, uvicorn.server.ServerState(), {})
+        made.client = (peer, 1)
+        return made._is_proxy()
+
+    assert asyncio.run(is_proxy()) is proxy

@@ -33,7 +33,7 @@ from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.telemetry.logs import configure, log
 from confidante.coordinator.telemetry.metrics import Metrics
 from confidante.core.errors import ConfidanteError
-from confidante.wire.http11 import PublicHttpProtocol
+from confidante.wire.http11 import PublicHttpProtocol, RequestQuota
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -211,7 +211,7 @@ def work(hosting: CoordinatorSettings, listening: socket.socket) -> None:
             refinements=refinements,
         )
         config = uvicorn.Config(
-            coordinator.app,
+            RequestQuota(coordinator.app) if hosting.proxies else coordinator.app,
             http=PublicHttpProtocol,
             access_log=False,  # a log of requests would link a device's address across rounds
             log_config=None,
