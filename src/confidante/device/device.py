@@ -367,7 +367,6 @@ class Device:
         """
         return self.recommender.explain(item_id, n)
 
-    @exclusive
     def import_history(
         self,
         path: Path | str,
@@ -403,19 +402,22 @@ class Device:
         from confidante.device.importing.transfer import import_file
         from confidante.formats.timestamps import DateOrder
 
-        report = import_file(
-            self._vault,
-            self._serving,
-            self.pack,
-            Path(path),
-            format,
-            person=person,
-            date_order=None if date_order is None else DateOrder.named(date_order),
-            dry_run=dry_run,
-            add_missing=add_missing,
-            progress=progress,
-        )
-        self._access.changed()
+        with self._access.importing:
+            self.history.erase_due()
+            report = import_file(
+                self._vault,
+                self._serving,
+                self.pack,
+                Path(path),
+                format,
+                person=person,
+                date_order=None if date_order is None else DateOrder.named(date_order),
+                dry_run=dry_run,
+                add_missing=add_missing,
+                progress=progress,
+            )
+            with self._vault.lock:
+                self._access.changed()
         return report
 
     @exclusive

@@ -1,6 +1,7 @@
 """What is exported comes back, once; what is hostile changes nothing; titles are data everywhere."""
 
 import json
+import threading
 import zipfile
 
 import pytest
@@ -277,3 +278,20 @@ def test_a_backup_opens_with_the_same_key_and_answers_the_same(full, tmp_path):
     with Device(tmp_path / "backup", InsecurePlaintextKey(), create=False, clock=Ticking()) as backup:
         assert scores(everything(backup)) == scores(everything(full))
         assert backup.history.count == full.history.count
+
+
+def test_lists_are_made_while_a_long_file_is_read(tmp_path):
+    rows = "".join(f"t{place},Title {place},view,{START - place}\n" for place in range(3000))
+    (tmp_path / "long.csv").write_text("item,title,kind,time\n" + rows)
+    answered = []
+    with open_device(tmp_path / "profile") as device:
+
+        def meanwhile(_what, part):
+            if 0 < part < 1 and not answered:
+                other = threading.Thread(target=lambda: answered.append(device.recommend(3)))
+                other.start()
+                other.join(60)
+                assert answered, "the import holds the device"
+
+        device.import_history(tmp_path / "long.csv", add_missing=True, progress=meanwhile)
+    assert answered

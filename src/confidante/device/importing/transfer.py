@@ -59,13 +59,18 @@ def import_file(
     add_missing: bool | None,
     progress: Progress | None,
 ) -> ImportReport:
-    """Take in a file and return the report; see `Device.import_history`."""
+    """Take in a file and return the report; see `Device.import_history`.
+
+    Rows are read and matched without the vault's lock, so that lists are made meanwhile. Of imports there is
+    one at a time.
+    """
     formats = pack.formats()
     kind = formats.detect(path) if format is None else format
     say = progress or (lambda _what, _part: None)
     say("reading", 0.0)
     if kind == OWN_FORMAT:
-        report = _take_back(vault, serving, path, dry_run=dry_run)
+        with vault.lock:
+            report = _take_back(vault, serving, path, dry_run=dry_run)
         say("reading", 1.0)
         return report
     stored = items.everything(vault)
@@ -88,7 +93,7 @@ def import_file(
     report = _with_overflow(gathered.report, len(there) + len(gathered.events) - kept.events, kept)
     if dry_run:
         return report
-    with serving.as_before_if_it_fails(), vault.write():
+    with vault.lock, serving.as_before_if_it_fails(), vault.write():
         serving.add(gathered.items, personal=True)
         keys = items.keys_of(vault, [item.id for item in gathered.items])
 

@@ -1,5 +1,6 @@
 """How the parts of a device share one open vault: one thread at a time, and nothing outlives its time."""
 
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
@@ -18,13 +19,15 @@ R = TypeVar("R")
 class VaultAccess:
     """An open vault that several components use.
 
-    Whoever keeps something in memory that was derived from the vault has itself told of changes.
+    Whoever keeps something in memory that was derived from the vault has itself told of changes. importing:
+    held by an import from before it looks at what is there; taken before the vault's own lock.
 
     Stability: internal
     """
 
     def __init__(self, vault: Vault) -> None:
         self.vault = vault
+        self.importing = threading.Lock()
         self._listeners: list[Callable[[], None]] = []
         self._due = self._next_due()
 
