@@ -225,10 +225,10 @@ def test_names_in_a_zip_are_no_paths(tmp_path: Path) -> None:
 def test_html_that_never_closes_takes_bounded_time(tmp_path: Path) -> None:
     start = b'<html><div class="outer-cell x">'
     for filler in (b"<!--", b"<", b"<a ", b"&#", b'<div class="outer-cell', b"<![CDATA["):
-        begun = time.perf_counter()
+        begun = time.process_time()
         rows = list(parse(put(tmp_path, "youtube", start + filler * ((1 << 20) // len(filler))), "youtube"))
         assert not [row for row in rows if isinstance(row, ForeignEvent)]
-        assert time.perf_counter() - begun < 5, filler
+        assert time.process_time() - begun < 5, filler
 
 
 @pytest.mark.parametrize("title", ["{spaces}x", "Watched{spaces}x", "a{spaces}b", "a{spaces}angesehen"])
