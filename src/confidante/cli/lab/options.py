@@ -41,7 +41,15 @@ Repeat = Annotated[
 MaxDropout = Annotated[float, typer.Option(help="Fraction of the devices that may drop out.")]
 MaxCollusion = Annotated[float, typer.Option(help="Fraction that may collude with the coordinator.")]
 Dropout = Annotated[float, typer.Option(help="Fraction that really drops out during each sum.")]
-MaxUpload = Annotated[int, typer.Option(min=1024, max=1 << 30, help="Bytes of the largest upload.")]
+
+
+def _fits(upload: int) -> int:
+    if not 1024 <= upload <= 1 << 30:
+        raise PlanError(f"max_upload is {upload} bytes: give from 1,024 to {1 << 30:,}")
+    return upload
+
+
+MaxUpload = Annotated[int, typer.Option(callback=_fits, help="Bytes of the largest upload.")]
 EngineOption = Annotated[
     Engine,
     typer.Option(
