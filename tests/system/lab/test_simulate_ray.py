@@ -32,8 +32,9 @@ def spread():
         yield one, two
 
 
-def training(crowd, adder=None, **options):
-    return Training(**{"epsilon": 8.0, "seed": 4, "bits": 24} | options).train(crowd, CATALOGUE, adder=adder)
+def training(crowd, adder=None, progress=None, **options):
+    terms = Training(**{"epsilon": 8.0, "seed": 4, "bits": 24} | options)
+    return terms.train(crowd, CATALOGUE, progress, adder)
 
 
 @pytest.mark.parametrize("options", [{}, {"dropout": 0.2}, {"epsilon": None}], ids=str)
