@@ -21,7 +21,7 @@ from confidante.device.values import Purpose
 from confidante.device.web.private_folders import opening_file
 from confidante.device.web.security import Gate, new_api_key
 
-TABS = {"for-you": "", "what-i-know": "know", "what-left": "left", "switches": "switches"}
+TABS = {"for-you": "", "your-data": "know", "sent": "left", "settings": "switches"}
 
 
 pytestmark = needs_browser
@@ -102,12 +102,14 @@ def test_why(page: Page, device: Device) -> None:
     title = first_card(page)
     page.get_by_role("link", name=f"Why: {title}").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Why “{title}”?")
+    item = next(one.item for one in device.recommend(1).suggestions)
+    expect(page.locator(".lead")).to_contain_text(device.explain(item.id).counterfactual.sentence)
+    expect(page.locator("tfoot")).to_be_hidden()
+    page.get_by_text("Every reason there is, in points").click()
     shown = page.locator("tbody td.num").all_inner_texts()
     score = page.locator("tfoot td.num").inner_text()
     figures = [float(text.replace("\N{MINUS SIGN}", "-")) for text in (*shown, score)]
     assert sum(figures[:-1]) == pytest.approx(figures[-1], abs=1e-4 * len(figures))
-    item = next(one.item for one in device.recommend(1).suggestions)
-    assert device.explain(item.id).counterfactual.sentence in page.locator("main").inner_text()
 
     ticks = page.get_by_role("checkbox").all()
     for tick in ticks[:3]:
@@ -120,12 +122,19 @@ def test_why(page: Page, device: Device) -> None:
     assert [text.removesuffix(" (new)") for text in listed] == expected
     assert device.history.count == 5
 
+    if not page.locator("tfoot").is_visible():  # without scripts the page was loaded anew
+        page.get_by_text("Every reason there is, in points").click()
     press(page, "Forget:")
     said(page, "Forgot 1 thing")
     assert device.history.count == 4
     press(page, "Undo")
     said(page, "Taken back")
     assert device.history.count == 5
+    press(page, "Less like this")
+    said(page, "less like")
+    press(page, "Undo")
+    said(page, "counts as before")
+    assert device.taste.refused == ()
     press(page, "Less like this")
     said(page, "less like")
     press(page, "Allow it again")
@@ -139,22 +148,36 @@ def test_why(page: Page, device: Device) -> None:
 
 def test_what_i_know_tastes_and_wishes(page: Page, device: Device) -> None:
     device.taste.never("cr1")
-    tab(page, "What I know")
+    tab(page, "Your data")
+    now = [one.item.title for one in device.recommend(10).suggestions]
     press(page, "More: Cooking")
-    said(page, "counts more")
+    shown = page.locator("section[aria-labelledby=preview]")
+    expect(shown.get_by_role("heading", level=2)).to_have_text("If “Cooking” counts more")
+    then = [one.item.title for one in device.recommender.what_if(tastes={"Cooking": 1}).suggestions]
+    columns = [one.locator("li").all_inner_texts() for one in shown.locator(".two section").all()]
+    assert [text.removesuffix(" (goes)") for text in columns[0]] == now
+    assert [text.removesuffix(" (new)") for text in columns[1]] == then
+    assert device.taste.list()[0].level == 0  # nothing is changed yet
+    press(page, "Leave it as it is: Cooking")
+    expect(shown).to_have_count(0)
+
+    def edit(button: str, says: str) -> None:
+        press(page, button)
+        press(page, "Do it")
+        said(page, says)
+
+    edit("More: Cooking", "counts more")
     assert {taste.label: taste.level for taste in device.taste.list()}["Cooking"] == 1
-    press(page, "Less: Cooking")
-    said(page, "as you lived it")
-    press(page, "Less: Cooking")
-    said(page, "counts less")
-    press(page, "Leave untouched: Cooking")
-    said(page, "as you lived it")
+    assert [one.item.title for one in device.recommend(10).suggestions] == then
+    press(page, "Undo")
+    said(page, "counts as before")
     assert {taste.label: taste.level for taste in device.taste.list()}["Cooking"] == 0
-    press(page, "Remove: Space")
-    said(page, "Nothing with “Space”")
+    edit("Less: Cooking", "counts less")
+    edit("Leave untouched: Cooking", "as you lived it")
+    assert {taste.label: taste.level for taste in device.taste.list()}["Cooking"] == 0
+    edit("Remove: Space", "Nothing with “Space”")
     assert not [one for one in device.recommend(40).suggestions if "Space" in one.item.labels]
-    press(page, "Bring back: Space")
-    said(page, "as you lived it")
+    edit("Bring back: Space", "as you lived it")
     assert [one for one in device.recommend(40).suggestions if "Space" in one.item.labels]
     press(page, "Allow again")
     said(page, "may be suggested again")
@@ -162,7 +185,7 @@ def test_what_i_know_tastes_and_wishes(page: Page, device: Device) -> None:
 
 
 def test_what_i_know_history(page: Page, device: Device) -> None:
-    tab(page, "What I know")
+    tab(page, "Your data")
     page.get_by_label("Part of a title").fill("oven")
     press(page, "Show")
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -189,10 +212,10 @@ def test_what_i_know_history(page: Page, device: Device) -> None:
 
     page.get_by_role("link", name="Forget everything").click()
     page.get_by_role("link", name="Keep it").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("What I know")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your data")
     page.get_by_role("link", name="Forget everything").click()
     press(page, "Forget everything")
-    expect(page.locator("main")).to_contain_text("Not one thing you did is kept here")
+    expect(page.locator("main")).to_contain_text("Nothing you did is kept here")
     assert device.history.count == 0
     while page.get_by_role("button", name="Undo").count():
         left = page.get_by_role("button", name="Undo").count()
@@ -201,12 +224,95 @@ def test_what_i_know_history(page: Page, device: Device) -> None:
     assert device.history.count == 5
 
 
+def test_a_search_is_over_when_one_looks_elsewhere(page: Page) -> None:
+    page.get_by_label("Find something you know").fill("vinyl")
+    press(page, "Search")
+    expect(page.get_by_role("heading", name="Titles with “vinyl”")).to_be_visible()
+    tab(page, "Your data")
+    page.get_by_label("Part of a title").fill("oven")
+    press(page, "Show")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    tab(page, "For you")
+    expect(page.get_by_role("heading", name="Titles with")).to_have_count(0)
+    tab(page, "Your data")
+    expect(page.locator("tbody tr")).to_have_count(5)
+
+
+def test_many_things_are_forgotten_at_once(page: Page, device: Device) -> None:
+    tab(page, "Your data")
+    press(page, "Forget what is ticked")
+    said(page, "tick something in the table first")
+    page.get_by_role("checkbox", name="Tick The Probe").check()
+    page.get_by_role("checkbox", name="Tick The Oven").check()
+    press(page, "Forget what is ticked")
+    said(page, "Forgot 2 things")
+    assert device.history.count == 3
+    press(page, "Undo")
+    said(page, "Taken back")
+    device.record("co3", at=device.now() - 1800)
+    press(page, "The last hour")
+    said(page, "Forgot 1 thing.")
+    assert device.history.count == 5
+
+
+def test_days_the_wrong_way_round_are_refused(page: Page, device: Device) -> None:
+    tab(page, "Your data")
+    page.locator("#from").fill("2026-05-31")
+    page.locator("#to").fill("2026-05-29")
+    press(page, "Forget these days")
+    said(page, "Nothing was forgotten: 2026-05-31 is after 2026-05-29.")
+    page.locator("#since").fill("2026-05-31")
+    page.locator("#until").fill("2026-05-29")
+    press(page, "Show")
+    said(page, "Nothing was looked for: 2026-05-31 is after 2026-05-29.")
+    assert device.history.count == 5
+
+
+def test_what_was_said_of_an_item_can_be_undone(page: Page, device: Device) -> None:
+    best = first_card(page)
+    for button in ("Less like this", "Not this one", "I know it", "I like it"):
+        press(page, f"{button}: {best}")
+        expect(page.locator("article h3").first).not_to_have_text(best)
+        press(page, "Undo")
+        said(page, "Taken back")
+        expect(page.locator("article h3").first).to_have_text(best)
+    assert (device.taste.refused, device.history.count) == ((), 5)
+
+
+def test_a_passphrase_is_set_and_changed(page: Page, device: Device) -> None:
+    tab(page, "Settings")
+    page.get_by_text("Set a passphrase").click()
+
+    def give(new: str, again: str, now: str = "") -> None:
+        if now:
+            page.get_by_label("Your passphrase now").fill(now)
+        page.get_by_label("The new one", exact=True).fill(new)
+        page.get_by_label("The new one again").fill(again)
+        page.get_by_role("checkbox", name="I know: if I lose it").check()
+        press(page, "Change it" if now else "Set it")
+
+    give("one horse", "another horse")
+    said(page, "the two new ones differ")
+    page.get_by_text("Set a passphrase").click()
+    give(" one horse", " one horse")
+    said(page, "opens this profile from now on")
+    assert device.protection == "passphrase"
+    assert device.is_opened_by(" one horse")
+    page.get_by_text("Change the passphrase").click()
+    give("two horses", "two horses", now="wrong")
+    said(page, "that is not your passphrase now")
+    page.get_by_text("Change the passphrase").click()
+    give("two horses", "two horses", now=" one horse")
+    said(page, "opens this profile from now on")
+    assert device.is_opened_by("two horses")
+
+
 def test_what_i_know_import_and_export(page: Page, device: Device, tmp_path: Path) -> None:
     file = tmp_path / "mine.csv"
     file.write_text("title,date\nThe Heist (1980),2026-05-01\nNever heard of it,2026-05-02\n")
-    tab(page, "What I know")
+    tab(page, "Your data")
     for button, events in (("Only look what would happen", 5), ("Import", 6)):
-        page.get_by_label("File").set_input_files(file)
+        page.locator("#file").set_input_files(file)
         page.get_by_role("button", name=button, exact=True).click()
         expect(page.get_by_role("heading", name="What came of the file")).to_be_visible()
         expect(page.locator("#report")).to_contain_text("Never heard of it")
@@ -217,8 +323,9 @@ def test_what_i_know_import_and_export(page: Page, device: Device, tmp_path: Pat
 
 
 def test_what_left(page: Page, device: Device) -> None:
-    tab(page, "What left")
+    tab(page, "Sent from this device")
     expect(page.locator("main")).to_contain_text("Nothing has ever left this device.")
+    page.get_by_text("The figures, and the limit").click()
     page.get_by_label("Set the limit").fill("2.5")
     press(page, "Set it")
     said(page, "The limit is ε = 2.5 now")
@@ -227,17 +334,18 @@ def test_what_left(page: Page, device: Device) -> None:
     device.ledger.write(
         Purpose.REFINE, "refine", "https://example.org", b"sealed", {"items": 3}, "that you asked"
     )
-    tab(page, "What left")
+    tab(page, "Sent from this device")
+    expect(page.get_by_text("Nothing reached example.org")).to_be_visible()
+    page.get_by_text("Every message, byte for byte").click()
     page.get_by_text("What was in it").click()
     expect(page.get_by_text('"items": 3')).to_be_visible()
-    page.get_by_text("What the receiver could see").click()
-    expect(page.get_by_text("that you asked", exact=True)).to_be_visible()
-    page.get_by_text("Receipt", exact=True).click()
+    expect(page.get_by_text("What the receiver could see: that you asked")).to_be_visible()
+    page.get_by_text("Receipt").click()
     expect(page.get_by_text("None came back.")).to_be_visible()
 
 
 def test_switches(page: Page, device: Device) -> None:
-    tab(page, "Switches")
+    tab(page, "Settings")
     for purpose in Purpose:
         for _ in range(2):
             before = device.consents.allowed(purpose)
@@ -262,19 +370,26 @@ def test_switches(page: Page, device: Device) -> None:
     page.get_by_label("How many things, at most").fill("3")
     page.get_by_label("Oldest, in days").fill("900")
     press(page, "Keep it so")
-    said(page, "The newest 3 things are kept")
-    assert (device.settings.retention.events, device.settings.retention.days, device.history.count) == (
-        3,
-        900,
-        3,
-    )
+    expect(page.locator("main")).to_contain_text("2 of the 5 things you did would be erased")
+    page.get_by_role("link", name="Keep everything").click()
+    expect(page.get_by_label("How many things, at most")).to_have_value("500")
+    for _ in range(2):
+        page.get_by_label("How many things, at most").fill("3")
+        page.get_by_label("Oldest, in days").fill("900")
+        press(page, "Keep it so")
+        press(page, "Erase 2 and keep it so")
+        said(page, "2 things will be erased in a minute")
+        assert device.history.count == 5
+        press(page, "Undo")
+        said(page, "nothing was erased")
+        assert (device.settings.retention.events, device.history.count) == (500, 5)
     with page.expect_download():
         page.get_by_role("link", name="Save the file").click()
 
 
 def test_erasing_everything_ends_the_server(browser: Browser, device: Device) -> None:
     with served(device) as (link, server), visiting(browser, link) as page:
-        tab(page, "Switches")
+        tab(page, "Settings")
         page.get_by_role("link", name="Erase everything").click()
         page.get_by_label("Type ERASE to go on").fill("please")
         press(page, "Erase everything")
@@ -289,7 +404,7 @@ def test_erasing_everything_ends_the_server(browser: Browser, device: Device) ->
 def test_an_api_key_can_be_made_worthless(browser: Browser, device: Device) -> None:
     key = new_api_key(device.settings)
     with served(device) as (link, _), visiting(browser, link) as page:
-        tab(page, "Switches")
+        tab(page, "Settings")
         press(page, "Lock apps out")
         said(page, "opens nothing any more")
         assert not Gate(1, device.settings).opens(key)
@@ -314,7 +429,7 @@ def test_by_keyboard_alone(browser: Browser, device: Device) -> None:
         said(page, "Noted that you know")
         assert device.items.get(device.history.events(limit=1)[0].item).title.startswith("The Vinyl")
         expect(page.locator(":focus")).to_be_attached()  # once it settled: focus is not lost by the swap
-        tab(page, "Switches")
+        tab(page, "Settings")
         page.locator("#no-profiling").focus()
         page.keyboard.press("Space")
         said(page, "use nothing of yours")
@@ -324,7 +439,7 @@ def test_by_keyboard_alone(browser: Browser, device: Device) -> None:
 def test_the_time_left_to_undo_counts_down_and_the_bar_goes(browser: Browser, device: Device) -> None:
     with served(device) as (link, _), visiting(browser, link) as page:
         page.clock.install()
-        tab(page, "What I know")
+        tab(page, "Your data")
         press(page, "Forget: The Probe")
         bar = page.get_by_role("region", name="Undo")
         page.clock.run_for(2_000)
@@ -353,10 +468,10 @@ def test_every_tab_is_accessible_and_fits(browser: Browser, device: Device, sche
         more = {"why": handle.lstrip("/"), "forget-everything": "forget/everything", "erase": "erase"}
         for name, path in {**TABS, **more, "api": "api/docs"}.items():
             page.goto(link.partition("?")[0] + path)
-            if name == "what-i-know":
+            if name == "your-data":
                 press(page, "Forget: The Probe")
                 said(page, "Forgot")
-            if name == "what-left":
+            if name == "sent":
                 for summary in page.locator("summary").all():
                     summary.click()
             found = Axe().run(page).response["violations"]

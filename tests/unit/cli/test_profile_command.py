@@ -194,8 +194,8 @@ def test_the_history_is_listed_and_forgotten(call, told):
     ]
     assert [e["item"] for e in told("history", "--search", "north")["events"]] == ["a1"]
     assert "The Comet  [a2]" in told("history", "--limit", 1, as_json=False)
-    assert told("forget", "--event", events[1]["event"]) == {"forgotten": 1}
-    assert told("forget", "--since", "2024-01-03", "--until", "2024-01-04") == {"forgotten": 1}
+    assert told("forget", "--event", events[1]["event"]) == {"forgotten": 1, "seen": 1}
+    assert told("forget", "--since", "2024-01-03", "--until", "2024-01-04") == {"forgotten": 1, "seen": 1}
     assert told("history") == {"events": []}
     assert told("forget", "--everything", "--yes", as_json=False) == "forgot 0 events\n"
     for wrong in ((), ("--event", 99), ("--item", "x"), ("--item", "a1", "--event", 1)):
@@ -211,7 +211,7 @@ def test_without_a_yes_nothing_is_forgotten_or_erased(call, told, monkeypatch, t
     assert len(told("history")["events"]) == 2
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     out = call("profile", "forget", "--everything", "--json", "--profile", told.folder)[1]
-    assert json.loads(out) == {"forgotten": 2}
+    assert json.loads(out) == {"forgotten": 2, "seen": 2}
 
 
 def test_switches_are_shown_and_turned(call, told):

@@ -15,6 +15,7 @@ from device_world import (
     watch,
 )
 
+from confidante import Device, InsecurePlaintextKey, Item
 from confidante.core.errors import DataError
 from confidante.device.privacy.consent import PERSON
 from confidante.device.values import Purpose, Retention
@@ -197,9 +198,10 @@ def test_nothing_to_forget_is_no_error_but_an_unclear_wish_is(tmp_path):
         numbers = watch(device, EVENTS)
         before = answers(device)
         assert device.forget(item="m40").events == 0
-        assert device.forget(since=START + 5, until=START).events == 0
+        assert device.forget(since=START - 5, until=START - 4).events == 0
         for wrong in (
             {},
+            {"since": START + 5, "until": START},
             {"event": numbers[0], "item": "m1"},
             {"everything": True, "since": 0.0},
             {"event": 10**6},
@@ -366,3 +368,25 @@ def test_what_was_forgotten_imported_again_and_taken_back_is_there_once(tmp_path
         forgotten = device.forget(event=twice.number, undo_seconds=60)
         assert device.undo(forgotten.undo) == 1, "one that was there twice of itself stays so"
         assert device.history.count == len(before) + 1
+
+
+def test_a_shorter_memory_can_wait_and_be_taken_back(tmp_path):
+    times = [1_790_000_000.0]
+    with Device(tmp_path / "me", InsecurePlaintextKey(), clock=lambda: times[0]) as device:
+        device.items.add([Item(f"i{n}", f"Item {n}") for n in range(5)])
+        for n in range(5):
+            device.record(f"i{n}", at=times[0] - 1000 + n)
+        assert device.settings.beyond(Retention(3)) == 2
+        assert device.settings.beyond(Retention(500, 998 / 86_400)) == 2
+        device.settings.change_retention(Retention(3), undo_seconds=60)
+        device.settings.retention = device.settings.retention  # taken back
+        times[0] += 100
+        assert len(device.history.events()) == device.history.count == 5
+        device.settings.change_retention(Retention(3), undo_seconds=60)
+        assert device.history.count == 5
+    times[0] += 61
+    with Device(
+        tmp_path / "me", InsecurePlaintextKey(), clock=lambda: times[0]
+    ) as device:  # also while closed
+        assert [event.item for event in device.history.events()] == ["i4", "i3", "i2"]
+        assert device.settings.retention == Retention(3)

@@ -9,7 +9,7 @@ from confidante.core.errors import DataError
 from confidante.device.privacy.consent import Consents
 from confidante.device.storage import settings
 from confidante.device.storage.access import VaultAccess
-from confidante.device.storage.forgetting import expire
+from confidante.device.storage.forgetting import beyond, expire
 from confidante.device.values import Purpose, Retention
 
 _FOREVER = math.inf
@@ -76,9 +76,44 @@ class Settings:
         vault = self._access.vault
         with vault.lock:
             settings.set_retention(vault, kept)
+            settings.set_coming_retention(vault, None)
             expire(vault, kept)
             vault.rotate()
             self._access.changed()
+
+    def beyond(self, kept: Retention) -> int:
+        """Return how many events would be erased if `retention` were this.
+
+        Args:
+            kept: How long raw events would be kept.
+
+        Raises:
+            DataError: What is to be kept is too much, or makes no sense.
+        """
+        settings.check_retention(kept)
+        return beyond(self._access.vault, kept)
+
+    def change_retention(self, kept: Retention, *, undo_seconds: float) -> float:
+        """Set `retention` after a while, so that it can be taken back until then by setting it as it is.
+
+        Args:
+            kept: How long raw events are kept from then on.
+            undo_seconds: How long to wait, above 0, in seconds; it is waited for also while closed.
+
+        Returns:
+            When it takes effect, in seconds since 1970.
+
+        Raises:
+            DataError: What is to be kept is too much, or the time is no time to wait.
+        """
+        if not 0 < undo_seconds <= _LONGEST_PAUSE:
+            raise DataError(f"{undo_seconds} is not a time to wait: give a number of seconds")
+        vault = self._access.vault
+        at = vault.now() + undo_seconds
+        with vault.lock:
+            settings.set_coming_retention(vault, (kept, at))
+            self._access.changed()
+        return at
 
     @property
     def attributes(self) -> Mapping[str, str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 from typing import final
 
 import numpy as np
@@ -29,6 +30,7 @@ from confidante.device.storage.access import VaultAccess, exclusive
 from confidante.device.values import Answer, Explanation
 
 MAX_ANSWER = 1000
+NO_TASTES: Mapping[str, int | None] = MappingProxyType({})
 NAMED = 8
 """Own events that each recommendation of a list names one by one."""
 
@@ -91,25 +93,40 @@ class Recommender:
         return self._top_k(build_query(self._serving.library, profile), Request(n, filter), personal=False)
 
     @exclusive
-    def what_if(self, *, without: Collection[int] = (), n: int = 10) -> Answer:
-        """Recommend as if some events had never happened. Nothing is changed.
+    def what_if(
+        self, *, without: Collection[int] = (), tastes: Mapping[str, int | None] = NO_TASTES, n: int = 10
+    ) -> Answer:
+        """Recommend as if some events had never happened, or tastes were set otherwise; nothing is changed.
 
         Args:
             without: Numbers of own events.
+            tastes: Levels by label, -2 to 2, as in `taste.edit`; None: removed.
             n: The most items to return, 0 to 1,000.
 
         Returns:
             The list with its reasons; what was had stays out of it.
 
         Raises:
-            DataError: `n` is out of range, or there is no event of such a number.
+            DataError: `n` or a level is out of range, or there is no event of such a number.
         """
         unknown = set(without) - set(history.numbers(self._vault, without))
         if unknown:
             raise DataError(
                 f"without names event {min(unknown)}, which does not exist: list the history first"
             )
-        query = build_query(self._serving.library, self._profile().without(without))
+        whole = self._profile()
+        for label, level in tastes.items():
+            if level is not None and not -2 <= level <= 2:
+                raise DataError(f"the level of a taste is -2 to 2, not {level}; None removes the label")
+            if label not in self._serving.library.labels:
+                raise DataError(f"no item has the label {label!r}: check the spelling")
+        levels = {**whole.levels, **dict.fromkeys(whole.removed), **tastes}
+        whole = replace(
+            whole,
+            levels={label: level for label, level in levels.items() if level},
+            removed=frozenset(label for label, level in levels.items() if level is None),
+        )
+        query = build_query(self._serving.library, whole.without(without))
         return self._top_k(query, Request(n))
 
     @exclusive

@@ -49,6 +49,7 @@ class VaultAccess:
         if self._due is None or self.vault.closed or self._due > self.vault.now():
             return
         with suppress(VaultError):
+            settings.take_due_retention(self.vault)
             expire(self.vault, settings.retention(self.vault))
             purge(self.vault)
         self.changed()
@@ -59,6 +60,9 @@ class VaultAccess:
             next_expiry(self.vault, settings.retention(self.vault)),
             marks.next_later(self.vault),
         ]
+        coming = settings.coming_retention(self.vault)
+        if coming is not None:
+            times.append(coming[1])
         return min((time for time in times if time is not None), default=None)
 
 

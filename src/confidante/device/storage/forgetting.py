@@ -179,6 +179,15 @@ def kept_from(vault: Vault, retention: Retention) -> float:
     return max(_oldest(vault, retention), _full(vault, retention))
 
 
+def beyond(vault: Vault, retention: Retention) -> int:
+    """Return how many events `expire` would delete of those that are not forgotten."""
+    ((whole, young),) = vault.rows(
+        "SELECT count(*), count(*) FILTER (WHERE at >= ?) FROM event WHERE forgotten IS NULL",
+        (_oldest(vault, retention),),
+    )
+    return int(whole - min(young, retention.events))
+
+
 def expire(vault: Vault, retention: Retention) -> int:
     """Delete all but the newest events that `retention` keeps; return how many went.
 

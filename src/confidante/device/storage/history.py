@@ -402,6 +402,8 @@ def _within(since: float | None, until: float | None) -> tuple[str, list[float |
                 raise DataError("the start or end of a time range is not a number")
             where += f" AND event.at {comparison} ?"
             given.append(moment)
+    if since is not None and until is not None and since > until:
+        raise DataError("the time range ends before it starts: give the earlier time first")
     return where, given
 
 

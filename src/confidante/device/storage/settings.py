@@ -22,7 +22,7 @@ _MOST_DAYS = 1e6
 
 MAX_ATTRIBUTES, MAX_ATTRIBUTE_NAME, MAX_ATTRIBUTE_VALUE = 16, 64, 100
 
-_PAUSE, _NO_PROFILING, _RETENTION = "pause", "no profiling", "retention"
+_PAUSE, _NO_PROFILING, _RETENTION, _COMING = "pause", "no profiling", "retention", "retention to come"
 _WELCOMED, _PACK = "welcomed", "pack"
 
 
@@ -55,13 +55,40 @@ def retention(vault: Vault) -> Retention:
 
 def set_retention(vault: Vault, kept: Retention) -> None:
     """Keep events so long; `DataError` for a rule that makes no sense."""
+    check_retention(kept)
+    vault.set_setting(_RETENTION, msgspec.json.encode(kept))
+
+
+def coming_retention(vault: Vault) -> tuple[Retention, float] | None:
+    """Return how long raw events are kept soon, and from when on, in seconds since 1970; None: as now."""
+    stored = vault.setting(_COMING)
+    return None if stored is None else msgspec.json.decode(stored, type=tuple[Retention, float])
+
+
+def set_coming_retention(vault: Vault, coming: tuple[Retention, float] | None) -> None:
+    """Have `retention` change at a time, or not; `DataError` for a rule that makes no sense."""
+    if coming is not None:
+        check_retention(coming[0])
+    vault.set_setting(_COMING, None if coming is None else msgspec.json.encode(coming))
+
+
+def take_due_retention(vault: Vault) -> None:
+    """Set `retention` to what was to come, when its time has come."""
+    coming = coming_retention(vault)
+    if coming is not None and coming[1] <= vault.now():
+        with vault.write():
+            set_retention(vault, coming[0])
+            set_coming_retention(vault, None)
+
+
+def check_retention(kept: Retention) -> None:
+    """Raise DataError for a rule that makes no sense."""
     if type(kept.events) is not int or not 1 <= kept.events <= MAX_EVENTS:
         raise DataError(f"{kept.events!r} is not a number of events to keep: give 1 to {MAX_EVENTS:,}")
     if kept.days is not None and not (type(kept.days) in (float, int) and 0 < kept.days <= _MOST_DAYS):
         raise DataError(f"{kept.days!r} is not a number of days to keep events for: give a number above 0")
     if type(kept.keep_seen) is not bool:
         raise DataError(f"keep_seen is {kept.keep_seen!r}: give True or False")
-    vault.set_setting(_RETENTION, msgspec.json.encode(kept))
 
 
 def attributes(vault: Vault) -> dict[str, str]:

@@ -11,18 +11,22 @@ from starlette.background import BackgroundTask
 from starlette.responses import RedirectResponse, Response
 
 from confidante.core.errors import DataError
+from confidante.core.values import Item
 from confidante.device.privacy.consent import PERSON
-from confidante.device.values import Forgotten, Purpose, Retention
+from confidante.device.values import Forgotten, Purpose, Retention, Taste
 from confidante.device.web import wording
 from confidante.device.web.attributes_form import state
 from confidante.device.web.forms import Fields
-from confidante.device.web.page import Page, UndoOffer, alone
+from confidante.device.web.page import Page, Preview, UndoOffer, alone
 from confidante.device.web.private_folders import private_folder, sweep, write_private
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-UNDO_SECONDS = 60.0
+UNDO_SECONDS, MAX_PASSPHRASE = 60.0, 1024
+ROWS = 25
+"""How many rows of the history a page has."""
+
 LAST_SECONDS = 1.5
 """How long the server lives on after an erasure, for the last page to get its stylesheet."""
 
@@ -48,16 +52,21 @@ class Actions:
         recorded = {"know": ("seen", "know"), "like": ("like", "like")}
         if what in recorded:
             kind, verb = recorded[what]
-            noted = device.record(item.id, kind) is not None
-            said = f"Noted that you {verb} “{item.title}”."
-            if not noted:
+            event = device.record(item.id, kind)
+            if event is None:
                 said = f"Learning is off or paused: it was not noted that you {verb} “{item.title}”."
-        elif what == "less":
-            device.taste.less(item.id)
-            said = f"You will see less like “{item.title}”."
-        elif what == "never":
-            device.taste.never(item.id)
-            said = f"“{item.title}” will not be suggested again."
+                return self._back(fields, "/", said)
+            said = f"Noted that you {verb} “{item.title}”."
+            self._undoable(said, lambda: self._unrecord(event.number, f"{verb} “{item.title}”"))
+        elif what in ("less", "never"):
+            before = {kind for kind, one in device.taste.refused if one.id == item.id}
+            (device.taste.less if what == "less" else device.taste.never)(item.id)
+            said = (
+                f"You will see less like “{item.title}”."
+                if what == "less"
+                else f"“{item.title}” will not be suggested again."
+            )
+            self._undoable(said, lambda: self._refused_as_before(item, before))
         elif what == "allow":
             device.taste.allow(item.id)
             said = f"“{item.title}” may be suggested again."
@@ -72,15 +81,26 @@ class Actions:
         return self._back(fields, "/", said)
 
     def taste(self, fields: Fields) -> Response:
-        """Raise, lower, remove a taste, or leave it untouched."""
+        """Show what raising, lowering or removing a taste would do to the list; with `sure`, do it."""
         label, do = fields.text("label"), fields.text("do")
-        if do == "remove":
-            self._device.taste.edit(label, removed=True)
-            return self._back(fields, "/know", f"Nothing with “{label}” will be suggested.")
-        level = fields.whole("do") or 0
-        self._device.taste.edit(label, level=level)
-        how = "counts as you lived it" if level == 0 else f"counts {'more' if level > 0 else 'less'} now"
-        return self._back(fields, "/know", f"“{label}” {how}.")
+        visit, taste = self._page.visit, self._device.taste
+        if do == "leave":
+            visit.preview = None
+            return _to("/know#tastes")
+        level = None if do == "remove" else fields.whole("do") or 0
+        if not fields.text("sure"):
+            visit.preview = Preview(label, level)
+            return _to("/know#preview")
+        visit.preview = None
+        before = {one.label: one for one in taste.list(0)}.get(label)
+        taste.edit(label, level=level or 0, removed=level is None)
+        if level is None:
+            said = f"Nothing with “{label}” will be suggested."
+        else:
+            how = "counts as you lived it" if level == 0 else f"counts {'more' if level > 0 else 'less'} now"
+            said = f"“{label}” {how}."
+        self._undoable(said, lambda: self._taste_as_before(label, before))
+        return self._back(fields, "/know", said)
 
     def state(self, fields: Fields) -> Response:
         """State something of oneself, or no more."""
@@ -91,8 +111,8 @@ class Actions:
         visit = self._page.visit
         keep = fields.text("do") != "all"
         since, until = fields.text("since"), fields.text("until")
-        wording.day_start(since)
-        wording.day_start(until, after=True)
+        if _wrong_way(*wording.day_range(since, until)) and keep:
+            return self._back(fields, "/know#history", f"Nothing was looked for: {since} is after {until}.")
         visit.search = fields.text("search", 200) if keep else ""
         visit.since, visit.until = (since, until) if keep else ("", "")
         return _to("/know#history")
@@ -100,7 +120,7 @@ class Actions:
     def forget(self, fields: Fields) -> Response:
         """Forget an event, an item's events, all picks, days, or everything; it can be undone."""
         device = self._device
-        event, item = fields.whole("event"), fields.text("item")
+        event, item, last = fields.whole("event"), fields.text("item"), fields.number("last")
         if event is not None:
             forgotten = device.forget(event=event, undo_seconds=UNDO_SECONDS)
         elif item:
@@ -108,11 +128,22 @@ class Actions:
         elif fields.text("picks"):
             numbers = [pick.number for pick in device.onboarding.picks]
             forgotten = device.forget(events=numbers, undo_seconds=UNDO_SECONDS)
+        elif fields.text("ticked"):
+            numbers = [int(text) for text in fields.texts("events", ROWS) if text.isdecimal()]
+            if not numbers:
+                return self._back(
+                    fields, "/know", "Nothing was forgotten: tick something in the table first."
+                )
+            forgotten = device.forget(events=numbers, undo_seconds=UNDO_SECONDS)
         elif fields.text("everything"):
             forgotten = device.forget(everything=True, undo_seconds=UNDO_SECONDS)
+        elif last is not None:
+            forgotten = device.forget(since=device.now() - last, undo_seconds=UNDO_SECONDS)
         else:
-            since = wording.day_start(fields.text("since"))
-            until = wording.day_start(fields.text("until"), after=True)
+            first, last_day = fields.text("since"), fields.text("until")
+            since, until = wording.day_range(first, last_day)
+            if _wrong_way(since, until):
+                return self._back(fields, "/know", f"Nothing was forgotten: {first} is after {last_day}.")
             if since is None and until is None:
                 return self._back(
                     fields, "/know", "Nothing was forgotten: choose a first day, a last day, or both."
@@ -125,18 +156,16 @@ class Actions:
         item = self._device.items.get(self._page.item_id(fields.text("item")))
         unmarked = self._device.history.seen.unmark([item.id], undo_seconds=UNDO_SECONDS)
         said = f"“{item.title}” may be suggested again."
-        if unmarked.undo is not None and unmarked.until is not None:
-            self._page.visit.undos.append(UndoOffer(said, unmarked.undo, unmarked.until))
-        return self._back(fields, "/know", said)
+        return self._back(fields, "/know", self._said_forgotten(unmarked, said))
 
     def undo(self, fields: Fields) -> Response:
-        """Take a forgetting back."""
-        token = fields.text("token")
-        visit = self._page.visit
-        visit.undos = [undo for undo in visit.undos if undo.token != token]
-        events = self._device.undo(token)
-        said = f"Taken back: {_things(events)} remembered again." if events else "Taken back."
-        return self._back(fields, "/know", said)
+        """Take back what can still be."""
+        token, visit = fields.text("token"), self._page.visit
+        undo = next((one for one in visit.undos if one.token == token), None)
+        if undo is None:
+            raise DataError("this can no longer be undone: its time has passed")
+        visit.undos.remove(undo)
+        return self._back(fields, "/know", undo.take_back())
 
     def bring(self, fields: Fields) -> Response:
         """Import a history from a file."""
@@ -208,10 +237,26 @@ class Actions:
         if events is None:
             raise DataError("give the number of events to keep")
         keep_seen = bool(fields.text("keep_seen"))
-        self._device.settings.retention = Retention(events, days, keep_seen)
+        kept, settings = Retention(events, days, keep_seen), self._device.settings
+        before, gone = settings.retention, settings.beyond(kept)
+        if gone and not fields.text("sure"):
+            self._page.visit.retention = kept
+            return _to("/retention")
         age = "of any age" if days is None else f"none older than {days:g} days"
         seen = "" if keep_seen else " What falls out may be suggested again."
-        return self._back(fields, "/switches", f"The newest {events} things are kept, {age}.{seen}")
+        said = f"The newest {events} things are kept, {age}.{seen}"
+        if not gone:
+            settings.retention = kept
+            return self._back(fields, "/switches", said)
+
+        def as_before() -> str:
+            settings.retention = before
+            return f"Taken back: nothing was erased, and the newest {before.events} things are kept."
+
+        until = settings.change_retention(kept, undo_seconds=UNDO_SECONDS)
+        waits = f"{_things(gone)} will be erased in a minute."
+        self._page.visit.undos.append(UndoOffer(waits, until, as_before, erases=True))
+        return self._back(fields, "/switches", f"{said} {waits}")
 
     def budget(self, fields: Fields) -> Response:
         """Set how much may be given away in a lifetime."""
@@ -220,6 +265,22 @@ class Actions:
             raise DataError("give the limit as a number")
         self._device.ledger.set_budget(limit)
         return self._back(fields, "/left", f"The limit is ε = {limit:g} now.")
+
+    def lock(self, fields: Fields) -> Response:
+        """Change the passphrase, or set a first one."""
+        device, new = self._device, fields.secret("new", MAX_PASSPHRASE)
+        if device.protection == "passphrase" and not device.is_opened_by(
+            fields.secret("now", MAX_PASSPHRASE)
+        ):
+            return self._back(fields, "/switches", "Nothing was changed: that is not your passphrase now.")
+        if new != fields.secret("again", MAX_PASSPHRASE):
+            return self._back(fields, "/switches", "Nothing was changed: the two new ones differ.")
+        if not fields.text("lost"):
+            return self._back(
+                fields, "/switches", "Nothing was changed: tick that you know what losing it means."
+            )
+        device.change_key(new)
+        return self._back(fields, "/switches", "The new passphrase opens this profile from now on.")
 
     def alarm(self, fields: Fields) -> Response:
         """Dismiss an alarm."""
@@ -254,14 +315,40 @@ class Actions:
         await asyncio.sleep(LAST_SECONDS)
         self._stop()
 
-    def _said_forgotten(self, forgotten: Forgotten) -> str:
-        said = f"Forgot {_things(forgotten.events)}."
-        if forgotten.seen:
-            said += f" {_items(forgotten.seen)} may be suggested again."
-        if forgotten.undo is None or forgotten.until is None:
+    def _said_forgotten(self, forgotten: Forgotten, said: str = "") -> str:
+        token = forgotten.undo
+        if not said:
+            said = f"Forgot {_things(forgotten.events)}."
+            if forgotten.seen:
+                said += f" {_items(forgotten.seen)} may be suggested again."
+        if token is None or forgotten.until is None:
             return said
-        self._page.visit.undos.append(UndoOffer(said, forgotten.undo, forgotten.until))
+
+        def remember() -> str:
+            events = self._device.undo(token)
+            return f"Taken back: {_things(events)} remembered again." if events else "Taken back."
+
+        self._page.visit.undos.append(UndoOffer(said, forgotten.until, remember, erases=True))
         return said
+
+    def _undoable(self, said: str, take_back: Callable[[], str]) -> None:
+        self._page.visit.undos.append(UndoOffer(said, self._device.now() + UNDO_SECONDS, take_back))
+
+    def _unrecord(self, number: int, what: str) -> str:
+        self._device.forget(events=[number])
+        return f"Taken back: it is not noted that you {what}."
+
+    def _refused_as_before(self, item: Item, before: set[str]) -> str:
+        taste = self._device.taste
+        taste.allow(item.id)
+        for kind in before:
+            (taste.less if kind == "less" else taste.never)(item.id)
+        return f"Taken back: “{item.title}” counts as before."
+
+    def _taste_as_before(self, label: str, before: Taste | None) -> str:
+        removed, level = (False, 0) if before is None else (before.removed, before.level)
+        self._device.taste.edit(label, level=level, removed=removed)
+        return f"Taken back: “{label}” counts as before."
 
     def _back(self, fields: Fields, default: str, said: str) -> Response:
         self._page.visit.says.append(said)
@@ -270,6 +357,10 @@ class Actions:
 
 def _items(count: int) -> str:
     return "1 item" if count == 1 else f"{count:,} items"
+
+
+def _wrong_way(since: float | None, until: float | None) -> bool:
+    return since is not None and until is not None and since >= until
 
 
 def _things(count: int) -> str:

@@ -34,10 +34,14 @@ class Fields:
 
     def text(self, name: str, limit: int = _LONGEST) -> str:
         """Return a field without the space around it; DataError when it is longer than `limit`."""
+        return self.secret(name, limit).strip()
+
+    def secret(self, name: str, limit: int) -> str:
+        """Return a field as it was typed, space included; DataError when it is longer than `limit`."""
         value = self._form.get(name, "")
         if not isinstance(value, str) or len(value) > limit:
             raise DataError(f"the field {name!r} holds more than {limit} characters")
-        return value.strip()
+        return value
 
     def texts(self, name: str, most: int) -> list[str]:
         """Return every value of a field that may come many times; DataError for more than `most`."""

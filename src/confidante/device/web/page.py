@@ -8,7 +8,7 @@ this run.
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from http import HTTPStatus
@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse
 
 from confidante.core.errors import DataError
 from confidante.device.importing import ImportReport
-from confidante.device.values import ReasonKind
+from confidante.device.values import ReasonKind, Retention
 from confidante.device.web import wording
 from confidante.device.web.security import Gate
 
@@ -28,7 +28,12 @@ if TYPE_CHECKING:
 
     from confidante.device.device import Device
 
-TABS = (("/", "For you"), ("/know", "What I know"), ("/left", "What left"), ("/switches", "Switches"))
+TABS = (
+    ("/", "For you"),
+    ("/know", "Your data"),
+    ("/left", "Sent from this device"),
+    ("/switches", "Settings"),
+)
 
 _DOTS = {
     ReasonKind.REQUEST: "request",
@@ -42,11 +47,25 @@ _DOTS = {
 @final
 @dataclass(frozen=True, slots=True)
 class UndoOffer:
-    """A forgetting that can still be taken back."""
+    """Something that can still be taken back.
+
+    take_back: does so, and says what came of it. erases: whether it is erased for good when its time is over.
+    """
 
     said: str
-    token: str
     until: float
+    take_back: Callable[[], str]
+    erases: bool = False
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(12))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A taste edit that is looked at before it is made. level: -2 to 2, or None: the label is removed."""
+
+    label: str
+    level: int | None
 
 
 @final
@@ -60,6 +79,8 @@ class Visit:
     search: str = ""
     since: str = ""
     until: str = ""
+    preview: Preview | None = None
+    retention: Retention | None = None
     report: ImportReport | None = None
 
 
@@ -92,6 +113,10 @@ class Page:
                 "that link belongs to an earlier visit: go back to the list and follow it again"
             ) from None
 
+    def known(self, handle: str) -> str | None:
+        """Return the item of a handle, or None when it is of another run."""
+        return self._items.get(handle)
+
     def title_of(self, item_id: str) -> str:
         """Return an item's title, its id when it has none any more."""
         try:
@@ -109,6 +134,11 @@ class Page:
         state = device.consents.state()
         now = device.now()
         visit.undos = [undo for undo in visit.undos if undo.until > now]
+        if tab != "/":  # a search is over when one looks elsewhere
+            visit.find = ""
+        if tab != "/know":
+            visit.search = visit.since = visit.until = ""
+            visit.preview = None
         says, visit.says = visit.says, []
         query = f"?{request.url.query}" if request.url.query else ""
         text = self._templates.get_template(template).render(

@@ -56,6 +56,7 @@ def page_routes(page: Page, stop: Callable[[], None]) -> list[Route]:
         "/left": views.left,
         "/switches": views.switches,
         "/forget/everything": views.forget_everything,
+        "/retention": views.retention,
         "/erase": views.erase,
         "/export": actions.export,
     }
@@ -76,6 +77,7 @@ def page_routes(page: Page, stop: Callable[[], None]) -> list[Route]:
         "/pause": actions.pause,
         "/retention": actions.retention,
         "/budget": actions.budget,
+        "/lock": actions.lock,
         "/alarm": actions.alarm,
         "/api-off": actions.close_api,
         "/erase": actions.erase,

@@ -8,19 +8,22 @@ from typing import TYPE_CHECKING, Any, final
 
 from confidante.core.errors import VaultError
 from confidante.device.federation.alarms import MEANING
+from confidante.device.privacy.ledger import EgressRecord
 from confidante.device.web import wording
+from confidante.device.web.actions import ROWS
 from confidante.device.web.attributes_form import stated
 from confidante.device.web.page import Page
 from confidante.device.web.pictures import picture_of
 from confidante.device.web.refinement_view import RefinementView
 from confidante.device.web.security import IMPORT_LIMIT
+from confidante.device.web.sent import told
 from confidante.device.web.welcome_view import Welcome
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import HTMLResponse, Response
 
-SUGGESTIONS, ROWS, LIST = 12, 25, 10
+SUGGESTIONS, LIST = 12, 10
 
 _LEVELS = {-2: "much less", -1: "less", 1: "more", 2: "much more"}
 _KEPT = {
@@ -94,6 +97,7 @@ class Views:
         named = [r.event for r in explanation.suggestion.reasons if r.event is not None]
         by_number = {event.number: event for event in device.history.events(limit=1000)}
         events = [by_number[number] for number in named if number in by_number][:8]
+        without &= by_number.keys()  # one may have been forgotten meanwhile
         before = device.recommender.what_if(n=LIST).suggestions if events else ()
         after = device.recommender.what_if(without=without, n=LIST).suggestions if events else ()
         return self._page.show(
@@ -115,10 +119,11 @@ class Views:
         device, visit = self._device, self._visit
         before, last_seen = _number(request, "before"), self._last_seen(request)
         seen = device.history.seen.list(ROWS + 1, search=visit.search, after=last_seen)
+        since, until = wording.day_range(visit.since, visit.until)
         history = device.history.events(
             search=visit.search,
-            since=wording.day_start(visit.since),
-            until=wording.day_start(visit.until, after=True),
+            since=since,
+            until=until,
             limit=ROWS + 1,
             before=before,
         )
@@ -134,6 +139,7 @@ class Views:
             tastes=tastes,
             widest=max((taste.share for taste in tastes), default=0) or 1,
             levels=_LEVELS,
+            **self._previewed(),
             wishes=device.taste.refused,
             **stated(device),
             history=history[:ROWS],
@@ -156,20 +162,33 @@ class Views:
         item_id = self._page.item_id(handle) if handle else ""
         return item_id if self._device.history.seen.among([item_id]) else ""
 
+    def _previewed(self) -> dict[str, Any]:
+        """What a taste edit would do to the list: the list now, and then."""
+        preview, what_if = self._visit.preview, self._device.recommender.what_if
+        now = what_if(n=LIST).suggestions if preview else ()
+        then = what_if(tastes={preview.label: preview.level}, n=LIST).suggestions if preview else ()
+        return {
+            "preview": preview,
+            "now": now,
+            "then": then,
+            "now_ids": {one.item.id for one in now},
+            "then_ids": {one.item.id for one in then},
+        }
+
     def left(self, request: "Request") -> "HTMLResponse":
         """The third tab."""
         ledger, before = self._device.ledger, _number(request, "before")
         budget = ledger.budget()
-        departures = ledger.departures(ROWS + 1, before)
+        departures, more = self._window(before)
         share = budget.epsilon_spent / budget.epsilon_limit if budget.epsilon_limit > 0 else 1.0
         damage = _damage(ledger.verify)
         return self._page.show(
             request,
             "left.html",
             "/left",
-            departures=departures[:ROWS],
+            sent=told(departures),
             notes={one.number: ledger.local_note(one.round) for one in departures if one.round is not None},
-            more=len(departures) > ROWS,
+            oldest=departures[-1].number if more else None,
             before=before,
             budget=budget,
             spent=0.0 if budget.epsilon_spent == 0 else 100 * min(share, 1.0),
@@ -177,6 +196,17 @@ class Views:
             alarms=self._device.federation.alarms(),
             meaning=MEANING,
         )
+
+    def _window(self, before: int | None) -> tuple[tuple[EgressRecord, ...], bool]:
+        """Return what left before an entry, as much as a page shows, and whether there is more.
+
+        A round that has begun is shown to its first message.
+        """
+        found = self._device.ledger.departures(4 * ROWS + 1, before)
+        end = min(len(found), ROWS)
+        rounds = {one.round for one in found[:end] if one.round is not None}
+        end = max([end, *(place + 1 for place, one in enumerate(found) if one.round in rounds)])
+        return found[: min(end, 4 * ROWS)], len(found) > end
 
     def switches(self, request: "Request") -> "HTMLResponse":
         """The fourth tab."""
@@ -202,6 +232,19 @@ class Views:
     def forget_everything(self, request: "Request") -> "HTMLResponse":
         """Ask once more."""
         return self._page.show(request, "forget_everything.html", "/know", events=self._device.history.count)
+
+    def retention(self, request: "Request") -> "HTMLResponse":
+        """Ask once more before a shorter memory erases something."""
+        settings = self._device.settings
+        kept = self._visit.retention or settings.retention
+        return self._page.show(
+            request,
+            "retention.html",
+            "/switches",
+            kept=kept,
+            gone=settings.beyond(kept),
+            events=self._device.history.count,
+        )
 
     def erase(self, request: "Request") -> "HTMLResponse":
         """Ask once more, and for a word."""

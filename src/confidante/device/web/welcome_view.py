@@ -80,8 +80,11 @@ class Welcome:
         """Note what is ticked, and go on as the pressed button says."""
         now, page = self._choosing, self._page
         do = fields.text("do")
-        handles = fields.texts("pick", MOST_PICKS)
-        now.ticked = list(dict.fromkeys(page.item_id(handle) for handle in handles))
+        handles = fields.texts("pick", 10 * MOST_PICKS)
+        ticked = list(dict.fromkeys(item for handle in handles if (item := page.known(handle)) is not None))
+        now.ticked = ticked[:MOST_PICKS]
+        if len(ticked) > MOST_PICKS:
+            page.visit.says.append(f"At most {MOST_PICKS} can be ticked: the first {MOST_PICKS} are.")
         if do == "find":
             now.find = fields.text("text", 200)
         elif do == "others":
@@ -106,7 +109,9 @@ class Welcome:
             says.append("Nothing is ticked yet. Tick what you love, or skip.")
             return _to("/welcome")
         if not self._device.onboarding.pick([item.id for item in chosen]):
-            says.append("Learning is off or paused: nothing was noted.")
+            says.append(
+                "Learning is off or paused, so nothing was noted. Your ticks stay: turn it on under Settings."
+            )
             return _to("/welcome")
         self._choosing = Choosing()
         titles = wording.listed(f"“{item.title}”" for item in chosen[:5])

@@ -165,6 +165,11 @@ def day_start(text: str, *, after: bool = False) -> float | None:
         raise DataError(f"{text[:20]!r} is not a date: write it as 2026-01-31") from error
 
 
+def day_range(first: str, last: str) -> tuple[float | None, float | None]:
+    """Seconds since 1970 from the start of a first day to the end of a last one, None for no text."""
+    return day_start(first), day_start(last, after=True)
+
+
 def listed(words: Iterable[str]) -> str:
     """Join with commas and a last "and"."""
     all_words = list(words)
