@@ -213,8 +213,10 @@ class Device:
                 like, dislike, skip, seen, rating and many others; any other is declared first
                 (`history.declare`). A kind that means wanted also puts the item on the saved list.
             at: When, in seconds since 1970; now when left out.
-            value: A rating, a price, minutes: kept and shown, and no more.
-            context: Short texts by name, such as {"place": "home"}.
+            value: A rating counts on the person's own scale, below their mean less, clearly below against; a
+                price or minutes are kept and shown, and no more.
+            context: Short texts by name, such as {"place": "home"}; {"out of": "10"} names the best value of
+                a rating's scale where that is not the kind's.
 
         Returns:
             The event, or None when nothing was kept: learning is paused or switched off, or the kind means

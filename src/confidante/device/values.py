@@ -42,8 +42,9 @@ class Reason:
 
     kind, subject: what it comes from (the title of the own event's item, the label of the taste, how many
     further events; for popularity whose it is, empty for everyone's). event: number of the own event. item:
-    its item. points: in units of the score; the points of all reasons add up to the score. parts: the same
-    points by part of the model ("what followed what", "kind of item", "words and labels"), for one event.
+    its item. said: of an event with a rating, what it is beside the person's usual one. points: in units of
+    the score; the points of all reasons add up to the score. parts: the same points by part of the model
+    ("what followed what", "kind of item", "words and labels"), for one event.
     """
 
     kind: ReasonKind
@@ -52,6 +53,7 @@ class Reason:
     parts: Mapping[str, float] = field(default_factory=dict)
     event: int | None = None
     item: str | None = None
+    said: str = ""
 
 
 @final

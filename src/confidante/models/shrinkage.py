@@ -41,22 +41,27 @@ def part_weights(
     rows: NDArray[np.integer],
     weights: NDArray[np.floating],
     picks: NDArray[np.integer] | None,
+    order: NDArray[np.floating] | None = None,
 ) -> NDArray[np.float64]:
     """Return what each event counts in each part, float64 [e] where that is the same, else [e, parts].
 
-    rows: of the events' items in the model [e]; weights, picks: as above. A pick of which the part for picks
-    knows nothing counts as an event.
+    rows: of the events' items in the model [e]; weights, picks: as above. order: what events count where it
+    is learnt what followed what [e]; as elsewhere when left out. A pick of which the part for picks knows
+    nothing counts as an event.
     """
     part = next((part for part in model.parts if part.name == PICK_PART), None)
-    if part is None:
+    ordered = order is not None and ITEM_PART in model.names and not np.array_equal(order, weights)
+    if part is None and not ordered:
         return weights.astype(np.float64)
     picked = np.zeros(len(weights), dtype=np.bool_) if picks is None else picks > 0
-    picked &= part.context_weights[rows] != 0
+    picked &= False if part is None else part.context_weights[rows] != 0
     found = np.repeat(weights.astype(np.float64)[:, None], len(model.names), axis=1)
     found[picked] *= PICK_WEIGHT
     for place, name in enumerate(model.names):
         if name == PICK_PART:
             found[:, place] = np.where(picked, weights * group_share(weights, picks), 0.0)
         elif name == ITEM_PART:
+            if order is not None:
+                found[:, place] = order
             found[picked, place] = 0.0
     return found

@@ -12,6 +12,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import final
 
+OUT_OF = "out of"
+"""Name of the context that says the best value of the scale of an event's rating, as "10"."""
+
 _BETWEEN = re.compile(r"[\s_\u2010-\u2015-]+")
 
 LIKE = "pick"
@@ -53,7 +56,8 @@ class EventKind:
     signal: see `Signal`. strength: how much one such event says, above 0; for FOR and AGAINST. sequential:
     whether what came before and after it says anything. value: what the event's value is. unit: the value's,
     in a word, as "stars"; empty where there is none to show. undoes: kinds, as `plain_kind` gives them, that
-    such an event takes back where they came before it, of the same item.
+    such an event takes back where they came before it, of the same item. top: the best rating of its scale;
+    None: learnt from the person's own.
 
     Stability: provisional.
     """
@@ -64,11 +68,17 @@ class EventKind:
     value: ValueOf = ValueOf.AMOUNT
     unit: str = ""
     undoes: frozenset[str] = frozenset()
+    top: float | None = None
 
     @property
     def weight(self) -> float:
         """How much one such event without a value says for what is like its item; below 0: against."""
         return {Signal.FOR: self.strength, Signal.AGAINST: -self.strength}.get(self.signal, 0.0)
+
+    @property
+    def rated(self) -> bool:
+        """Whether the value of such an event says how much its item was liked."""
+        return self.signal is Signal.FOR and self.value is ValueOf.RATING
 
     @property
     def had(self) -> bool:

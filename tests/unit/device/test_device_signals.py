@@ -14,7 +14,7 @@ from confidante.device.storage.keys import Passphrase
 from confidante.device.storage.vault import Vault
 from confidante.packs.media import MEDIA
 from confidante.packs.signals import EventKind, Signal
-from confidante.packs.weights import event_weights
+from confidante.packs.weights import weigh
 
 
 def scores(device: Device) -> dict[str, float]:
@@ -115,8 +115,9 @@ def test_what_says_nothing_changes_no_score_and_ages_no_event(tmp_path: Path) ->
 def test_an_undo_takes_back_what_came_before_it_of_the_same_item() -> None:
     kinds = ["like", "view", "Favourite", "like", "unlike", "like"]
     items = np.array([1, 1, 1, 2, 1, 1])
-    assert event_weights(MEDIA, kinds, items).tolist() == [0, 1, 0, 1, 0, 1]
-    assert event_weights(MEDIA, ["dislike", "undislike"], np.array([1, 1])).tolist() == [0, 0]
+    assert weigh(MEDIA, kinds, items, [None] * 6, [None] * 6).weights.tolist() == [0, 1, 0, 1, 0, 1]
+    undone = weigh(MEDIA, ["dislike", "undislike"], np.array([1, 1]), [None] * 2, [None] * 2)
+    assert undone.weights.tolist() == [0, 0]
 
 
 def tracks() -> list[Item]:
@@ -176,3 +177,24 @@ def test_three_skips_of_a_creator_lower_its_share_by_80_percent(
         why = device.explain("0-15")
         assert abs(why.suggestion.unexplained) < 1e-6
         assert any("same creator" in reason.parts for reason in why.suggestion.reasons)
+
+
+def test_horror_rated_half_a_star_is_not_suggested_and_the_reason_says_so(tmp_path: Path) -> None:
+    films = [Item(f"h{k}", f"Night {k}", ("Horror",)) for k in range(30)]
+    films += [Item(f"c{k}", f"Day {k}", ("Comedy",)) for k in range(30)]
+    with Device(tmp_path / "p", InsecurePlaintextKey()) as device:
+        device.items.add(films)
+        for k in range(2):
+            device.record(f"c{k}", "rating", value=5.0, at=START + k)
+        for k in range(8):
+            device.record(f"h{k}", "rating", value=0.5, at=START + 10 + k)
+        best = device.recommend(20).suggestions
+        assert all("Comedy" in one.item.labels for one in best)
+        (said,) = [r for r in device.explain("h20").suggestion.reasons if r.item == "h0"]
+        assert said.points < 0
+        assert said.said == "you rated it 0.5 of 5, below your usual 1.4"
+        assert abs(device.explain("h20").suggestion.unexplained) < 1e-9
+        device.record("h9", "rating", value=9.0, context={"out of": "10"})
+        assert any(
+            r.said.startswith("you rated it 9 of 10") for r in device.explain("h20").suggestion.reasons
+        )

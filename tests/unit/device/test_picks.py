@@ -17,10 +17,10 @@ def pick(device, items, at=START):
 
 
 def test_what_was_picked_together_is_of_one_age_and_other_events_of_their_own():
-    assert event_ages(4, None).tolist() == [3, 2, 1, 0]
-    assert event_ages(0, None).tolist() == []
-    assert event_ages(3, np.array([1, 1, 1])).tolist() == [0, 0, 0]
-    assert event_ages(6, np.array([0, 1, 1, 2, 2, 0])).tolist() == [5, 3, 3, 1, 1, 0]
+    assert event_ages(np.ones(4), None).tolist() == [3, 2, 1, 0]
+    assert event_ages(np.ones(0), None).tolist() == []
+    assert event_ages(np.ones(3), np.array([1, 1, 1])).tolist() == [0, 0, 0]
+    assert event_ages(np.ones(6), np.array([0, 1, 1, 2, 2, 0])).tolist() == [5, 3, 3, 1, 1, 0]
 
 
 @pytest.mark.parametrize("repeat", [False, True], ids=["once", "repeats"])

@@ -19,6 +19,7 @@ A `Client` of the protocol trusts whoever made it. What it leaves to its owner i
 One sum is one upload. Who is on the roster is the coordinator's word (docs/explanation/threat-model.md).
 """
 
+import json
 import math
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -39,7 +40,7 @@ from confidante.device.privacy.ledger import EgressRecord, Ledger
 from confidante.device.recommend.cohorts import stated_here
 from confidante.device.storage import settings
 from confidante.device.storage.vault import Vault
-from confidante.packs.weights import event_weights
+from confidante.packs.weights import top_of, weigh
 from confidante.privacy.clipping import encode
 from confidante.privacy.limits import DELTA
 from confidante.secagg.client import RANDOM_BYTES, Client
@@ -335,22 +336,25 @@ class Participation:
         return Outgoing(departure, data, message)
 
     def _events(self) -> list[tuple[str, float]]:
-        """Return item and time of the own events that speak for their item, oldest first (`event_weights`).
+        """Return item and time of the own events that speak for their item, oldest first (`weigh`).
 
         Kinds without an order (`EventKind.sequential`), such as picks, are among them only where what was met
         counts, and not what came after what.
         """
         pack, unordered = settings.pack(self._vault), not kind_of(self._agreement.task).reads_order
         rows = self._vault.rows(
-            "SELECT item.id, event.at, event.kind, item.key FROM event JOIN item ON item.key = event.item "
+            "SELECT item.id, event.at, event.kind, item.key, event.value, event.context "
+            "FROM event JOIN item ON item.key = event.item "
             "WHERE event.forgotten IS NULL ORDER BY event.at, event.number"
         )
-        kinds = [kind for _item, _at, kind, _key in rows]
-        weights = event_weights(pack, kinds, np.array([key for *_, key in rows], dtype=np.int64))
+        kinds = [row[2] for row in rows]
+        tops = [top_of(json.loads(row[5])) for row in rows]
+        keys = np.array([row[3] for row in rows], dtype=np.int64)
+        weights = weigh(pack, kinds, keys, [row[4] for row in rows], tops).weights
         ordered = {kind: pack.event(kind).sequential for kind in set(kinds)}
         return [
             (item, at)
-            for (item, at, kind, _key), weight in zip(rows, weights.tolist(), strict=True)
+            for (item, at, kind, *_), weight in zip(rows, weights.tolist(), strict=True)
             if weight > 0 and (unordered or ordered[kind])
         ]
 

@@ -135,6 +135,7 @@ class Repeats:
         return Signal.FOR if signal is Signal.SEEN else signal
 
     def _rate(self, event: Remembered, row: ForeignEvent) -> None:
-        rated = self._pack.event(row.kind).value is ValueOf.RATING
-        if row.value is not None and event.value is None and rated:
-            self.rated[event.number] = (row.kind, row.value)
+        says = self._pack.event(row.kind)
+        if row.value is not None and event.value is None and says.value is ValueOf.RATING:
+            stretch = says.top / row.scale if says.top and row.scale else 1.0
+            self.rated[event.number] = (row.kind, row.value * stretch)

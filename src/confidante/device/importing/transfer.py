@@ -12,6 +12,7 @@ from confidante.core.errors import DataError
 from confidante.core.values import Item, Price
 from confidante.device.catalog.serving import Serving
 from confidante.device.importing import (
+    ForeignEvent,
     ImportReport,
     TitleIndex,
     gather,
@@ -39,7 +40,7 @@ from confidante.formats.own import (
 from confidante.formats.timestamps import DateOrder
 from confidante.packs.base import Pack
 from confidante.packs.registry import pack_named
-from confidante.packs.signals import EventKind, plain_kind
+from confidante.packs.signals import OUT_OF, EventKind, plain_kind
 
 OWN_FORMAT = "confidante"
 
@@ -103,7 +104,7 @@ def import_file(
         history.add_events(
             vault,
             [
-                history.NewEvent(key_of(key), event.kind, event.at, event.value, event.context)
+                history.NewEvent(key_of(key), event.kind, event.at, event.value, _on_scale(event, pack))
                 for key, event in gathered.events
             ],
         )
@@ -114,6 +115,14 @@ def import_file(
             wishes.put(vault, "saved", item.id, 1)
         history.expire(vault, kept)
     return report
+
+
+def _on_scale(event: ForeignEvent, pack: Pack) -> Mapping[str, str]:
+    """Return an event's context, with the best value of its rating's scale where that is not the pack's."""
+    says = pack.event(event.kind)
+    if event.value is None or event.scale is None or not says.rated or event.scale == says.top:
+        return event.context
+    return {**event.context, OUT_OF: f"{event.scale:g}"}
 
 
 def _with_overflow(report: ImportReport, overflow: int, kept: Retention) -> ImportReport:

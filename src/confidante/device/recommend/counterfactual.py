@@ -169,9 +169,10 @@ class _Trial:
             keep = np.ones(events, dtype=np.bool_)
             keep[list(taken)] = False
             kept, weights = query.profile.rows[keep], query.weights[keep]
+            order = None if query.order is None else query.order[keep]
             picks = None if query.profile.picks is None else query.profile.picks[keep]
-            ages = event_ages(len(kept), picks)
-            queries.append(model.queries(kept, ages, part_weights(model, kept, weights, picks)))
+            ages = event_ages(weights, picks)
+            queries.append(model.queries(kept, ages, part_weights(model, kept, weights, picks, order)))
             scores[:, column] += self._regrouped(~keep)
             taken_by = creator_points(query.library, kept, ages, weights, self._rows)
             scores[:, column] += taken_by.sum(axis=1)

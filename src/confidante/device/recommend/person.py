@@ -13,7 +13,7 @@ from confidante.device.recommend.query import Profile, against
 from confidante.device.storage import history, items, marks, settings, wishes
 from confidante.device.storage.access import VaultAccess
 from confidante.packs.signals import LIKE
-from confidante.packs.weights import event_weights
+from confidante.packs.weights import top_of, weigh
 
 _BLOCK = 8192
 
@@ -39,16 +39,20 @@ class Person:
     def _read(self, library: Library) -> Profile:
         newest = history.newest(self._vault, settings.retention(self._vault).events)
         rows, pack = library.rows_of(newest.items), settings.pack(self._vault)
-        weights = event_weights(pack, newest.kinds, newest.items)
-        known = (rows >= 0) & (weights != 0)  # what says nothing makes nothing older, either
+        contexts = [_context(text) for text in newest.contexts]
+        tops = [top_of(context) for context in contexts]
+        said = weigh(pack, newest.kinds, newest.items, newest.values, tops)
+        known = (rows >= 0) & (said.weights != 0)  # what says nothing makes nothing older, either
         levels = dict(wishes.levels(self._vault))
         less = self._wished(library, "less")
         had = library.rows_of(marks.keys(self._vault))
         return Profile(
             numbers=newest.numbers[known],
             rows=rows[known],
-            weights=weights[known],
-            contexts=tuple(_context(text) for text, here in zip(newest.contexts, known, strict=True) if here),
+            weights=said.weights[known],
+            order=said.order[known],
+            ratings=tuple(text for text, here in zip(said.words, known, strict=True) if here),
+            contexts=tuple(context for context, here in zip(contexts, known, strict=True) if here),
             seen=had[had >= 0],
             less=less,
             less_points=_taken(library, less) if len(less) else None,

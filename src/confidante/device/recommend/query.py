@@ -47,17 +47,20 @@ class Profile:
     """What is known of the person, as rows; oldest event first. Events of unknown items are not in it.
 
     numbers, rows: int64 [events]; contexts: one mapping an event; weights: float64 [events], 1, or below 0
-    for an event that speaks against its item. seen: int64, rows of what was had; None: those of the events.
-    less, never: int64, rows. less_points: float32 [n], what all requests together take from every row; None
-    without any. levels: steps by label; removed: labels never to be suggested. picks: int64 [events], the
-    number of the choice that an event was picked in, 0 for any other event; None where nothing was picked.
-    prior: popularity in place of the model's own; None for that.
+    for an event that speaks against its item. order: the same for what comes next (`Weighed`); None: as
+    weights. ratings: in words, one an event, empty where it is none. seen: int64, rows of what was had; None:
+    those of the events. less, never: int64, rows. less_points: float32 [n], what all requests together take
+    from every row; None without any. levels: steps by label; removed: labels never to be suggested. picks:
+    int64 [events], the number of the choice that an event was picked in, 0 for any other event; None where
+    nothing was picked. prior: popularity in place of the model's own; None for that.
     """
 
     numbers: NDArray[np.int64]
     rows: NDArray[np.int64]
     weights: NDArray[np.float64]
     contexts: tuple[Mapping[str, str], ...] = ()
+    order: NDArray[np.float64] | None = None
+    ratings: tuple[str, ...] = ()
     seen: NDArray[np.int64] | None = None
     less: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     less_points: NDArray[np.float32] | None = None
@@ -80,6 +83,8 @@ class Profile:
             numbers=self.numbers[keep],
             rows=self.rows[keep],
             weights=self.weights[keep],
+            order=None if self.order is None else self.order[keep],
+            ratings=tuple(text for text, kept in zip(self.ratings, keep, strict=False) if kept),
             contexts=tuple(c for c, kept in zip(self.contexts, keep, strict=True) if kept),
             seen=self.had,
             picks=None if self.picks is None else self.picks[keep],
@@ -87,12 +92,15 @@ class Profile:
         )
 
 
-def event_ages(count: int, picks: NDArray[np.int64] | None) -> NDArray[np.float64]:
-    """Return how many of `count` events, oldest first, came since each, float64 [count].
+def event_ages(weights: NDArray[np.float64], picks: NDArray[np.int64] | None) -> NDArray[np.float64]:
+    """Return how many events for something came since each event, oldest first, float64 [events].
 
-    picks: as in `Profile`. What was picked together is all of one age, its newest: it was no sequence.
+    weights, picks: as in `Profile`. What was disliked makes nothing older that was liked. What was picked
+    together is all of one age, its newest: it was no sequence.
     """
-    ages = np.arange(count, dtype=np.float64)[::-1].copy()
+    liked = weights > 0
+    since = np.cumsum(liked[::-1], dtype=np.float64)[::-1]
+    ages: NDArray[np.float64] = since - liked
     if picks is not None:
         for choice in np.unique(picks[picks > 0]):
             together = picks == choice
@@ -123,16 +131,17 @@ class Added:
 class ScoringQuery:
     """A request, ready to be answered.
 
-    ages, weights: of the profile's events, float64 [events]; an event of another context than the request's
-    counts less in all that it says, and in how far it makes a group and picks say less. queries: one vector
-    a part. steps: points added to the items of each edited label. bonus: float32 [n], of all but the events
-    and the prior, or None. allowed: bool [n]. added: by a server, None when none was asked.
+    ages, weights, order: of the profile's events, float64 [events]; an event of another context than the
+    request's counts less in all that it says, and in how far it makes a group and picks say less. queries:
+    one vector a part. steps: points added to the items of each edited label. bonus: float32 [n], of all but
+    the events and the prior, or None. allowed: bool [n]. added: by a server, None when none was asked.
     """
 
     library: Library
     profile: Profile
     ages: NDArray[np.float64]
     weights: NDArray[np.float64]
+    order: NDArray[np.float64] | None
     queries: tuple[NDArray[np.float64], ...]
     steps: Mapping[str, float]
     bonus: NDArray[np.float32] | None
@@ -169,7 +178,8 @@ class ScoringQuery:
     @property
     def part_weights(self) -> NDArray[np.float64]:
         """What each event counts in each part, float64 [events] where it is the same, or [events, parts]."""
-        return part_weights(self.library.model, self.profile.rows, self.weights, self.profile.picks)
+        profile = self.profile
+        return part_weights(self.library.model, profile.rows, self.weights, profile.picks, self.order)
 
     def less_points(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """Return what each request takes from each row, float64 [rows, requests], 0 or below."""
@@ -200,11 +210,13 @@ def build_query(
     context: events of the same context count fully, others a quarter. labels: only items with one of them.
     exclude: rows. repeats: what was had is a candidate too.
     """
-    ages = event_ages(len(profile.rows), profile.picks)
-    weights = profile.weights
+    ages = event_ages(profile.weights, profile.picks)
+    weights, order = profile.weights, profile.order
     if context:
-        weights = weights * [_agreement(context, known) for known in profile.contexts]
-    by_part = part_weights(library.model, profile.rows, weights, profile.picks)
+        agreement = np.array([_agreement(context, known) for known in profile.contexts])
+        weights = weights * agreement
+        order = None if order is None else order * agreement
+    by_part = part_weights(library.model, profile.rows, weights, profile.picks, order)
     queries = library.model.queries(profile.rows, ages, by_part)
     allowed = library.live.copy()
     if labels:
@@ -225,6 +237,7 @@ def build_query(
         profile,
         ages,
         weights,
+        order,
         queries,
         steps,
         _bonus(library, profile, ages, weights, steps, repeats=repeats),

@@ -96,13 +96,18 @@ def _events(
     all_points = np.take_along_axis(points, named, axis=1).tolist()
     all_shares = np.take_along_axis(shares, named[:, :, None], axis=1).tolist()
     numbers, rows = profile.numbers[named].tolist(), profile.rows[named].tolist()
-    for candidate in zip(numbers, rows, all_points, all_shares, strict=True):
+    ratings = profile.ratings or ("",) * len(profile.rows)
+    for candidate in zip(numbers, rows, named.tolist(), all_points, all_shares, strict=True):
         reasons = []
-        for number, row, value, parts in zip(*candidate, strict=True):
+        for number, row, place, value, parts in zip(*candidate, strict=True):
             if value:
                 source = items[row]
                 said = dict(zip(names, parts, strict=True))
-                reasons.append(Reason(ReasonKind.EVENT, source.title, value, said, number or None, source.id))
+                reasons.append(
+                    Reason(
+                        ReasonKind.EVENT, source.title, value, said, number or None, source.id, ratings[place]
+                    )
+                )
         yield reasons
 
 

@@ -63,7 +63,7 @@ class Newest:
     """The newest events for scoring, oldest first.
 
     numbers: int64 [n]. items: int64 [n], keys. at: float64 [n], seconds since 1970. kinds: [n]. contexts:
-    [n], JSON objects.
+    [n], JSON objects. values: [n].
     """
 
     numbers: NDArray[np.int64]
@@ -71,6 +71,7 @@ class Newest:
     at: NDArray[np.float64]
     kinds: tuple[str, ...]
     contexts: tuple[str, ...]
+    values: tuple[float | None, ...]
 
 
 @final
@@ -297,7 +298,7 @@ def events(
 def newest(vault: Vault, limit: int) -> Newest:
     """Return the newest `limit` events, oldest first. What is forgotten is not among them."""
     rows = vault.rows(
-        "SELECT number, item, at, kind, context FROM event WHERE forgotten IS NULL"
+        "SELECT number, item, at, kind, context, value FROM event WHERE forgotten IS NULL"
         " ORDER BY at DESC, number DESC LIMIT ?",
         (min(max(limit, 0), _LARGEST),),
     )[::-1]
@@ -307,6 +308,7 @@ def newest(vault: Vault, limit: int) -> Newest:
         np.array([row[2] for row in rows], dtype=np.float64),
         tuple(row[3] for row in rows),
         tuple(row[4] for row in rows),
+        tuple(row[5] for row in rows),
     )
 
 

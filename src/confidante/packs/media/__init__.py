@@ -64,7 +64,7 @@ MEDIA = Pack(
     fields=MediaFields,
     events={
         **kinds(EventKind(unit="minutes"), _PLAYED),
-        **kinds(EventKind(value=ValueOf.RATING, unit="stars"), _RATED),
+        **kinds(EventKind(value=ValueOf.RATING, unit="stars", top=5.0), _RATED),
         **kinds(EventKind(Signal.AGAINST), _GIVEN_UP),
         **kinds(EventKind(Signal.WISH), _WANTED),
         **kinds(EventKind(Signal.NEUTRAL), _NOT_DONE),
