@@ -171,12 +171,14 @@ class Histories:
     Person `p` has `items[indptr[p]:indptr[p + 1]]`. On a device there is one person; the lab batches many
     through the very same code.
 
-    indptr: int64 [people + 1]; items: int32 [events], item indices; times: int64 [events], seconds.
+    indptr: int64 [people + 1]; items: int32 [events], item indices; times: int64 [events], seconds. ratings:
+    float64 [events], NaN where there is none; None without any, as on a device, which has weighed them.
     """
 
     indptr: NDArray[np.int64]
     items: NDArray[np.int32]
     times: NDArray[np.int64]
+    ratings: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         """Refuse arrays that do not fit together."""
@@ -184,6 +186,8 @@ class Histories:
             raise DataError("histories: indptr must start at 0 and end at the number of events")
         if len(self.items) != len(self.times):
             raise DataError(f"histories: {len(self.items)} items but {len(self.times)} times")
+        if self.ratings is not None and len(self.ratings) != len(self.items):
+            raise DataError(f"histories: {len(self.items)} items but {len(self.ratings)} ratings")
         if np.any(np.diff(self.indptr) < 0):
             raise DataError("histories: indptr must not decrease")
 
@@ -205,21 +209,33 @@ class Histories:
     def slice(self, start: int, stop: int) -> "Histories":
         """Return people `start` to `stop - 1` (views, not copies)."""
         low, high = int(self.indptr[start]), int(self.indptr[stop])
-        return Histories(self.indptr[start : stop + 1] - low, self.items[low:high], self.times[low:high])
+        ratings = None if self.ratings is None else self.ratings[low:high]
+        return Histories(
+            self.indptr[start : stop + 1] - low, self.items[low:high], self.times[low:high], ratings
+        )
+
+    def where(self, keep: NDArray[np.bool_]) -> "Histories":
+        """Return the same people with the marked events only."""
+        indptr = np.concatenate(([0], np.cumsum(keep)))[self.indptr]
+        return self._taken(indptr.astype(np.int64), np.flatnonzero(keep))
+
+    def _taken(self, indptr: NDArray[np.int64], take: NDArray[np.int64]) -> "Histories":
+        ratings = None if self.ratings is None else self.ratings[take]
+        return Histories(indptr, self.items[take], self.times[take], ratings)
 
     def select(self, people: NDArray[np.integer]) -> "Histories":
         """Return the given people, in the given order."""
         lengths = self.lengths[people]
         indptr = np.concatenate(([0], np.cumsum(lengths)))
         take = np.arange(indptr[-1]) + np.repeat(self.indptr[people] - indptr[:-1], lengths)
-        return Histories(indptr, self.items[take], self.times[take])
+        return self._taken(indptr, take)
 
     def last(self, n: int) -> "Histories":
         """Return only the newest `n` events of each person."""
         lengths = np.minimum(self.lengths, n)
         indptr = np.concatenate(([0], np.cumsum(lengths)))
         take = np.arange(indptr[-1]) + np.repeat(self.indptr[1:] - indptr[1:], lengths)
-        return Histories(indptr, self.items[take], self.times[take])
+        return self._taken(indptr, take)
 
 
 @final

@@ -12,6 +12,7 @@ from confidante.lab.batch_sum import SumBackend
 from confidante.lab.data.dataset import Dataset
 from confidante.lab.entropy import SeededEntropy
 from confidante.lab.people import SimulatedPeople
+from confidante.lab.ratings import liked
 from confidante.lab.simulation import Engine, Progress, Simulator, SumRecord
 from confidante.packs.registry import pack_named, with_features
 from confidante.privacy.accounting import Guarantee, account
@@ -107,6 +108,8 @@ class Training:
         cannot be promised, and `ProtocolError` when a sum has too few devices.
         """
         started = time.perf_counter()
+        if isinstance(crowd, Histories):
+            crowd = liked(crowd)
         _check(crowd, catalogue)
         budget = training_budget(crowd.people, self.epsilon, self.delta, repeat=self.repeat, likes=self.likes)
         simulator = Simulator(

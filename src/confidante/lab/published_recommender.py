@@ -20,6 +20,7 @@ from confidante.device.catalog.text import TextEncoder, best_available
 from confidante.device.recommend.query import Profile, ScoringQuery, build_query, top_k
 from confidante.device.recommend.reasons import suggestions
 from confidante.device.values import Suggestion
+from confidante.lab.ratings import weighed
 from confidante.models.served import ServedModel
 from confidante.models.snapshot import decode
 from confidante.packs.registry import pack_named
@@ -64,7 +65,7 @@ class PublishedRecommender:
 
     def score(self, histories: Histories) -> NDArray[np.float64]:
         """Return the score of every item for every person, float64 [people, items], to within rounding."""
-        return self._scores(self._built(histories, repeats=True))
+        return self._scores(self._built(weighed(histories), repeats=True))
 
     def lists(self, histories: Histories, n: int, *, repeats: bool = False) -> Iterator[NDArray[np.int64]]:
         """Yield each person's `n` best items, best first, as their device would list them.
@@ -74,6 +75,7 @@ class PublishedRecommender:
             n: Items of a list, 1 or more; a list is shorter where there are no more candidates.
             repeats: Whether a person's own items are candidates.
         """
+        histories = weighed(histories)
         step = max(1, _CELLS // max(1, len(self.items)))
         for start in range(0, histories.people, step):
             batch = histories.slice(start, min(start + step, histories.people))
@@ -85,14 +87,21 @@ class PublishedRecommender:
     def suggestions(self, histories: Histories, n: int, *, repeats: bool = False) -> tuple[Suggestion, ...]:
         """Return the list of the only person in `histories`, with exact scores and all reasons."""
         (rows,) = self.lists(histories, n, repeats=repeats)
-        (query,) = self._built(histories, repeats=repeats)
+        (query,) = self._built(weighed(histories), repeats=repeats)
         return suggestions(query, rows, lambda named: {row: self.items[row] for row in named.tolist()})
 
     def _built(self, histories: Histories, *, repeats: bool) -> list[ScoringQuery]:
+        """histories: as `weighed` gives them."""
         profiles = []
-        for rows in np.split(histories.items.astype(np.int64), histories.indptr[1:-1]):
-            events = len(rows)
-            profiles.append(Profile(np.arange(events) + 1, rows, np.ones(events), (NO_CONTEXT,) * events))
+        given = np.ones(len(histories.items)) if histories.ratings is None else histories.ratings
+        cuts = histories.indptr[1:-1]
+        for rows, weights in zip(
+            np.split(histories.items.astype(np.int64), cuts), np.split(given, cuts), strict=True
+        ):
+            events, order = len(rows), (weights > 0).astype(np.float64)
+            profiles.append(
+                Profile(np.arange(events) + 1, rows, weights, (NO_CONTEXT,) * events, order=order)
+            )
         return [build_query(self.library, profile, repeats=repeats) for profile in profiles]
 
     def _scores(self, queries: Sequence[ScoringQuery]) -> NDArray[np.float64]:

@@ -21,13 +21,15 @@ def rank_file(
     k: int,
     training: Training,
     progress: Progress | None = None,
+    *,
+    ratings: bool = False,
 ) -> dict[str, Any]:
     """Train on a CSV file, write `user,item,rank` to `out` and return what it took, ready for JSON.
 
     Every user of the file gets `k` rows, or all candidates when there are fewer: `short_lists` counts such
     users, and `empty_lists` those of them without any candidate, who are not in the file. An item of the
     user's own history is a candidate only with `training.repeat`. The file appears whole or not at all.
-    Raises ConfidanteError.
+    ratings: see `load_csv`. Raises ConfidanteError.
     """
     if k < 1:
         raise DataError(f"k is {k}: give 1 or more")
@@ -35,7 +37,7 @@ def rank_file(
         if source is not None and same_place(source, out):
             raise DataError("is an input: write the ranking to another file", path=out)
     with written_whole(out) as half:
-        dataset = load_csv(train, items, repeats="all" if training.repeat else "first")
+        dataset = load_csv(train, items, repeats="all" if training.repeat else "first", ratings=ratings)
         run = training.run(dataset, progress)
         with half.open("w", encoding="utf-8", newline="") as file:
             lengths = _write(file, dataset, run, k, repeat=training.repeat)

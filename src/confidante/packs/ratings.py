@@ -44,8 +44,9 @@ class _Scale:
 
     def places(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return where values are on the scale, -1 to 1."""
-        middle, half = (0.0, self.top) if self.signed else (0.6 * self.top, 0.4 * self.top)
-        return np.clip((values - middle) / half, -1.0, 1.0)
+        if self.signed:  # what is below 0 is against, however little
+            return np.where(values < 0, _BAD + (1 + _BAD) * values / self.top, values / self.top)
+        return np.clip((values - 0.6 * self.top) / (0.4 * self.top), -1.0, 1.0)
 
 
 def rating_weights(
@@ -78,6 +79,11 @@ def rating_weights(
     weights = np.ones(len(values))
     weights[rated] = place_weights(places[rated])
     return weights, words
+
+
+def on_scale(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the places, -1 to 1, of finite ratings on one scale, which is learnt from all of them."""
+    return _Scale(values, None).places(values)
 
 
 def _said(value: float, top: float, usual: float) -> str:

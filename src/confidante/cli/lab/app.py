@@ -48,6 +48,10 @@ def rank(
     k: Annotated[int, typer.Option("-k", help="Items for each user.")] = 100,
     seed: Seed = 0,
     repeat: Repeat = False,
+    ratings: Annotated[
+        bool,
+        typer.Option("--ratings", help="Its column `value` holds ratings: low ones count against."),
+    ] = False,
     engine: EngineOption = Engine.aggregate,
     max_dropout: MaxDropout = 0.3,
     max_collusion: MaxCollusion = 0.1,
@@ -77,7 +81,7 @@ def rank(
         repeat=repeat,
     )
     with Bars() as bars:
-        result = rank_file(train, items, out, k, training, bars)
+        result = rank_file(train, items, out, k, training, bars, ratings=ratings)
     if as_json:
         print_json(result)
     else:

@@ -1,12 +1,15 @@
 """CSV: interactions `user,item,timestamp[,value]` and items `item,title,labels`.
 
-UTF-8, a header line, plain or gzip. Further columns are ignored and named in the report. A value is checked
-to be a number and not used otherwise: every row is one meeting of a person and an item.
+UTF-8, a header line, plain or gzip. Further columns are ignored and named in the report. Values are
+ratings where that is said, or where any is below 0 (`packs/ratings.py` says how they count); otherwise they are
+amounts, which say nothing: every row is one meeting of a person and an item.
 """
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from confidante.core.errors import DataError
 from confidante.lab.data.dataset import Dataset, Interactions, ItemRows, Repeats, Tally, assemble
@@ -16,17 +19,18 @@ INTERACTION_COLUMNS = ("user", "item", "timestamp")
 ITEM_COLUMNS = ("item", "title", "labels")
 
 
-def load_csv(path: Path | str, items: Path | str | None = None, *, repeats: Repeats = "first") -> Dataset:
+def load_csv(
+    path: Path | str, items: Path | str | None = None, *, repeats: Repeats = "first", ratings: bool = False
+) -> Dataset:
     """Return the data set of an interactions file and, perhaps, an items file.
 
     timestamp: seconds since 1970, whole or not, or ISO 8601; equal times keep file order. Items are indexed
     in the order of the items file, then by first appearance. labels are separated by `|`.
     repeats: "first" keeps a person's earliest meeting with an item, "all" keeps every one.
-    Raises DataError, naming file and line.
+    ratings: whether values are ratings also where none is below 0. Raises DataError, naming file and line.
     """
     table = read_table(Path(path), INTERACTION_COLUMNS, quotes=True)
-    if "value" in table.columns:
-        _check_values(table)
+    values, notes = _values(table, ratings=ratings)
     rows = Interactions(
         table.path,
         table.columns["user"],
@@ -34,7 +38,8 @@ def load_csv(path: Path | str, items: Path | str | None = None, *, repeats: Repe
         parse_times(table.columns["timestamp"]),
         table.lines,
         table.skipped,
-        _ignored(table, (*INTERACTION_COLUMNS, "value")),
+        (*_ignored(table, (*INTERACTION_COLUMNS, "value")), *notes),
+        values,
     )
     return assemble(rows, None if items is None else read_items_csv(Path(items)), repeats=repeats)
 
@@ -63,8 +68,13 @@ def _ignored(table: TextTable, used: tuple[str, ...]) -> tuple[Tally, ...]:
     )
 
 
-def _check_values(table: TextTable) -> None:
-    """Raise DataError for the first value that is no finite number (an empty one is allowed)."""
+def _values(table: TextTable, *, ratings: bool) -> tuple[NDArray[np.float64] | None, tuple[Tally, ...]]:
+    """Return the values that are ratings, and a word on what they are. Raises DataError.
+
+    A value that is no finite number is refused; an empty one is allowed.
+    """
+    if "value" not in table.columns:
+        return None, ()
     texts = table.columns["value"].str.strip_chars()
     numbers = texts.cast(pl.Float64, strict=False)
     bad = ~numbers.is_finite().fill_null(value=False) & (texts != "")
@@ -75,3 +85,13 @@ def _check_values(table: TextTable) -> None:
             path=table.path,
             line=int(table.lines[row]),
         )
+    found = numbers.fill_null(np.nan).to_numpy().astype(np.float64)
+    below = np.flatnonzero(found < 0)
+    if ratings or len(below):
+        why = "values read as ratings; rows below 0, which count against"
+        return found, (Tally(why, len(below), int(table.lines[below[0]]) if len(below) else None),)
+    if np.isnan(found).all():
+        return None, ()
+    return None, (
+        Tally("values read as amounts, which say nothing (--ratings reads them); rows", len(found)),
+    )

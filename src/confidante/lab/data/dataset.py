@@ -94,7 +94,7 @@ class Interactions:
     """Rows as a format's reader found them, in file order; checked by `assemble`.
 
     users, items: text [rows]; times: float64 [rows], seconds, NaN where the text is no time;
-    lines: int64 [rows], 1-based, or None for formats without lines.
+    lines: int64 [rows], 1-based, or None for formats without lines. ratings: float64 [rows], NaN for none.
     """
 
     path: Path
@@ -104,6 +104,7 @@ class Interactions:
     lines: NDArray[np.int64] | None
     skipped: tuple[Tally, ...] = ()
     notes: tuple[Tally, ...] = ()
+    ratings: NDArray[np.float64] | None = None
 
     def line(self, row: int) -> int | None:
         """Return the line of a row."""
@@ -176,6 +177,7 @@ def assemble(rows: Interactions, items: ItemRows | None, *, repeats: Repeats) ->
         np.concatenate(([0], np.cumsum(counts))).astype(np.int64),
         item[order].astype(np.int32),
         np.floor(rows.times[order]).astype(np.int64),
+        None if rows.ratings is None else rows.ratings[order],
     )
     skipped = rows.skipped + skipped
     read = len(order) + sum(tally.count for tally in skipped)
