@@ -9,10 +9,11 @@ from confidante.lab.data.ml100k import ratings, years_label
 from confidante.lab.data.text import read_table
 
 
-def load_ml1m(folder: Path | str, *, repeats: Repeats = "first") -> Dataset:
-    """Return MovieLens 1M from the folder of its files; labels as in MovieLens 100K. Raises DataError.
+def load_ml1m(folder: Path | str, *, repeats: Repeats = "first", rated: bool = False) -> Dataset:
+    """Return MovieLens 1M from the folder of its files. Raises DataError.
 
-    The catalogue has all 3,883 films of movies.dat, 177 of which nobody rated.
+    Labels and `rated` are as in MovieLens 100K. The catalogue has all 3,883 films of movies.dat, 177 of
+    which nobody rated.
     """
     rows = read_table(
         _plain_or_packed(Path(folder), "ratings.dat"),
@@ -21,7 +22,8 @@ def load_ml1m(folder: Path | str, *, repeats: Repeats = "first") -> Dataset:
         header=False,
         encoding="latin-1",
     )
-    return assemble(ratings(rows), _movies(_plain_or_packed(Path(folder), "movies.dat")), repeats=repeats)
+    films = _movies(_plain_or_packed(Path(folder), "movies.dat"))
+    return assemble(ratings(rows, rated=rated), films, repeats=repeats)
 
 
 def _plain_or_packed(folder: Path, name: str) -> Path:

@@ -27,7 +27,7 @@ def rated_weights(histories: Histories) -> NDArray[np.float64]:
 
 
 def weighed(histories: Histories) -> Histories:
-    """Return histories whose ratings are what their events count, so that parts of them keep their meaning."""
+    """Return histories with what events count in place of ratings, so that parts keep their meaning."""
     return replace(histories, ratings=None if histories.ratings is None else rated_weights(histories))
 
 

@@ -1,8 +1,8 @@
 """CSV: interactions `user,item,timestamp[,value]` and items `item,title,labels`.
 
 UTF-8, a header line, plain or gzip. Further columns are ignored and named in the report. Values are
-ratings where that is said, or where any is below 0 (`packs/ratings.py` says how they count); otherwise they are
-amounts, which say nothing: every row is one meeting of a person and an item.
+ratings where that is said, or where any is below 0 (`packs/ratings.py` says how they count); otherwise they
+are amounts, which say nothing: every row is one meeting of a person and an item.
 """
 
 from pathlib import Path

@@ -7,6 +7,8 @@ years a film is from ("1995-1999"). Titles carry the year: "Toy Story (1995)".
 import re
 from pathlib import Path
 
+import polars as pl
+
 from confidante.core.errors import DataError
 from confidante.lab.data.dataset import Dataset, Interactions, ItemRows, Repeats, assemble
 from confidante.lab.data.text import TextTable, parse_times, read_table
@@ -36,23 +38,29 @@ _RATING = ("user_id", "item_id", "rating", "timestamp")
 _MOVIE = ("movie_id", "title", "date", "video_date", "url", *GENRES)
 
 
-def load_ml100k(folder: Path | str, *, repeats: Repeats = "first") -> Dataset:
-    """Return MovieLens 100K from a folder that holds either pair of files. Raises DataError."""
+def load_ml100k(folder: Path | str, *, repeats: Repeats = "first", rated: bool = False) -> Dataset:
+    """Return MovieLens 100K from a folder that holds either pair of files. Raises DataError.
+
+    rated: whether histories have the ratings; without, every rating, high or low, is a meeting.
+    """
     folder = Path(folder)
     if (folder / "ml-100k.inter").exists():
         table = read_table(folder / "ml-100k.inter", _RATING, separator="\t")
-        return assemble(ratings(table), _recbole_items(folder / "ml-100k.item"), repeats=repeats)
+        return assemble(ratings(table, rated=rated), _recbole_items(folder / "ml-100k.item"), repeats=repeats)
     if (folder / "u.data").exists():
         table = read_table(folder / "u.data", _RATING, separator="\t", header=False)
-        return assemble(ratings(table), _original_items(folder / "u.item"), repeats=repeats)
+        return assemble(ratings(table, rated=rated), _original_items(folder / "u.item"), repeats=repeats)
     raise DataError("has neither ml-100k.inter nor u.data: name the folder of MovieLens 100K", path=folder)
 
 
-def ratings(table: TextTable) -> Interactions:
-    """Return MovieLens ratings as interactions: every rating, high or low, is a meeting."""
+def ratings(table: TextTable, *, rated: bool) -> Interactions:
+    """Return MovieLens ratings as interactions; see `load_ml100k`."""
     columns = table.columns
     times = parse_times(columns["timestamp"])
-    return Interactions(table.path, columns["user_id"], columns["item_id"], times, table.lines, table.skipped)
+    values = columns["rating"].cast(pl.Float64).to_numpy() if rated else None
+    return Interactions(
+        table.path, columns["user_id"], columns["item_id"], times, table.lines, table.skipped, (), values
+    )
 
 
 def years_label(title: str) -> tuple[str, ...]:
