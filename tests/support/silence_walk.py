@@ -150,6 +150,8 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "federation.has_model": lambda device: device.federation.has_model,
         "items.add": lambda device: device.items.add(films),
         "items.list": lambda device: device.items.list(5, "m3"),
+        "items.entry": lambda device: device.items.entry("m3"),
+        "items.entries": lambda device: device.items.entries(5, "m3"),
         "settings.set": lambda device: device.settings.set("colour", b"green"),
         "settings.get": lambda device: device.settings.get("colour"),
         "history.record_many": lambda device: device.history.record_many(device.history.events(limit=2)),
@@ -229,6 +231,10 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "forget": lambda device: device.forget(item="m1"),
         "undo": lambda device: device.undo(device.forget(item="m2", undo_seconds=60).undo),
         "history.purge": lambda device: device.history.purge(),
+        "settings.beyond": lambda device: device.settings.beyond(Retention(3)),
+        "settings.change_retention": lambda device: device.undo(
+            device.settings.change_retention(Retention(4), undo_seconds=60)
+        ),
         "settings.retention": lambda device: setattr(device.settings, "retention", Retention(3)),
         "items.remove": lambda device: device.items.remove(["m3"]),
         "settings.learning": lambda device: device.settings.learning,

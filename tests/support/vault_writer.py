@@ -136,9 +136,8 @@ class Writer:
         self.__init__(self.folder, self.seed)  # type: ignore[misc]
 
 
-def renew_key_first(connection, folder, keys):  # type: ignore[no-untyped-def]
+def renew_key_first(connection, folder, keys, following):  # type: ignore[no-untyped-def]
     """What `generations.renew` must not be."""
-    following = keys.following()
     files.prepare_key_file(folder, following.encode())
     files.commit_key_file(folder)
     path = files.database(folder, following.generation)

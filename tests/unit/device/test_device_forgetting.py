@@ -18,7 +18,7 @@ from device_world import (
 from confidante import Device, InsecurePlaintextKey, Item
 from confidante.core.errors import DataError
 from confidante.device.privacy.consent import PERSON
-from confidante.device.values import Purpose, Retention
+from confidante.device.values import Forgotten, Purpose, Retention
 
 EVENTS = ["m1", "m0", "m22", "m5", "m1", "m10", "m3"]
 FIRST = START - 100_000
@@ -376,8 +376,11 @@ def test_a_shorter_memory_can_wait_and_be_taken_back(tmp_path):
         device.items.add([Item(f"i{n}", f"Item {n}") for n in range(5)])
         for n in range(5):
             device.record(f"i{n}", at=times[0] - 1000 + n)
-        assert device.settings.beyond(Retention(3)) == 2
-        assert device.settings.beyond(Retention(500, 998 / 86_400)) == 2
+        assert device.settings.beyond(Retention(3)) == Forgotten(2)
+        assert device.settings.beyond(Retention(500, 998 / 86_400)) == Forgotten(2)
+        assert device.settings.beyond(Retention(3, keep_seen=False)) == Forgotten(2, seen=2)
+        assert device.settings.beyond(Retention(500, keep_seen=False)) == Forgotten(0)
+        assert (device.history.count, device.history.seen.count) == (5, 5)
         device.settings.change_retention(Retention(3), undo_seconds=60)
         device.settings.retention = device.settings.retention  # taken back
         times[0] += 100

@@ -70,12 +70,17 @@ def test_the_page_says_what_forgetting_lets_in_again(device: Device) -> None:
 def test_the_page_keeps_what_was_had_or_not_as_the_person_ticks(device: Device) -> None:
     client = page_client(device)
     assert re.search(r'name="keep_seen" value="1" checked', client.get("/switches").text)
-    post(client, "/retention", events="2", keep_seen="1")
-    assert device.history.seen.count == 5
-    said = post(client, "/retention", events="2")
-    assert "What falls out may be suggested again" in said
-    assert device.settings.retention == Retention(events=2, keep_seen=False)
-    assert device.history.seen.count == 2
+    device.settings.retention = Retention(events=2)
+    asked = post(client, "/retention", events="2")
+    assert "3 items that you have had may be suggested again" in asked
+    assert ">Forget 3 and keep it so</button>" in asked
+    assert (device.settings.retention.keep_seen, device.history.seen.count) == (True, 5)
+    said = post(client, "/retention", events="2", sure="1")
+    assert "3 items may be suggested again then." in said
+    token = re.search(r'name="token" value="([^"]+)"', said)
+    assert token is not None
+    assert "Taken back" in post(client, "/undo", token=token[1])
+    assert (device.settings.retention.keep_seen, device.history.seen.count) == (True, 5)
 
 
 def test_the_api_lists_marks_unmarks_and_sets(device: Device) -> None:
@@ -121,4 +126,4 @@ def test_the_command_line_lists_marks_unmarks_and_sets(tmp_path: Path, capsys, m
         assert device.settings.retention == Retention(2, None, keep_seen=False)
     assert json.loads(told("forget", "--item", "sp4", "--json")) == {"forgotten": 1, "seen": 1}
     monkeypatch.setattr("sys.stdin", io.StringIO())  # nobody confirms
-    assert run(["profile", "retention", "--events", "1", *at]) != 0
+    assert run(["profile", "retention", "--events", "0", *at]) != 0

@@ -93,8 +93,12 @@ def retention_command(
         if keep_seen is not None:
             kept = replace(kept, keep_seen=keep_seen)
         if kept != before:
-            if not yes:
-                typer.confirm("Erase at once whatever falls out of that?", abort=True, err=True)
+            gone = device.settings.beyond(kept)
+            if (gone.events or gone.seen) and not yes:
+                had = f"{gone.seen:,} item{'' if gone.seen == 1 else 's'}"
+                again = f", and have {had} suggested again" if gone.seen else ""
+                lost = f"{gone.events:,} event{'' if gone.events == 1 else 's'}"
+                typer.confirm(f"Erase {lost} at once{again}?", abort=True, err=True)
             device.settings.retention = kept
     if as_json:
         print_json(kept)

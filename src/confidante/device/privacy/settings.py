@@ -10,7 +10,7 @@ from confidante.device.privacy.consent import Consents
 from confidante.device.storage import settings
 from confidante.device.storage.access import VaultAccess
 from confidante.device.storage.forgetting import beyond, expire
-from confidante.device.values import Purpose, Retention
+from confidante.device.values import Forgotten, Purpose, Retention
 
 _FOREVER = math.inf
 _LONGEST_PAUSE = 1e10
@@ -81,11 +81,14 @@ class Settings:
             vault.rotate()
             self._access.changed()
 
-    def beyond(self, kept: Retention) -> int:
-        """Return how many events would be erased if `retention` were this.
+    def beyond(self, kept: Retention) -> Forgotten:
+        """Tell what would be erased if `retention` were this; nothing changes.
 
         Args:
             kept: How long raw events would be kept.
+
+        Returns:
+            How many events, and how many items would no longer count as had.
 
         Raises:
             DataError: What is to be kept is too much, or makes no sense.

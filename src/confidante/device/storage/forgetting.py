@@ -10,6 +10,7 @@ that expires takes as much along, but the outbox keeps its rows, emptied: no row
 import math
 import secrets
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 import msgspec
 
@@ -179,13 +180,17 @@ def kept_from(vault: Vault, retention: Retention) -> float:
     return max(_oldest(vault, retention), _full(vault, retention))
 
 
-def beyond(vault: Vault, retention: Retention) -> int:
-    """Return how many events `expire` would delete of those that are not forgotten."""
-    ((whole, young),) = vault.rows(
-        "SELECT count(*), count(*) FILTER (WHERE at >= ?) FROM event WHERE forgotten IS NULL",
-        (_oldest(vault, retention),),
-    )
-    return int(whole - min(young, retention.events))
+def beyond(vault: Vault, retention: Retention) -> Forgotten:
+    """Return how many events and marks `expire` would delete; nothing changes."""
+    gone = Forgotten(0)
+    with suppress(_CountedError), vault.write() as sql:  # exact also where many events are of one time
+        gone = _expire(vault, sql, retention)
+        raise _CountedError
+    return gone
+
+
+class _CountedError(Exception):
+    """Takes back a transaction that only counted."""
 
 
 def expire(vault: Vault, retention: Retention) -> int:
@@ -195,34 +200,38 @@ def expire(vault: Vault, retention: Retention) -> int:
     had if `retention` says so.
     The old key is destroyed when the vault is next purged, closed or opened.
     """
-    if retention.events < 0 or (retention.days is not None and not retention.days >= 0):
-        raise DataError("give 0 or more days, and 0 or more events, to keep")
     with vault.write() as sql:
-        gone = unseen = 0
-        oldest = _oldest(vault, retention)
-        if retention.days is not None:
-            gone += len(sql("DELETE FROM event WHERE at < ? RETURNING number", (oldest,)))
-        beyond = sql(
-            "SELECT at, number FROM event WHERE forgotten IS NULL"
-            " ORDER BY at DESC, number DESC LIMIT 1 OFFSET ?",
-            (retention.events,),
-        )
-        for place in beyond:
-            gone += len(
-                sql(
-                    "DELETE FROM event WHERE forgotten IS NULL AND (at, number) <= (?, ?) RETURNING number",
-                    place,
-                )
-            )
-        if not retention.keep_seen:
-            unseen = marks.expire(vault, sql, oldest, _full(vault, retention))
-        if gone:
+        gone = _expire(vault, sql, retention)
+        if gone.events:
             sql("UPDATE outbox SET body = ?", (_NOTHING,))
             _drop_snapshots(sql)
-        if gone or unseen:
+        if gone.events or gone.seen:
             drop_personal(sql)
             vault.mark_renewal_due()
-    return gone
+    return gone.events
+
+
+def _expire(vault: Vault, sql: Sql, retention: Retention) -> Forgotten:
+    if retention.events < 0 or (retention.days is not None and not retention.days >= 0):
+        raise DataError("give 0 or more days, and 0 or more events, to keep")
+    gone = unseen = 0
+    oldest = _oldest(vault, retention)
+    if retention.days is not None:
+        gone += sql("DELETE FROM event WHERE at < ? RETURNING forgotten", (oldest,)).count((None,))
+    beyond = sql(
+        "SELECT at, number FROM event WHERE forgotten IS NULL ORDER BY at DESC, number DESC LIMIT 1 OFFSET ?",
+        (retention.events,),
+    )
+    for place in beyond:
+        gone += len(
+            sql(
+                "DELETE FROM event WHERE forgotten IS NULL AND (at, number) <= (?, ?) RETURNING number",
+                place,
+            )
+        )
+    if not retention.keep_seen:
+        unseen = marks.expire(vault, sql, oldest, _full(vault, retention))
+    return Forgotten(gone, seen=unseen)
 
 
 def _hide(

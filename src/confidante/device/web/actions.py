@@ -239,13 +239,13 @@ class Actions:
         keep_seen = bool(fields.text("keep_seen"))
         kept, settings = Retention(events, days, keep_seen), self._device.settings
         before, gone = settings.retention, settings.beyond(kept)
-        if gone and not fields.text("sure"):
+        any_gone = bool(gone.events or gone.seen)
+        if any_gone and not fields.text("sure"):
             self._page.visit.retention = kept
             return _to("/retention")
         age = "of any age" if days is None else f"none older than {days:g} days"
-        seen = "" if keep_seen else " What falls out may be suggested again."
-        said = f"The newest {events} things are kept, {age}.{seen}"
-        if not gone:
+        said = f"The newest {events} things are kept, {age}."
+        if not any_gone:
             settings.retention = kept
             return self._back(fields, "/switches", said)
 
@@ -254,7 +254,8 @@ class Actions:
             return f"Taken back: nothing was erased, and the newest {before.events} things are kept."
 
         until = settings.change_retention(kept, undo_seconds=UNDO_SECONDS)
-        waits = f"{_things(gone)} will be erased in a minute."
+        items = f" {_items(gone.seen)} may be suggested again then." if gone.seen else ""
+        waits = f"{_things(gone.events)} will be erased in a minute.{items}"
         self._page.visit.undos.append(UndoOffer(waits, until, as_before, erases=True))
         return self._back(fields, "/switches", f"{said} {waits}")
 
