@@ -12,6 +12,7 @@ from confidante.core.errors import DataError
 from confidante.device.storage import schema
 from confidante.device.storage.keys import Passphrase
 from confidante.device.storage.vault import Vault
+from confidante.device.web.wording import reason_words
 from confidante.packs.media import MEDIA
 from confidante.packs.signals import EventKind, Signal
 from confidante.packs.weights import weigh
@@ -194,6 +195,7 @@ def test_horror_rated_half_a_star_is_not_suggested_and_the_reason_says_so(tmp_pa
         assert said.points < 0
         assert said.said == "you rated it 0.5 of 5, below your usual 1.4"
         assert abs(device.explain("h20").suggestion.unexplained) < 1e-9
+        assert reason_words(said) == "Night 0 (you rated it 0.5 of 5, below your usual 1.4)"
         device.record("h9", "rating", value=9.0, context={"out of": "10"})
         assert any(
             r.said.startswith("you rated it 9 of 10") for r in device.explain("h20").suggestion.reasons

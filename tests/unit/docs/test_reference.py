@@ -7,6 +7,7 @@ import re
 import make_docs
 import pytest
 import typer
+from rich.markup import render
 
 import confidante
 
@@ -38,6 +39,13 @@ def test_every_command_and_option_is_in_the_reference_and_explained() -> None:
     rows = re.findall(r"^\| `([^`]+)` \| *(.*?) *\|$", page, flags=re.MULTILINE)
     assert len(rows) > 100
     assert not [option for option, meaning in rows if not meaning and option.startswith("--")]
+
+
+def test_no_word_in_brackets_is_lost_from_a_help_text() -> None:
+    texts = [text for _, command in make_docs.commands() for text in (command.help, command.epilog)]
+    texts += [getattr(one, "help", None) for _, command in make_docs.commands() for one in command.params]
+    styles = {str(span.style) for text in texts if text for span in render(text).spans}
+    assert styles <= {"bold", "dim"}
 
 
 def test_every_endpoint_is_in_the_reference_and_explained() -> None:

@@ -35,7 +35,7 @@ def rehearse_command(
     epsilon: Epsilon = None,
     no_noise: NoNoise = False,
     task: Annotated[
-        str, typer.Option(metavar="KIND", help="One more sum: of a `[[task]]` of this kind.")
+        str, typer.Option(metavar="KIND", help="One more sum: of a `\\[\\[task]]` of this kind.")
     ] = "",
     seed: Seed = 0,
     out: Annotated[

@@ -40,7 +40,7 @@ def open_page_command(
     user: Annotated[str, typer.Option(help="Name by which apps may ask for you, beside `me`.")] = "me",
     gorse: Annotated[
         bool,
-        typer.Option("--gorse", help="Answer clients of Gorse, too. Needs the extra `confidante[gorse]`."),
+        typer.Option("--gorse", help="Answer clients of Gorse, too. Needs the extra `confidante\\[gorse]`."),
     ] = False,
     gorse_config: Annotated[
         Path | None,
@@ -236,7 +236,8 @@ def why(
     place = f"number {found.rank} for you" if found.rank else found.note
     say(f"{found.suggestion.item.title}: {place}")
     for reason in found.suggestion.reasons:
-        say(f"  {reason.points:+9.4f}  {reason.kind.value}  {reason.subject}".rstrip())
+        said = f" ({reason.said})" if reason.said else ""
+        say(f"  {reason.points:+9.4f}  {reason.kind.value}  {reason.subject}{said}".rstrip())
     say(f"  {found.suggestion.score:+9.4f}  score")
     say(found.counterfactual.sentence)
 

@@ -131,7 +131,7 @@ def _with_overflow(report: ImportReport, overflow: int, kept: Retention) -> Impo
         return report
     word = (
         f"The {overflow:,} oldest, of those in the file and those here before, are not kept: this keeps "
-        f"the newest {kept.events:,} (change it under Switches, or by `confidante profile retention`, before "
+        f"the newest {kept.events:,} (change it under Settings, or by `confidante profile retention`, before "
         "importing)"
     )
     if kept.keep_seen:

@@ -76,7 +76,8 @@ def shares(reasons: Sequence[Reason], named: int = 3) -> tuple[Share, ...]:
 def reason_words(reason: Reason) -> str:
     """One line of the table of all reasons."""
     if reason.kind in (ReasonKind.EVENT, ReasonKind.EVENTS):
-        return _NAMES[reason.kind].format(reason.subject)
+        said = f" ({reason.said})" if reason.said else ""
+        return _NAMES[reason.kind].format(reason.subject) + said
     if reason.kind is ReasonKind.POPULARITY and reason.subject:
         return f"Popular with {reason.subject} (learnt from noisy sums; the same for all of them)"
     if reason.kind is ReasonKind.POPULARITY:
