@@ -232,8 +232,8 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "undo": lambda device: device.undo(device.forget(item="m2", undo_seconds=60).undo),
         "history.purge": lambda device: device.history.purge(),
         "settings.beyond": lambda device: device.settings.beyond(Retention(3)),
-        "settings.change_retention": lambda device: device.undo(
-            device.settings.change_retention(Retention(4), undo_seconds=60)
+        "settings.change_retention": lambda device: device.settings.change_retention(
+            Retention(4), undo_seconds=60
         ),
         "settings.retention": lambda device: setattr(device.settings, "retention", Retention(3)),
         "items.remove": lambda device: device.items.remove(["m3"]),

@@ -73,7 +73,7 @@ def test_the_clock_never_runs_backwards_not_even_over_a_restart(tmp_path: Path) 
     times = [1000.0, 900.0, float("nan"), 1001.0, float("inf"), -5.0]
     told = iter(times)
     with opened(tmp_path, clock=lambda: next(told)) as vault:
-        assert [vault.now() for _ in times] == [1000, 1000, 1000, 1001, 1001, 1001]
+        assert [vault.now() for _ in times[1:]] == [1000, 1000, 1001, 1001, 1001]  # opening asked once
         vault.set_setting("a", b"")
     with opened(tmp_path, clock=lambda: 10.0) as vault:
         assert vault.now() == 1001
