@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from confidante.device.values import Reason as Reason
     from confidante.device.values import ReasonKind as ReasonKind
     from confidante.device.values import Retention as Retention
+    from confidante.device.values import Rollback as Rollback
     from confidante.device.values import SeenItem as SeenItem
     from confidante.device.values import Suggestion as Suggestion
     from confidante.device.values import Taste as Taste
@@ -44,8 +45,8 @@ _NAMES = {
     "core.values": "Event Item",
     "device.device": "Device",
     "device.storage.keys": "InsecurePlaintextKey Keyring Passphrase",
-    "device.values": "Answer Explanation Forgotten NotRefined Reason ReasonKind Retention SeenItem "
-    "Suggestion Taste",
+    "device.values": "Answer Explanation Forgotten NotRefined Reason ReasonKind Retention Rollback "
+    "SeenItem Suggestion Taste",
     "privacy.purposes": "Purpose",
 }
 _MODULE_OF = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -146,6 +146,8 @@ def device_calls(folder: Path) -> dict[str, Callable[[Any], object]]:
         "protection": lambda device: device.protection,
         "pack": lambda device: device.pack,
         "folder": lambda device: device.folder,
+        "rollback": lambda device: device.rollback,
+        "accept_rollback": lambda device: device.accept_rollback(),
         "now": lambda device: device.now(),
         "federation.has_model": lambda device: device.federation.has_model,
         "items.add": lambda device: device.items.add(films),

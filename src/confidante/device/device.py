@@ -21,6 +21,7 @@ from confidante.device.federation.federation import Federation
 from confidante.device.federation.journal import keep_what_can_go_on
 from confidante.device.privacy.consent import Consents
 from confidante.device.privacy.ledger import Ledger
+from confidante.device.privacy.rollback import RollbackGuard
 from confidante.device.privacy.settings import Settings
 from confidante.device.recommend.cohorts import Cohorts
 from confidante.device.recommend.onboarding import Onboarding
@@ -34,7 +35,7 @@ from confidante.device.storage.access import VaultAccess, exclusive
 from confidante.device.storage.history import History, select
 from confidante.device.storage.keys import Keyring, KeySource, Passphrase
 from confidante.device.storage.vault import Vault
-from confidante.device.values import Answer, Explanation, Forgotten, Purpose
+from confidante.device.values import Answer, Explanation, Forgotten, Purpose, Rollback
 from confidante.packs.base import Pack
 
 if TYPE_CHECKING:  # file formats are loaded when they are first used, so that a start is quick
@@ -73,6 +74,7 @@ class Device:
     __slots__ = (  # so that a switch set by an old or misspelt name is an error, and not a stray attribute
         "__weakref__",
         "_access",
+        "_rollback",
         "_serving",
         "_vault",
         "cohorts",
@@ -123,6 +125,8 @@ class Device:
             self._access = access = VaultAccess(self._vault)
             self.consents = Consents(self._vault)
             self.ledger = Ledger(self._vault, self.consents)
+            self._rollback = RollbackGuard(self._vault, self.ledger, self.consents)
+            self._rollback.check()
             going_on = keep_what_can_go_on(self._vault, self.consents.allowed)
             self.ledger.rounds.give_up_unfinished(going_on)
             self.settings = Settings(access, self.consents)
@@ -178,6 +182,19 @@ class Device:
     def protection(self) -> str:
         """What guards the key: "passphrase", "keyring", or "beside" (nothing)."""
         return self._vault.protection
+
+    @property
+    def rollback(self) -> Rollback | None:
+        """What was missing because an older copy of the profile was put back; None when nothing was.
+
+        It is found only where the system's key ring guards the profile (`protection`), and so also keeps how
+        far the profile is. A backup that the person restores is an older copy, too: `accept_rollback`.
+        """
+        return self._rollback.notice
+
+    def accept_rollback(self) -> None:
+        """Have `rollback` say nothing of what was found: the person knows. What was charged stays charged."""
+        self._rollback.accept()
 
     def now(self) -> float:
         """Return seconds since 1970 as the vault counts them: never less than before."""

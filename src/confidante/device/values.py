@@ -213,6 +213,51 @@ class Forgotten:
 
 @final
 @dataclass(frozen=True, slots=True)
+class Rollback:
+    """What was found missing when a profile was opened: an older copy of it, or of a part, was put back.
+
+    Attributes:
+        at: When it was found, in seconds since 1970.
+        departures: Entries of the ledger that are missing, or are not those that were written.
+        receipts: The same of changes of switches; whatever sends was switched off then.
+        renewals: How many times something was erased that the older copy still has.
+        epsilon: What had been spent of the privacy budget and was charged again; 0.0 when that was known.
+        readable: Whether the note of how far the profile was could be read; if not, nothing else is known.
+
+    Stability: provisional
+    """
+
+    at: float
+    departures: int = 0
+    receipts: int = 0
+    renewals: int = 0
+    epsilon: float = 0.0
+    readable: bool = True
+
+    @property
+    def sentence(self) -> str:
+        """What it means, for a person to read."""
+        if not self.readable:
+            return (
+                "The note in the system's key ring of how far this profile was cannot be read, so nobody can "
+                "tell whether an older copy of it was put back."
+            )
+        lost = []
+        if self.renewals:
+            lost.append("what you forgot since may be here again: look through your history")
+        if self.receipts:
+            lost.append(
+                "switches were older than your last choice, so everything that sends was switched off"
+            )
+        if self.departures:
+            lost.append("the list of what was sent lacks its newest entries")
+        if self.epsilon:
+            lost.append("what they gave away was charged to your privacy budget again")
+        return f"An older copy of this profile was put back in its place: {'; '.join(lost)}."
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class SeenItem:
     """An item that the person had. at: when last, in seconds since 1970."""
 

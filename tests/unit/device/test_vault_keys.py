@@ -5,9 +5,8 @@ from pathlib import Path
 import keyring
 import msgspec
 import pytest
-from keyring.backend import KeyringBackend
+from key_rings import InMemoryKeyring, key_ring
 from keyring.backends import fail
-from keyring.errors import PasswordDeleteError
 
 from confidante.core.errors import DataError, VaultError
 from confidante.device.storage import keyfile
@@ -18,32 +17,10 @@ from confidante.device.storage.vault import Vault
 CHEAP = {"memory_kib": 8, "iterations": 1}
 
 
-class InMemoryKeyring(KeyringBackend):
-    priority = 1  # type: ignore[assignment]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.kept: dict[tuple[str, str], str] = {}
-
-    def get_password(self, service: str, username: str) -> str | None:
-        return self.kept.get((service, username))
-
-    def set_password(self, service: str, username: str, password: str) -> None:
-        self.kept[service, username] = password
-
-    def delete_password(self, service: str, username: str) -> None:
-        if (service, username) not in self.kept:
-            raise PasswordDeleteError("not there")
-        del self.kept[service, username]
-
-
 @pytest.fixture
 def backend():
-    before = keyring.get_keyring()
-    mine = InMemoryKeyring()
-    keyring.set_keyring(mine)
-    yield mine
-    keyring.set_keyring(before)
+    with key_ring() as mine:
+        yield mine
 
 
 def made(folder: Path, key: KeySource) -> None:

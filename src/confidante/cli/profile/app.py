@@ -477,6 +477,27 @@ def dismiss(
         say(f"Alarm {alarm} is dismissed. That coordinator is dealt with again.")
 
 
+@profile.command(epilog=examples("confidante profile restored", "confidante profile restored --json"))
+def restored(
+    *,
+    folder: Folder = None,
+    passphrase_file: PassphraseFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say that you know that an older copy of the profile was put back, such as a backup of yours."""
+    from confidante.cli.profile.opening import open_profile
+
+    with open_profile(folder, passphrase_file) as device:
+        found = device.rollback
+        device.accept_rollback()
+    if as_json:
+        print_json({"found": found})
+    elif found is None:
+        say("No older copy was found in the profile's place.")
+    else:
+        say("Noted. What had been given away stays charged to the privacy budget.")
+
+
 @profile.command(epilog=examples("confidante switch", "confidante switch train on"))
 def switch(
     purpose: Annotated[Purpose | None, typer.Argument(help="Which; all are shown when left out.")] = None,

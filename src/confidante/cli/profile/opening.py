@@ -33,7 +33,10 @@ def open_profile(folder: Path | None, passphrase_file: Path | None) -> Device:
             source = Keyring()
         case _:
             source = InsecurePlaintextKey()
-    return Device(where, source, create=False)
+    device = Device(where, source, create=False)
+    if device.rollback is not None:
+        sys.stderr.write(f"{device.rollback.sentence} If you know: `confidante profile restored`.\n")
+    return device
 
 
 def new_profile(folder: Path | None, passphrase_file: Path | None, *, unprotected: bool) -> Device:

@@ -57,6 +57,7 @@ class Chain:
     def extend(self, number: int, digest: bytes) -> None:
         """Make (number, digest) the head. Call it in the transaction that adds the row."""
         self._vault.set_setting(self._setting, _HEAD.pack(number, digest))
+        self._vault.mark_advanced()
 
     def verify(self, rows: Iterable[tuple[int, bytes, str, bytes]]) -> None:
         """Check every (number, previous, canonical text, hash), oldest first; VaultError where it breaks."""

@@ -17,7 +17,7 @@ from confidante.core.arguments import checked_arguments
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConsentError, DataError, VaultError
 from confidante.core.text import shown
-from confidante.device.privacy.chain import Chain, canonical, link
+from confidante.device.privacy.chain import GENESIS, Chain, canonical, link
 from confidante.device.privacy.consent_records import build_record
 from confidante.device.storage import settings
 from confidante.device.storage.vault import Vault
@@ -171,6 +171,11 @@ class Consents:
     def head(self) -> tuple[int, bytes]:
         """Number and hash of the newest receipt: noted down elsewhere, they prove all receipts up to it."""
         return self._chain.head
+
+    def has(self, number: int, digest: bytes) -> bool:
+        """Return whether the receipt of a number is the one of that hash; 0 and `GENESIS` always are."""
+        found = self._vault.rows("SELECT hash FROM consent WHERE number = ?", (number,))
+        return digest == (found[0][0] if found else b"") or (number, digest) == (0, GENESIS)
 
     @property
     def gpc(self) -> bool:

@@ -19,7 +19,7 @@ from typing import Any, final
 
 from confidante.core.errors import ConsentError, DataError, EgressError, VaultError
 from confidante.device.privacy.budget import Budget
-from confidante.device.privacy.chain import Chain, canonical, link
+from confidante.device.privacy.chain import GENESIS, Chain, canonical, link
 from confidante.device.privacy.consent import Consents
 from confidante.device.privacy.participation_log import ParticipationLog
 from confidante.device.storage.vault import Vault
@@ -335,6 +335,18 @@ class Ledger:
     def head(self) -> tuple[int, bytes]:
         """Number and hash of the newest departure: noted down elsewhere, they prove all up to it."""
         return self._chain.head
+
+    def has(self, number: int, digest: bytes) -> bool:
+        """Return whether the departure of a number is the one of that hash; 0 and `GENESIS` always are."""
+        found = self._vault.rows("SELECT hash FROM departure WHERE number = ?", (number,))
+        return digest == (found[0][0] if found else b"") or (number, digest) == (0, GENESIS)
+
+    def spent_departures(self) -> tuple[tuple[bytes, str, float, float, float], ...]:
+        """Return (round, task, at, epsilon, delta) of every departure that spent epsilon."""
+        rows = self._vault.rows(
+            "SELECT round, task, at, epsilon, delta FROM departure WHERE epsilon > 0 AND round IS NOT NULL"
+        )
+        return tuple((row[0], row[1], row[2], row[3], row[4]) for row in rows)
 
     def _permit(self, purpose: Purpose) -> None:
         if not purpose.sends:

@@ -165,6 +165,7 @@ class ParticipationLog:
                 (cost, delta, round_id),
             )
             self._vault.settle()  # a log that is cut off later must not give the budget back
+            self._vault.mark_advanced()
 
     def carry_over(
         self, round_id: bytes, task: str, plan: bytes, at: float, epsilon: float, delta: float
@@ -181,6 +182,7 @@ class ParticipationLog:
                 (round_id, task, plan, at, epsilon, delta),
             )
             self._vault.settle()
+            self._vault.mark_advanced()
 
     def give_up(self, round_id: bytes) -> None:
         """Note that a joined round is over; one that is spent stays so."""

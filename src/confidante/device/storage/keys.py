@@ -4,7 +4,8 @@ import base64
 import os
 import unicodedata
 import uuid
-from typing import TYPE_CHECKING, Protocol, final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol, final, runtime_checkable
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
@@ -69,6 +70,20 @@ class KeySource(Protocol):
         Raises:
             VaultError: It cannot be destroyed.
         """
+
+
+@runtime_checkable
+class AnchorStore(Protocol):
+    """A key source that also keeps, outside the folder, how far a vault is: its anchor.
+
+    Stability: provisional
+    """
+
+    def anchor(self, vault: str, guard: Guard, /) -> str | None:
+        """Return the anchor of a vault, or None. Raises VaultError when it cannot be read."""
+
+    def set_anchor(self, vault: str, guard: Guard, text: str, /) -> None:
+        """Replace the anchor of a vault by at most 1,000 ASCII characters (VaultError)."""
 
 
 def new_keys(source: KeySource) -> Keys:
@@ -188,14 +203,35 @@ class Keyring:
         return secret
 
     def destroy(self, vault: str, guard: Guard) -> None:
-        """Delete the wrapping key from the key ring. None there is as good."""
+        """Delete the wrapping key from the key ring, and the anchor. None there is as good."""
         if not isinstance(guard, ByKeyring):
             raise _other_guard(guard)
         keyring = _keyring()
         try:
-            keyring.delete_password(guard.service, vault)
-        except keyring.errors.PasswordDeleteError:
-            return
+            for entry in (vault, _anchor_of(vault)):
+                with suppress(keyring.errors.PasswordDeleteError):
+                    keyring.delete_password(guard.service, entry)
+        except keyring.errors.KeyringError as error:
+            raise _no_keyring(error) from None
+
+    def anchor(self, vault: str, guard: Guard) -> str | None:
+        """Return the vault's anchor, or None when none was kept yet."""
+        if not isinstance(guard, ByKeyring):
+            raise _other_guard(guard)
+        keyring = _keyring()
+        try:
+            kept: str | None = keyring.get_password(guard.service, _anchor_of(vault))
+        except keyring.errors.KeyringError as error:
+            raise _no_keyring(error) from None
+        return kept
+
+    def set_anchor(self, vault: str, guard: Guard, text: str) -> None:
+        """Keep the vault's anchor."""
+        if not isinstance(guard, ByKeyring):
+            raise _other_guard(guard)
+        keyring = _keyring()
+        try:
+            keyring.set_password(guard.service, _anchor_of(vault), text)
         except keyring.errors.KeyringError as error:
             raise _no_keyring(error) from None
 
@@ -233,6 +269,10 @@ def _keyring() -> "ModuleType":
             "pip install 'confidante[device]', or give a passphrase"
         ) from None
     return keyring
+
+
+def _anchor_of(vault: str) -> str:
+    return f"{vault} anchor"
 
 
 def _no_keyring(error: Exception) -> VaultError:

@@ -17,7 +17,7 @@ import apsw
 from confidante.core.errors import VaultError
 from confidante.device.storage import database, files, generations
 from confidante.device.storage.keyfile import Keys, protection_of
-from confidante.device.storage.keys import KeySource
+from confidante.device.storage.keys import AnchorStore, KeySource
 from confidante.device.storage.schema import MIGRATIONS
 
 LATEST = 4_102_444_800.0
@@ -60,7 +60,9 @@ class Vault:
         self._connection, self._keys = opened
         self._clock = clock
         self._depth = 0
-        self._to_settle = False
+        self._to_settle = self._advanced = False
+        self._anchor: Callable[[], None] | None = None
+        self._anchored = ""
         stored = self.setting(_CLOCK)
         self._stored_time = 0.0 if stored is None else _FLOAT.unpack(stored)[0]
         self._time: float = self._stored_time
@@ -168,7 +170,7 @@ class Vault:
             except BaseException:
                 with database.refused(self.folder):
                     if self._depth == 1:
-                        self._to_settle = False
+                        self._to_settle = self._advanced = False
                         database.roll_back(connection)
                     elif connection.in_transaction:
                         connection.execute(f"ROLLBACK TO {name}")
@@ -179,6 +181,8 @@ class Vault:
             if self._to_settle and not self._depth:
                 with suppress(VaultError):  # it is committed, and settled when the vault closes
                     self.settle()
+            if self._advanced and not self._depth:
+                self._write_anchor()
 
     def settle(self) -> None:
         """Move all that was committed from the log into the database: cutting the log then undoes none of it.
@@ -190,6 +194,29 @@ class Vault:
             self._to_settle = self._depth > 0
             if not self._to_settle:
                 self.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def anchor(self) -> str | None:
+        """Return what was last kept outside the folder of how far the vault is, or None.
+
+        Raises VaultError when the place that keeps it cannot be read.
+        """
+        if not isinstance(self._source, AnchorStore):
+            return None
+        return self._source.anchor(self._keys.vault, self._keys.guard)
+
+    def set_anchor(self, text: str) -> None:
+        """Keep outside the folder how far the vault is, where the key source can (VaultError)."""
+        if isinstance(self._source, AnchorStore) and text != self._anchored:
+            self._source.set_anchor(self._keys.vault, self._keys.guard, text)
+            self._anchored = text
+
+    def anchor_when_advanced(self, write: Callable[[], None]) -> None:
+        """Call `write` after each transaction in which `mark_advanced` was called, and after a new key."""
+        self._anchor = write
+
+    def mark_advanced(self) -> None:
+        """Say inside `write` that the vault got somewhere from where nobody may put it back unnoticed."""
+        self._advanced = True
 
     def setting(self, name: str) -> bytes | None:
         """Return a setting, None when it is not set."""
@@ -271,8 +298,12 @@ class Vault:
                 raise RuntimeError("the key of a vault cannot be changed inside a transaction")
             self._open()
             guard, wrapping = source.guard(self._keys.vault)
-            self._renew(replace(self._keys.following(), guard=guard, wrapping=wrapping))
-            self._source = source
+            before, self._source = self._source, source
+            try:
+                self._renew(replace(self._keys.following(), guard=guard, wrapping=wrapping))
+            except BaseException:
+                self._source = before
+                raise
 
     def is_opened_by(self, source: KeySource) -> bool:
         """Return whether a key source is the one that opens this vault."""
@@ -321,6 +352,12 @@ class Vault:
 
     def _renew(self, following: Keys) -> None:
         self._connection, self._keys = generations.renew(self._open(), self.folder, self._keys, following)
+        self._write_anchor()
+
+    def _write_anchor(self) -> None:
+        self._advanced = False
+        if self._anchor is not None:
+            self._anchor()
 
     def _open(self) -> apsw.Connection:
         if self._connection is None:

@@ -283,6 +283,11 @@ class Actions:
         device.change_key(new)
         return self._back(fields, "/switches", "The new passphrase opens this profile from now on.")
 
+    def restored(self, fields: Fields) -> Response:
+        """Note that the person knows of an older copy that was put back."""
+        self._device.accept_rollback()
+        return self._back(fields, "/", "Noted. What had been given away stays charged.")
+
     def alarm(self, fields: Fields) -> Response:
         """Dismiss an alarm."""
         number = fields.whole("alarm")

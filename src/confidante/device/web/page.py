@@ -148,6 +148,7 @@ class Page:
                 "here": request.url.path + query if request.method == "GET" else tab,
                 "says": says,
                 "undos": visit.undos,
+                "rollback": device.rollback,
                 "paused": device.settings.paused_until is not None,
                 "learns": any(on for purpose, on in state.items() if not purpose.sends),
                 "sending": sum(on for purpose, on in state.items() if purpose.sends),

@@ -79,6 +79,7 @@ def page_routes(page: Page, stop: Callable[[], None]) -> list[Route]:
         "/budget": actions.budget,
         "/lock": actions.lock,
         "/alarm": actions.alarm,
+        "/restored": actions.restored,
         "/api-off": actions.close_api,
         "/erase": actions.erase,
     }
