@@ -1,5 +1,6 @@
 """What is deployed is pinned as what is tested, and nothing has a password by default."""
 
+import json
 import re
 import stat
 import subprocess
@@ -7,7 +8,12 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import pytest
+import typer
+import typer.core
+import typer.main
 import yaml  # type: ignore[import-untyped]
+
+from confidante.cli.app import app
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 
@@ -79,6 +85,28 @@ def test_no_container_is_ever_given_the_address_of_the_proxy(file: str) -> None:
     for one in fixed:
         assert one in inside
         assert one not in given
+
+
+def started(file: str) -> list[list[str]]:
+    """What each container of ours runs in a compose file, as words after `confidante`."""
+    image = re.search(r"(?m)^ENTRYPOINT (.+)$", (DEPLOY / "Containerfile").read_text())
+    assert image
+    services = yaml.safe_load((DEPLOY / file).read_text())["services"].values()
+    ours = [one for one in services if one["image"] == "confidante-coordinator"]
+    words = [one.get("entrypoint", json.loads(image[1])) + one["command"] for one in ours]
+    return [rest for program, *rest in words if program == "confidante"]
+
+
+@pytest.mark.parametrize(("file", "containers"), [("compose.yaml", 2), ("relay.yaml", 1)])
+def test_the_command_line_reads_what_each_container_is_started_with(file: str, containers: int) -> None:
+    runs = started(file)
+    assert len(runs) == containers
+    for words in runs:
+        command = typer.main.get_command(app)
+        while isinstance(command, typer.core.TyperGroup):
+            command = command.commands[words.pop(0)]
+        asked = command.make_context(command.name, words).params  # an unknown option raises
+        assert (asked["host"], asked["proxies"][:7]) == ("0.0.0.0", "172.30.")
 
 
 def test_the_unit_gives_the_coordinator_no_more_than_it_needs() -> None:
