@@ -25,7 +25,7 @@ from confidante.secagg.config import RoundConfig
 from confidante.wire.rounds import OCTETS, phase_path, seat_digest
 
 POPULATION = "films"
-_RUN = "coordinator run --port 0 --wait 0.2"
+_RUN = "coordinator run --port 0 --wait 0.2 --of-this-machine 4096"
 
 
 @dataclass(frozen=True, slots=True)

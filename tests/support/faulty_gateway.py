@@ -270,7 +270,8 @@ def _respond(made: _Crooked, handler: BaseHTTPRequestHandler) -> None:
         return
     headers = {name.lower(): value for name, value in handler.headers.items()}
     heard = Heard(handler.path, headers, handler.rfile.read(size))
-    made.heard.append(heard)
+    if heard.body:  # an empty envelope only looks whether this is a gateway
+        made.heard.append(heard)
     manner = made.manner
     if manner is Manner.DROPS:
         return
@@ -291,7 +292,7 @@ def _respond(made: _Crooked, handler: BaseHTTPRequestHandler) -> None:
         _send(handler, 200, RESPONSE_TYPE, made._first)
     else:
         status, sort, body = made._answer(heard)
-        made._first = made._first or body
+        made._first = made._first or (body if heard.body else None)
         _send(handler, status, sort, body, cut=manner is Manner.CUTS)
 
 

@@ -1,5 +1,6 @@
 """A real `confidante relay` process, and a gateway that a test moves by hand."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +28,7 @@ class Running:
 
 @contextmanager
 def relay_process(gateway: str, *options: object) -> Iterator[Running]:
-    """Start it on a free port; it must have written nothing but its address when it ends."""
+    """Start it on a free port; it must have written its address, and of its gateway, and nothing else."""
     process = Process("-m", "confidante.cli", "relay", "--gateway", gateway, "--port", 0, *options)
     said: list[str] = []
     reader = threading.Thread(target=lambda: said.append(process.stderr.read()))
@@ -42,7 +43,9 @@ def relay_process(gateway: str, *options: object) -> Iterator[Running]:
         reader.join()
         rest = process.stdout.read()
         process.close()
-    assert (rest, said) == ("", [""])
+    events = [json.loads(line) for line in "".join(said).splitlines()]
+    assert (rest, {one["event"] for one in events} - {"gateway", "metrics", "crowded"}) == ("", set())
+    assert all(set(one) <= {"at", "event", "level", "says", "at_port", "requests"} for one in events)
 
 
 def refused(answer: httpx.Response) -> tuple[int, str]:

@@ -4,31 +4,41 @@ import ipaddress
 from collections import Counter
 from typing import final
 
+_HERE = "this machine"
+
+
+def is_here(address: str) -> bool:
+    """Return whether an address is one of this machine's own, which nobody else can have."""
+    try:
+        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
 
 @final
 class AddressQuota:
-    """Counts what each network address has open; addresses of an IPv6 /64 are one's, who has all of it."""
+    """Counts what each network address has open.
 
-    def __init__(self, most: int) -> None:
-        """most: how many one address may have open at a time."""
-        self._most = most
+    Addresses of an IPv6 /64 are one's, who has all of it, and so are all of this machine.
+    """
+
+    def __init__(self, most: int, here: int | None = None) -> None:
+        """most: how many one address may have open at a time. here: this machine; as many when left out."""
+        self._most, self._here = most, most if here is None else here
         self._open: Counter[str] = Counter()
 
     def enter(self, address: str) -> str | None:
-        """Return what to `leave` with later; None when the address has too many.
-
-        This machine has no limit: a proxy, or a rehearsal.
-        """
+        """Return what to `leave` with later; None when the address has too many."""
         try:
             found = ipaddress.ip_address(address.partition("%")[0])
         except ValueError:
             return ""
         if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
             found = found.ipv4_mapped
-        if found.is_loopback:
-            return ""
-        whose = str(ipaddress.ip_network((found, 32 if found.version == 4 else 64), strict=False))
-        if self._open[whose] >= self._most:
+        whose = _HERE
+        if not found.is_loopback:
+            whose = str(ipaddress.ip_network((found, 32 if found.version == 4 else 64), strict=False))
+        if self._open[whose] >= (self._here if whose == _HERE else self._most):
             return None
         self._open[whose] += 1
         return whose

@@ -45,6 +45,7 @@ from confidante.wire.catalogue import CatalogueWire
 from confidante.wire.plans import decode_plan
 
 _LOOK = 0.2
+_CONNECTIONS = 1 << 16  # all devices are on this machine
 _NEVER, _SOON = 1e6, 0.01  # hours to the next training; soon is after a task that waits for no more devices
 _PEOPLE = """\
 name = "rehearsal"
@@ -227,7 +228,8 @@ def _move_in(home: Path, person: Histories, catalogue: Catalogue) -> None:
 def _coordinator(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     command = [sys.executable, "-m", "confidante.cli", "coordinator", "run", str(folder / "population.toml")]
     told = folder / "coordinator.log"
-    with _ended([*command, "--port", "0", "--wait", "1"], told) as process:
+    options = ["--port", "0", "--wait", "1", "--of-this-machine", str(_CONNECTIONS)]
+    with _ended([*command, *options], told) as process:
         while " at http" not in told.read_text(encoding="utf-8"):
             if process.poll() is not None:
                 raise DataError("the coordinator did not start: see this file", path=told)

@@ -1,8 +1,9 @@
 """What a relay does: takes an envelope it cannot read, and hands it to one gateway as if it were its own.
 
 Nothing of whoever asks goes on: neither address nor header, and no connection is one device's. Nothing is
-written down, in a log or elsewhere. An answer comes back only when it has the type of a sealed one; whether
-the gateway sealed it, only the device can tell.
+written down of a request, in a log or elsewhere, but what is added up over all of them (`watch.py`). An
+answer comes back only when it has the type of a sealed one; whether the gateway sealed it, only the device
+can tell.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from starlette.routing import Route
 from confidante.core.address_quota import AddressQuota
 from confidante.core.errors import DataError, WireError
 from confidante.crypto.oblivious_http import REQUEST_TYPE, RESPONSE_TYPE
+from confidante.relay.watch import LOOK_SECONDS, GatewayHealth, RelayMetrics
 from confidante.wire.refinement import MOST_ANSWER_BYTES, MOST_QUESTION_BYTES
 from confidante.wire.rounds import MSGPACK, Refusal, Refused, decode, encode
 
@@ -72,6 +74,8 @@ class Relay:
     def __init__(self, gateway: str, limits: Limits | None = None) -> None:
         """gateway: its address with its path. DataError for one that is not https, but for this machine."""
         self._gateway, self._limits = _checked(gateway), limits or Limits()
+        self.metrics = RelayMetrics()
+        self.health = GatewayHealth(self.metrics)
         self._crowd = AddressQuota(self._limits.of_one)
         self._coming = self._running = 0
         self._client: httpx.AsyncClient | None = None
@@ -79,6 +83,7 @@ class Relay:
             routes=[
                 Route("/", self._relay, methods=["POST"]),
                 Route("/health", _health, methods=["GET"]),
+                Route("/health/ready", self._ready, methods=["GET"]),
             ],
             lifespan=self._lifespan,
         )
@@ -91,21 +96,69 @@ class Relay:
         async with httpx.AsyncClient(
             limits=pool, timeout=self._limits.seconds, trust_env=False, follow_redirects=False
         ) as self._client:
-            yield
+            looking = asyncio.create_task(self._look_on())
+            try:
+                yield
+            finally:
+                looking.cancel()
+
+    async def look(self, client: httpx.AsyncClient) -> str | None:
+        """Return what is wrong with the gateway; None where it answers as one.
+
+        It is sent an envelope of nothing, which every gateway refuses as malformed, and nothing else does.
+        """
+        try:
+            answer = await client.send(self._request(b""), stream=True)
+            try:
+                await _taken(answer)
+            finally:
+                await answer.aclose()
+        except _RefusedError as error:
+            if error.reason != Refused.BAD_GATEWAY:
+                return None
+        except httpx.TimeoutException:
+            return f"{self._gateway} does not answer within {self._limits.seconds:g} seconds"
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            return f"{self._gateway} cannot be reached ({str(error) or type(error).__name__})"
+        if answer.is_redirect:
+            return f"{self._gateway} leads elsewhere: give the address {answer.headers['location'][:200]!r}"
+        return (
+            f"{self._gateway} answers, but not as a gateway (status {answer.status_code}): give a "
+            "coordinator's address with /v1/oblivious"
+        )
+
+    async def _look_on(self) -> None:
+        assert self._client is not None  # noqa: S101  (it begins with the lifespan)
+        while True:
+            self.health.note(await self.look(self._client))
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def _ready(self, _request: Request) -> Response:
+        """Say whether the gateway answered when it was last asked: 200, or 503 with what is wrong."""
+        problem = self.health.problem
+        text = "ready\n" if problem is None else f"{problem}\n"
+        return Response(text, 200 if problem is None else 503, media_type="text/plain", headers=_HEADERS)
 
     async def _relay(self, request: Request) -> Response:
         """Hand one envelope on, and its answer back."""
         try:
-            envelope = await self._take(request)
-            self._refuse_too_many()
-            self._running += 1
-            try:
-                answer = await self._ask(envelope)
-            finally:
-                self._running -= 1
+            answer = await self._hand_on(await self._take(request))
         except _RefusedError as error:
+            self.metrics.requests.labels(error.reason).inc()
             return _said(error.status, error.reason, error.detail, close=True)
+        self.metrics.requests.labels("answered").inc()
+        self.metrics.bytes.labels("out").inc(len(answer))
         return Response(answer, media_type=RESPONSE_TYPE, headers=_HEADERS)
+
+    async def _hand_on(self, envelope: bytes) -> bytes:
+        self._refuse_too_many()
+        self.metrics.bytes.labels("in").inc(len(envelope))
+        self._running += 1
+        try:
+            with self.metrics.under_way.track_inprogress(), self.metrics.seconds.time():
+                return await self._ask(envelope)
+        finally:
+            self._running -= 1
 
     def _refuse_too_many(self) -> None:
         if self._running >= self._limits.at_once:
@@ -154,17 +207,9 @@ class Relay:
     async def _ask(self, envelope: bytes) -> bytes:
         """Return the gateway's sealed answer."""
         assert self._client is not None  # noqa: S101  (the server begins with the lifespan)
-        # Not one header is the client's, nor one that tells what program this is.
-        asked = httpx.Request(
-            "POST",
-            self._gateway,
-            headers={"content-type": REQUEST_TYPE, "accept": RESPONSE_TYPE},
-            content=envelope,
-        )
-        asked.extensions["timeout"] = httpx.Timeout(self._limits.seconds).as_dict()
         try:
             async with asyncio.timeout(self._limits.seconds):
-                answer = await self._client.send(asked, stream=True)
+                answer = await self._client.send(self._request(envelope), stream=True)
                 try:
                     return await _taken(answer)
                 finally:
@@ -173,6 +218,17 @@ class Relay:
             raise _RefusedError(504, Refused.SLOW_GATEWAY, "the gateway took too long") from None
         except (httpx.HTTPError, httpx.InvalidURL):
             raise _RefusedError(502, Refused.NO_GATEWAY, "the gateway cannot be reached") from None
+
+    def _request(self, envelope: bytes) -> httpx.Request:
+        """Return what the gateway is sent: not one header is the client's, or tells what program this is."""
+        asked = httpx.Request(
+            "POST",
+            self._gateway,
+            headers={"content-type": REQUEST_TYPE, "accept": RESPONSE_TYPE},
+            content=envelope,
+        )
+        asked.extensions["timeout"] = httpx.Timeout(self._limits.seconds).as_dict()
+        return asked
 
 
 def _too_many() -> _RefusedError:

@@ -1,17 +1,23 @@
-"""`confidante relay`: hands envelopes on until told to stop. It keeps nothing."""
+"""`confidante relay`: hands envelopes on until told to stop. It keeps nothing of who asked."""
 
+import asyncio
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
+import httpx
 import uvicorn
+from prometheus_client import start_http_server
 
+from confidante.core.address_quota import AddressQuota
 from confidante.core.errors import DataError
+from confidante.core.event_log import configure, crowded_log, log
 from confidante.relay.app import Limits, Relay
-from confidante.wire.http11 import PublicHttpProtocol
+from confidante.wire.http11 import MOST_OF_ONE, PublicHttpProtocol
 
 
 @final
@@ -27,7 +33,8 @@ class RelaySettings:
     """What to hand on to, and where to listen.
 
     port: 0 takes a free one; certificate, key: PEM, for TLS. proxies: addresses of proxies in front, with
-    commas between, which are believed who asks; nobody else is.
+    commas between, which are believed who asks; nobody else is. metrics_host, metrics_port: where Prometheus
+    reads the counts, in the clear; port None for nowhere. log_format: json or text.
     """
 
     gateway: str
@@ -37,6 +44,9 @@ class RelaySettings:
     key: Path | None = None
     limits: Limits = field(default_factory=Limits)
     proxies: str = ""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    log_format: str = "json"
 
 
 def serve(hosting: RelaySettings, *, started: Callable[[str], None] = lambda _: None) -> None:
@@ -54,11 +64,13 @@ def serve(hosting: RelaySettings, *, started: Callable[[str], None] = lambda _: 
             )
         except OSError as error:  # ssl.SSLError is one
             raise DataError(f"cannot be used for TLS ({error})", path=hosting.certificate) from None
+    configure(hosting.log_format)
+    crowd = AddressQuota(MOST_OF_ONE)
     config = uvicorn.Config(
         relay.app,
-        http=RelayProtocol,
+        http=RelayProtocol.limited(crowd, crowded_log(named=hosting.proxies)),
         access_log=False,  # who asked is nobody's business, not even this machine's disk
-        log_level="error",
+        log_config=None,
         server_header=False,
         date_header=False,
         proxy_headers=bool(hosting.proxies),
@@ -73,8 +85,43 @@ def serve(hosting: RelaySettings, *, started: Callable[[str], None] = lambda _: 
     with _listen(hosting.host, hosting.port) as listening:
         scheme = "http" if hosting.certificate is None else "https"
         shown = f"[{hosting.host}]" if ":" in hosting.host else hosting.host
-        started(f"{scheme}://{shown}:{listening.getsockname()[1]}/")
-        uvicorn.Server(config).run(sockets=[listening])
+        with _metrics(relay, hosting):
+            started(f"{scheme}://{shown}:{listening.getsockname()[1]}/")
+            uvicorn.Server(config).run(sockets=[listening])
+
+
+def check(hosting: RelaySettings) -> str | None:
+    """Ask the gateway once; return what is wrong with it, or None. DataError when its address is none."""
+    relay = Relay(hosting.gateway, hosting.limits)
+
+    async def ask() -> str | None:
+        async with httpx.AsyncClient(timeout=hosting.limits.seconds, trust_env=False) as client:
+            return await relay.look(client)
+
+    return asyncio.run(ask())
+
+
+@contextmanager
+def _metrics(relay: Relay, hosting: RelaySettings) -> Iterator[None]:
+    if hosting.metrics_port is None:
+        yield
+        return
+    try:
+        server, thread = start_http_server(
+            hosting.metrics_port, hosting.metrics_host, registry=relay.metrics.registry
+        )
+    except (OSError, OverflowError) as error:
+        raise DataError(
+            f"cannot listen for Prometheus on {hosting.metrics_host}, port {hosting.metrics_port}: {error}; "
+            "take another --metrics-port"
+        ) from error
+    log("metrics", at_port=server.server_port)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def _listen(host: str, port: int) -> socket.socket:

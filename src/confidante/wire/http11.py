@@ -4,6 +4,7 @@ Of coordinator, relay, and the page of a device, which anybody on its machine ma
 """
 
 import asyncio
+from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, ClassVar, final
 
@@ -52,7 +53,8 @@ class PublicHttpProtocol(HttpToolsProtocol):
     It ends without an answer when a head is too long or comes drop by drop, or when its address has too many
     (but for named proxies: theirs are everybody's, and `RequestQuota` counts by whom they name); and with the
     answer when that comes before the body.
-    head_seconds: from the first byte, or the last answer, until the head is whole.
+    head_seconds: from the first byte, or the last answer, until the head is whole. crowd: counts connections
+    by address, and `crowded` is told the address that has too many.
     """
 
     crowd: ClassVar[AddressQuota] = AddressQuota(MOST_OF_ONE)
@@ -62,11 +64,21 @@ class PublicHttpProtocol(HttpToolsProtocol):
     _size = 0
     _whole = False
 
+    @classmethod
+    def limited(cls, crowd: AddressQuota, crowded: Callable[[str], None]) -> type["PublicHttpProtocol"]:
+        """Return the same with a count of connections of its own."""
+        return type(cls.__name__, (cls,), {"crowd": crowd, "crowded": staticmethod(crowded)})
+
+    @staticmethod
+    def crowded(_address: str) -> None:
+        """Be told of an address that has too many connections."""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first head."""
         super().connection_made(transport)  # type: ignore[arg-type]
         self._whose = "" if not self.client or self._is_proxy() else self.crowd.enter(self.client[0])
         if self._whose is None:
+            self.crowded(self.client[0] if self.client else "")
             self._give_up()
         else:
             self._await_head()

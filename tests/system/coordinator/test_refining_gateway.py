@@ -289,7 +289,7 @@ def test_above_its_limit_it_says_busy_and_goes_on(world: World) -> None:
 
 
 def test_envelopes_that_come_slowly_keep_no_others_out(world: World) -> None:
-    with trickling(world, MOST_AT_ONCE) as slow:
+    with trickling(world, MOST_AT_ONCE - 1) as slow:
         for _ in range(3):
             scored(world.ask(world.question()[0]))
         for one in slow:

@@ -32,7 +32,9 @@ QUERY = np.array([1, -2, 3, -4, 5, -6])
 def both() -> Iterator[tuple[Gateway, Running]]:
     with (
         faulty_gateway.gateway(PlainScheme(), VECTORS) as gateway,
-        relay_process(gateway.url, "--seconds", 3.5, "--most-bytes", 4096, "--at-once", 4) as relay,
+        relay_process(
+            gateway.url, "--seconds", 3.5, "--most-bytes", 4096, "--at-once", 4, "--of-one", 64
+        ) as relay,
     ):
         yield gateway, relay
 

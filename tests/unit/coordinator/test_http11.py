@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from confidante.core.address_quota import AddressQuota
+from confidante.core.event_log import configure, crowded_log
 from confidante.wire.http11 import PublicHttpProtocol, RequestQuota
 
 HEAD = b"%s / HTTP/1.1\r\nHost: x\r\n"
@@ -105,9 +106,23 @@ def test_an_ipv6_network_of_one_counts_as_one_address() -> None:
     assert crowd.enter("2001:db8:0:1::2")
 
 
-def test_this_machine_has_no_limit() -> None:
-    crowd = AddressQuota(0)
-    assert crowd.enter("127.0.0.1") == crowd.enter("::1") == ""
+def test_this_machine_has_a_limit_of_its_own() -> None:
+    crowd = AddressQuota(1, here=2)
+    assert crowd.enter("127.0.0.1")
+    assert crowd.enter("::1")
+    assert crowd.enter("127.9.9.9") is None
+    assert crowd.enter("203.0.113.7")
+    assert AddressQuota(0).enter("127.0.0.1") is None
+
+
+def test_a_crowded_proxy_of_this_machine_is_told_how_to_be_named(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("json")
+    crowded_log(named="")("127.0.0.1")
+    assert "--proxies" in capsys.readouterr().err
+    crowded_log(named="")("203.0.113.7")
+    said = capsys.readouterr().err
+    assert "one address has too many" in said
+    assert "203" not in said
 
 
 def test_connections_above_the_limit_are_ended_at_once(port: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,6 +73,14 @@ def run(
         str,
         typer.Option(help="Addresses of proxies in front, with commas between: they say who asks, and how."),
     ] = "",
+    of_this_machine: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=1 << 20,
+            help="Connections of this machine at a time. More are for rehearsals; a proxy is named instead.",
+        ),
+    ] = 256,
     wait: Annotated[
         float,
         typer.Option(min=0.1, max=30, help="Seconds for which a waiting device is held until it asks again."),
@@ -112,6 +120,7 @@ def run(
         certificate=certificate,
         key=key,
         proxies=proxies,
+        of_this_machine=of_this_machine,
         wait=wait,
         drain=drain,
         public_page=public_page,

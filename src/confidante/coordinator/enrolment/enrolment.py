@@ -21,10 +21,10 @@ from confidante.coordinator.config.population import EnrolmentTerms
 from confidante.coordinator.enrolment.verifiers import Subject, Verifier, kind_of, verifier_of
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.values import Spending, TokenKeyRow
-from confidante.coordinator.telemetry.logs import Seldom
 from confidante.core.durations import spoken
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import StoreError
+from confidante.core.event_log import Seldom
 from confidante.crypto import voprf
 from confidante.wire.rounds import CheckIn, Redemption, Refusal, Refused, decode, encode
 from confidante.wire.tokens import (

@@ -17,9 +17,9 @@ from confidante.coordinator.http.request_body import RequestRefusedError
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
 from confidante.coordinator.store.values import Standing, reached
-from confidante.coordinator.telemetry.logs import Seldom
 from confidante.coordinator.telemetry.metrics import Metrics
 from confidante.core.errors import StoreError, WireError
+from confidante.core.event_log import Seldom
 from confidante.crypto.identity import PublicIdentity
 from confidante.secagg.config import RoundConfig, RoundSetup
 from confidante.secagg.phases import PHASES, Phase

@@ -20,9 +20,9 @@ from confidante.coordinator.operator.sessions import COOKIE, LIFETIME, LoginThro
 from confidante.coordinator.operator.view import PageSettings, Viewer
 from confidante.coordinator.rounds.budget import BudgetStanding, standing
 from confidante.coordinator.store import Store
-from confidante.coordinator.telemetry.logs import log
 from confidante.coordinator.telemetry.metrics import CONTENT_TYPE, StoreFigures
 from confidante.core.errors import StoreError
+from confidante.core.event_log import log
 from confidante.wire.rounds import Refused
 
 _FORM = "application/x-www-form-urlencoded"

@@ -16,8 +16,8 @@ from confidante.coordinator.refinement.schemes import missing
 from confidante.coordinator.refinement.scorer import NoScorerError, ScoringPool
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
-from confidante.coordinator.telemetry.logs import Seldom, log
 from confidante.core.errors import DataError, StoreError
+from confidante.core.event_log import Seldom, log
 from confidante.wire.refinement import tokens_of
 from confidante.wire.tokens import LEAST_KEY_SECONDS
 

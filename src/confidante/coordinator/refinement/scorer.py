@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from confidante.coordinator.refinement import scorer_link
 from confidante.coordinator.refinement.scoring_process import Loading
-from confidante.coordinator.telemetry.logs import log
 from confidante.core.errors import ConfidanteError, WireError
+from confidante.core.event_log import log
 from confidante.wire.refinement import MOST_QUESTION_BYTES
 
 HANDS = 2

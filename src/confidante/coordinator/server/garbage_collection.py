@@ -4,7 +4,7 @@ from typing import final
 
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
-from confidante.coordinator.telemetry.logs import log
+from confidante.core.event_log import log
 
 _YOUNG = 3600.0  # seconds in which a body may wait for the row that names it
 _EVERY = 86400.0

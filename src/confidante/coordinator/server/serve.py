@@ -30,10 +30,11 @@ from confidante.coordinator.server.supervisor import supervise
 from confidante.coordinator.server.worker import LoggedSteps, Worker
 from confidante.coordinator.store import Store
 from confidante.coordinator.store.bodies import Bodies
-from confidante.coordinator.telemetry.logs import configure, log
 from confidante.coordinator.telemetry.metrics import Metrics
+from confidante.core.address_quota import AddressQuota
 from confidante.core.errors import ConfidanteError
-from confidante.wire.http11 import PublicHttpProtocol, RequestQuota
+from confidante.core.event_log import configure, crowded_log, log
+from confidante.wire.http11 import MOST_OF_ONE, PublicHttpProtocol, RequestQuota
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -84,7 +85,8 @@ class CoordinatorSettings:
     """What to serve, where, and from what. Can be handed to another process.
 
     database, bodies: addresses of `Store` and `Bodies`. port: 0 takes a free one. certificate, key: PEM
-    files, for TLS. proxies: addresses of proxies whose word on who asks is taken, with commas between. wait:
+    files, for TLS. proxies: addresses of proxies whose word on who asks is taken, with commas between.
+    of_this_machine: connections that this machine may have at a time where no proxy on it was named. wait:
     seconds for which a waiting device is held. drain: seconds from the signal to end until connections are
     refused, while /health/ready says no. public_page: whether the operator page is shown without a login.
     workers: processes. insecure_http: whether others than this machine may be answered without TLS.
@@ -99,6 +101,7 @@ class CoordinatorSettings:
     certificate: Path | None = None
     key: Path | None = None
     proxies: str = ""
+    of_this_machine: int = MOST_OF_ONE
     wait: float = 30.0
     drain: float = 0.0
     public_page: bool = True
@@ -212,7 +215,9 @@ def work(hosting: CoordinatorSettings, listening: socket.socket) -> None:
         )
         config = uvicorn.Config(
             RequestQuota(coordinator.app) if hosting.proxies else coordinator.app,
-            http=PublicHttpProtocol,
+            http=PublicHttpProtocol.limited(
+                AddressQuota(MOST_OF_ONE, hosting.of_this_machine), crowded_log(named=hosting.proxies)
+            ),
             access_log=False,  # a log of requests would link a device's address across rounds
             log_config=None,
             server_header=False,

@@ -22,9 +22,9 @@ from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 from typing import TYPE_CHECKING, final
 
-from confidante.coordinator.telemetry.logs import configure, log
 from confidante.coordinator.telemetry.metrics import METRICS_FOLDER
 from confidante.core.errors import ConfidanteError
+from confidante.core.event_log import configure, log
 
 if TYPE_CHECKING:
     from types import FrameType

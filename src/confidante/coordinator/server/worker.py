@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import final
 
 from confidante.coordinator.rounds.engine import RoundEngine
-from confidante.coordinator.telemetry.logs import log
 from confidante.coordinator.telemetry.metrics import Metrics
 from confidante.core.errors import StoreError
+from confidante.core.event_log import log
 
 _AGAIN = 0.2  # seconds after which a step that the store refused is tried again; doubles with each in a row
 _MOST_AGAIN = 5.0

@@ -3,6 +3,7 @@
 import asyncio
 from typing import ClassVar, final
 
+from confidante.core.address_quota import AddressQuota
 from confidante.wire.http11 import PublicHttpProtocol
 
 CONNECTIONS = 100
@@ -21,6 +22,7 @@ class LocalHttpProtocol(PublicHttpProtocol):
     """
 
     head_seconds = 5.0
+    crowd = AddressQuota(CONNECTIONS)
     _idle: ClassVar[dict["LocalHttpProtocol", None]] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -1,4 +1,4 @@
-"""What a coordinator writes about itself: one line an event, on stderr, and nothing about a device."""
+"""What coordinator and relay write of themselves: one line an event, on stderr, and nothing of a device."""
 
 import json
 import logging
@@ -7,8 +7,11 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, final
+
+from confidante.core.address_quota import is_here
 
 _shown: dict[str, Any] = {"form": "json", "always": {}}
 
@@ -57,6 +60,25 @@ class Seldom:
                 return
             count, self._from, self._unsaid = self._unsaid, at + self._every, 0
         log(self._event, level="error", **fields, requests=count)
+
+
+def crowded_log(*, named: str) -> Callable[[str], None]:
+    """Return what to call with an address that has too many connections: it writes how many, never whose.
+
+    named: the proxies that are believed who asks, if any.
+    """
+    others, here = Seldom("crowded"), Seldom("crowded")
+    advice = (
+        "this machine has too many connections: name a proxy on it with --proxies, as it joins everybody's"
+    )
+
+    def crowded(address: str) -> None:
+        if is_here(address) and not named:
+            here(says=advice)
+        else:
+            others(says="one address has too many connections")
+
+    return crowded
 
 
 @final
