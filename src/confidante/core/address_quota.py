@@ -9,10 +9,8 @@ _HERE = "this machine"
 
 def is_here(address: str) -> bool:
     """Return whether an address is one of this machine's own, which nobody else can have."""
-    try:
-        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
+    found = _address(address)
+    return found is not None and found.is_loopback
 
 
 @final
@@ -29,12 +27,9 @@ class AddressQuota:
 
     def enter(self, address: str) -> str | None:
         """Return what to `leave` with later; None when the address has too many."""
-        try:
-            found = ipaddress.ip_address(address.partition("%")[0])
-        except ValueError:
+        found = _address(address)
+        if found is None:
             return ""
-        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
-            found = found.ipv4_mapped
         whose = _HERE
         if not found.is_loopback:
             whose = str(ipaddress.ip_network((found, 32 if found.version == 4 else 64), strict=False))
@@ -49,3 +44,14 @@ class AddressQuota:
             self._open[whose] -= 1
             if self._open[whose] <= 0:
                 del self._open[whose]
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return an address, an IPv4 one also where it is written as IPv6; None for what is not one."""
+    try:
+        found = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+        return found.ipv4_mapped
+    return found

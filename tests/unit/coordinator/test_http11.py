@@ -117,8 +117,9 @@ def test_this_machine_has_a_limit_of_its_own() -> None:
 
 def test_a_crowded_proxy_of_this_machine_is_told_how_to_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     configure("json")
-    crowded_log(named="")("127.0.0.1")
-    assert "--proxies" in capsys.readouterr().err
+    for here in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
+        crowded_log(named="")(here)
+        assert "--proxies" in capsys.readouterr().err
     crowded_log(named="")("203.0.113.7")
     said = capsys.readouterr().err
     assert "one address has too many" in said
