@@ -204,11 +204,12 @@ def gateway(
     about: bytes = bytes(32),
     fresh: Fresh | None = None,
     buckets: Mapping[int, NDArray[np.integer]] | None = None,
+    port: int = 0,
 ) -> Iterator[Gateway]:
     """Serve vectors, int8 [m, D]; `url` has its path.
 
     about: digest of the query side. fresh: that every item can be had, when left out. buckets: the vectors of
-    each bucket, padded.
+    each bucket, padded. port: 0 takes a free one.
     """
     items, columns = vectors.shape
     said = fresh or Fresh(about, time.time(), 0.0, bytes(items))
@@ -225,7 +226,7 @@ def gateway(
 
     made = Gateway(population=population, config=key.config, scheme=scheme.name, about=about, fresh=said)
     made._key, made._score, made._other = key, score, other
-    with _served(made, OBLIVIOUS_PATH):
+    with _served(made, OBLIVIOUS_PATH, port):
         yield made
 
 
@@ -238,7 +239,7 @@ def relay(gateway: str) -> Iterator[Relay]:
 
 
 @contextmanager
-def _served(made: _Crooked, path: str) -> Iterator[None]:
+def _served(made: _Crooked, path: str, port: int = 0) -> Iterator[None]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 30
@@ -250,7 +251,7 @@ def _served(made: _Crooked, path: str) -> Iterator[None]:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002
             """Write nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     made.url = f"http://127.0.0.1:{server.server_port}{path}"

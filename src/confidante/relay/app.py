@@ -22,7 +22,7 @@ from starlette.routing import Route
 from confidante.core.address_quota import AddressQuota
 from confidante.core.errors import DataError, WireError
 from confidante.crypto.oblivious_http import REQUEST_TYPE, RESPONSE_TYPE
-from confidante.relay.watch import LOOK_SECONDS, GatewayHealth, RelayMetrics
+from confidante.relay.watch import LOOK_AGAIN_SECONDS, LOOK_SECONDS, GatewayHealth, RelayMetrics, unreached
 from confidante.wire.refinement import MOST_ANSWER_BYTES, MOST_QUESTION_BYTES
 from confidante.wire.rounds import MSGPACK, Refusal, Refused, decode, encode
 
@@ -102,25 +102,31 @@ class Relay:
             finally:
                 looking.cancel()
 
-    async def look(self, client: httpx.AsyncClient) -> str | None:
+    async def look(self) -> str | None:
         """Return what is wrong with the gateway; None where it answers as one.
 
-        It is sent an envelope of nothing, which every gateway refuses as malformed, and nothing else does.
+        It is sent an envelope of nothing, which every gateway refuses as malformed, and nothing else does. It
+        gets a connection of its own: the gateway is still there when those that hand on are all taken.
         """
+        seconds = self._limits.seconds
         try:
-            answer = await client.send(self._request(b""), stream=True)
-            try:
-                await _taken(answer)
-            finally:
-                await answer.aclose()
+            async with (
+                asyncio.timeout(seconds),
+                httpx.AsyncClient(timeout=seconds, trust_env=False, follow_redirects=False) as client,
+            ):
+                answer = await client.send(self._request(b""), stream=True)
+                try:
+                    await _taken(answer)
+                finally:
+                    await answer.aclose()
         except _RefusedError as error:
             if error.reason != Refused.BAD_GATEWAY:
                 return None
-        except httpx.TimeoutException:
-            return f"{self._gateway} does not answer within {self._limits.seconds:g} seconds"
+        except (TimeoutError, httpx.TimeoutException):
+            return f"{self._gateway} does not answer within {seconds:g} seconds"
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return f"{self._gateway} cannot be reached ({str(error) or type(error).__name__})"
-        if answer.is_redirect:
+            return f"{self._gateway} cannot be reached: {unreached(error)}"
+        if answer.has_redirect_location:
             return f"{self._gateway} leads elsewhere: give the address {answer.headers['location'][:200]!r}"
         return (
             f"{self._gateway} answers, but not as a gateway (status {answer.status_code}): give a "
@@ -128,10 +134,9 @@ class Relay:
         )
 
     async def _look_on(self) -> None:
-        assert self._client is not None  # noqa: S101  (it begins with the lifespan)
         while True:
-            self.health.note(await self.look(self._client))
-            await asyncio.sleep(LOOK_SECONDS)
+            self.health.note(await self.look())
+            await asyncio.sleep(LOOK_SECONDS if self.health.problem is None else LOOK_AGAIN_SECONDS)
 
     async def _ready(self, _request: Request) -> Response:
         """Say whether the gateway answered when it was last asked: 200, or 503 with what is wrong."""

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
-import httpx
 import uvicorn
 from prometheus_client import start_http_server
 
@@ -92,13 +91,7 @@ def serve(hosting: RelaySettings, *, started: Callable[[str], None] = lambda _: 
 
 def check(hosting: RelaySettings) -> str | None:
     """Ask the gateway once; return what is wrong with it, or None. DataError when its address is none."""
-    relay = Relay(hosting.gateway, hosting.limits)
-
-    async def ask() -> str | None:
-        async with httpx.AsyncClient(timeout=hosting.limits.seconds, trust_env=False) as client:
-            return await relay.look(client)
-
-    return asyncio.run(ask())
+    return asyncio.run(Relay(hosting.gateway, hosting.limits).look())
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """What the operator of a relay can see: whether its gateway answers, and counts that name nobody."""
 
+import socket
+import ssl
 from typing import final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -8,6 +10,9 @@ from confidante.core.event_log import log
 
 LOOK_SECONDS = 15.0
 """How often the gateway is asked whether it is there."""
+
+LOOK_AGAIN_SECONDS = 3.0
+"""How often while it is not."""
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -62,3 +67,19 @@ class GatewayHealth:
                 log("gateway", level="error", says=problem)
         self.problem = problem
         self._metrics.reached.set(problem is None)
+
+
+def unreached(error: BaseException) -> str:
+    """Return in plain words why no connection came about, and what to look at."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, socket.gaierror):
+            return "its name is not known here: look whether it is spelt right, and at this machine's DNS"
+        if isinstance(cause, ConnectionRefusedError):
+            return "the connection is refused: look whether it runs, and listens on this port"
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not accepted ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError):
+            return f"it does not speak TLS as expected ({cause.reason})"
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__
