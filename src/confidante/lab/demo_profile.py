@@ -38,7 +38,7 @@ from confidante.tasks.quality import Quality, QualityTask, quality
 DEVICES = 40  # in the round, where there are so many people
 EPSILON = 1.0
 DELTA = 1e-5
-COORDINATOR = "a coordinator inside `confidante demo`"
+COORDINATOR = "a coordinator of the demo itself"
 NOTE = "demo.md"
 
 _WORDS = """This profile was made by `confidante demo` of public data (MovieLens-100K), so its key lies beside
