@@ -271,7 +271,9 @@ def test_bodies_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_certificates_that_expire_or_belong_to_another_key(tmp_path: Path) -> None:
-    assert check_certificate(None, None, NOW).good
+    none = check_certificate(None, None, NOW)
+    assert none.good
+    assert "--proxies" in none.said
     assert "60 more days" in check_certificate(*certificate(tmp_path, 60.01), NOW).said
     assert "expires in 3 days" in check_certificate(*certificate(tmp_path, 3.01), NOW).said
     assert "has expired" in check_certificate(*certificate(tmp_path, -1), NOW).said

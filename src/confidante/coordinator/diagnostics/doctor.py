@@ -152,7 +152,8 @@ def check_certificate(certificate: Path | None, key: Path | None, now: float) ->
         return Check(
             "TLS",
             good=True,
-            said="no certificate: devices come from this machine, or through a proxy that has one",
+            said="no certificate: devices come from this machine, or through a proxy that has one. Name it "
+            "to `run` by --proxies: all who come through an unnamed one share the connections of one address",
         )
     try:
         ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(certificate, key)
