@@ -187,8 +187,9 @@ class Device:
     def rollback(self) -> Rollback | None:
         """What was missing because an older copy of the profile was put back; None when nothing was.
 
-        It is found only where the system's key ring guards the profile (`protection`), and so also keeps how
-        far the profile is. A backup that the person restores is an older copy, too: `accept_rollback`.
+        A whole older copy is found only where the system's key ring guards the profile (`protection`), and so
+        also keeps how far the profile is; an older part of budget, ledger or receipts is found everywhere. A
+        backup that the person restores is an older copy, too: `accept_rollback`.
         """
         return self._rollback.notice
 

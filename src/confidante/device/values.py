@@ -221,6 +221,8 @@ class Rollback:
         departures: Entries of the ledger that are missing, or are not those that were written.
         receipts: The same of changes of switches; whatever sends was switched off then.
         renewals: How many times something was erased that the older copy still has.
+        changes: How many changes are missing of all that are counted: those above, and every forgetting and
+            change of retention, pause, profiling or limit of the budget; at least 1 where that is not known.
         epsilon: What had been spent of the privacy budget and was charged again; 0.0 when that was known.
         readable: Whether the note of how far the profile was could be read; if not, nothing else is known.
 
@@ -231,6 +233,7 @@ class Rollback:
     departures: int = 0
     receipts: int = 0
     renewals: int = 0
+    changes: int = 0
     epsilon: float = 0.0
     readable: bool = True
 
@@ -243,8 +246,9 @@ class Rollback:
                 "tell whether an older copy of it was put back."
             )
         lost = []
-        if self.renewals:
+        if self.renewals or self.changes:
             lost.append("what you forgot since may be here again: look through your history")
+            lost.append("pause, retention and the limit of the budget may be those of then")
         if self.receipts:
             lost.append(
                 "switches were older than your last choice, so everything that sends was switched off"
@@ -253,7 +257,7 @@ class Rollback:
             lost.append("the list of what was sent lacks its newest entries")
         if self.epsilon:
             lost.append("what they gave away was charged to your privacy budget again")
-        return f"An older copy of this profile was put back in its place: {'; '.join(lost)}."
+        return f"An older copy of this profile, or of a part of it, was put back: {'; '.join(lost)}."
 
 
 @final

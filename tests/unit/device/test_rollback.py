@@ -13,6 +13,7 @@ from local_world import page_client, post
 from confidante import Device, InsecurePlaintextKey, Item, Keyring, Passphrase, Purpose
 from confidante.core.errors import ConfidanteError
 from confidante.device.storage import files
+from confidante.device.values import Retention
 
 PAGE = 4096
 
@@ -181,22 +182,131 @@ def test_a_note_that_cannot_be_read_is_told(tmp_path: Path, ring, note: str) -> 
         assert not device.rollback.readable
 
 
+@pytest.mark.parametrize("undo_seconds", [0.0, 3600.0])
+def test_what_was_forgotten_does_not_come_back_untold_though_it_could_be_undone(
+    tmp_path: Path, ring, undo_seconds: float
+) -> None:
+    folder = tmp_path / "p"
+    with opened(folder) as device:
+        device.items.add([Item("a", "A")])
+        device.record("a")
+    shutil.copytree(folder, tmp_path / "older")
+    with opened(folder) as device:
+        device.forget(item="a", undo_seconds=undo_seconds)
+    for _ in range(2):  # the second time, the note is that of the older copy, but for what was told
+        put_back(tmp_path / "older", folder)
+        with opened(folder) as device:
+            assert device.rollback is not None
+            assert "what you forgot since may be here again" in device.rollback.sentence
+
+
+@pytest.mark.parametrize(
+    "choose",
+    [
+        lambda device: device.ledger.set_budget(1.0),
+        lambda device: device.settings.pause(),
+        lambda device: setattr(device.settings, "no_profiling", True),
+        lambda device: setattr(device.settings, "retention", Retention(events=7)),
+    ],
+    ids=["budget", "pause", "no profiling", "retention"],
+)
+def test_a_choice_that_protects_is_not_taken_back_untold(tmp_path: Path, ring, choose) -> None:
+    folder = tmp_path / "p"
+    opened(folder).close()
+    shutil.copytree(folder, tmp_path / "older")
+    with opened(folder) as device:
+        choose(device)
+    put_back(tmp_path / "older", folder)
+    with opened(folder) as device:
+        assert device.rollback is not None
+        assert device.rollback.changes == 1
+        device.accept_rollback()
+    put_back(tmp_path / "older", folder)  # to know of it once is not to know of it again
+    with opened(folder) as device:
+        assert device.rollback is not None
+
+
+def test_a_restored_backup_is_told_until_the_person_knows(tmp_path: Path, ring) -> None:
+    folder, backup = tmp_path / "p", tmp_path / "backup"
+    with opened(folder) as device:
+        device.backup(backup)
+        spend(device, 1, 0.5)
+    put_back(backup, folder)
+    with opened(folder) as device:
+        assert device.rollback is not None
+        device.accept_rollback()
+        spend(device, 2, 0.5)
+        device.change_key(Keyring())
+    for _ in range(2):
+        with opened(folder) as device:
+            assert device.rollback is None
+            assert device.ledger.budget().epsilon_spent >= 1.0
+
+
+def test_a_folder_from_before_a_passphrase_is_noticed_by_the_key_ring_that_opens_it(
+    tmp_path: Path, ring
+) -> None:
+    folder = tmp_path / "p"
+    opened(folder).close()
+    shutil.copytree(folder, tmp_path / "older")
+    with opened(folder) as device:
+        device.change_key(Passphrase("long enough", memory_kib=8, iterations=1))
+    put_back(tmp_path / "older", folder)
+    with opened(folder) as device:
+        assert device.rollback is not None
+        assert device.rollback.renewals == 1
+
+
+def pages_of(folder: Path) -> tuple[Path, list[bytes]]:
+    (path,) = [files.database(folder, generation) for generation in files.generations(folder)]
+    data = path.read_bytes()
+    return path, [data[at : at + PAGE] for at in range(0, len(data), PAGE)]
+
+
+@pytest.mark.parametrize("source", [Keyring, InsecurePlaintextKey])
+@pytest.mark.parametrize("since", [0, 6], ids=["newest receipt", "receipt between others"])
+def test_an_older_page_turns_no_switch_on_again(tmp_path: Path, ring, source, since: int) -> None:
+    """Also without a key ring: head and receipts are on other pages, and must be of one time."""
+    folder = tmp_path / "p"
+    with Device(folder, source()) as device:
+        device.items.add([Item(f"m{k}", f"Film {k}") for k in range(300)])
+        for number in range(7):
+            device.consents.switch(Purpose.REFINE, number % 2 == 0, how="person")
+    _, older = pages_of(folder)
+    with Device(folder, source()) as device:
+        device.consents.switch(Purpose.REFINE, False, how="person")
+        for number in range(since):
+            device.consents.switch(Purpose.LEARN, number % 2 == 1, how="person")
+    path, newer = pages_of(folder)
+    kept = dict(ring.kept)
+    told = 0
+    for place, (old, new) in enumerate(zip(older, newer, strict=False)):
+        if old == new:
+            continue
+        path.write_bytes(b"".join([*newer[:place], old, *newer[place + 1 :]]))
+        ring.kept = dict(kept)
+        with suppress(ConfidanteError), Device(folder, source()) as device:  # or it is refused
+            told += device.rollback is not None
+            assert not device.consents.allowed(Purpose.REFINE)
+            device.consents.switch(Purpose.REFINE, True, how="person")
+            device.accept_rollback()
+        with suppress(ConfidanteError), Device(folder, source()) as device:
+            assert device.rollback is None
+        path.write_bytes(b"".join(newer))
+    assert told >= 1
+
+
 def test_an_older_page_of_the_budget_gives_nothing_back_even_without_a_key_ring(tmp_path: Path) -> None:
     folder = tmp_path / "p"
-
-    def pages() -> tuple[Path, list[bytes]]:
-        (path,) = [files.database(folder, generation) for generation in files.generations(folder)]
-        data = path.read_bytes()
-        return path, [data[at : at + PAGE] for at in range(0, len(data), PAGE)]
 
     with Device(folder, InsecurePlaintextKey()) as device:
         device.items.add([Item(f"m{k}", f"Film {k}") for k in range(300)])
         device.consents.switch(Purpose.REFINE, True, how="person")
         device.ledger.rounds.set_aside(bytes([9]) * 32, "a bucket", 0.1)
-    _, older = pages()
+    _, older = pages_of(folder)
     with Device(folder, InsecurePlaintextKey()) as device:
         spend(device, 1, 0.5)
-    path, newer = pages()
+    path, newer = pages_of(folder)
     tried = lost = 0
     for place, (old, new) in enumerate(zip(older, newer, strict=False)):
         if old == new:

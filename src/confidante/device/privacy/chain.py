@@ -17,6 +17,7 @@ from confidante.device.storage.vault import Vault
 GENESIS = bytes(32)
 """What stands in for the hash before the first row."""
 
+_GAPS = ".gaps"
 _HEAD = struct.Struct("<Q32s")
 
 
@@ -35,12 +36,13 @@ def link(previous: bytes, record: str) -> bytes:
 
 @final
 class Chain:
-    """The head of one chain, in a setting of the vault."""
+    """One chain: its rows in a table of the vault (`number`, `hash`), and its head in a setting."""
 
-    def __init__(self, vault: Vault, setting: str, what: str) -> None:
+    def __init__(self, vault: Vault, setting: str, table: str, what: str) -> None:
         """Keep the head under `setting`; `what` names the chain in errors."""
         self._vault = vault
         self._setting = setting
+        self._table = table
         self._what = what
 
     @property
@@ -58,6 +60,39 @@ class Chain:
         """Make (number, digest) the head. Call it in the transaction that adds the row."""
         self._vault.set_setting(self._setting, _HEAD.pack(number, digest))
         self._vault.mark_advanced()
+
+    @property
+    def newest(self) -> tuple[int, bytes]:
+        """Number and hash of the newest row that is there: other than `head` if one of them is older."""
+        found = self._vault.rows(f"SELECT number, hash FROM {self._table} ORDER BY number DESC LIMIT 1")  # noqa: S608
+        return found[0] if found else (0, GENESIS)
+
+    def missing(self, noted: tuple[int, bytes] = (0, GENESIS)) -> int:
+        """Return how many rows are missing of those that the head, or a `head` noted elsewhere, speaks of.
+
+        At least 1 where they are not the rows of then, or the head is older than the rows. What `mend` went
+        on without is not counted again.
+        """
+        head, newest = self.head, self.newest
+        found = self._vault.rows(f"SELECT hash FROM {self._table} WHERE number = ?", (noted[0],))  # noqa: S608
+        there = noted == (0, GENESIS) or bool(found and found[0][0] == noted[1])
+        lost = max(head[0], noted[0]) - self._count() - self._gaps()
+        return 0 if there and head == newest and not lost else max(lost, 1)
+
+    def mend(self) -> None:
+        """Go on from the newest row that is there, whatever the head says."""
+        newest = self.newest
+        if self.head != newest:
+            self.extend(*newest)
+        gaps = newest[0] - self._count()
+        if gaps != self._gaps():
+            self._vault.set_setting(self._setting + _GAPS, str(gaps).encode())
+
+    def _count(self) -> int:
+        return int(self._vault.rows(f"SELECT count(*) FROM {self._table}")[0][0])  # noqa: S608
+
+    def _gaps(self) -> int:
+        return int(self._vault.setting(self._setting + _GAPS) or 0)
 
     def verify(self, rows: Iterable[tuple[int, bytes, str, bytes]]) -> None:
         """Check every (number, previous, canonical text, hash), oldest first; VaultError where it breaks."""

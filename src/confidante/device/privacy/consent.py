@@ -17,7 +17,7 @@ from confidante.core.arguments import checked_arguments
 from confidante.core.entropy import SystemEntropy
 from confidante.core.errors import ConsentError, DataError, VaultError
 from confidante.core.text import shown
-from confidante.device.privacy.chain import GENESIS, Chain, canonical, link
+from confidante.device.privacy.chain import Chain, canonical, link
 from confidante.device.privacy.consent_records import build_record
 from confidante.device.storage import settings
 from confidante.device.storage.vault import Vault
@@ -64,12 +64,14 @@ class ConsentRecord:
 class Consents:
     """The switches of one vault. Asks the vault each time: nothing is cached that could be stale.
 
+    `chain` is that of the receipts' hashes.
+
     Stability: provisional
     """
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
-        self._chain = Chain(vault, _HEAD, "the chain of consent records")
+        self.chain = Chain(vault, _HEAD, "consent", "the chain of consent records")
 
     def state(self) -> dict[Purpose, bool]:
         """Return every switch.
@@ -165,17 +167,12 @@ class Consents:
             VaultError: One was changed, or is gone; the text says which.
         """
         records = self.records()
-        self._chain.verify((one.number, one.previous, one.record, one.hash) for one in records)
+        self.chain.verify((one.number, one.previous, one.record, one.hash) for one in records)
 
     @property
     def head(self) -> tuple[int, bytes]:
         """Number and hash of the newest receipt: noted down elsewhere, they prove all receipts up to it."""
-        return self._chain.head
-
-    def has(self, number: int, digest: bytes) -> bool:
-        """Return whether the receipt of a number is the one of that hash; 0 and `GENESIS` always are."""
-        found = self._vault.rows("SELECT hash FROM consent WHERE number = ?", (number,))
-        return digest == (found[0][0] if found else b"") or (number, digest) == (0, GENESIS)
+        return self.chain.head
 
     @property
     def gpc(self) -> bool:
@@ -199,7 +196,7 @@ class Consents:
                         self._append(purpose, False, BROWSER, explicit=False)
 
     def _append(self, purpose: Purpose, granted: bool, how: str, *, explicit: bool) -> ConsentRecord:
-        number, previous = self._chain.head
+        number, previous = self.chain.head
         number += 1
         at = self._vault.now()
         text = canonical(
@@ -225,7 +222,7 @@ class Consents:
                 "?, ?, ?, ?, ?, ?)",
                 (number, purpose.value, int(granted), at, text, previous, made.hash),
             )
-            self._chain.extend(number, made.hash)
+            self.chain.extend(number, made.hash)
         return made
 
     def _principal(self) -> str:

@@ -19,7 +19,7 @@ from typing import Any, final
 
 from confidante.core.errors import ConsentError, DataError, EgressError, VaultError
 from confidante.device.privacy.budget import Budget
-from confidante.device.privacy.chain import GENESIS, Chain, canonical, link
+from confidante.device.privacy.chain import Chain, canonical, link
 from confidante.device.privacy.consent import Consents
 from confidante.device.privacy.participation_log import ParticipationLog
 from confidante.device.storage.vault import Vault
@@ -88,7 +88,8 @@ _COLUMNS = ", ".join(EgressRecord.__slots__)
 
 @final
 class Ledger:
-    """The departures of one vault, and its budget. `rounds` is the log of the rounds that were joined.
+    """The departures of one vault, and its budget. `rounds` is the log of the rounds that were joined,
+    `chain` that of the departures' hashes.
 
     Stability: provisional
     """
@@ -96,7 +97,7 @@ class Ledger:
     def __init__(self, vault: Vault, consents: Consents) -> None:
         self._vault = vault
         self._consents = consents
-        self._chain = Chain(vault, "ledger.head", "the egress ledger")
+        self.chain = Chain(vault, "ledger.head", "departure", "the egress ledger")
         self.rounds = ParticipationLog(vault)
 
     def write(
@@ -140,7 +141,7 @@ class Ledger:
             self._permit(purpose)
             if round is not None and epsilon > 0:
                 self.rounds.spend(round, task, epsilon, delta)
-            number, previous = self._chain.head
+            number, previous = self.chain.head
             values = (
                 number + 1,
                 self._vault.now(),
@@ -158,7 +159,7 @@ class Ledger:
             digest = link(previous, _record(*values))
             row = (*values, EgressState.WRITTEN.value, None, "{}", previous, digest)
             sql(f"INSERT INTO departure ({_COLUMNS}) VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608
-            self._chain.extend(number + 1, digest)
+            self.chain.extend(number + 1, digest)
         return _departure(*row)
 
     def check(self, number: int, data: bytes) -> None:
@@ -329,17 +330,12 @@ class Ledger:
             VaultError: One was changed, or is gone; the text says which.
         """
         rows = self._vault.rows(f"SELECT {_COLUMNS} FROM departure ORDER BY number")  # noqa: S608
-        self._chain.verify((row[0], row[15], _record(*row[:12]), row[16]) for row in rows)
+        self.chain.verify((row[0], row[15], _record(*row[:12]), row[16]) for row in rows)
 
     @property
     def head(self) -> tuple[int, bytes]:
         """Number and hash of the newest departure: noted down elsewhere, they prove all up to it."""
-        return self._chain.head
-
-    def has(self, number: int, digest: bytes) -> bool:
-        """Return whether the departure of a number is the one of that hash; 0 and `GENESIS` always are."""
-        found = self._vault.rows("SELECT hash FROM departure WHERE number = ?", (number,))
-        return digest == (found[0][0] if found else b"") or (number, digest) == (0, GENESIS)
+        return self.chain.head
 
     def spent_departures(self) -> tuple[tuple[bytes, str, float, float, float], ...]:
         """Return (round, task, at, epsilon, delta) of every departure that spent epsilon."""

@@ -104,7 +104,9 @@ class ParticipationLog:
         """Set the lifetime limit: at least 0, and finite (ConsentError). What was spent stays spent."""
         if not (math.isfinite(epsilon) and epsilon >= 0):
             raise ConsentError(f"a privacy budget is a number of 0 or more, not {epsilon}")
-        self._vault.set_setting(_LIMIT, repr(float(epsilon)).encode())
+        with self._vault.write():
+            self._vault.set_setting(_LIMIT, repr(float(epsilon)).encode())
+            self._vault.mark_advanced()
 
     def join(self, round_id: bytes, task: str, plan: bytes, noise_multiplier: float) -> float:
         """Note that a round is joined and return the epsilon that it will cost by itself, at `DELTA`.

@@ -35,7 +35,10 @@ _TASK = "spent before an older copy of the profile was put back"
 
 
 class _Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the key ring holds. departure, receipt: hash of the newest of so many; epsilon: at `DELTA`."""
+    """What the key ring holds.
+
+    departure, receipt: hash of the newest of so many; epsilon: at `DELTA`; advances: `Vault.advances`.
+    """
 
     generation: int
     departures: int
@@ -43,6 +46,7 @@ class _Note(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     receipts: int
     receipt: bytes
     epsilon: float
+    advances: int = 0
 
 
 @final
@@ -60,8 +64,7 @@ class RollbackGuard:
         with self._vault.lock:
             self._charge_departures()
             text = self._vault.anchor()
-            if text is not None:
-                self._compare(_decoded(text))
+            self._compare(_nothing() if text is None else _decoded(text))
             self._vault.anchor_when_advanced(self._note)
             self._note()
 
@@ -80,7 +83,8 @@ class RollbackGuard:
         departures, departure = self._ledger.head
         receipts, receipt = self._consents.head
         epsilon = min(self._ledger.budget().epsilon_spent, NO_LIMIT)
-        note = _Note(self._vault.generation, departures, departure, receipts, receipt, epsilon)
+        advances = self._vault.advances
+        note = _Note(self._vault.generation, departures, departure, receipts, receipt, epsilon, advances)
         with suppress(VaultError):
             self._vault.set_anchor(msgspec.json.encode(note).decode())
 
@@ -88,32 +92,29 @@ class RollbackGuard:
         if note is None:
             self._tell(Rollback(self._vault.now(), readable=False))
             return
-        ledger, consents = self._ledger, self._consents
-        departures = _missing(
-            ledger.head[0], note.departures, there=ledger.has(note.departures, note.departure)
-        )
-        receipts = _missing(consents.head[0], note.receipts, there=consents.has(note.receipts, note.receipt))
-        renewals = max(note.generation - self._vault.generation, 0)
-        spent = self._ledger.budget().epsilon_spent
+        vault, ledger, consents = self._vault, self._ledger, self._consents
+        departures = ledger.chain.missing((note.departures, note.departure))
+        receipts = consents.chain.missing((note.receipts, note.receipt))
+        renewals = max(note.generation - vault.generation, 0)
+        changes = max(note.advances - vault.advances, 0)
+        spent = ledger.budget().epsilon_spent
         charged = note.epsilon if spent < note.epsilon * _CLOSE else 0.0
-        if not (departures or receipts or renewals or charged):
+        if not (departures or receipts or renewals or changes or charged):
             return
-        with self._vault.write():
+        with vault.write():
+            ledger.chain.mend()
+            consents.chain.mend()
             if charged:
                 self._charge(note, spent)
             if receipts:
                 for purpose in Purpose:
                     if purpose.sends:
-                        self._consents.switch(purpose, False, how=APP)
+                        consents.switch(purpose, False, how=APP)
             self._tell(
-                Rollback(
-                    self._vault.now(),
-                    departures=departures,
-                    receipts=receipts,
-                    renewals=renewals,
-                    epsilon=charged,
-                )
+                Rollback(vault.now(), departures, receipts, renewals, max(changes, 1), epsilon=charged)
             )
+            vault.count_advances(max(note.advances, vault.advances))
+            vault.mark_advanced()  # the same older copy, put back once more, is behind again
 
     def _tell(self, notice: Rollback) -> None:
         self._vault.set_setting(_NOTICE, msgspec.json.encode(notice))
@@ -132,9 +133,9 @@ class RollbackGuard:
                 self._ledger.rounds.carry_over(round_id, task, b"", at, epsilon, delta)
 
 
-def _missing(now: int, noted: int, *, there: bool) -> int:
-    """Return how many entries are missing or others than they were; at least 1 where the chain differs."""
-    return 0 if there else max(noted - now, 1)
+def _nothing() -> _Note:
+    """Return the note of a vault of which nothing was noted: every vault is as far as that."""
+    return _Note(0, 0, GENESIS, 0, GENESIS, 0.0)
 
 
 def _decoded(text: str) -> _Note | None:
@@ -143,4 +144,6 @@ def _decoded(text: str) -> _Note | None:
     except (msgspec.DecodeError, ValueError):
         return None
     sound = len(note.departure) == len(note.receipt) == len(GENESIS) and 0 <= note.epsilon <= NO_LIMIT
-    return note if sound and min(note.generation, note.departures, note.receipts) >= 0 else None
+    return (
+        note if sound and min(note.generation, note.departures, note.receipts, note.advances) >= 0 else None
+    )

@@ -282,6 +282,7 @@ def _full(vault: Vault, retention: Retention) -> float:
 
 def _undoable(vault: Vault, sql: Sql, seconds: float) -> tuple[int, str, float]:
     """Return number, token, and end of time to undo of a new forgetting."""
+    vault.mark_advanced()
     token, until = secrets.token_urlsafe(16), vault.now() + seconds
     ((number,),) = sql("INSERT INTO forgetting (token, until) VALUES (?, ?) RETURNING number", (token, until))
     return number, token, until

@@ -132,4 +132,8 @@ MIGRATIONS = (
     ALTER TABLE seen_forgotten ADD COLUMN since REAL NOT NULL DEFAULT 0;
     CREATE INDEX seen_later ON seen (since) WHERE since > 0;
     """,
+    """
+    -- held against the budget at each opening
+    CREATE INDEX departure_spent ON departure (number) WHERE epsilon > 0 AND round IS NOT NULL;
+    """,
 )

@@ -34,7 +34,7 @@ def paused_until(vault: Vault) -> float | None:
 
 def set_paused_until(vault: Vault, until: float | None) -> None:
     """Pause, or end the pause."""
-    vault.set_setting(_PAUSE, None if until is None else repr(until).encode())
+    _choose(vault, _PAUSE, None if until is None else repr(until).encode())
 
 
 def no_profiling(vault: Vault) -> bool:
@@ -44,7 +44,7 @@ def no_profiling(vault: Vault) -> bool:
 
 def set_no_profiling(vault: Vault, *, on: bool) -> None:
     """Answer without the person, or with."""
-    vault.set_setting(_NO_PROFILING, b"on" if on else None)
+    _choose(vault, _NO_PROFILING, b"on" if on else None)
 
 
 def retention(vault: Vault) -> Retention:
@@ -56,7 +56,14 @@ def retention(vault: Vault) -> Retention:
 def set_retention(vault: Vault, kept: Retention) -> None:
     """Keep events so long; `DataError` for a rule that makes no sense."""
     check_retention(kept)
-    vault.set_setting(_RETENTION, msgspec.json.encode(kept))
+    _choose(vault, _RETENTION, msgspec.json.encode(kept))
+
+
+def _choose(vault: Vault, name: str, value: bytes | None) -> None:
+    """Set what the person chose to protect themselves: an older copy would take it back."""
+    with vault.write():
+        vault.set_setting(name, value)
+        vault.mark_advanced()
 
 
 def coming_retention(vault: Vault) -> tuple[Retention, float] | None:

@@ -25,6 +25,7 @@ LATEST = 4_102_444_800.0
 
 _CLOCK = "vault.clock"
 _TOLD = "vault.clock told"  # what the system's clock said then
+_ADVANCES = "vault.advances"
 _RENEWAL_DUE = "vault.renewal_due"  # holds the generation that must go: of no effect in the next
 _FLOAT = struct.Struct("<d")
 
@@ -165,6 +166,8 @@ class Vault:
                     sql(f"RELEASE {name}")
                 else:
                     self._store_time(sql)
+                    if self._advanced:
+                        self.count_advances(self.advances + 1)
                     sql("COMMIT")
                     self._stored_time, self._stored_told = max(self._stored_time, self._time), self._told
             except BaseException:
@@ -206,8 +209,9 @@ class Vault:
 
     def set_anchor(self, text: str) -> None:
         """Keep outside the folder how far the vault is, where the key source can (VaultError)."""
-        if isinstance(self._source, AnchorStore) and text != self._anchored:
-            self._source.set_anchor(self._keys.vault, self._keys.guard, text)
+        if text != self._anchored:
+            if isinstance(self._source, AnchorStore):
+                self._source.set_anchor(self._keys.vault, self._keys.guard, text)
             self._anchored = text
 
     def anchor_when_advanced(self, write: Callable[[], None]) -> None:
@@ -217,6 +221,16 @@ class Vault:
     def mark_advanced(self) -> None:
         """Say inside `write` that the vault got somewhere from where nobody may put it back unnoticed."""
         self._advanced = True
+
+    @property
+    def advances(self) -> int:
+        """How many transactions called `mark_advanced` since the vault was made."""
+        kept = self.setting(_ADVANCES)
+        return 0 if kept is None else int(kept)
+
+    def count_advances(self, number: int) -> None:
+        """Go on counting from `number`: past what another copy of this vault got to."""
+        self.set_setting(_ADVANCES, str(number).encode())
 
     def setting(self, name: str) -> bytes | None:
         """Return a setting, None when it is not set."""
@@ -298,12 +312,15 @@ class Vault:
                 raise RuntimeError("the key of a vault cannot be changed inside a transaction")
             self._open()
             guard, wrapping = source.guard(self._keys.vault)
-            before, self._source = self._source, source
+            before, before_guard, self._source = self._source, self._keys.guard, source
             try:
                 self._renew(replace(self._keys.following(), guard=guard, wrapping=wrapping))
             except BaseException:
                 self._source = before
                 raise
+            if self._anchored and isinstance(before, AnchorStore) and not isinstance(source, AnchorStore):
+                with suppress(VaultError):  # what it still opens is older than this
+                    before.set_anchor(self._keys.vault, before_guard, self._anchored)
 
     def is_opened_by(self, source: KeySource) -> bool:
         """Return whether a key source is the one that opens this vault."""
