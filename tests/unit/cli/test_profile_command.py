@@ -5,13 +5,15 @@ import json
 import os
 import shutil
 import stat
+from datetime import datetime
 
 import pytest
+from key_rings import key_ring
 
 from confidante.cli.app import run
 from confidante.device.device import Device
 from confidante.device.federation.alarms import Caught, sound
-from confidante.device.storage.keys import InsecurePlaintextKey
+from confidante.device.storage.keys import InsecurePlaintextKey, Keyring
 
 ITEMS = """item,title,labels,description
 a1,Star of the North,Space|Drama,A story of space.
@@ -380,3 +382,27 @@ def test_a_profile_gets_a_passphrase_and_loses_it_knowingly(call, told, files, m
     assert "choose one of" in said
     assert call("profile", "protect", "--unprotected", "--yes", *at)[1] == "guarded by: beside\n"
     assert "give --new-passphrase-file" in failing(call, "profile", "protect", *at)
+
+
+def test_an_older_copy_is_told_at_each_command_until_the_person_knows(call, tmp_path):
+    folder = tmp_path / "profile"
+    with key_ring():
+        Device(folder, Keyring()).close()
+        shutil.copytree(folder, tmp_path / "older")
+        with Device(folder, Keyring()) as device:
+            device.ledger.set_budget(1.0)
+        shutil.rmtree(folder)
+        shutil.copytree(tmp_path / "older", folder)
+        asked = "switch", "--profile", folder
+        code, _, err = call(*asked)
+        assert code == 0
+        assert "the limit of the budget may be" in err
+        assert "`confidante profile restored`" in err
+        code, out, _ = call("profile", "restored", "--profile", folder, "--json")
+        found = json.loads(out)["found"]
+        assert (code, found["changes"], found["readable"]) == (0, 1, True)
+        assert datetime.fromisoformat(found["at"]).tzinfo is not None
+        assert "the limit of the budget may be" in found["says"]
+        assert call(*asked)[2] == ""
+        code, out, _ = call("profile", "restored", "--profile", folder)
+        assert "No older copy was found" in out

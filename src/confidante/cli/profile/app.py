@@ -1,5 +1,6 @@
 """`confidante open` and `confidante profile ...`: one person's device on the command line."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -491,7 +492,8 @@ def restored(
         found = device.rollback
         device.accept_rollback()
     if as_json:
-        print_json({"found": found})
+        told = None if found is None else {**asdict(found), "at": iso_time(found.at), "says": found.sentence}
+        print_json({"found": told})
     elif found is None:
         say("No older copy was found in the profile's place.")
     else:
