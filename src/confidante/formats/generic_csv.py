@@ -33,27 +33,31 @@ _MEDIA = [
     "tvmovie",
     "miniseries",
 ]
-_FLAGS = (
-    ("disliked hated not-interested", True, "dislike"),
-    ("dropped abandoned dnf gave-up", True, "abandoned"),
-    ("liked loved favorite favourite is-favorite starred", True, "like"),
-    ("watched seen read finished completed played listened", False, "planned"),
-)
 _YES, _NO = frozenset({"1", "true", "yes", "y", "x"}), frozenset({"0", "false", "no", "n"})
+_UP, _DOWN = frozenset({"up", "thumbs up", "👍"}), frozenset({"down", "thumbs down", "👎"})
+_THUMBS = "thumb thumbs thumb-rating thumbs-rating reaction vote"
+_FLAGS = (
+    ("disliked hated not-interested", _YES, "dislike"),
+    (_THUMBS, _DOWN, "thumbs-down"),
+    ("dropped abandoned dnf gave-up", _YES, "abandoned"),
+    ("liked loved favorite favourite is-favorite starred", _YES, "like"),
+    (_THUMBS, _UP, "thumbs-up"),
+    ("watched seen read finished completed played listened", _NO, "planned"),
+)
 
 
 @lru_cache(maxsize=8)
 def _flag_columns(header: tuple[str, ...]) -> tuple[tuple[tuple[str, ...], frozenset[str], str], ...]:
-    """Return which columns of a table say a kind by yes or no: the columns, what they then say, the kind."""
+    """Return which columns of a table say a kind by a set word: the columns, the words, the kind."""
     found = (
         (tuple(name for name in header if plain(name) in {plain(flag) for flag in flags.split()}), said, kind)
         for flags, said, kind in _FLAGS
     )
-    return tuple((columns, _YES if said else _NO, kind) for columns, said, kind in found if columns)
+    return tuple((columns, said, kind) for columns, said, kind in found if columns)
 
 
 def _by_flags(fields: dict[str, str]) -> Iterator[dict[str, str]]:
-    """Take columns of yes and no for a kind: what is not watched yet is wanted."""
+    """Take columns of yes and no, or of thumbs, for a kind: what is not watched yet is wanted."""
     for columns, wanted, kind in _flag_columns(tuple(fields)):
         if any(fields[name].strip().lower() in wanted for name in columns):
             rated = kind == "like" and any(

@@ -135,7 +135,7 @@ _UNDECIDED = """
 _WISHED = """
     wish, wished, wishes, wishlist, wishlisted, add-to-wishlist, want, wanted, plan, planned, planning,
     plan-to, later, for-later, saved-for-later, saved, save, bookmark, bookmarked, queue, queued, to-do,
-    unread, backlog, interested, reminder
+    unread, backlog, interested, reminder, not-started, not-yet
 """
 
 CORE_EVENTS: Mapping[str, EventKind] = MappingProxyType(

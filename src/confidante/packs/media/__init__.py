@@ -52,7 +52,9 @@ _GIVEN_UP = """
 _WANTED = """
     to-read, to-watch, to-listen, to-play, want-to-read, want-to-watch, want-to-listen, want-to-play,
     plan-to-read, plan-to-watch, plan-to-listen, plan-to-play, watchlist, watch-list, readlist, reading-list,
-    listening-list, tbr, watch-later, read-later, listen-later
+    listening-list, tbr, watch-later, read-later, listen-later,
+    to-be-read, to-be-watched, to-be-played, unwatched, unplayed, unlistened, not-read, not-watched,
+    not-played
 """
 _NOT_DONE = """
     watching, reading, listening, playing, currently-reading, currently-watching, currently-listening,

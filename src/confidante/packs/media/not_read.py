@@ -13,6 +13,13 @@ def _has(source: Source, *words: bytes, starts: bool = False) -> bool:
     return any(all(head.startswith(word) if starts else word in head for word in words) for head in heads)
 
 
+def _columns(source: Source, *names: str) -> bool:
+    tables = source.named("*.csv") + source.named("*.tsv")
+    return any(set(names) <= set(header_of(member)) for member in tables[:_MOST_HEADS])
+
+
+_CSV_INSTEAD = "its structure is not known well enough: import a CSV with columns like title, date and rating"
+
 NOT_READ = (
     NotRead(
         "TikTok",
@@ -81,5 +88,39 @@ NOT_READ = (
         "Last.fm as XML",
         "its exporters also give JSON and CSV, which are read",
         lambda source: _has(source, b"<recenttracks") or _has(source, b"<lfm "),
+    ),
+    NotRead(
+        "Prime Video's viewing history",
+        _CSV_INSTEAD,
+        lambda source: _columns(source, "title", "playback start datetime (utc)"),
+    ),
+    NotRead(
+        "TV Time's export",
+        _CSV_INSTEAD,
+        lambda source: _columns(source, "series_name", "episode_number", "created_at"),
+    ),
+    NotRead(
+        "Vivino's export", _CSV_INSTEAD, lambda source: _columns(source, "winery", "wine name", "vintage")
+    ),
+    NotRead("Untappd's export", _CSV_INSTEAD, lambda source: _has(source, b'"beer_name"', b'"brewery_name"')),
+    NotRead(
+        "Steam's list of games",
+        "it says how long a game was played in all, and not when: import a CSV with title and date",
+        lambda source: _has(source, b'"playtime_forever"', b'"appid"'),
+    ),
+    NotRead(
+        "Tautulli's history as JSON",
+        _CSV_INSTEAD,
+        lambda source: _has(source, b'"percent_complete"', b'"watched_status"'),
+    ),
+    NotRead(
+        "LibraryThing's export as JSON",
+        "it also gives its books as tab-delimited text, which is read",
+        lambda source: _has(source, b'"books_id"', b'"primaryauthor"'),
+    ),
+    NotRead(
+        "bookmarks of a browser",
+        "a bookmark does not say that its page was read: import the browser's history instead",
+        lambda source: _has(source, b"<!DOCTYPE NETSCAPE-Bookmark-file-1>"),
     ),
 )
