@@ -32,6 +32,10 @@ from confidante.wire.catalogue import CatalogueWire
 COHORTS = "cohorts"
 
 
+_PLACES = 1 << 32
+"""Above any place in a history: times are numbers of people, times this, plus the place."""
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Shares:
@@ -156,10 +160,9 @@ def ranks_of(rows: list[NDArray[np.int64]]) -> Ranks:
 
 
 def _numbered(histories: Histories) -> Histories:
-    """Return the same people, their numbers for times: what a device knows of itself, the lab looks up."""
-    return Histories(
-        histories.indptr, histories.items, np.repeat(np.arange(histories.people), histories.lengths)
-    )
+    """Return the same people, their numbers in the times: what a device knows of itself, the lab looks up."""
+    places = np.arange(len(histories.items)) - np.repeat(histories.indptr[:-1], histories.lengths)
+    return Histories(histories.indptr, histories.items, histories.person_of_event * _PLACES + places)
 
 
 def _numbers(histories: Histories) -> NDArray[np.int64]:
@@ -167,4 +170,4 @@ def _numbers(histories: Histories) -> NDArray[np.int64]:
     if not len(histories.times):
         return np.zeros(histories.people, dtype=np.int64)
     first = np.minimum(histories.indptr[:-1], len(histories.times) - 1)
-    return np.where(histories.lengths > 0, histories.times[first], 0)
+    return np.where(histories.lengths > 0, histories.times[first] // _PLACES, 0)

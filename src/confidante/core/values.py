@@ -206,6 +206,17 @@ class Histories:
         """Index of the person each event belongs to, int64 [events]."""
         return np.repeat(np.arange(self.people), self.lengths)
 
+    @property
+    def unordered(self) -> NDArray[np.bool_]:
+        """Whether a person has several events, all of one time, bool [people].
+
+        Nothing is then known of their order, and none is read out of how they are listed.
+        """
+        found = np.zeros(self.people, dtype=np.bool_)
+        some = self.lengths > 1
+        found[some] = self.times[self.indptr[:-1][some]] == self.times[self.indptr[1:][some] - 1]
+        return found
+
     def slice(self, start: int, stop: int) -> "Histories":
         """Return people `start` to `stop - 1` (views, not copies)."""
         low, high = int(self.indptr[start]), int(self.indptr[stop])

@@ -95,12 +95,22 @@ class PublishedRecommender:
         profiles = []
         given = np.ones(len(histories.items)) if histories.ratings is None else histories.ratings
         cuts = histories.indptr[1:-1]
-        for rows, weights in zip(
-            np.split(histories.items.astype(np.int64), cuts), np.split(given, cuts), strict=True
+        for rows, weights, times in zip(
+            np.split(histories.items.astype(np.int64), cuts),
+            np.split(given, cuts),
+            np.split(histories.times, cuts),
+            strict=True,
         ):
             events, order = len(rows), (weights > 0).astype(np.float64)
             profiles.append(
-                Profile(np.arange(events) + 1, rows, weights, (NO_CONTEXT,) * events, order=order)
+                Profile(
+                    np.arange(events) + 1,
+                    rows,
+                    weights,
+                    (NO_CONTEXT,) * events,
+                    order=order,
+                    moments=times,
+                )
             )
         return [build_query(self.library, profile, repeats=repeats) for profile in profiles]
 

@@ -28,7 +28,8 @@ def rank_file(
 
     Every user of the file gets `k` rows, or all candidates when there are fewer: `short_lists` counts such
     users, and `empty_lists` those of them without any candidate, who are not in the file. An item of the
-    user's own history is a candidate only with `training.repeat`. The file appears whole or not at all.
+    user's own history is a candidate only with `training.repeat`. `without_order` counts users all of whose
+    events have one time: no order is read out of how their rows stand. The file appears whole or not at all.
     ratings: see `load_csv`. Raises ConfidanteError.
     """
     if k < 1:
@@ -51,6 +52,7 @@ def rank_file(
         **dataset.report.to_json(),
         "k": k,
         "rows": sum(lengths),
+        "without_order": int(dataset.histories.unordered.sum()),
         "short_lists": sum(length < k for length in lengths),
         "empty_lists": lengths.count(0),
     }

@@ -67,10 +67,13 @@ class FeaturePairTask:
             pair &= recent.items[distance:] != recent.items[:-distance]
             weight = 0.5 ** ((distance - 1) / self.half_life) * pair
             context[distance:] += weight[:, None].astype(np.float32) * feature[:-distance]
-        pairs = np.zeros((recent.people, size, size))
+        pairs, unordered = np.zeros((recent.people, size, size)), recent.unordered
         for p in range(recent.people):  # one small matrix product a device
             events = slice(int(recent.indptr[p]), int(recent.indptr[p + 1]))
-            pairs[p] = context[events].T @ feature[events]
+            if unordered[p]:
+                pairs[p] = _all_pairs(recent.items[events], feature[events]) / 2
+            else:
+                pairs[p] = context[events].T @ feature[events]
         pairs += pairs.transpose(0, 2, 1).copy()
         rows, columns = np.triu_indices(size)
         # Row-major, so that a row's norm is added up in the same order whatever the batch.
@@ -98,6 +101,19 @@ class FeatureMap:
     matrix: NDArray[np.float32]
     item_weights: NDArray[np.float32]
     reliability: float
+
+
+def _all_pairs(items: NDArray[np.int32], feature: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the sum over ordered pairs of events of different items, float64 [f, f].
+
+    items: of the events [events]; feature: theirs [events, f].
+    """
+    _, first, times = np.unique(items, return_index=True, return_counts=True)
+    if len(first) < 2:
+        return np.zeros((feature.shape[1], feature.shape[1]))  # exactly: what is left of rounding is no pair
+    of_items = feature[first].astype(np.float64) * times[:, None]
+    together = of_items.sum(axis=0)
+    return np.outer(together, together) - of_items.T @ of_items
 
 
 def feature_map(

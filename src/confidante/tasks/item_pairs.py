@@ -1,8 +1,9 @@
 """The sequential linear model in a learnt item basis, from one private sum.
 
 Each device sums, over pairs of its events at most `window` apart, a weight that halves every `half_life`
-events of distance, into the symmetric matrix of item pairs, at l2 norm 1 a person. The sum S is a noisy,
-symmetric item-by-item matrix whose noise level is known, so the server separates signal from noise for free:
+events of distance, into the symmetric matrix of item pairs, at l2 norm 1 a person. Where all events of a
+person have one time, no distance is known, and all pairs count alike. The sum S is a noisy, symmetric
+item-by-item matrix whose noise level is known, so the server separates signal from noise for free:
 eigenvalues inside the noise's spectral edge 2 sd sqrt(M) are noise and are removed, the others shrink to
 sqrt(e^2 - edge^2) (the optimal Frobenius shrinker of a spiked Wigner matrix: Perry et al. 2018; Gavish and
 Donoho 2017), and the diagonal, which no pair fills, is imputed from the low-rank fit. Raising the spectrum to
@@ -69,13 +70,23 @@ class ItemPairTask:
         known = place[recent.items] >= 0
         item = place[recent.items[known]]
         person = recent.person_of_event[known]
+        unordered = recent.unordered
+        ordered = ~unordered[person]
         keys, people, weights = [], [], []
+        for one in np.flatnonzero(unordered):
+            first, end = np.searchsorted(person, (one, one + 1))
+            mine, times = np.unique(item[first:end], return_counts=True)
+            low, high = np.triu_indices(len(mine), 1)
+            said = times * self.pair_weights[mine]
+            keys.append(pair_index(mine[low], mine[high], len(self.basis)))
+            people.append(np.full(len(low), one))
+            weights.append(said[low] * said[high])
         for distance in range(1, min(self.window, max(len(item) - 1, 0)) + 1):
             low, high = (
                 np.minimum(item[:-distance], item[distance:]),
                 np.maximum(item[:-distance], item[distance:]),
             )
-            pair = (person[:-distance] == person[distance:]) & (low != high)
+            pair = (person[:-distance] == person[distance:]) & (low != high) & ordered[:-distance]
             low, high = low[pair], high[pair]
             keys.append(pair_index(low, high, len(self.basis)))
             people.append(person[distance:][pair])

@@ -23,6 +23,17 @@ def test_what_was_picked_together_is_of_one_age_and_other_events_of_their_own():
     assert event_ages(np.ones(6), np.array([0, 1, 1, 2, 2, 0])).tolist() == [5, 3, 3, 1, 1, 0]
 
 
+def test_what_was_entered_together_is_of_one_age():
+    assert event_ages(np.ones(3), None, np.zeros(3)).tolist() == [0, 0, 0]
+    assert event_ages(np.array([1.0, 1.0, -1.0]), None, np.full(3, 7.5)).tolist() == [0, 0, 0]
+    few = np.array([1.0, 1.0, 2.0, 3.0, 3.0])
+    assert event_ages(np.ones(5), None, few).tolist() == [4, 3, 2, 1, 0]
+    imported = np.array([0.0] + [1.0] * 21 + [2.0, 3.0])
+    assert event_ages(np.ones(24), None, imported).tolist() == [23] + [2] * 21 + [1, 0]
+    assert event_ages(np.ones(23), None, imported[1:]).tolist() == [2] * 21 + [1, 0]
+    assert event_ages(np.ones(0), None, np.zeros(0)).tolist() == []
+
+
 @pytest.mark.parametrize("repeat", [False, True], ids=["once", "repeats"])
 def test_the_order_of_picks_changes_no_score(tmp_path, repeat):
     found = []
@@ -32,7 +43,7 @@ def test_the_order_of_picks_changes_no_score(tmp_path, repeat):
             found.append(scores(device.recommend(60, repeats=repeat)))
     assert all(one == pytest.approx(found[0], abs=1e-12) for one in found)
     with open_device(tmp_path / "views", repeat=repeat) as device:
-        device.history.record_many([Event(0, item, "view", START) for item in LOVED])
+        device.history.record_many([Event(0, item, "view", START + k) for k, item in enumerate(LOVED)])
         assert scores(device.recommend(60, repeats=repeat)) != pytest.approx(found[0], abs=1e-3)
 
 

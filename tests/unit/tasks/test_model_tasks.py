@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model_worlds import people, random_people, some_people
 
-from confidante.core.values import SparseRows
+from confidante.core.values import Histories, SparseRows
 from confidante.privacy.clipping import encode
 from confidante.privacy.plan import Cohort, plan_sum
 from confidante.tasks.base import NoisySum
@@ -40,25 +40,25 @@ def popularity_by_loop(events):
     return vector
 
 
-def item_pairs_by_loop(events):
+def item_pairs_by_loop(events, window=WINDOW, half_life=HALF_LIFE):
     vector = np.zeros(ITEM_PAIRS.length)
     places = [BASIS.tolist().index(item) for item in events[-HISTORY:] if item in BASIS]
     order = list(combinations(range(len(BASIS)), 2))
     for a, b in combinations(range(len(places)), 2):
         low, high = sorted((places[a], places[b]))
-        if b - a <= WINDOW and low != high:
+        if b - a <= window and low != high:
             weights = ITEM_PAIRS.pair_weights[low] * ITEM_PAIRS.pair_weights[high]
-            vector[order.index((low, high))] += 0.5 ** ((b - a - 1) / HALF_LIFE) * weights
+            vector[order.index((low, high))] += 0.5 ** ((b - a - 1) / half_life) * weights
     return vector
 
 
-def feature_pairs_by_loop(events):
+def feature_pairs_by_loop(events, window=WINDOW, half_life=HALF_LIFE):
     recent = events[-HISTORY:]
     matrix = np.zeros((4, 4))
     for a, b in combinations(range(len(recent)), 2):
-        if b - a <= WINDOW and recent[a] != recent[b]:
+        if b - a <= window and recent[a] != recent[b]:
             pair = np.outer(FEATURES[recent[a]], FEATURES[recent[b]]).astype(np.float64)
-            matrix += 0.5 ** ((b - a - 1) / HALF_LIFE) * (pair + pair.T)
+            matrix += 0.5 ** ((b - a - 1) / half_life) * (pair + pair.T)
     return matrix[np.triu_indices(4)]
 
 
@@ -129,6 +129,37 @@ def test_pairs_at_the_window_count_and_beyond_it_do_not():
     far = check_task(ITEM_PAIRS, people([7, 2, 2, 2, 2, 9]))
     assert near.dense(0)[pair_index(np.int64(0), np.int64(2), len(BASIS))] > 0
     assert far.dense(0)[pair_index(np.int64(0), np.int64(2), len(BASIS))] == 0
+
+
+def at_once(*histories):
+    """The same people, each with all events at one time."""
+    given_ = people(*histories)
+    return Histories(given_.indptr, given_.items, np.full(len(given_.items), 9, dtype=np.int64))
+
+
+@given(histories=some_people(ITEMS))
+def test_events_of_one_time_pair_all_alike_in_whatever_order_they_stand(histories):
+    events = [histories.slice(p, p + 1).items.tolist()[-HISTORY:] for p in range(histories.people)]
+    turned = at_once(*(one[::-1] for one in events))
+    items, features = check_task(ITEM_PAIRS, at_once(*events)), check_task(FEATURE_PAIRS, at_once(*events))
+    assert check_task(ITEM_PAIRS, turned).values == pytest.approx(items.values, abs=1e-12)
+    assert check_task(FEATURE_PAIRS, turned).values == pytest.approx(features.values, abs=1e-6)
+    for person, one in enumerate(events):
+        for found, expected in (
+            (items.dense(person), item_pairs_by_loop(one, window=HISTORY, half_life=np.inf)),
+            (features.dense(person), feature_pairs_by_loop(one, window=HISTORY, half_life=np.inf)),
+        ):
+            norm = np.linalg.norm(expected)
+            assert found == pytest.approx(expected / (norm or 1), abs=1e-5)
+
+
+def test_nobody_elses_order_is_lost_where_one_has_none():
+    mixed = people([7, 2, 9, 0, 4, 11, 7], [4, 0, 9, 9, 2])
+    times = mixed.times.copy()
+    times[7:] = 5
+    rows = check_task(ITEM_PAIRS, Histories(mixed.indptr, mixed.items, times))
+    assert rows.dense(0).tolist() == check_task(ITEM_PAIRS, people([7, 2, 9, 0, 4, 11, 7])).dense(0).tolist()
+    assert rows.dense(1).tolist() == check_task(ITEM_PAIRS, at_once([4, 0, 9, 9, 2])).dense(0).tolist()
 
 
 @pytest.mark.parametrize("size", [2, 3, 10, 57])

@@ -59,6 +59,10 @@ def show_rank(result: Mapping[str, Any], out: Path) -> None:
         f"{size(result['upload_bytes'])} of vectors up per device, {result['seconds']:.1f} s"
     )
     console.print(promise(result))
+    if result["without_order"]:
+        console.print(
+            f"people whose events have all one time, so that no order is known: {result['without_order']:,}"
+        )
     if result["short_lists"]:
         console.print(
             f"lists shorter than {result['k']:,}, for want of candidates: {result['short_lists']:,} "

@@ -171,7 +171,8 @@ class _Trial:
             kept, weights = query.profile.rows[keep], query.weights[keep]
             order = None if query.order is None else query.order[keep]
             picks = None if query.profile.picks is None else query.profile.picks[keep]
-            ages = event_ages(weights, picks)
+            moments = None if query.profile.moments is None else query.profile.moments[keep]
+            ages = event_ages(weights, picks, moments)
             queries.append(model.queries(kept, ages, part_weights(model, kept, weights, picks, order)))
             scores[:, column] += self._regrouped(~keep)
             taken_by = creator_points(query.library, kept, ages, weights, self._rows)

@@ -60,6 +60,7 @@ class Person:
             levels={label: level for label, level in levels.items() if level != wishes.REMOVED},
             removed=frozenset(label for label, level in levels.items() if level == wishes.REMOVED),
             picks=_choices(newest, known),
+            moments=newest.at[known],
             prior=self._cohorts._prior(library),
         )
 

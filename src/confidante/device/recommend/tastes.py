@@ -172,7 +172,7 @@ def _tastes(library: Library, profile: Profile, levels: Mapping[str, int], limit
     of_row = np.zeros(len(library))
     count_of_row = np.zeros(len(library), dtype=np.int64)
     liked = profile.weights > 0
-    ages = event_ages(profile.weights, profile.picks)
+    ages = event_ages(profile.weights, profile.picks, profile.moments)
     np.add.at(of_row, profile.rows[liked], profile.weights[liked] * 0.5 ** (ages[liked] / HALF_LIFE))
     np.add.at(count_of_row, profile.rows[liked], 1)
     carried = np.bincount(library.label_rows, minlength=len(library))
