@@ -6,6 +6,7 @@ import pytest
 
 from confidante import Device, InsecurePlaintextKey
 from confidante.core.errors import DataError
+from confidante.packs.signals import Signal
 
 
 @pytest.fixture
@@ -31,6 +32,36 @@ def test_what_was_not_begun_is_a_wish_and_was_not_seen(device, tmp_path, status)
     device.import_history(path)
     assert [item.title for item in device.taste.saved] == ["Mill"]
     assert [device.items.get(event.item).title for event in device.history.events()] == ["Pier"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "dropped", "done"),
+    [
+        ("Geplant", "Abgebrochen", "Gesehen"),
+        ("Möchte ich lesen", "aufgegeben", "gelesen"),
+        ("À voir", "Abandonné", "Vu"),
+        ("a lire", "abandonnee", "lu"),  # typed without accents
+        ("Pendiente", "Abandonado", "Leído"),
+        ("Da leggere", "Abbandonato", "Letto"),
+        ("Quero ler", "Abandonado", "Lido"),
+        ("хочу посмотреть", "Брошено", "Просмотрено"),
+        ("読みたい", "中止", "読了"),
+        ("想看", "弃剧", "看过"),
+        ("보고 싶어요", "하차", "봤어요"),
+    ],
+)
+def test_a_status_says_the_same_in_other_languages(device, tmp_path, wanted, dropped, done) -> None:
+    path = tmp_path / "mine.csv"
+    rows = f"Mill,2024-05-01,{wanted}\nPier,2024-05-02,{dropped}\nHill,2024-05-03,{done}\n"
+    path.write_text(f"title,date,status\n{rows}", "utf-8")
+    report = device.import_history(path)
+    assert report.undeclared == ()
+    assert [item.title for item in device.taste.saved] == ["Mill"]
+    signals = {
+        device.items.get(event.item).title: device.pack.event(event.kind).signal
+        for event in device.history.events()
+    }
+    assert signals == {"Pier": Signal.AGAINST, "Hill": Signal.FOR}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from confidante.core.values import Item
 from confidante.packs.base import Pack
 from confidante.packs.media.identity import IDENTITY, MediaFields
+from confidante.packs.media.status_words import STATUS_WORDS
 from confidante.packs.media.titles import series, split_year, years
 from confidante.packs.signals import EventKind, Signal, ValueOf, kinds
 
@@ -65,6 +66,7 @@ MEDIA = Pack(
     name="media",
     fields=MediaFields,
     events={
+        **STATUS_WORDS,
         **kinds(EventKind(unit="minutes"), _PLAYED),
         **kinds(EventKind(value=ValueOf.RATING, unit="stars", top=5.0), _RATED),
         **kinds(EventKind(Signal.AGAINST), _GIVEN_UP),
