@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from confidante.core.values import Catalogue
 from confidante.models.factors import FactoredModel, OwnHistory
-from confidante.models.features import FeatureBasis, feature_basis
+from confidante.models.features import CONSTANT, FeatureBasis, feature_basis
 from confidante.tasks.base import NoisySum, Task
 from confidante.tasks.feature_pairs import FeatureMap, FeaturePairTask, feature_map
 from confidante.tasks.item_pairs import ItemBasis, ItemPairTask, basis_size, item_basis
@@ -190,7 +190,9 @@ def train(catalogue: Catalogue, sums: SumService, settings: TrainingSettings) ->
         mapped,
         popular,
         half_life=settings.half_life,
-        feature_weight=settings.feature_weight,
+        # Where no label is shared by enough items, all are alike to the features: they would say only how long a
+        # history is.
+        feature_weight=settings.feature_weight if features.names != (CONSTANT,) else 0.0,
         prior_weight=settings.prior_weight,
         own=settings.own,
     )

@@ -5,6 +5,7 @@ import pytest
 from checkerboard import checkerboard
 from model_worlds import ExactSums, catalogue_of, people, random_people, score_people
 
+from confidante.core.values import Catalogue
 from confidante.models.served import quantise
 from confidante.testing.task_contract import check_task
 from confidante.training.blend import FEATURE_PART, ITEM_PART
@@ -104,3 +105,16 @@ def test_the_item_basis_keeps_to_the_agreed_upload():
     board = checkerboard(50)
     learnt = train(board.catalogue, ExactSums(board.histories, max_length=300), EXACT)
     assert len(learnt.basis.items) == 25  # 25 * 24 / 2 = 300
+
+
+@pytest.mark.parametrize("labelled", [True, False], ids=["labels", "no labels"])
+def test_without_shared_labels_no_score_tells_how_long_a_history_is(labelled):
+    board = checkerboard(20)
+    names = board.catalogue.ids
+    catalogue = Catalogue(
+        names, names, tuple((f"kind-{i % 2}",) if labelled else () for i in range(len(names)))
+    )
+    learnt = train(catalogue, ExactSums(board.histories), EXACT)
+    (part,) = [part for part in learnt.factored.parts if part.name == FEATURE_PART]
+    assert bool(part.item_weights.any()) is labelled
+    assert best_new(learnt, board.histories) == board.answers.tolist()
