@@ -190,8 +190,8 @@ def train(catalogue: Catalogue, sums: SumService, settings: TrainingSettings) ->
         mapped,
         popular,
         half_life=settings.half_life,
-        # Where no label is shared by enough items, all are alike to the features: they would say only how long a
-        # history is.
+        # Where no label is shared by enough items, all are alike to the features, which would say only how
+        # long a history is.
         feature_weight=settings.feature_weight if features.names != (CONSTANT,) else 0.0,
         prior_weight=settings.prior_weight,
         own=settings.own,
