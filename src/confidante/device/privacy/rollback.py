@@ -8,8 +8,8 @@ leaves, so a killed process leaves the note behind the vault, never ahead of it:
 
 Where the vault is behind the note, nothing is given back: the difference is charged to the budget, whatever
 sends is switched off if receipts are missing, and the person is told until they say that they know. Vaults
-under a passphrase, or under nothing, have no place for the note; there, ledger, receipts and budget are still
-held against each other. docs/adr/0012 has the reasons.
+under a passphrase, or under nothing, have no place for the note; there, ledger, receipts and budget are
+still held against each other. docs/adr/0012 has the reasons.
 """
 
 import hashlib
