@@ -3,8 +3,9 @@
 A vault cannot tell by itself: an older copy of its folder is as sound as the newest, and so is an older copy
 of one page of its database, as pages are authenticated but not dated. So what may never go back is noted in
 the system's key ring, beside the vault's key: the generation of keys, the newest entry of the ledger and of
-the receipts, how many choices were made, and what was spent of the privacy budget. It is noted after it is on disk and before anything
-leaves, so a killed process leaves the note behind the vault, never ahead of it: there is no false alarm.
+the receipts, how many choices were made, and what was spent of the privacy budget. It is noted after it is on
+disk and before anything leaves, so a killed process leaves the note behind the vault, never ahead of it:
+there is no false alarm.
 
 Where the vault is behind the note, nothing is given back: the difference is charged to the budget, whatever
 sends is switched off if receipts are missing, and the person is told until they say that they know. Vaults
